@@ -1,0 +1,11 @@
+/**
+ * PgDog Mirror: the program. The only file that sees both `src/` and `plugins/`.
+ *
+ * @module
+ */
+
+import { mirrorStats } from "./plugins/mirror_stats/mod.ts";
+import { prometheus } from "./plugins/prometheus/mod.ts";
+import { main } from "./src/cli/mod.ts";
+
+if (import.meta.main) await main(Deno.args, [mirrorStats, prometheus]);

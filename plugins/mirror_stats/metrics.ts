@@ -1,0 +1,205 @@
+import {
+  DROPPED,
+  EXCLUDED,
+  FAILED,
+  type MetricSpec,
+} from "../../src/plugin/api.ts";
+
+/** Seconds; from 0.25 ms to 60 s, the same in every instance so that they add up. */
+export const DURATION_BUCKETS = [
+  0.00025,
+  0.0005,
+  0.001,
+  0.0025,
+  0.005,
+  0.01,
+  0.025,
+  0.05,
+  0.1,
+  0.25,
+  0.5,
+  1,
+  2.5,
+  5,
+  10,
+  30,
+  60,
+] as const;
+
+/** Positions of the `target` label. */
+export const TARGETS = ["primary", "mirror"] as const;
+export const Target = { primary: 0, mirror: 1 } as const;
+
+/** The seed's four error categories, derived from the ledger. */
+export const ERROR_TYPES = [
+  "connection",
+  "query",
+  "timeout",
+  "buffer_full",
+] as const;
+
+/** Positions of the last error's category; 0: none yet. */
+export const LAST_ERROR_CATEGORIES = [
+  "none",
+  "connection",
+  "timeout",
+  "protocol",
+  "internal",
+  "query",
+] as const;
+
+/**
+ * The ledger (DESIGN.md section 5). `mirror_requests_total` comes first: a
+ * snapshot reads it last, so that the outcomes are never ahead of it.
+ */
+export const METRICS: readonly MetricSpec[] = [
+  {
+    name: "mirror_requests_total",
+    help: "Transactions that finished on the primary",
+    type: "counter",
+    scope: "mirror",
+  },
+  {
+    name: "mirror_requests_excluded_total",
+    help: "Transactions that were never meant to be replayed",
+    type: "counter",
+    scope: "mirror",
+    label: { name: "reason", values: EXCLUDED },
+  },
+  {
+    name: "mirror_requests_dropped_total",
+    help: "Transactions that were shed before any byte went to the mirror",
+    type: "counter",
+    scope: "mirror",
+    label: { name: "reason", values: DROPPED },
+  },
+  {
+    name: "mirror_requests_mirrored_total",
+    help: "Transactions that were replayed to their end",
+    type: "counter",
+    scope: "mirror",
+  },
+  {
+    name: "mirror_requests_failed_total",
+    help: "Transactions whose replay began and whose outcome is unknown",
+    type: "counter",
+    scope: "mirror",
+    label: { name: "reason", values: FAILED },
+  },
+  {
+    name: "mirror_pending_requests",
+    help: "Transactions queued or in flight",
+    type: "gauge",
+    scope: "mirror",
+    derive: (get) =>
+      get("mirror_requests_total") - get("mirror_requests_excluded_total") -
+      get("mirror_requests_dropped_total") -
+      get("mirror_requests_mirrored_total") -
+      get("mirror_requests_failed_total"),
+  },
+  {
+    name: "mirror_query_errors_total",
+    help: "Statements that failed on the mirror and not on the primary",
+    type: "counter",
+    scope: "mirror",
+  },
+  {
+    name: "mirror_errors_total",
+    help: "Errors by type",
+    type: "counter",
+    scope: "mirror",
+    label: { name: "type", values: ERROR_TYPES },
+    derive: (get, type) => {
+      switch (type) {
+        case "connection":
+          return get("mirror_requests_failed_total", "connection") +
+            get("mirror_requests_failed_total", "protocol");
+        case "query":
+          return get("mirror_query_errors_total");
+        case "timeout":
+          return get("mirror_requests_failed_total", "timeout");
+        default:
+          return get("mirror_requests_dropped_total", "queue_full");
+      }
+    },
+  },
+  {
+    name: "mirror_consecutive_errors",
+    help:
+      "Requests in a row that failed, or had a statement fail on the mirror only",
+    type: "gauge",
+    scope: "mirror",
+    aggregate: "max",
+  },
+  {
+    name: "mirror_last_success_timestamp_seconds",
+    help:
+      "When a request was last replayed without an error of the mirror's own",
+    type: "gauge",
+    scope: "mirror",
+    aggregate: "max",
+  },
+  {
+    name: "mirror_last_error_timestamp_seconds",
+    help:
+      "When a request last failed, or a statement failed on the mirror only",
+    type: "gauge",
+    scope: "mirror",
+    aggregate: "max",
+  },
+  {
+    name: "mirror_last_error_category",
+    help: "Position of the last error's category",
+    type: "gauge",
+    scope: "mirror",
+    aggregate: "max",
+    internal: true,
+  },
+  {
+    name: "mirror_last_error_sqlstate",
+    help:
+      "SQLSTATE of the last error as a base 36 number, plus one; 0: it had none",
+    type: "gauge",
+    scope: "mirror",
+    aggregate: "max",
+    internal: true,
+  },
+  {
+    name: "mirror_queue_length",
+    help: "Transactions that wait in the queues of the mirror's lanes",
+    type: "gauge",
+    scope: "mirror",
+    aggregate: "max",
+  },
+  {
+    name: "mirror_queue_bytes",
+    help: "Bytes that wait for the mirrors, over all clients",
+    type: "gauge",
+    scope: "process",
+    aggregate: "max",
+  },
+  {
+    name: "mirror_lag_seconds",
+    help: "End of the last replay minus the transaction's end on the primary",
+    type: "gauge",
+    scope: "mirror",
+    aggregate: "max",
+  },
+  {
+    name: "statement_duration_seconds",
+    help: "Time from a statement's last byte to ReadyForQuery",
+    type: "histogram",
+    scope: "mirror",
+    label: { name: "target", values: TARGETS },
+    buckets: DURATION_BUCKETS,
+  },
+  {
+    name: "statement_duration_max_seconds",
+    help: "Longest statement since the last RESET MIRROR_STATS",
+    type: "gauge",
+    scope: "mirror",
+    aggregate: "max",
+    label: { name: "target", values: TARGETS },
+    internal: true,
+  },
+];

@@ -1,0 +1,147 @@
+import type {
+  HistogramHandle,
+  Probe,
+  ProbeContext,
+  Stripe,
+} from "../../src/plugin/api.ts";
+import { LAST_ERROR_CATEGORIES, Target } from "./metrics.ts";
+
+/** Counts the ledger in one worker. */
+class LedgerProbe implements Required<Probe> {
+  readonly #stripe: Stripe;
+  readonly #cells: Float64Array;
+  readonly #seen: number;
+  readonly #excluded: number;
+  readonly #dropped: number;
+  readonly #failed: number;
+  readonly #mirrored: number;
+  readonly #queryErrors: number;
+  readonly #consecutive: number;
+  readonly #lastSuccess: number;
+  readonly #lastError: number;
+  readonly #lastCategory: number;
+  readonly #lastSqlstate: number;
+  readonly #queueLength: number;
+  readonly #queueBytes: number;
+  readonly #lag: number;
+  readonly #maximum: number;
+  readonly #primary: HistogramHandle;
+  readonly #mirror: HistogramHandle;
+  #epoch: number;
+
+  constructor(stripe: Stripe) {
+    this.#stripe = stripe;
+    this.#cells = stripe.cells;
+    this.#seen = stripe.offset("mirror_requests_total");
+    this.#excluded = stripe.offset("mirror_requests_excluded_total");
+    this.#dropped = stripe.offset("mirror_requests_dropped_total");
+    this.#failed = stripe.offset("mirror_requests_failed_total");
+    this.#mirrored = stripe.offset("mirror_requests_mirrored_total");
+    this.#queryErrors = stripe.offset("mirror_query_errors_total");
+    this.#consecutive = stripe.offset("mirror_consecutive_errors");
+    this.#lastSuccess = stripe.offset("mirror_last_success_timestamp_seconds");
+    this.#lastError = stripe.offset("mirror_last_error_timestamp_seconds");
+    this.#lastCategory = stripe.offset("mirror_last_error_category");
+    this.#lastSqlstate = stripe.offset("mirror_last_error_sqlstate");
+    this.#queueLength = stripe.offset("mirror_queue_length");
+    this.#queueBytes = stripe.offset("mirror_queue_bytes");
+    this.#lag = stripe.offset("mirror_lag_seconds");
+    this.#maximum = stripe.offset("statement_duration_max_seconds");
+    const duration = "statement_duration_seconds";
+    this.#primary = stripe.histogram(duration, Target.primary);
+    this.#mirror = stripe.histogram(duration, Target.mirror);
+    this.#epoch = stripe.resetEpoch();
+  }
+
+  requestSeen(series: number): void {
+    this.#add(series + this.#seen, 1);
+  }
+
+  requestExcluded(series: number, reason: number): void {
+    this.#add(series + this.#excluded + reason, 1);
+  }
+
+  requestDropped(series: number, reason: number): void {
+    this.#add(series + this.#dropped + reason, 1);
+  }
+
+  requestFailed(series: number, reason: number): void {
+    this.#add(series + this.#failed + reason, 1);
+    this.#add(series + this.#consecutive, 1);
+    // The first four categories are FAILED, behind "none".
+    this.#noteError(series, reason + 1, 0);
+  }
+
+  requestReplayed(
+    series: number,
+    _latencySeconds: number,
+    lagSeconds: number,
+    errorsOnMirror: number,
+  ): void {
+    this.#add(series + this.#mirrored, 1);
+    this.#cells[series + this.#lag] = lagSeconds;
+    if (errorsOnMirror > 0) {
+      this.#add(series + this.#queryErrors, errorsOnMirror);
+      this.#add(series + this.#consecutive, 1);
+      return;
+    }
+    this.#cells[series + this.#consecutive] = 0;
+    this.#cells[series + this.#lastSuccess] = Date.now() / 1e3;
+  }
+
+  primaryStatement(series: number, latencySeconds: number): void {
+    this.#primary.observe(series, latencySeconds);
+    this.#keepMaximum(series + this.#maximum + Target.primary, latencySeconds);
+  }
+
+  mirrorStatement(series: number, latencySeconds: number): void {
+    this.#mirror.observe(series, latencySeconds);
+    this.#keepMaximum(series + this.#maximum + Target.mirror, latencySeconds);
+  }
+
+  errorOnMirror(series: number, sqlstate: string): void {
+    const packed = parseInt(sqlstate, 36);
+    this.#noteError(
+      series,
+      LAST_ERROR_CATEGORIES.indexOf("query"),
+      Number.isNaN(packed) ? 0 : packed + 1,
+    );
+  }
+
+  queue(series: number, length: number, bytes: number): void {
+    this.#cells[series + this.#queueLength] = length;
+    this.#cells[this.#stripe.process + this.#queueBytes] = bytes;
+  }
+
+  #add(cell: number, count: number): void {
+    (this.#cells[cell] as number) += count;
+  }
+
+  #noteError(series: number, category: number, sqlstate: number): void {
+    this.#cells[series + this.#lastError] = Date.now() / 1e3;
+    this.#cells[series + this.#lastCategory] = category;
+    this.#cells[series + this.#lastSqlstate] = sqlstate;
+  }
+
+  /** A maximum can't be subtracted, so a reset makes every worker begin anew. */
+  #keepMaximum(cell: number, value: number): void {
+    const epoch = this.#stripe.resetEpoch();
+    if (epoch !== this.#epoch) {
+      this.#epoch = epoch;
+      this.#forgetMaxima();
+    }
+    if (value > (this.#cells[cell] as number)) this.#cells[cell] = value;
+  }
+
+  #forgetMaxima(): void {
+    for (const series of this.#stripe.allSeries()) {
+      this.#cells[series + this.#maximum + Target.primary] = 0;
+      this.#cells[series + this.#maximum + Target.mirror] = 0;
+    }
+  }
+}
+
+/** Makes the probe of one worker. */
+export default function createProbe({ stripe }: ProbeContext): Probe {
+  return new LedgerProbe(stripe);
+}

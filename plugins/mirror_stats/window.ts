@@ -1,0 +1,115 @@
+import type {
+  HistogramSnapshot,
+  PluginContext,
+  StatsSnapshot,
+} from "../../src/plugin/api.ts";
+
+/** Counts since the last reset: the registry's totals less those at the reset. */
+export class Window {
+  /** Milliseconds since the epoch. */
+  since: number;
+  readonly #context: PluginContext;
+  #baseline: StatsSnapshot | undefined;
+
+  constructor(context: PluginContext) {
+    this.#context = context;
+    this.since = context.startedAt;
+  }
+
+  /** Begins anew. */
+  reset(): void {
+    this.#baseline = this.#context.stats.snapshot();
+    this.since = this.#baseline.at;
+    this.#context.stats.resetWindow();
+  }
+
+  /** The window's counts, of one source database or of all. */
+  totals(database?: string): Totals {
+    return new Totals(
+      this.#context.stats.snapshot(),
+      this.#baseline,
+      database,
+    );
+  }
+}
+
+/** Sums over series, in a window. */
+export class Totals {
+  readonly snapshot: StatsSnapshot;
+  readonly #baseline: StatsSnapshot | undefined;
+  readonly #database: string | undefined;
+
+  constructor(
+    snapshot: StatsSnapshot,
+    baseline: StatsSnapshot | undefined,
+    database: string | undefined,
+  ) {
+    this.snapshot = snapshot;
+    this.#baseline = baseline;
+    this.#database = database;
+  }
+
+  /** A counter since the reset; `label` is `[name, value]` of its enumerated label. */
+  count(name: string, label?: readonly [string, string]): number {
+    return this.#sum(this.snapshot, name, label) -
+      (this.#baseline ? this.#sum(this.#baseline, name, label) : 0);
+  }
+
+  /** A gauge as it is now: the highest over its series. */
+  gauge(name: string, label?: readonly [string, string]): number {
+    return this.#series(this.snapshot, name, label)
+      .reduce((max, { value }) => Math.max(max, value), 0);
+  }
+
+  /** A gauge as it is now, summed over its series. */
+  gaugeSum(name: string): number {
+    return this.#sum(this.snapshot, name);
+  }
+
+  /** A histogram since the reset. */
+  histogram(name: string, label: readonly [string, string]): HistogramSnapshot {
+    const now = merge(this.#series(this.snapshot, name, label));
+    if (this.#baseline === undefined) return now;
+    const then = merge(this.#series(this.#baseline, name, label));
+    return {
+      counts: now.counts.map((count, i) => count - (then.counts[i] ?? 0)),
+      sum: now.sum - then.sum,
+      count: now.count - then.count,
+    };
+  }
+
+  #sum(
+    snapshot: StatsSnapshot,
+    name: string,
+    label?: readonly [string, string],
+  ): number {
+    return this.#series(snapshot, name, label)
+      .reduce((sum, { value }) => sum + value, 0);
+  }
+
+  #series(
+    snapshot: StatsSnapshot,
+    name: string,
+    label?: readonly [string, string],
+  ) {
+    const database = this.#database;
+    return (snapshot.get(name)?.series ?? []).filter(({ labels }) =>
+      (database === undefined || labels.database === database) &&
+      (label === undefined || labels[label[0]] === label[1])
+    );
+  }
+}
+
+function merge(
+  series: readonly { readonly histogram?: HistogramSnapshot }[],
+): HistogramSnapshot {
+  return series.reduce<HistogramSnapshot>(
+    (total, { histogram }) =>
+      histogram === undefined ? total : {
+        counts: histogram.counts.map((n, i) => n + (total.counts[i] ?? 0)),
+        sum: total.sum + histogram.sum,
+        count: total.count + histogram.count,
+      },
+    { counts: [], sum: 0, count: 0 },
+  );
+}

@@ -1,0 +1,193 @@
+import { ProtocolError } from "../wire/mod.ts";
+import { AdminError, SQLSTATE } from "./admin_error.ts";
+import type { AdminCommand, Logger } from "../plugin/api.ts";
+import { Catalog } from "./catalog.ts";
+import { login, type LoginRules, loginRules } from "./login.ts";
+import { Peer, PeerGoneError } from "./peer.ts";
+import { Session } from "./session.ts";
+
+const LOGIN_TIMEOUT_MS = 60_000;
+/** A client that takes none of its reply for so long is gone. */
+const WRITE_TIMEOUT_MS = 60_000;
+/** Bound in sessions; as many again may be logging in. */
+const MAX_SESSIONS = 32;
+/** What close() gives the replies in progress. */
+const CLOSE_TIMEOUT_MS = 1000;
+/** After accept() failed, e.g. for want of descriptors. */
+const ACCEPT_RETRY_MS = 100;
+
+export interface AdminOptions {
+  readonly host: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+  /** The database that a client asks for. */
+  readonly name: string;
+  readonly user: string;
+  /** In plain text or as `SCRAM-SHA-256$…`. Without one nobody can log in. */
+  readonly password: string | undefined;
+  /** The whole table, from `adminCommands`. */
+  readonly commands: readonly AdminCommand[];
+  readonly log: Logger;
+  /** Ours, for `server_version`. */
+  readonly version: string;
+  readonly loginTimeoutMs?: number;
+  readonly writeTimeoutMs?: number;
+  readonly maxSessions?: number;
+}
+
+export interface AdminServer {
+  readonly port: number;
+  /** Stops listening, lets replies in progress end, tells clients 57P01. May be called twice. */
+  close(): Promise<void>;
+}
+
+/**
+ * Listens for clients of the admin console, which speaks the PostgreSQL
+ * protocol.
+ *
+ * @throws {Deno.errors.AddrInUse} if the port is taken
+ * @throws {ScramError} if `password` is an ill-formed verifier
+ * @throws {TypeError} if two commands have the same words
+ */
+export function startAdmin(options: AdminOptions): AdminServer {
+  return new Server(options);
+}
+
+class Server implements AdminServer {
+  readonly port: number;
+  readonly #options: AdminOptions;
+  readonly #rules: LoginRules;
+  readonly #catalog: Catalog;
+  readonly #listener: Deno.TcpListener;
+  /** In the order of their coming. */
+  readonly #logins = new Set<Peer>();
+  readonly #sessions = new Map<Session, Peer>();
+  readonly #connections = new Set<Promise<void>>();
+  #nextProcessId = 1;
+  #closing: Promise<void> | undefined;
+
+  constructor(options: AdminOptions) {
+    this.#options = options;
+    this.#rules = loginRules(options);
+    this.#catalog = new Catalog(options.commands);
+    const { host: hostname, port } = options;
+    this.#listener = Deno.listen({ hostname, port });
+    this.port = this.#listener.addr.port;
+    if (this.#rules.verifier === undefined) {
+      options.log.warn("Admin console has no password: nobody can log in");
+    }
+    void this.#accept();
+  }
+
+  close(): Promise<void> {
+    return this.#closing ??= this.#close();
+  }
+
+  get #maxSessions(): number {
+    return this.#options.maxSessions ?? MAX_SESSIONS;
+  }
+
+  async #accept(): Promise<void> {
+    while (this.#closing === undefined) {
+      let conn: Deno.TcpConn;
+      try {
+        conn = await this.#listener.accept();
+      } catch (error) {
+        if (this.#closing !== undefined) return;
+        this.#options.log.warn("Admin console could not accept a connection", {
+          error: String(error),
+        });
+        await new Promise((resolve) => setTimeout(resolve, ACCEPT_RETRY_MS));
+        continue;
+      }
+      if (this.#closing !== undefined) return conn.close();
+      const connection = this.#serve(conn);
+      this.#connections.add(connection);
+      void connection.finally(() => this.#connections.delete(connection));
+    }
+  }
+
+  /** One connection from its first byte to its last. Never throws. */
+  async #serve(conn: Deno.TcpConn): Promise<void> {
+    const peer = new Peer(
+      conn,
+      this.#options.writeTimeoutMs ?? WRITE_TIMEOUT_MS,
+    );
+    try {
+      conn.setNoDelay(true);
+      conn.setKeepAlive(true);
+      const session = await this.#login(peer);
+      if (session === undefined) return;
+      this.#sessions.set(session, peer);
+      await session.serve().finally(() => this.#sessions.delete(session));
+    } catch (error) {
+      if (error instanceof PeerGoneError) return;
+      this.#options.log.error("Admin connection failed", {
+        error: String(error),
+      });
+    } finally {
+      peer.close();
+    }
+  }
+
+  async #login(peer: Peer): Promise<Session | undefined> {
+    this.#makeRoom();
+    this.#logins.add(peer);
+    const timer = setTimeout(
+      () => peer.close(),
+      this.#options.loginTimeoutMs ?? LOGIN_TIMEOUT_MS,
+    );
+    const processId = this.#nextProcessId++;
+    try {
+      const loggedIn = await login(peer, this.#rules, processId);
+      if (loggedIn === undefined) return undefined;
+      if (this.#sessions.size >= this.#maxSessions) {
+        throw new AdminError(
+          SQLSTATE.tooManyConnections,
+          `the console has ${this.#maxSessions} sessions already`,
+        );
+      }
+      const { name, log } = this.#options;
+      log.debug("Admin login", { user: loggedIn.user });
+      return new Session({
+        peer,
+        catalog: this.#catalog,
+        loggedIn,
+        database: name,
+        processId,
+        log,
+      });
+    } catch (error) {
+      if (!(error instanceof AdminError || error instanceof ProtocolError)) {
+        throw error;
+      }
+      const { sqlstate, message } = error;
+      this.#options.log.warn("Admin login refused", { sqlstate, message });
+      await peer.fatal(sqlstate, message);
+      return undefined;
+    } finally {
+      clearTimeout(timer);
+      this.#logins.delete(peer);
+    }
+  }
+
+  /** Half-open logins must not keep the others out: the oldest goes. */
+  #makeRoom(): void {
+    if (this.#logins.size < this.#maxSessions) return;
+    const [oldest] = this.#logins;
+    if (oldest === undefined) return;
+    this.#logins.delete(oldest);
+    oldest.close();
+  }
+
+  async #close(): Promise<void> {
+    this.#listener.close();
+    for (const peer of this.#logins) peer.close();
+    for (const session of this.#sessions.keys()) session.stop();
+    const timer = setTimeout(() => {
+      for (const peer of this.#sessions.values()) peer.close();
+    }, CLOSE_TIMEOUT_MS);
+    await Promise.all(this.#connections);
+    clearTimeout(timer);
+  }
+}

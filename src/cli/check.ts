@@ -1,0 +1,26 @@
+import { ConfigError, formatProblem, loadConfig } from "../config/mod.ts";
+import type { Plugin } from "../plugin/mod.ts";
+import { EXIT_USAGE } from "./exit_codes.ts";
+
+/** What `check` looks at. */
+export interface CheckOptions {
+  readonly configPath: string;
+  readonly plugins: readonly Plugin[];
+}
+
+/** Checks a configuration file: every problem and every warning, each with its line. */
+export async function check(options: CheckOptions): Promise<number> {
+  const { configPath: path } = options;
+  try {
+    const { warnings } = await loadConfig({ path, env: Deno.env.toObject() });
+    for (const warning of warnings) {
+      console.error(`warning: ${formatProblem(warning)}`);
+    }
+    console.log(`${path}: ok`);
+    return 0;
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    for (const problem of error.problems) console.error(formatProblem(problem));
+    return EXIT_USAGE;
+  }
+}

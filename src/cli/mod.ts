@@ -1,0 +1,90 @@
+/**
+ * The command line.
+ *
+ * @module
+ */
+
+import { Command, CommanderError, InvalidArgumentError } from "commander";
+import { ConfigError, formatProblem } from "../config/mod.ts";
+import type { Plugin } from "../plugin/mod.ts";
+import { VERSION } from "../version.ts";
+import { check } from "./check.ts";
+import { EXIT_USAGE } from "./exit_codes.ts";
+import { run } from "./run.ts";
+
+const CONFIG_OPTION = [
+  "--config <file>",
+  "configuration",
+  "pgdog.toml",
+] as const;
+
+/**
+ * Runs the program and ends the process with its exit code.
+ *
+ * @param args without the program's name.
+ * @param plugins the built-in ones.
+ */
+export async function main(
+  args: readonly string[],
+  plugins: readonly Plugin[],
+): Promise<never> {
+  let code = 0;
+  const program = new Command("pgdog-mirror")
+    .description("Relays PostgreSQL, replays the same transactions on a mirror")
+    .version(VERSION, "--version")
+    .helpOption("--help")
+    .exitOverride();
+  program.command("run", { isDefault: true })
+    .description("run the proxy")
+    .option(...CONFIG_OPTION)
+    .action(async ({ config }: { config: string }) => {
+      code = await run({ configPath: config, plugins });
+    });
+  program.command("check")
+    .description("check a configuration and say every problem with its line")
+    .option(...CONFIG_OPTION)
+    .action(async ({ config }: { config: string }) => {
+      code = await check({ configPath: config, plugins });
+    });
+  program.command("demo")
+    .description("two real servers, a workload, a broken statement found")
+    .option("--duration <seconds>", "how long", positiveNumber, 30)
+    .option("--json", "the last line is one JSON object", false)
+    .option("--keep", "leave it running until Ctrl-C", false)
+    .action(async (
+      options: { duration: number; json: boolean; keep: boolean },
+    ) => {
+      // Loaded here: a proxy that runs has no use for a driver and two servers.
+      const { demo } = await import("./demo/command.ts");
+      code = await demo({
+        durationSeconds: options.duration,
+        json: options.json,
+        keep: options.keep,
+        plugins,
+      });
+    });
+  try {
+    await program.parseAsync([...args], { from: "user" });
+  } catch (error) {
+    code = report(error);
+  }
+  Deno.exit(code);
+}
+
+function positiveNumber(text: string): number {
+  const value = Number(text);
+  if (!(value > 0)) throw new InvalidArgumentError("It must be above 0.");
+  return value;
+}
+
+/** Says what went wrong and gives the exit code. */
+function report(error: unknown): number {
+  if (error instanceof CommanderError) {
+    return error.exitCode === 0 ? 0 : EXIT_USAGE;
+  }
+  const text = error instanceof ConfigError
+    ? error.problems.map(formatProblem).join("\n")
+    : (error as Error).message;
+  console.error(text);
+  return EXIT_USAGE;
+}

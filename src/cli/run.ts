@@ -1,0 +1,56 @@
+import { formatProblem, loadConfig } from "../config/mod.ts";
+import { configureLog, createLogger } from "../log.ts";
+import type { Plugin } from "../plugin/mod.ts";
+import { startSupervisor } from "../supervisor.ts";
+import { ledgerLine } from "./ledger_line.ts";
+import { loadUserPlugins } from "./user_plugins.ts";
+
+/** What `run` needs. */
+export interface RunOptions {
+  readonly configPath: string;
+  readonly plugins: readonly Plugin[];
+}
+
+/** Runs the proxy until SIGTERM, SIGINT or SHUTDOWN; a second signal ends it at once. */
+export async function run(options: RunOptions): Promise<number> {
+  const { configPath } = options;
+  const { config, warnings } = await loadConfig({
+    path: configPath,
+    env: Deno.env.toObject(),
+  });
+  const { general } = config;
+  configureLog({ level: general.log_level, format: general.log_format });
+  const log = createLogger("run");
+  for (const warning of warnings) log.warn(formatProblem(warning));
+  const userPlugins = await loadUserPlugins(config, configPath);
+
+  const asked = Promise.withResolvers<string>();
+  const supervisor = await startSupervisor({
+    config,
+    plugins: [...options.plugins, ...userPlugins],
+    logger: createLogger,
+    onShutdownRequest: () => asked.resolve("SHUTDOWN"),
+  });
+  const again = Promise.withResolvers<void>();
+  let signals = 0;
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    Deno.addSignalListener(signal, () => {
+      if (++signals === 1) asked.resolve(signal);
+      else again.resolve();
+    });
+  }
+  log.info("Accepting connections", {
+    host: general.host,
+    port: supervisor.port,
+    adminPort: supervisor.adminPort,
+    httpPort: supervisor.httpPort,
+  });
+  const reason = await asked.promise;
+  log.info("Draining", { reason, timeoutMs: general.shutdown_timeout });
+  await Promise.race([
+    supervisor.stop(general.shutdown_timeout),
+    again.promise,
+  ]);
+  log.info("Final ledger", ledgerLine(supervisor.snapshot()));
+  return 0;
+}

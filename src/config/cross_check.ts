@@ -1,0 +1,90 @@
+import type { KeyPath } from "./positions.ts";
+import { nearestName } from "./problems.ts";
+import type { Config } from "./schema.ts";
+
+type Report = (path: KeyPath, message: string) => void;
+
+/** What no single key can tell: names that must exist, and must differ. */
+export function crossCheck(
+  config: Config,
+  problem: Report,
+  warning: Report,
+): void {
+  const { general, databases, mirroring, admin } = config;
+  const names = databases.map(({ name }) => name);
+  databases.forEach(({ name }, i) => {
+    if (names.indexOf(name) < i) {
+      problem(["databases", i, "name"], `"${name}" is there twice`);
+    }
+    if (name === admin.name) {
+      problem(
+        ["databases", i, "name"],
+        `"${name}" is the admin console's name; change one of the two`,
+      );
+    }
+  });
+  mirroring.forEach((entry, i) => {
+    for (const key of ["source_db", "destination_db"] as const) {
+      if (names.includes(entry[key])) continue;
+      const nearest = nearestName(entry[key], names);
+      problem(
+        ["mirroring", i, key],
+        `"${entry[key]}" is not in [[databases]]${
+          nearest ? `; did you mean "${nearest}"?` : ""
+        }`,
+      );
+    }
+    if (entry.source_db === entry.destination_db) {
+      problem(["mirroring", i, "destination_db"], "is the source itself");
+    }
+    const same = mirroring.findIndex((other) =>
+      other.source_db === entry.source_db &&
+      other.destination_db === entry.destination_db
+    );
+    if (same < i) problem(["mirroring", i], "is there twice");
+    const destination = databases.findIndex(({ name }) =>
+      name === entry.destination_db
+    );
+    if (destination >= 0 && databases[destination]?.user === undefined) {
+      problem(
+        ["databases", destination],
+        `"${entry.destination_db}" is a mirror and needs a user to log in with`,
+      );
+    }
+    const source = databases.find(({ name }) => name === entry.source_db);
+    const mirror = databases[destination];
+    if (
+      source !== undefined && mirror !== undefined && source !== mirror &&
+      source.host === mirror.host && source.port === mirror.port &&
+      (source.database_name ?? source.name) ===
+        (mirror.database_name ?? mirror.name)
+    ) {
+      problem(
+        ["mirroring", i],
+        "source and destination are the same database: every write would happen twice",
+      );
+    }
+  });
+  const ports = [
+    ["port", general.port],
+    ["admin_port", general.admin_port],
+    ["openmetrics_port", general.openmetrics_port],
+  ] as const;
+  ports.forEach(([key, port], i) => {
+    const other = ports.findIndex(([, p]) => p === port);
+    if (port !== 0 && other < i) {
+      problem(["general", key], `${port} is the ${ports[other]?.[0]} too`);
+    }
+  });
+  if (mirroring.length === 0) {
+    warning([], "no [[mirroring]]: everything is relayed, nothing is mirrored");
+  }
+  if (admin.password === undefined) {
+    warning(["admin"], "no password: nobody can log in to the admin console");
+  }
+  for (const [i, plugin] of config.plugin.entries()) {
+    if (!/\.(?:ts|js|mjs)$/.test(plugin.path)) {
+      problem(["plugin", i, "path"], "must be a .ts, .js or .mjs file");
+    }
+  }
+}

@@ -1,0 +1,20 @@
+/**
+ * Configuration: the TOML file, the environment, their checks.
+ *
+ * @module
+ */
+
+export {
+  loadConfig,
+  type Loaded,
+  type LoadOptions,
+  parseConfig,
+} from "./load.ts";
+export { ConfigError, formatProblem, type Problem } from "./problems.ts";
+export {
+  type Config,
+  configSchema,
+  type Database,
+  type General,
+  TABLES,
+} from "./schema.ts";

@@ -1,0 +1,132 @@
+import { z } from "zod";
+
+/**
+ * The configuration's keys, their defaults and one line on each. The names are
+ * PgDog's where PgDog has the key. Every duration is in milliseconds.
+ *
+ * @module
+ */
+
+const port = () => z.int().min(1).max(65_535);
+const portOrOff = () => z.int().min(0).max(65_535);
+const milliseconds = () => z.int().min(1).max(2_147_483_647);
+const ratio = () => z.number().min(0).max(1);
+const GIB = 1024 ** 3;
+
+export const generalSchema = z.strictObject({
+  host: z.string().min(1).default("0.0.0.0")
+    .describe("Address to listen on."),
+  port: port().default(6432).describe("Port for clients."),
+  workers: z.int().min(0).max(256).default(0)
+    .describe("Proxy workers; 0 makes one for each core."),
+  auth_type: z.literal("relay").default("relay")
+    .describe(
+      'How clients log in. "relay": the primary\'s own authentication is relayed, no user list is needed.',
+    ),
+  connect_timeout: milliseconds().default(5_000)
+    .describe("Time for a connection to the primary or a login to the mirror."),
+  client_login_timeout: milliseconds().default(60_000)
+    .describe("Time for a client to send its startup packet and to log in."),
+  shutdown_timeout: milliseconds().default(60_000)
+    .describe("Time for open transactions and queued replays at shutdown."),
+  mirror_queue: z.int().min(1).max(1_000_000).default(128)
+    .describe("Transactions that may wait for the mirror, per client."),
+  mirror_queue_bytes: z.int().min(1024 * 1024).max(64 * GIB)
+    .default(64 * 1024 * 1024)
+    .describe("Bytes that may wait for the mirrors, over all clients."),
+  mirror_max_transaction_bytes: z.int().min(1024).max(GIB)
+    .default(16 * 1024 * 1024)
+    .describe("A transaction in which the client sends more is not mirrored."),
+  mirror_exposure: ratio().default(1)
+    .describe("Share of transactions to replay; 0 replays none."),
+  mirror_timeout: milliseconds().default(30_000)
+    .describe(
+      "Time for a reply of the mirror, beyond what the primary took for it.",
+    ),
+  mirror_pacing: z.enum(["original", "asap"]).default("original")
+    .describe(
+      'Within a transaction: "original" keeps the client\'s pauses, "asap" leaves them out.',
+    ),
+  mirror_cleartext_password_allowed: z.boolean().default(false)
+    .describe("Send the mirror's password in clear if the mirror asks so."),
+  mirror_metrics_enabled: z.boolean().default(true)
+    .describe("Count what the mirror does; false loads no probes."),
+  admin_port: portOrOff().default(0)
+    .describe(
+      "A port of its own for the admin console; 0: only the main port.",
+    ),
+  openmetrics_port: portOrOff().default(0)
+    .describe("HTTP port for /metrics, /healthz and /readyz; 0: none."),
+  openmetrics_host: z.string().min(1).default("127.0.0.1")
+    .describe("Address of the HTTP port."),
+  openmetrics_namespace: z.string().regex(/^([a-zA-Z_][a-zA-Z0-9_]*)?$/)
+    .default("pgdog_")
+    .describe("Begins every metric's name."),
+  log_level: z.enum(["debug", "info", "warn", "error"]).default("info")
+    .describe("The least that is logged, to standard error."),
+  log_format: z.enum(["text", "json"]).default("text")
+    .describe("One line of text or one JSON object for each event."),
+});
+
+export const databaseSchema = z.strictObject({
+  name: z.string().min(1)
+    .describe("The name that clients ask for, or that [[mirroring]] uses."),
+  host: z.string().min(1)
+    .describe("Name or address, or the folder of a unix socket."),
+  port: port().default(5432).describe("Port of the server."),
+  database_name: z.string().min(1).optional()
+    .describe("The database's name on the server; default: name."),
+  user: z.string().min(1).optional()
+    .describe("User for the mirror's logins; a destination needs it."),
+  password: z.string().optional()
+    .describe(
+      'Password for the mirror\'s logins; "${NAME}" takes it from the environment.',
+    ),
+});
+
+export const mirroringSchema = z.strictObject({
+  source_db: z.string().min(1)
+    .describe("Whose transactions are replayed: a name of [[databases]]."),
+  destination_db: z.string().min(1)
+    .describe("Where: a name of [[databases]]."),
+  queue_length: z.int().min(1).max(1_000_000).optional()
+    .describe("Instead of general.mirror_queue."),
+  exposure: ratio().optional()
+    .describe("Instead of general.mirror_exposure."),
+});
+
+export const adminSchema = z.strictObject({
+  name: z.string().min(1).default("admin")
+    .describe("The database that a client of the console asks for."),
+  user: z.string().min(1).default("admin").describe("Its user."),
+  password: z.string().optional()
+    .describe("Without one nobody can log in to the console."),
+});
+
+export const pluginFileSchema = z.strictObject({
+  path: z.string().min(1)
+    .describe("A module with a plugin, relative to this file."),
+});
+
+export const configSchema = z.strictObject({
+  general: generalSchema.prefault({}),
+  databases: z.array(databaseSchema).min(1, "at least one is needed"),
+  mirroring: z.array(mirroringSchema).default([]),
+  admin: adminSchema.prefault({}),
+  plugins: z.record(z.string(), z.record(z.string(), z.unknown())).default({}),
+  plugin: z.array(pluginFileSchema).default([]),
+});
+
+/** The whole configuration, defaults filled in. */
+export type Config = z.output<typeof configSchema>;
+export type General = Config["general"];
+export type Database = Config["databases"][number];
+
+/** Tables and their key schemas, for nearest names, environment and documentation. */
+export const TABLES = {
+  general: generalSchema,
+  databases: databaseSchema,
+  mirroring: mirroringSchema,
+  admin: adminSchema,
+  plugin: pluginFileSchema,
+} as const;

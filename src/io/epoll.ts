@@ -1,0 +1,142 @@
+import { monotonicUs } from "./clock.ts";
+import * as c from "./libc.ts";
+import { type Handler, type Reactor, READ, WRITE } from "./reactor.ts";
+import { type Timer, Timers } from "./timers.ts";
+
+// <sys/epoll.h>. READ and WRITE are EPOLLIN and EPOLLOUT themselves.
+const EPOLLERR = 8;
+const EPOLLHUP = 16;
+const EVENTS = 256;
+// struct epoll_event is packed on x86-64 only.
+const EVENT_BYTES = Deno.build.arch === "x86_64" ? 12 : 16;
+const DATA_OFFSET = EVENT_BYTES - 8;
+
+/** {@linkcode Reactor} on Linux's epoll. */
+export class EpollReactor implements Reactor {
+  nowUs = 0;
+  readonly #epoll: number;
+  readonly #handlers: (Handler | undefined)[] = [];
+  readonly #timers = new Timers();
+  readonly #closing: number[] = [];
+  readonly #turnEnd: (() => void)[] = [];
+  readonly #control = new DataView(new ArrayBuffer(EVENT_BYTES));
+  readonly #controlBytes = new Uint8Array(this.#control.buffer);
+  #errorHook: (error: unknown, handler: Handler | undefined) => void = () => {};
+  #running = false;
+
+  constructor() {
+    this.#epoll = c.libc().epoll_create1(c.EPOLL_CLOEXEC);
+    if (this.#epoll < 0) throw new Error("Cannot create an epoll descriptor");
+    this.nowUs = monotonicUs();
+  }
+
+  add(fd: number, handler: Handler, interest: number): void {
+    while (this.#handlers.length <= fd) this.#handlers.push(undefined);
+    this.#handlers[fd] = handler;
+    this.#ctl(c.EPOLL_CTL_ADD, fd, interest);
+  }
+
+  modify(fd: number, interest: number): void {
+    this.#ctl(c.EPOLL_CTL_MOD, fd, interest);
+  }
+
+  detach(fd: number): void {
+    this.#ctl(c.EPOLL_CTL_DEL, fd, 0);
+  }
+
+  attach(fd: number, interest: number): void {
+    this.#ctl(c.EPOLL_CTL_ADD, fd, interest);
+  }
+
+  close(fd: number): void {
+    if (this.#handlers[fd] === undefined) return;
+    this.#handlers[fd] = undefined;
+    this.#ctl(c.EPOLL_CTL_DEL, fd, 0);
+    this.#closing.push(fd);
+  }
+
+  after(ms: number, callback: () => void): Timer {
+    return this.#timers.add(monotonicUs() + ms * 1000, callback);
+  }
+
+  cancel(timer: Timer | undefined): void {
+    this.#timers.cancel(timer);
+  }
+
+  onTurnEnd(callback: () => void): void {
+    this.#turnEnd.push(callback);
+  }
+
+  onError(
+    callback: (error: unknown, handler: Handler | undefined) => void,
+  ): void {
+    this.#errorHook = callback;
+  }
+
+  stop(): void {
+    this.#running = false;
+  }
+
+  run(): void {
+    const { epoll_wait, close } = c.libc();
+    const events = new DataView(new ArrayBuffer(EVENT_BYTES * EVENTS));
+    const eventBytes = new Uint8Array(events.buffer);
+    this.#running = true;
+    while (this.#running) {
+      const nextUs = this.#timers.nextUs;
+      const waitMs = nextUs === Infinity ? -1 : Math.max(
+        0,
+        Math.min(60_000, Math.ceil((nextUs - monotonicUs()) / 1e3)),
+      );
+      const count = epoll_wait(this.#epoll, eventBytes, EVENTS, waitMs);
+      this.nowUs = monotonicUs();
+      for (let i = 0; i < count; i++) {
+        const at = i * EVENT_BYTES;
+        this.#dispatch(
+          events.getInt32(at + DATA_OFFSET, true),
+          events.getUint32(at, true),
+        );
+      }
+      if (nextUs <= this.nowUs) {
+        this.#guarded(() => this.#timers.fire(this.nowUs));
+      }
+      for (const callback of this.#turnEnd) this.#guarded(callback);
+      while (this.#closing.length > 0) close(this.#closing.pop() as number);
+    }
+    close(this.#epoll);
+  }
+
+  #dispatch(fd: number, events: number): void {
+    const handler = this.#handlers[fd];
+    if (handler === undefined) return; // closed earlier in this turn
+    try {
+      if ((events & READ) !== 0) {
+        handler.onReadable();
+        if (this.#handlers[fd] !== handler) return;
+      }
+      if ((events & WRITE) !== 0) {
+        handler.onWritable();
+        if (this.#handlers[fd] !== handler) return;
+      }
+      if ((events & (EPOLLERR | EPOLLHUP)) !== 0 && (events & READ) === 0) {
+        handler.onHangup();
+      }
+    } catch (error) {
+      this.#errorHook(error, handler);
+    }
+  }
+
+  #guarded(callback: () => void): void {
+    try {
+      callback();
+    } catch (error) {
+      this.#errorHook(error, undefined);
+    }
+  }
+
+  #ctl(operation: number, fd: number, interest: number): void {
+    this.#control.setUint32(0, interest, true);
+    this.#control.setInt32(DATA_OFFSET, fd, true);
+    c.libc().epoll_ctl(this.#epoll, operation, fd, this.#controlBytes);
+  }
+}

@@ -1,0 +1,31 @@
+/**
+ * Sockets, timers and wake-ups for a thread that blocks. The only folder with
+ * foreign function calls.
+ *
+ * @module
+ */
+
+export {
+  describeAddress,
+  type SocketAddress,
+  socketAddress,
+} from "./address.ts";
+export { monotonicUs } from "./clock.ts";
+export { EpollReactor } from "./epoll.ts";
+export { isSupportedPlatform } from "./libc.ts";
+export { type Handler, type Reactor, READ, WRITE } from "./reactor.ts";
+export {
+  accept,
+  closeDescriptor,
+  connect,
+  describeError,
+  listen,
+  receive,
+  send,
+  setAbortive,
+  setNoDelay,
+  shutdownWrite,
+  socketError,
+} from "./socket.ts";
+export type { Timer } from "./timers.ts";
+export { clearWake, createWake, signalWake } from "./wake.ts";

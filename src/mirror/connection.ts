@@ -1,0 +1,231 @@
+import {
+  connect,
+  describeError,
+  type Handler,
+  type Reactor,
+  READ,
+  receive,
+  send,
+  type SocketAddress,
+  socketError,
+  WRITE,
+} from "../io/mod.ts";
+import {
+  AUTHENTICATION,
+  BACKEND_KEY_DATA,
+  Collector,
+  ERROR_RESPONSE,
+  Framer,
+  NEGOTIATE_PROTOCOL_VERSION,
+  NOTICE_RESPONSE,
+  PARAMETER_STATUS,
+  READY_FOR_QUERY,
+  sqlstateOf,
+  TERMINATE,
+  unpackSqlstate,
+} from "../wire/mod.ts";
+import type { Login } from "./login.ts";
+
+const READ_BUDGET = 4;
+/** Messages that a login may take before it is an endless one. */
+const MAX_LOGIN_MESSAGES = 1_000;
+
+/** Why there is no connection. */
+export interface ConnectionFailure {
+  readonly kind: "connection" | "login" | "protocol";
+  /** SQLSTATE of the mirror's ErrorResponse, if there was one. */
+  readonly sqlstate: string | undefined;
+  readonly message: string;
+}
+
+/** What a connection tells its lane. */
+export interface ConnectionOwner {
+  onLoggedIn(): void;
+  /** `chunk[0, length)` came after login; valid until the call returns. */
+  onReply(chunk: Uint8Array, length: number): void;
+  onLost(failure: ConnectionFailure): void;
+  /** Our own code has thrown while it handled this connection, which is closed. */
+  onFault(): void;
+}
+
+/** One connection to a mirror, from connect to loss. It never reconnects. */
+export class MirrorConnection implements Handler {
+  readonly #reactor: Reactor;
+  readonly #owner: ConnectionOwner;
+  readonly #scratch: Uint8Array<ArrayBuffer>;
+  readonly #login: Login;
+  readonly #framer = new Framer();
+  readonly #body = new Collector();
+  #fd: number;
+  #state: "connecting" | "login" | "open" | "closed" = "connecting";
+  #loginMessages = 0;
+  /** What the socket has not taken yet, oldest first. */
+  #pending: Uint8Array<ArrayBuffer>[] = [];
+  #interest = WRITE;
+
+  /** @throws {Error} if there is no descriptor left. */
+  constructor(
+    reactor: Reactor,
+    address: SocketAddress,
+    startup: Uint8Array<ArrayBuffer>,
+    login: Login,
+    scratch: Uint8Array<ArrayBuffer>,
+    owner: ConnectionOwner,
+  ) {
+    this.#reactor = reactor;
+    this.#owner = owner;
+    this.#scratch = scratch;
+    this.#login = login;
+    this.#fd = connect(address);
+    this.#pending.push(startup);
+    reactor.add(this.#fd, this, WRITE);
+  }
+
+  /** Sends `bytes`, which must not change afterwards. */
+  send(bytes: Uint8Array<ArrayBuffer>): void {
+    if (this.#state === "closed") return;
+    let rest = bytes;
+    if (this.#pending.length === 0 && this.#state !== "connecting") {
+      const sent = send(this.#fd, bytes, bytes.length);
+      if (sent === bytes.length) return;
+      if (sent > 0) rest = bytes.subarray(sent);
+    }
+    this.#pending.push(rest);
+    this.#want(this.#interest | WRITE);
+  }
+
+  /** Says goodbye if the mirror is listening, and closes. */
+  close(): void {
+    if (this.#state === "closed") return;
+    if (this.#state === "open" && this.#pending.length === 0) {
+      send(this.#fd, GOODBYE, GOODBYE.length);
+    }
+    this.#state = "closed";
+    this.#pending = [];
+    this.#reactor.close(this.#fd);
+  }
+
+  onReadable(): void {
+    for (let i = 0; i < READ_BUDGET; i++) {
+      const count = receive(this.#fd, this.#scratch, this.#scratch.length);
+      if (count < 0) return;
+      if (count === 0) {
+        return this.#lose("connection", "the mirror closed the connection");
+      }
+      if (this.#state === "open") this.#owner.onReply(this.#scratch, count);
+      else this.#onLoginBytes(count);
+      if (this.#isClosed() || count < this.#scratch.length) return;
+    }
+  }
+
+  onWritable(): void {
+    if (this.#state === "connecting") {
+      const errno = socketError(this.#fd);
+      if (errno !== 0) return this.#lose("connection", describeError(errno));
+      this.#state = "login";
+      this.#interest = READ | WRITE;
+      this.#reactor.modify(this.#fd, this.#interest);
+    }
+    while (this.#pending.length > 0) {
+      const first = this.#pending[0] as Uint8Array<ArrayBuffer>; // length > 0
+      const sent = send(this.#fd, first, first.length);
+      if (sent < 0) return;
+      if (sent < first.length) {
+        this.#pending[0] = first.subarray(sent);
+        return;
+      }
+      this.#pending.shift();
+    }
+    this.#want(this.#interest & ~WRITE);
+  }
+
+  onHangup(): void {
+    const errno = socketError(this.#fd);
+    this.#lose(
+      "connection",
+      errno === 0 ? "the mirror closed the connection" : describeError(errno),
+    );
+  }
+
+  /** Closes after an exception in a handler. */
+  fault(): void {
+    if (this.#state === "closed") return;
+    this.close();
+    this.#owner.onFault();
+  }
+
+  #isClosed(): boolean {
+    return this.#state === "closed";
+  }
+
+  #onLoginBytes(length: number): void {
+    const framer = this.#framer;
+    for (let at = 0; at < length;) {
+      at = framer.step(this.#scratch, at, length);
+      if (framer.broken) return this.#lose("protocol", "malformed message");
+      this.#body.take(
+        this.#scratch,
+        framer.bodyStart,
+        at,
+        framer.started,
+        framer.finished,
+      );
+      if (!framer.finished) continue;
+      if (++this.#loginMessages > MAX_LOGIN_MESSAGES) {
+        return this.#lose("protocol", "the login never ends");
+      }
+      this.#onLoginMessage(framer.type);
+      if (this.#state !== "login") return;
+    }
+  }
+
+  #onLoginMessage(type: number): void {
+    const body = this.#body.bytes.subarray(0, this.#body.length);
+    switch (type) {
+      case AUTHENTICATION:
+        try {
+          const answer = this.#login.answer(body);
+          if (answer !== undefined && answer !== "ok") this.send(answer);
+        } catch (error) {
+          // LoginError and ScramError; their texts hold no secret.
+          this.#lose("login", (error as Error).message);
+        }
+        return;
+      case ERROR_RESPONSE: {
+        const sqlstate = unpackSqlstate(sqlstateOf(body, body.length));
+        return this.#lose("login", `refused with ${sqlstate}`, sqlstate);
+      }
+      case READY_FOR_QUERY:
+        this.#state = "open";
+        this.#owner.onLoggedIn();
+        return;
+      case BACKEND_KEY_DATA:
+      case NEGOTIATE_PROTOCOL_VERSION:
+      case NOTICE_RESPONSE:
+      case PARAMETER_STATUS:
+        return;
+      default:
+        this.#lose("protocol", `unexpected message ${type} in the login`);
+    }
+  }
+
+  #lose(
+    kind: ConnectionFailure["kind"],
+    message: string,
+    sqlstate?: string,
+  ): void {
+    if (this.#state === "closed") return;
+    this.#state = "closed";
+    this.#pending = [];
+    this.#reactor.close(this.#fd);
+    this.#owner.onLost({ kind, message, sqlstate });
+  }
+
+  #want(interest: number): void {
+    if (interest === this.#interest || this.#state === "connecting") return;
+    this.#interest = interest;
+    this.#reactor.modify(this.#fd, interest);
+  }
+}
+
+const GOODBYE = new Uint8Array([TERMINATE, 0, 0, 0, 4]);

@@ -1,0 +1,45 @@
+import type { SessionState } from "../sql/mod.ts";
+
+/** Bounds of one session's log; beyond them its state can't be rebuilt. */
+const MAX_ENTRIES = 2_000;
+const MAX_BYTES = 1024 * 1024;
+
+/**
+ * The session state that a lane's next connection must have: named statements,
+ * SET, PREPARE and the like, in order, each key once.
+ */
+export class SessionLog {
+  readonly #messages = new Map<string, Uint8Array<ArrayBuffer>>();
+  #bytes = 0;
+  /** Some state can't be rebuilt: a lost connection can't be replaced. */
+  lost = false;
+
+  /** Takes what a transaction has changed. */
+  add(state: SessionState): void {
+    if (state.lost) this.lost = true;
+    for (const key of state.closed) this.#remove(key);
+    for (const { key, message } of state.repeat) {
+      // Removed first: the order is that of the last change.
+      this.#remove(key);
+      this.#messages.set(key, message);
+      this.#bytes += message.length;
+    }
+    if (this.#messages.size > MAX_ENTRIES || this.#bytes > MAX_BYTES) {
+      this.lost = true;
+      this.#messages.clear();
+      this.#bytes = 0;
+    }
+  }
+
+  /** The messages to send to a new connection. */
+  get messages(): readonly Uint8Array<ArrayBuffer>[] {
+    return [...this.#messages.values()];
+  }
+
+  #remove(key: string): void {
+    const old = this.#messages.get(key);
+    if (old === undefined) return;
+    this.#bytes -= old.length;
+    this.#messages.delete(key);
+  }
+}

@@ -1,0 +1,143 @@
+import { STATEMENT_WORDS } from "../digest/mod.ts";
+import {
+  CYCLE_BYTES,
+  CYCLE_WORDS,
+  FLAG_DISCARD,
+  FLAG_END,
+  FLAG_RESET,
+  FLAG_STATE_LOST,
+  FRAGMENT_WORDS,
+  type RingConsumer,
+} from "../ring/mod.ts";
+import { Dropped } from "../stats/ledger.ts";
+import type { QueueBudget } from "./target.ts";
+import type { Transaction } from "./transaction.ts";
+
+/** What a stream's fragments add up to. */
+export interface StreamOwner {
+  onTransaction(transaction: Transaction): void;
+  /** A whole transaction that is not to be replayed; its session state still counts. */
+  onDiscarded(transaction: Transaction): void;
+  /** Session state was lost on the way. */
+  onStateLost(): void;
+  /** A transaction was too much for the queue's bound while it came in. */
+  onShed(reason: number): void;
+}
+
+const NO_WORDS = new Uint32Array(0);
+const NO_BYTES = new Uint8Array(0);
+
+/** Puts one session's fragments together again. */
+export class Stream {
+  readonly #owner: StreamOwner;
+  readonly #budget: QueueBudget;
+  #bytes: Uint8Array<ArrayBuffer> = NO_BYTES;
+  #cycles: Uint32Array = NO_WORDS;
+  #statements: Uint32Array = NO_WORDS;
+  /** The transaction under way did not fit; its bytes are not kept. */
+  #shedding = false;
+
+  constructor(owner: StreamOwner, budget: QueueBudget) {
+    this.#owner = owner;
+    this.#budget = budget;
+  }
+
+  /** Takes the FRAGMENT whose payload begins at byte `at` of the ring. */
+  fragment(ring: RingConsumer, at: number): void {
+    let word = at >> 2;
+    const flags = ring.words[word] as number;
+    if ((flags & FLAG_RESET) !== 0) this.#reset();
+    if ((flags & FLAG_STATE_LOST) !== 0) this.#owner.onStateLost();
+    const cycleWords = (ring.words[word + 2] as number) * CYCLE_WORDS;
+    const statementWords = (ring.words[word + 3] as number) * STATEMENT_WORDS;
+    const count = ring.words[word + 4] as number;
+    const startUs = ring.doubles[(word + 6) >> 1] as number;
+    const endUs = ring.doubles[(word + 8) >> 1] as number;
+    word += FRAGMENT_WORDS;
+    const cycles = ring.words.slice(word, word + cycleWords);
+    word += cycleWords;
+    const statements = ring.words.slice(word, word + statementWords);
+    const from = (word + statementWords) << 2;
+    const bytes = ring.bytes.subarray(from, from + count);
+    this.#cycles = joinWords(this.#cycles, cycles);
+    this.#statements = joinWords(this.#statements, statements);
+    if ((flags & FLAG_END) === 0) return this.#keep(bytes);
+    this.#end(bytes, startUs, endUs, (flags & FLAG_DISCARD) !== 0);
+  }
+
+  /** The stream is over: what is not closed was never finished. */
+  close(): void {
+    this.#reset();
+  }
+
+  #end(
+    bytes: Uint8Array,
+    startUs: number,
+    endUs: number,
+    discard: boolean,
+  ): void {
+    const cycles = this.#cycles;
+    const statements = this.#statements;
+    this.#cycles = this.#statements = NO_WORDS;
+    let length = 0;
+    for (let i = 0; i < cycles.length; i += CYCLE_WORDS) {
+      length += cycles[i + CYCLE_BYTES] as number;
+    }
+    if (this.#shedding) {
+      // Bytes of the next transaction went with it only if it had them.
+      this.#shedding = false;
+      this.#owner.onStateLost();
+      if (!discard) this.#owner.onShed(Dropped.queueFull);
+      return;
+    }
+    const held = this.#bytes.length;
+    let whole: Uint8Array<ArrayBuffer>;
+    if (held === 0) whole = new Uint8Array(bytes);
+    else {
+      this.#budget.give(held);
+      const joined = joinBytes(this.#bytes, bytes);
+      whole = joined.subarray(0, length);
+      this.#bytes = NO_BYTES;
+      if (joined.length > length) this.#keep(joined.subarray(length));
+    }
+    const transaction = { bytes: whole, cycles, statements, startUs, endUs };
+    if (discard) this.#owner.onDiscarded(transaction);
+    else this.#owner.onTransaction(transaction);
+  }
+
+  #keep(bytes: Uint8Array): void {
+    if (this.#shedding || bytes.length === 0) return;
+    if (!this.#budget.take(bytes.length)) {
+      this.#budget.give(this.#bytes.length);
+      this.#bytes = NO_BYTES;
+      this.#shedding = true;
+      return;
+    }
+    this.#bytes = joinBytes(this.#bytes, bytes);
+  }
+
+  #reset(): void {
+    this.#budget.give(this.#bytes.length);
+    this.#bytes = NO_BYTES;
+    this.#cycles = this.#statements = NO_WORDS;
+    this.#shedding = false;
+  }
+}
+
+function joinBytes(
+  left: Uint8Array<ArrayBuffer>,
+  right: Uint8Array,
+): Uint8Array<ArrayBuffer> {
+  const joined = new Uint8Array(left.length + right.length);
+  joined.set(left);
+  joined.set(right, left.length);
+  return joined;
+}
+
+function joinWords(left: Uint32Array, right: Uint32Array): Uint32Array {
+  if (left.length === 0) return right;
+  const joined = new Uint32Array(left.length + right.length);
+  joined.set(left);
+  joined.set(right, left.length);
+  return joined;
+}

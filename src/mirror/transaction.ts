@@ -1,0 +1,19 @@
+import { CYCLE_WORDS } from "../ring/mod.ts";
+
+/** A finished transaction of one session, as the primary has seen it. */
+export interface Transaction {
+  /** The client's messages, whole cycles. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** {@linkcode CYCLE_WORDS} words for each cycle. */
+  readonly cycles: Uint32Array;
+  /** Digests of the primary's replies, STATEMENT_WORDS for each statement. */
+  readonly statements: Uint32Array;
+  /** Microseconds of the monotonic clock. */
+  readonly startUs: number;
+  readonly endUs: number;
+}
+
+/** Cycles in `transaction`. */
+export function cycleCount(transaction: Transaction): number {
+  return transaction.cycles.length / CYCLE_WORDS;
+}

@@ -1,0 +1,277 @@
+/**
+ * The mirror worker: takes finished transactions out of the rings and replays
+ * each session on lanes of its own. It drains the rings first and always, so
+ * that a slow mirror fills queues that are bounded here, and never the ring.
+ *
+ * @module
+ */
+
+/// <reference lib="deno.worker" />
+import {
+  Command,
+  type Mailbox,
+  readCommand,
+  type WorkerMessage,
+} from "../control/mailbox.ts";
+import { ReplyDigest } from "../digest/mod.ts";
+import { clearWake, EpollReactor, READ } from "../io/mod.ts";
+import { loadProbes } from "../plugin/mod.ts";
+import {
+  KIND_CLOSE,
+  KIND_FRAGMENT,
+  KIND_MASK,
+  KIND_OPEN,
+  RingConsumer,
+  type RingMemory,
+} from "../ring/mod.ts";
+import { ClientTable, type ClientTableMemory } from "../stats/client_table.ts";
+import { type StatsLayout, Stripe } from "../stats/mod.ts";
+import { Failed } from "../stats/ledger.ts";
+import { Breaker } from "./breaker.ts";
+import { MirrorConnection } from "./connection.ts";
+import { Lane } from "./lane.ts";
+import { Stream } from "./stream.ts";
+import { QueueBudget, type Target, type TargetSettings } from "./target.ts";
+
+/** What the mirror worker is started with. */
+export interface MirrorInit {
+  readonly stripe: number;
+  readonly stats: StatsLayout;
+  readonly probes: readonly string[];
+  /** One for each proxy worker. */
+  readonly rings: readonly RingMemory[];
+  readonly mailbox: Mailbox;
+  /** For each route (source database) its mirrors; empty where there are none. */
+  readonly routes: readonly (readonly TargetSettings[])[];
+  readonly queueBytes: number;
+  /** Where the lanes are listed for SHOW SERVERS. */
+  readonly lanes: ClientTableMemory;
+}
+
+const SCRATCH_BYTES = 64 * 1024;
+/** Records taken from one ring before the sockets are looked at again. */
+const RING_BUDGET = 256;
+/** How often deadlines are looked at: the precision of every timeout here. */
+const DEADLINE_TICK_MS = 50;
+const RING_POLL_MS = 100;
+
+function tell(message: WorkerMessage): void {
+  self.postMessage(message);
+}
+
+/** A session as the mirror worker knows it. */
+interface MirroredSession {
+  readonly stream: Stream;
+  readonly lanes: readonly Lane[];
+}
+
+async function start(init: MirrorInit): Promise<void> {
+  const stripe = new Stripe(init.stats, init.stripe);
+  const probes = await loadProbes(
+    init.probes,
+    { role: "mirror", stripe },
+    (probe, error) =>
+      tell({
+        type: "log",
+        level: "error",
+        message: "A probe failed and is off in the mirror worker",
+        properties: { probe, error: String(error) },
+      }),
+  );
+  const reactor = new EpollReactor();
+  const scratch = new Uint8Array(SCRATCH_BYTES);
+  const table = new ClientTable(init.lanes);
+  const budget = new QueueBudget(init.queueBytes);
+  const rings = init.rings.map((memory) => new RingConsumer(memory));
+  const sessions = new Map<number, MirroredSession>();
+  const lanes = new Set<Lane>();
+  const timed = new Set<Lane>();
+  let draining = false;
+
+  const targets = init.routes.map((mirrors) =>
+    mirrors.map((settings): Target => ({
+      settings,
+      breaker: new Breaker(),
+      reactor,
+      probes,
+      scratch,
+      budget,
+      table,
+      random: Math.random,
+      waiting: new Set(),
+      timed,
+      queued: 0,
+      log: (level, message, properties) =>
+        tell({
+          type: "log",
+          level,
+          message,
+          properties: { mirror: settings.name, ...properties },
+        }),
+    }))
+  );
+
+  function open(ring: RingConsumer, at: number): void {
+    const word = at >> 2;
+    const id = ring.words[word + 1] as number;
+    const route = ring.words[word + 2] as number;
+    const length = ring.words[word + 3] as number;
+    const parameters = new TextDecoder().decode(
+      ring.bytes.slice(at + 16, at + 16 + length),
+    );
+    const user = userOf(parameters);
+    const laneList = (targets[route] ?? []).map((target) => {
+      const series = stripe.series([
+        target.settings.sourceDatabase,
+        target.settings.name,
+        user,
+      ]);
+      const lane = new Lane(
+        target,
+        series,
+        parameters,
+        new ReplyDigest(),
+        (closed) => {
+          lanes.delete(closed);
+          if (draining) stopIfDrained();
+        },
+      );
+      lanes.add(lane);
+      return { lane, series };
+    });
+    const stream = new Stream({
+      onTransaction: (t) =>
+        laneList.forEach(({ lane, series }) => {
+          try {
+            lane.submit(t);
+          } catch (error) {
+            fault(error);
+            lane.taint();
+            probes.requestFailed(series, Failed.internal);
+          }
+        }),
+      onDiscarded: (t) => laneList.forEach(({ lane }) => lane.missed(t)),
+      onStateLost: () => laneList.forEach(({ lane }) => lane.taint()),
+      onShed: (reason) =>
+        laneList.forEach(({ series }) => probes.requestDropped(series, reason)),
+    }, budget);
+    sessions.set(id, { stream, lanes: laneList.map(({ lane }) => lane) });
+  }
+
+  function record(ring: RingConsumer, at: number): void {
+    const word = at >> 2;
+    const id = ring.words[word + 1] as number;
+    switch ((ring.words[word] as number) & KIND_MASK) {
+      case KIND_OPEN:
+        return open(ring, at);
+      case KIND_FRAGMENT:
+        return sessions.get(id)?.stream.fragment(ring, at);
+      case KIND_CLOSE: {
+        const session = sessions.get(id);
+        if (session === undefined) return;
+        sessions.delete(id);
+        session.stream.close();
+        for (const lane of session.lanes) lane.leave();
+      }
+    }
+  }
+
+  /** True if a ring still holds records. */
+  function drainRings(): boolean {
+    let more = false;
+    for (const ring of rings) {
+      let at = ring.next();
+      for (let i = 0; at >= 0 && i < RING_BUDGET; i++) {
+        try {
+          record(ring, at);
+        } catch (error) {
+          fault(error);
+        }
+        ring.release();
+        at = ring.next();
+      }
+      if (at >= 0) more = true;
+    }
+    return more;
+  }
+
+  function fault(error: unknown): void {
+    tell({
+      type: "log",
+      level: "error",
+      message: "A replay failed inside the mirror worker",
+      properties: { error: String((error as Error)?.stack ?? error) },
+    });
+  }
+
+  /** Before each sleep: empty the rings, or promise to come back at once. */
+  let poll = reactor.after(RING_POLL_MS, () => {});
+  function beforeSleep(): void {
+    let more = drainRings();
+    for (const ring of rings) ring.setSleeping(true);
+    // A record may have come between the look and the promise to sleep.
+    more ||= rings.some((ring) => !ring.isEmpty);
+    if (more) {
+      for (const ring of rings) ring.setSleeping(false);
+      reactor.cancel(poll);
+      poll = reactor.after(0, () => {});
+    }
+  }
+
+  function tick(): void {
+    for (const lane of timed) lane.checkDeadline(reactor.nowUs);
+    reactor.after(DEADLINE_TICK_MS, tick);
+  }
+
+  function stopIfDrained(): void {
+    if (lanes.size === 0 && rings.every((ring) => ring.isEmpty)) {
+      tell({ type: "stopped" });
+    }
+  }
+
+  reactor.add(init.mailbox.wake, {
+    onReadable() {
+      clearWake(init.mailbox.wake);
+      const command = readCommand(init.mailbox);
+      if (command >= Command.drain && !draining) {
+        draining = true;
+        while (drainRings());
+        for (const session of sessions.values()) {
+          for (const lane of session.lanes) lane.leave();
+        }
+        stopIfDrained();
+      }
+      if (command === Command.stop) {
+        while (drainRings());
+        for (const lane of [...lanes]) lane.shutdown();
+        tell({ type: "stopped" });
+        reactor.stop();
+      }
+    },
+    onWritable() {},
+    onHangup() {},
+  }, READ);
+  reactor.onTurnEnd(beforeSleep);
+  reactor.onError((error, handler) => {
+    fault(error);
+    if (handler instanceof MirrorConnection) handler.fault();
+  });
+  tick();
+  tell({ type: "ready" });
+  reactor.run();
+  self.close();
+}
+
+function userOf(parameters: string): string {
+  const texts = parameters.split("\0");
+  for (let i = 0; i + 1 < texts.length; i += 2) {
+    if (texts[i] === "user") return texts[i + 1] as string; // i + 1 < length
+  }
+  return "";
+}
+
+self.onmessage = (event: MessageEvent<MirrorInit>) => {
+  start(event.data).catch((error) =>
+    tell({ type: "failed", message: String(error?.stack ?? error) })
+  );
+};

@@ -1,0 +1,165 @@
+/**
+ * All that a plugin may import from PgDog Mirror.
+ *
+ * Life of a plugin:
+ *
+ * 1. `parseConfig` checks its table `[plugins.<id>]`; pure.
+ * 2. `create` declares metrics and returns the instance; no I/O, no timers.
+ * 3. `needs` are checked against everything declared; the registry freezes.
+ * 4. Every worker loads the module at `probe` and calls its default export.
+ * 5. `start` runs: now I/O and timers are allowed. It may be async.
+ * 6. `onSample` is called once a second, synchronously.
+ * 7. `close` ends it; it may be called after a half-done start, and twice.
+ *
+ * A hook that throws is named in the log and counted, and everything else goes
+ * on: a plugin can't end the process or touch user traffic.
+ *
+ * @module
+ */
+
+import type { MetricSpec, StatsSnapshot, Stripe } from "../stats/mod.ts";
+
+export {
+  DROPPED,
+  Dropped,
+  EXCLUDED,
+  Excluded,
+  FAILED,
+  Failed,
+  quantile,
+  RESULT,
+} from "../stats/mod.ts";
+export type {
+  HistogramHandle,
+  HistogramSnapshot,
+  MetricSnapshot,
+  MetricSpec,
+  SeriesSnapshot,
+  StatsSnapshot,
+  Stripe,
+} from "../stats/mod.ts";
+
+/** A plugin: an id and a constructor without side effects. */
+export interface Plugin<C = unknown> {
+  /** Also its table in the configuration: `[plugins.<id>]`. */
+  readonly id: string;
+  /** Metrics of other plugins that it reads; a missing one stops the start with a clear error. */
+  readonly needs?: readonly string[];
+  /** Checks the raw table, `undefined` if there is none. Pure; an unknown key is an error. */
+  parseConfig(raw: unknown): C;
+  create(config: C, context: PluginContext): PluginInstance;
+  /** A module whose default export is a {@linkcode ProbeFactory}; loaded in every worker. */
+  readonly probe?: URL;
+}
+
+/** A plugin at work. Every member is optional. */
+export interface PluginInstance {
+  /** Asynchronous. @param signal aborted when the process begins to end. */
+  start?(signal: AbortSignal): Promise<void>;
+  /** Synchronous, once a second. */
+  onSample?(snapshot: StatsSnapshot): void;
+  /** Asynchronous; may be called at any time, twice. */
+  close?(): Promise<void>;
+  readonly commands?: readonly AdminCommand[];
+  readonly routes?: readonly HttpRoute[];
+}
+
+/** What the host gives to `create`. */
+export interface PluginContext {
+  readonly stats: {
+    /** Only within `create`. */
+    declare(spec: MetricSpec): void;
+    snapshot(): StatsSnapshot;
+    /** Begins a new window: maxima start over in every stripe. */
+    resetWindow(): void;
+  };
+  readonly log: Logger;
+  /** The `[general]` table after defaults; no secrets are in it. */
+  readonly general: Readonly<Record<string, unknown>>;
+  readonly version: string;
+  /** Milliseconds since the epoch. */
+  readonly startedAt: number;
+  /** The configured pairs of source database and destination database. */
+  readonly mirrors: readonly {
+    readonly database: string;
+    readonly mirror: string;
+  }[];
+}
+
+/** A structured log: the message is constant, what varies is a property. */
+export interface Logger {
+  debug(message: string, properties?: Record<string, unknown>): void;
+  info(message: string, properties?: Record<string, unknown>): void;
+  warn(message: string, properties?: Record<string, unknown>): void;
+  error(message: string, properties?: Record<string, unknown>): void;
+}
+
+/** What a worker gives to a probe. */
+export interface ProbeContext {
+  readonly role: "proxy" | "mirror";
+  readonly stripe: Stripe;
+}
+
+/** The default export of a probe module. */
+export type ProbeFactory = (context: ProbeContext) => Probe;
+
+/**
+ * Counts what happens in one worker: synchronous, once per request or
+ * statement, never per byte. It allocates nothing. `series` is what
+ * `Stripe.series` gave for the session's labels.
+ */
+export interface Probe {
+  /** Proxy worker: a transaction has finished on the primary. */
+  requestSeen?(series: number): void;
+  /** Either role. @param reason position in `EXCLUDED`. */
+  requestExcluded?(series: number, reason: number): void;
+  /** Either role. @param reason position in `DROPPED`. */
+  requestDropped?(series: number, reason: number): void;
+  /** Mirror worker. @param reason position in `FAILED`. */
+  requestFailed?(series: number, reason: number): void;
+  /**
+   * Mirror worker.
+   *
+   * @param lagSeconds end of the replay minus end on the primary.
+   * @param errorsOnMirror statements that failed on the mirror only.
+   */
+  requestReplayed?(
+    series: number,
+    latencySeconds: number,
+    lagSeconds: number,
+    errorsOnMirror: number,
+  ): void;
+  /** Proxy worker: from the last byte sent to ReadyForQuery. */
+  primaryStatement?(series: number, latencySeconds: number): void;
+  /** Mirror worker: the same on the mirror. */
+  mirrorStatement?(series: number, latencySeconds: number): void;
+  /** Mirror worker, before `requestReplayed`: the first statement that failed on the mirror only. */
+  errorOnMirror?(series: number, sqlstate: string): void;
+  /** Mirror worker: requests that wait in all lanes of the mirror, and bytes that wait in all. */
+  queue?(series: number, length: number, bytes: number): void;
+}
+
+/** A row's value in a result of the admin console. */
+export type Cell = string | number | bigint | boolean | null | Date;
+
+/** A column of a command's result. */
+export interface AdminColumn {
+  readonly name: string;
+  readonly type: "text" | "int8" | "float8" | "bool" | "timestamptz";
+  readonly help: string;
+}
+
+/** A command of the admin console. */
+export interface AdminCommand {
+  /** `SHOW MIRROR_STATS`; matched without regard to case. */
+  readonly words: string;
+  readonly help: string;
+  readonly columns: readonly AdminColumn[];
+  rows(): readonly (readonly Cell[])[];
+}
+
+/** A path of the HTTP port. */
+export interface HttpRoute {
+  readonly path: string;
+  handle(request: Request): Response | Promise<Response>;
+}

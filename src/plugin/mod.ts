@@ -1,0 +1,14 @@
+/**
+ * The plugin interface and what runs it.
+ *
+ * @module
+ */
+
+export type * from "./api.ts";
+export {
+  PluginError,
+  PluginHost,
+  type PluginHostOptions,
+  type PluginStatus,
+} from "./host.ts";
+export { loadProbes, type ProbeFailed, ProbeSet } from "./probe_set.ts";

@@ -1,0 +1,205 @@
+import type { Probe, ProbeContext, ProbeFactory } from "./api.ts";
+
+/** Told once when a probe has thrown; it is off from then on. */
+export type ProbeFailed = (module: string, error: unknown) => void;
+
+/** A probe and the module it came from. */
+export interface LoadedProbe {
+  readonly module: string;
+  readonly probe: Probe;
+}
+
+type Listeners<H extends keyof Probe> = {
+  readonly module: string;
+  readonly call: Required<Probe>[H];
+}[];
+
+function listeners<H extends keyof Probe>(
+  probes: readonly LoadedProbe[],
+  hook: H,
+): Listeners<H> {
+  return probes.flatMap(({ module, probe }) => {
+    const method = probe[hook];
+    if (method === undefined) return [];
+    return [{ module, call: method.bind(probe) as Required<Probe>[H] }];
+  });
+}
+
+/**
+ * All probes of one worker, their hooks sorted into flat lists once: where
+ * nobody listens, a call costs one look at an empty list. A probe that throws
+ * is taken out, in all its hooks.
+ */
+export class ProbeSet implements Required<Probe> {
+  readonly #requestSeen: Listeners<"requestSeen">;
+  readonly #requestExcluded: Listeners<"requestExcluded">;
+  readonly #requestDropped: Listeners<"requestDropped">;
+  readonly #requestFailed: Listeners<"requestFailed">;
+  readonly #requestReplayed: Listeners<"requestReplayed">;
+  readonly #primaryStatement: Listeners<"primaryStatement">;
+  readonly #mirrorStatement: Listeners<"mirrorStatement">;
+  readonly #errorOnMirror: Listeners<"errorOnMirror">;
+  readonly #queue: Listeners<"queue">;
+  readonly #onFailed: ProbeFailed;
+
+  constructor(probes: readonly LoadedProbe[], onFailed: ProbeFailed) {
+    this.#onFailed = onFailed;
+    this.#requestSeen = listeners(probes, "requestSeen");
+    this.#requestExcluded = listeners(probes, "requestExcluded");
+    this.#requestDropped = listeners(probes, "requestDropped");
+    this.#requestFailed = listeners(probes, "requestFailed");
+    this.#requestReplayed = listeners(probes, "requestReplayed");
+    this.#primaryStatement = listeners(probes, "primaryStatement");
+    this.#mirrorStatement = listeners(probes, "mirrorStatement");
+    this.#errorOnMirror = listeners(probes, "errorOnMirror");
+    this.#queue = listeners(probes, "queue");
+  }
+
+  requestSeen(series: number): void {
+    const list = this.#requestSeen;
+    for (let i = 0; i < list.length; i++) {
+      try {
+        list[i]?.call(series);
+      } catch (error) {
+        this.#remove(list[i]?.module ?? "", error);
+      }
+    }
+  }
+
+  requestExcluded(series: number, reason: number): void {
+    const list = this.#requestExcluded;
+    for (let i = 0; i < list.length; i++) {
+      try {
+        list[i]?.call(series, reason);
+      } catch (error) {
+        this.#remove(list[i]?.module ?? "", error);
+      }
+    }
+  }
+
+  requestDropped(series: number, reason: number): void {
+    const list = this.#requestDropped;
+    for (let i = 0; i < list.length; i++) {
+      try {
+        list[i]?.call(series, reason);
+      } catch (error) {
+        this.#remove(list[i]?.module ?? "", error);
+      }
+    }
+  }
+
+  requestFailed(series: number, reason: number): void {
+    const list = this.#requestFailed;
+    for (let i = 0; i < list.length; i++) {
+      try {
+        list[i]?.call(series, reason);
+      } catch (error) {
+        this.#remove(list[i]?.module ?? "", error);
+      }
+    }
+  }
+
+  requestReplayed(
+    series: number,
+    latencySeconds: number,
+    lagSeconds: number,
+    errorsOnMirror: number,
+  ): void {
+    const list = this.#requestReplayed;
+    for (let i = 0; i < list.length; i++) {
+      try {
+        list[i]?.call(series, latencySeconds, lagSeconds, errorsOnMirror);
+      } catch (error) {
+        this.#remove(list[i]?.module ?? "", error);
+      }
+    }
+  }
+
+  primaryStatement(series: number, latencySeconds: number): void {
+    const list = this.#primaryStatement;
+    for (let i = 0; i < list.length; i++) {
+      try {
+        list[i]?.call(series, latencySeconds);
+      } catch (error) {
+        this.#remove(list[i]?.module ?? "", error);
+      }
+    }
+  }
+
+  mirrorStatement(series: number, latencySeconds: number): void {
+    const list = this.#mirrorStatement;
+    for (let i = 0; i < list.length; i++) {
+      try {
+        list[i]?.call(series, latencySeconds);
+      } catch (error) {
+        this.#remove(list[i]?.module ?? "", error);
+      }
+    }
+  }
+
+  errorOnMirror(series: number, sqlstate: string): void {
+    const list = this.#errorOnMirror;
+    for (let i = 0; i < list.length; i++) {
+      try {
+        list[i]?.call(series, sqlstate);
+      } catch (error) {
+        this.#remove(list[i]?.module ?? "", error);
+      }
+    }
+  }
+
+  queue(series: number, length: number, bytes: number): void {
+    const list = this.#queue;
+    for (let i = 0; i < list.length; i++) {
+      try {
+        list[i]?.call(series, length, bytes);
+      } catch (error) {
+        this.#remove(list[i]?.module ?? "", error);
+      }
+    }
+  }
+
+  #remove(module: string, error: unknown): void {
+    for (
+      const list of [
+        this.#requestSeen,
+        this.#requestExcluded,
+        this.#requestDropped,
+        this.#requestFailed,
+        this.#requestReplayed,
+        this.#primaryStatement,
+        this.#mirrorStatement,
+        this.#errorOnMirror,
+        this.#queue,
+      ] as { module: string }[][]
+    ) {
+      const kept = list.filter((listener) => listener.module !== module);
+      list.splice(0, list.length, ...kept);
+    }
+    this.#onFailed(module, error);
+  }
+}
+
+/**
+ * Loads the probe modules of a worker, before its loop begins.
+ *
+ * @param modules URLs; the default export is a {@linkcode ProbeFactory}.
+ */
+export async function loadProbes(
+  modules: readonly string[],
+  context: ProbeContext,
+  onFailed: ProbeFailed,
+): Promise<ProbeSet> {
+  const probes: LoadedProbe[] = [];
+  for (const module of modules) {
+    try {
+      const { default: factory } = await import(module) as {
+        default: ProbeFactory;
+      };
+      probes.push({ module, probe: factory(context) });
+    } catch (error) {
+      onFailed(module, error);
+    }
+  }
+  return new ProbeSet(probes, onFailed);
+}

@@ -1,0 +1,41 @@
+/**
+ * Buffers in two sizes, handed out while a transaction runs and taken back
+ * after it, so that an idle client holds none. At most {@linkcode MAX_SPARE} of
+ * each size lie ready; the rest go to the garbage collector.
+ */
+export class BufferPool {
+  readonly smallBytes: number;
+  readonly largestBytes: number;
+  readonly #small: Uint8Array<ArrayBuffer>[] = [];
+  readonly #large: Uint8Array<ArrayBuffer>[] = [];
+
+  constructor(smallBytes: number, largestBytes: number) {
+    this.smallBytes = smallBytes;
+    this.largestBytes = largestBytes;
+  }
+
+  /**
+   * A buffer of at least `length` bytes.
+   *
+   * @throws {RangeError} above `largestBytes`.
+   */
+  take(length: number): Uint8Array<ArrayBuffer> {
+    if (length <= this.smallBytes) {
+      return this.#small.pop() ?? new Uint8Array(this.smallBytes);
+    }
+    if (length > this.largestBytes) {
+      throw new RangeError(
+        `Buffer of ${length} bytes asked for, the largest has ${this.largestBytes}`,
+      );
+    }
+    return this.#large.pop() ?? new Uint8Array(this.largestBytes);
+  }
+
+  /** Takes a buffer back. */
+  give(buffer: Uint8Array<ArrayBuffer>): void {
+    const spare = buffer.length === this.smallBytes ? this.#small : this.#large;
+    if (spare.length < MAX_SPARE) spare.push(buffer);
+  }
+}
+
+const MAX_SPARE = 64;

@@ -1,0 +1,47 @@
+import { connect, type Timer } from "../io/mod.ts";
+import { hashCancelKey } from "../stats/client_table.ts";
+import type { ProxyContext } from "./context.ts";
+import { Endpoint } from "./endpoint.ts";
+
+/**
+ * Sends a CancelRequest to the primary that issued its key, whichever worker
+ * holds that session. The primary closes the connection when it has signalled
+ * the backend; then `done` is called.
+ *
+ * @param packet length, code, process ID, secret key (4 to 256 bytes).
+ * @returns false if nobody here issued the key: as PostgreSQL, say nothing.
+ */
+export function sendCancel(
+  context: ProxyContext,
+  packet: Uint8Array<ArrayBuffer>,
+  done: () => void,
+): boolean {
+  if (packet.length < 16) return false;
+  const pid = new DataView(packet.buffer).getInt32(8);
+  const hash = hashCancelKey(packet.subarray(12));
+  const index = context.allClients
+    .map((table) => table.findBackend(pid, hash))
+    .find((route) => route >= 0);
+  const route = index === undefined ? undefined : context.routes[index];
+  if (route === undefined) return false;
+  const finish = () => {
+    context.reactor.cancel(timer);
+    endpoint.close();
+    done();
+  };
+  const endpoint: Endpoint = new Endpoint(
+    context.reactor,
+    {
+      onBytes() {},
+      onEnd: finish,
+      onDead: finish,
+      onDrained: (server) => server.resume(),
+    },
+    context.scratch,
+    connect(route.address),
+    true,
+  );
+  const timer: Timer = context.reactor.after(context.connectTimeoutMs, finish);
+  endpoint.write(packet, packet.length);
+  return true;
+}

@@ -1,0 +1,251 @@
+import { ReplyDigest, STATEMENT_WORDS } from "../digest/mod.ts";
+import {
+  CYCLE_WORDS,
+  FLAG_DISCARD,
+  FLAG_END,
+  FLAG_RESET,
+  FLAG_STATE_LOST,
+  FRAGMENT_WORDS,
+  KIND_CLOSE,
+  KIND_FRAGMENT,
+  KIND_OPEN,
+  type RingProducer,
+} from "../ring/mod.ts";
+import type { BufferPool } from "./buffer_pool.ts";
+
+/** Cycles and statements kept before a fragment is sent, so that a long transaction stays small here. */
+const MAX_CYCLES = 512;
+const MAX_STATEMENTS = 2048;
+
+const encoder = new TextEncoder();
+
+/**
+ * The bounded copy of what a client sent and the digest of what the primary
+ * answered, until both are in the ring. Positions are bytes of the session's
+ * stream since its first message:
+ *
+ * ```
+ * sent <= appended; the bytes [sent, appended) lie in #buffer[#start, #end)
+ * ```
+ */
+export class Capture {
+  /** Position behind the last byte seen. */
+  appended = 0;
+  /** Position behind the last byte that is in the ring. */
+  sent = 0;
+  readonly digest = new ReplyDigest();
+  readonly #ring: RingProducer;
+  readonly #pool: BufferPool;
+  readonly #stream: number;
+  readonly #route: number;
+  readonly #parameters: string;
+  #announced = false;
+  #buffer: Uint8Array<ArrayBuffer> | undefined;
+  #start = 0;
+  #end = 0;
+  #cycles = new Uint32Array(CYCLE_WORDS * 2);
+  #cycleCount = 0;
+  #statementsGone = 0;
+  /** Flags for the next record: what the ring refused before it. */
+  #owed = 0;
+
+  /**
+   * @param stream the session's number, unique in the process.
+   * @param route the index of its source database.
+   * @param parameters its startup parameters, `name\0value\0…`.
+   */
+  constructor(
+    ring: RingProducer,
+    pool: BufferPool,
+    stream: number,
+    route: number,
+    parameters: string,
+  ) {
+    this.#ring = ring;
+    this.#pool = pool;
+    this.#stream = stream;
+    this.#route = route;
+    this.#parameters = parameters;
+  }
+
+  /** Announces the stream before its first record. False if the ring is full. */
+  #announce(): boolean {
+    const text = encoder.encode(this.#parameters);
+    const at = this.#ring.reserve(16 + text.length);
+    if (at < 0) return false;
+    const words = this.#ring.words;
+    const word = at >> 2;
+    words[word] = KIND_OPEN;
+    words[word + 1] = this.#stream;
+    words[word + 2] = this.#route;
+    words[word + 3] = text.length;
+    this.#ring.bytes.set(text, at + 16);
+    this.#ring.commit();
+    this.#announced = true;
+    return true;
+  }
+
+  /** Tells that the session is over. False if the ring is full: it must be told later. */
+  close(): boolean {
+    this.#release();
+    if (!this.#announced) return true;
+    const at = this.#ring.reserve(8);
+    if (at < 0) return false;
+    this.#ring.words[at >> 2] = KIND_CLOSE;
+    this.#ring.words[(at >> 2) + 1] = this.#stream;
+    this.#ring.commit();
+    return true;
+  }
+
+  /** Copies `chunk[0, length)`. False if there was no room: call {@linkcode Capture.forget}. */
+  append(chunk: Uint8Array, length: number): boolean {
+    if (!this.#makeRoom(length)) return false;
+    const buffer = this.#buffer as Uint8Array; // #makeRoom has set it
+    if (length < 128) {
+      // Shorter than what a view object costs.
+      for (let i = 0, at = this.#end; i < length; i++) {
+        buffer[at + i] = chunk[i] as number;
+      }
+    } else buffer.set(chunk.subarray(0, length), this.#end);
+    this.#end += length;
+    this.appended += length;
+    return true;
+  }
+
+  /** Counts bytes that are not kept. */
+  skip(length: number): void {
+    this.appended += length;
+    this.sent = this.appended;
+  }
+
+  /** Adds a cycle. False if the ring was full when room was needed. */
+  addCycle(
+    bytes: number,
+    startUs: number,
+    latencyUs: number,
+    statements: number,
+  ): boolean {
+    const at = this.#cycleCount * CYCLE_WORDS;
+    if (at === this.#cycles.length) {
+      const grown = new Uint32Array(this.#cycles.length * 2);
+      grown.set(this.#cycles);
+      this.#cycles = grown;
+    }
+    this.#cycles[at] = bytes;
+    this.#cycles[at + 1] = startUs;
+    this.#cycles[at + 2] = latencyUs;
+    this.#cycles[at + 3] = statements;
+    this.#cycleCount++;
+    return (this.#cycleCount < MAX_CYCLES &&
+      this.digest.statements < MAX_STATEMENTS) ||
+      this.#push(0, this.appended, 0, 0);
+  }
+
+  /** Statements digested since the session began. */
+  get statements(): number {
+    return this.#statementsGone + this.digest.statements;
+  }
+
+  /** Closes the transaction whose last byte is at `end`. False if the ring is full. */
+  finish(
+    end: number,
+    startUs: number,
+    endUs: number,
+    discard: boolean,
+  ): boolean {
+    return this.#push(
+      FLAG_END | (discard ? FLAG_DISCARD : 0),
+      end,
+      startUs,
+      endUs,
+    );
+  }
+
+  /** Forgets everything that is not in the ring; the next record says so. */
+  forget(stateLost: boolean): void {
+    this.#owed |= FLAG_RESET | (stateLost ? FLAG_STATE_LOST : 0);
+    this.sent = this.appended;
+    this.#statementsGone += this.digest.statements;
+    this.digest.clear();
+    this.#cycleCount = 0;
+    this.#release();
+  }
+
+  /** The bytes not yet in the ring, valid until the next call. */
+  get unsent(): Uint8Array {
+    return this.#buffer?.subarray(this.#start, this.#end) ?? new Uint8Array(0);
+  }
+
+  #push(flags: number, upTo: number, startUs: number, endUs: number): boolean {
+    if (!this.#announced && !this.#announce()) return false;
+    const count = Math.max(0, upTo - this.sent);
+    const statementWords = this.digest.statements * STATEMENT_WORDS;
+    const cycleWords = this.#cycleCount * CYCLE_WORDS;
+    const head = 4 * (FRAGMENT_WORDS + cycleWords + statementWords);
+    const at = this.#ring.reserve(head + count);
+    if (at < 0) return false;
+    const { words, doubles, bytes } = this.#ring;
+    let word = at >> 2;
+    words[word] = KIND_FRAGMENT | flags | this.#owed;
+    words[word + 1] = this.#stream;
+    words[word + 2] = this.#cycleCount;
+    words[word + 3] = this.digest.statements;
+    words[word + 4] = count;
+    doubles[(word + 6) >> 1] = startUs;
+    doubles[(word + 8) >> 1] = endUs;
+    word += FRAGMENT_WORDS;
+    for (let i = 0; i < cycleWords; i++) {
+      words[word++] = this.#cycles[i] as number;
+    }
+    const digest = this.digest.words;
+    for (let i = 0; i < statementWords; i++) {
+      words[word++] = digest[i] as number;
+    }
+    if (count > 0) {
+      const from = this.#start;
+      const buffer = this.#buffer as Uint8Array; // count > 0: bytes are in it
+      if (count < 128) {
+        for (let i = 0; i < count; i++) {
+          bytes[at + head + i] = buffer[from + i] as number;
+        }
+      } else bytes.set(buffer.subarray(from, from + count), at + head);
+    }
+    this.#ring.commit();
+    this.#owed = 0;
+    this.sent += count;
+    this.#start += count;
+    this.#cycleCount = 0;
+    this.#statementsGone += this.digest.statements;
+    this.digest.statements = 0;
+    if (this.#start === this.#end) this.#release();
+    return true;
+  }
+
+  #makeRoom(length: number): boolean {
+    if (this.#buffer === undefined) this.#buffer = this.#pool.take(length);
+    if (this.#end + length <= this.#buffer.length) return true;
+    if (this.#start > 0) {
+      this.#buffer.copyWithin(0, this.#start, this.#end);
+      this.#end -= this.#start;
+      this.#start = 0;
+      if (this.#end + length <= this.#buffer.length) return true;
+    }
+    if (this.#end + length > this.#pool.largestBytes) {
+      if (!this.#push(0, this.appended, 0, 0)) return false;
+      this.#buffer = this.#pool.take(length);
+      return true;
+    }
+    const larger = this.#pool.take(this.#end + length);
+    larger.set(this.#buffer.subarray(0, this.#end));
+    this.#pool.give(this.#buffer);
+    this.#buffer = larger;
+    return true;
+  }
+
+  #release(): void {
+    this.#start = this.#end = 0;
+    if (this.#buffer === undefined) return;
+    this.#pool.give(this.#buffer);
+    this.#buffer = undefined;
+  }
+}

@@ -1,0 +1,32 @@
+import type { Reactor } from "../io/mod.ts";
+import type { ProbeSet } from "../plugin/probe_set.ts";
+import type { RingProducer } from "../ring/mod.ts";
+import type { ClientTable } from "../stats/client_table.ts";
+import type { BufferPool } from "./buffer_pool.ts";
+import type { Route } from "./route.ts";
+
+/** What the sessions of one proxy worker share. */
+export interface ProxyContext {
+  readonly reactor: Reactor;
+  /** Every read goes here first. */
+  readonly scratch: Uint8Array<ArrayBuffer>;
+  readonly pool: BufferPool;
+  readonly probes: ProbeSet;
+  /** The ring to the mirror worker; undefined without mirroring. */
+  readonly ring: RingProducer | undefined;
+  readonly clients: ClientTable;
+  /** The tables of all proxy workers, to find who issued a cancel key. */
+  readonly allClients: readonly ClientTable[];
+  readonly routes: readonly Route[];
+  readonly connectTimeoutMs: number;
+  readonly loginTimeoutMs: number;
+  readonly maxTransactionBytes: number;
+  /** Find or create the series of a mirror's ledger. */
+  series(database: string, mirror: string, user: string): number;
+  /** A number no other session of any worker has had. */
+  nextStream(): number;
+  /** The session is gone. */
+  onClosed(session: unknown): void;
+  /** The ring had no room for a session's CLOSE: try again later. */
+  closeLater(close: () => boolean): void;
+}

@@ -1,0 +1,396 @@
+import {
+  connect,
+  describeError,
+  monotonicUs,
+  setAbortive,
+  setNoDelay,
+  socketError,
+  type Timer,
+} from "../io/mod.ts";
+import { ClientState } from "../stats/client_table.ts";
+import { Excluded } from "../stats/ledger.ts";
+import {
+  decodeStartupMessage,
+  encodeErrorResponse,
+  startupParameter,
+} from "../wire/mod.ts";
+import { Capture } from "./capture.ts";
+import { sendCancel } from "./cancel.ts";
+import type { ProxyContext } from "./context.ts";
+import { Endpoint, type EndpointOwner } from "./endpoint.ts";
+import { LoginWatch } from "./login_watch.ts";
+import type { Route } from "./route.ts";
+import { readStartupRequest, withDatabase } from "./startup.ts";
+import { Tap } from "./tap.ts";
+
+/** How long a client may take to read our last words, in milliseconds. */
+const LINGER_MS = 2_000;
+/** SSLRequest and GSSENCRequest, each perhaps once, as PostgreSQL allows. */
+const MAX_ENCRYPTION_REQUESTS = 2;
+
+/**
+ * ```
+ * startup     reading the client's first packets
+ * connecting  the primary's socket is not open yet
+ * login       the primary's authentication conversation is relayed
+ * relay       queries
+ * lingering   last words sent, waiting for the client to go
+ * closed
+ * ```
+ */
+type State =
+  | "startup"
+  | "connecting"
+  | "login"
+  | "relay"
+  | "lingering"
+  | "closed";
+
+/** The life of one client connection. */
+export class Session implements EndpointOwner {
+  readonly #context: ProxyContext;
+  readonly #client: Endpoint;
+  readonly #row: number;
+  readonly #tap: Tap;
+  #server: Endpoint | undefined;
+  #state: State = "startup";
+  #route: Route | undefined;
+  #user = "";
+  #parameters = "";
+  #replication = false;
+  #login: LoginWatch | undefined;
+  #capture: Capture | undefined;
+  #series: readonly number[] = [];
+  #timer: Timer | undefined;
+  #startup = new Uint8Array(0);
+  #encryptionRequests = 0;
+  #draining = false;
+
+  constructor(context: ProxyContext, fd: number, row: number) {
+    this.#context = context;
+    this.#row = row;
+    this.#tap = new Tap(context.probes);
+    this.#tap.onReady = (idle) => this.#onReady(idle);
+    setNoDelay(fd);
+    this.#client = new Endpoint(
+      context.reactor,
+      this,
+      context.scratch,
+      fd,
+      false,
+    );
+    this.#timer = context.reactor.after(
+      context.loginTimeoutMs,
+      () => this.#close(false),
+    );
+  }
+
+  /** The route that the client asked for; undefined before login. */
+  get route(): Route | undefined {
+    return this.#route;
+  }
+
+  /** Ends the session as soon as no transaction is open. */
+  drain(): void {
+    this.#draining = true;
+    if (!(this.#state === "relay" && this.#tap.busy)) this.terminate();
+  }
+
+  /** Ends the session now: FATAL 57P01, as PostgreSQL says at its own shutdown. */
+  terminate(): void {
+    if (this.#state === "closed" || this.#state === "lingering") return;
+    this.#fail("57P01", "terminating connection due to administrator command");
+  }
+
+  onBytes(endpoint: Endpoint, length: number): void {
+    const { scratch } = this.#context;
+    switch (this.#state) {
+      case "startup":
+        return this.#onStartupBytes(length);
+      case "login":
+      case "relay": {
+        const server = this.#server as Endpoint; // set before "login"
+        if (endpoint === this.#client) {
+          if (!server.write(scratch, length)) endpoint.pause();
+          this.#tap.client(scratch, length, monotonicUs());
+          if (!this.#tap.busy) return;
+          this.#context.clients.setState(this.#row, ClientState.active);
+        } else {
+          if (!this.#client.write(scratch, length)) endpoint.pause();
+          if (this.#state === "login") this.#login?.server(scratch, length);
+          this.#tap.server(scratch, length, monotonicUs());
+        }
+        return;
+      }
+      case "connecting":
+      case "lingering":
+      case "closed":
+        return; // what a client says now goes nowhere
+    }
+  }
+
+  onEnd(endpoint: Endpoint): void {
+    const server = this.#server;
+    if (endpoint === this.#client) {
+      // Half-close: the primary reads end of stream and may still answer.
+      if (server === undefined || this.#state === "lingering") {
+        return this.#close(false);
+      }
+      server.shutdown();
+      if (server.ended) this.#close(false);
+      return;
+    }
+    this.#tap.end(
+      this.#client.ended || this.#tap.terminated
+        ? Excluded.clientGone
+        : Excluded.primaryLost,
+    );
+    if (this.#client.ended) {
+      // It half-closed and may still read: what is pending goes out first.
+      this.#client.shutdown();
+      if (this.#client.pending === 0) this.#close(false);
+      else this.#linger();
+    } else this.#linger();
+  }
+
+  onDead(endpoint: Endpoint): void {
+    if (endpoint === this.#server && this.#state === "connecting") {
+      return this.#onConnected(endpoint);
+    }
+    this.#tap.end(
+      endpoint === this.#client ? Excluded.clientGone : Excluded.primaryLost,
+    );
+    if (endpoint === this.#server && this.#client.pending > 0) {
+      endpoint.close();
+      return this.#linger();
+    }
+    this.#close(endpoint === this.#server);
+  }
+
+  onDrained(endpoint: Endpoint): void {
+    if (endpoint === this.#server && this.#state === "connecting") {
+      return this.#onConnected(endpoint);
+    }
+    const source = endpoint === this.#client ? this.#server : this.#client;
+    if (this.#state === "login" || this.#state === "relay") source?.resume();
+    if (this.#state === "lingering" && this.#client.ended) this.#close(false);
+  }
+
+  #onStartupBytes(length: number): void {
+    const bytes = new Uint8Array(this.#startup.length + length);
+    bytes.set(this.#startup);
+    bytes.set(
+      this.#context.scratch.subarray(0, length),
+      this.#startup.length,
+    );
+    this.#startup = bytes;
+    for (;;) {
+      const request = readStartupRequest(this.#startup);
+      switch (request.kind) {
+        case "incomplete":
+          return;
+        case "junk":
+          return this.#close(false);
+        case "version":
+          return this.#fail(
+            "0A000",
+            `unsupported frontend protocol ${request.major}.${request.minor}: server supports 3.0 to 3.0`,
+          );
+        case "encryption":
+          if (++this.#encryptionRequests > MAX_ENCRYPTION_REQUESTS) {
+            return this.#close(false);
+          }
+          this.#client.write(REFUSED, 1);
+          this.#startup = this.#startup.slice(request.length);
+          continue;
+        case "cancel":
+          return this.#cancel(this.#startup.slice(0, request.length));
+        case "startup":
+          return this.#onStartupMessage(request.length);
+      }
+    }
+  }
+
+  #onStartupMessage(length: number): void {
+    const packet = this.#startup.slice(0, length);
+    const rest = this.#startup.slice(length);
+    let message;
+    try {
+      message = decodeStartupMessage(packet.subarray(4));
+    } catch (error) {
+      return this.#fail("08P01", (error as Error).message);
+    }
+    this.#user = startupParameter(message, "user") ?? "";
+    const name = startupParameter(message, "database") || this.#user;
+    const { routes } = this.#context;
+    const index = routes.findIndex((route) => route.name === name);
+    const route = routes[index];
+    if (route === undefined) {
+      return this.#fail("3D000", `database "${name}" does not exist`);
+    }
+    this.#route = route;
+    const replication = startupParameter(message, "replication");
+    this.#replication = replication !== undefined &&
+      !/^(?:false|off|no|0)$/i.test(replication);
+    this.#parameters = message.parameters
+      .map(([key, value]) => `${key}\0${value}\0`).join("");
+    this.#context.clients.identify(
+      this.#row,
+      index,
+      this.#user,
+      name,
+      startupParameter(message, "application_name") ?? "",
+    );
+    const outgoing = route.databaseName === name
+      ? packet
+      : withDatabase(packet, route.databaseName);
+    this.#startup = new Uint8Array(0);
+    this.#connect(route, outgoing, rest);
+  }
+
+  #connect(
+    route: Route,
+    packet: Uint8Array<ArrayBuffer>,
+    rest: Uint8Array<ArrayBuffer>,
+  ): void {
+    const { reactor, scratch } = this.#context;
+    this.#client.pause();
+    let fd;
+    try {
+      fd = connect(route.address);
+    } catch (error) {
+      return this.#fail("53000", (error as Error).message);
+    }
+    this.#state = "connecting";
+    const server = new Endpoint(reactor, this, scratch, fd, true);
+    this.#server = server;
+    server.write(packet, packet.length);
+    this.#login = new LoginWatch(this.#context.clients, this.#row);
+    if (rest.length > 0) {
+      server.write(rest, rest.length);
+      this.#tap.client(rest, rest.length, monotonicUs());
+    }
+    reactor.cancel(this.#timer);
+    this.#timer = reactor.after(
+      this.#context.connectTimeoutMs,
+      () =>
+        this.#fail(
+          "08006",
+          `could not connect to primary ${route.label}: no answer within ${this.#context.connectTimeoutMs} ms`,
+        ),
+    );
+  }
+
+  #onConnected(server: Endpoint): void {
+    const errno = socketError(server.fd);
+    if (errno !== 0) {
+      return this.#fail(
+        "08006",
+        `could not connect to primary ${this.#route?.label}: ${
+          describeError(errno)
+        }`,
+      );
+    }
+    this.#state = "login";
+    const { reactor, loginTimeoutMs } = this.#context;
+    reactor.cancel(this.#timer);
+    this.#timer = reactor.after(loginTimeoutMs, () => this.#close(false));
+    server.resume();
+    this.#client.resume();
+  }
+
+  #onReady(idle: boolean): void {
+    const { clients } = this.#context;
+    if (this.#state === "login") {
+      this.#state = "relay";
+      this.#context.reactor.cancel(this.#timer);
+      this.#login = undefined;
+      this.#attach();
+      clients.setState(this.#row, ClientState.idle);
+    } else {
+      if (!this.#tap.inTransaction) clients.countRequest(this.#row);
+      clients.setState(
+        this.#row,
+        this.#tap.inTransaction
+          ? ClientState.idleInTransaction
+          : idle
+          ? ClientState.idle
+          : ClientState.active,
+      );
+    }
+    if (this.#draining && idle) this.terminate();
+  }
+
+  #attach(): void {
+    const route = this.#route as Route; // set before login
+    const { ring, maxTransactionBytes } = this.#context;
+    if (ring === undefined || route.mirrors.length === 0) return;
+    this.#series = route.mirrors.map((mirror) =>
+      this.#context.series(route.name, mirror, this.#user)
+    );
+    if (!this.#replication) {
+      this.#capture = new Capture(
+        ring,
+        this.#context.pool,
+        this.#context.nextStream(),
+        this.#context.routes.indexOf(route),
+        this.#parameters,
+      );
+    }
+    this.#parameters = "";
+    this.#tap.attach({
+      series: this.#series,
+      excluded: this.#replication ? Excluded.replication : -1,
+      maxTransactionBytes,
+    }, this.#capture);
+  }
+
+  #cancel(packet: Uint8Array<ArrayBuffer>): void {
+    // The client reads end of stream when the primary has taken the request.
+    this.#state = "lingering";
+    this.#client.pause();
+    const done = () => this.#close(false);
+    if (!sendCancel(this.#context, packet, done)) done();
+  }
+
+  /** Tells the client why, then lets it go. */
+  #fail(sqlstate: string, message: string): void {
+    if (this.#state === "closed" || this.#state === "lingering") return;
+    this.#tap.end(Excluded.primaryLost);
+    const bytes = encodeErrorResponse("FATAL", sqlstate, message);
+    this.#client.write(bytes, bytes.length);
+    this.#linger();
+  }
+
+  #linger(): void {
+    this.#state = "lingering";
+    this.#server?.close();
+    this.#client.shutdown();
+    // Unread bytes would turn our close into an RST that overtakes the last words.
+    this.#client.resume();
+    this.#context.reactor.cancel(this.#timer);
+    this.#timer = this.#context.reactor.after(
+      LINGER_MS,
+      () => this.#close(false),
+    );
+  }
+
+  #close(abortive: boolean): void {
+    if (this.#state === "closed") return;
+    this.#state = "closed";
+    this.#tap.end(Excluded.clientGone);
+    this.#context.reactor.cancel(this.#timer);
+    if (abortive && this.#client.fd >= 0) setAbortive(this.#client.fd);
+    this.#server?.close();
+    this.#client.close();
+    this.#context.clients.close(this.#row);
+    const capture = this.#capture;
+    if (capture !== undefined && !capture.close()) {
+      this.#context.closeLater(() => capture.close());
+    }
+    this.#context.onClosed(this);
+  }
+}
+
+/** The answer to SSLRequest and GSSENCRequest: not here. */
+const REFUSED = new Uint8Array([0x4e]);

@@ -1,0 +1,350 @@
+import type { ProbeSet } from "../plugin/probe_set.ts";
+import { sessionState } from "../sql/mod.ts";
+import { Dropped, Excluded } from "../stats/ledger.ts";
+import {
+  COPY_BOTH_RESPONSE,
+  COPY_DONE,
+  COPY_FAIL,
+  COPY_IN_RESPONSE,
+  DATA_ROW,
+  ERROR_RESPONSE,
+  Framer,
+  FUNCTION_CALL,
+  IDLE,
+  QUERY,
+  READY_FOR_QUERY,
+  sqlstate,
+  SYNC,
+  TERMINATE,
+} from "../wire/mod.ts";
+import { STATEMENT_SQLSTATE, STATEMENT_WORDS } from "../digest/mod.ts";
+import type { Capture } from "./capture.ts";
+import { Cycles } from "./cycles.ts";
+
+const QUERY_CANCELED = sqlstate("57014");
+
+/** What the tap does with a session's transactions. */
+export interface TapTarget {
+  /** The series of each mirror that counts this session; empty: nothing is counted. */
+  readonly series: readonly number[];
+  /** Why no transaction of the session can be replayed; -1: they are captured. */
+  readonly excluded: number;
+  /** Bound of one transaction in bytes. */
+  readonly maxTransactionBytes: number;
+}
+
+/**
+ * Watches one session's bytes in both directions, cuts them into cycles and
+ * transactions, and sends each finished transaction to the mirror worker, or
+ * counts why not. It changes nothing and waits for nothing.
+ */
+export class Tap {
+  /** The primary has begun to answer queries: login is over. */
+  ready = false;
+  /** A transaction block is open, by the last ReadyForQuery. */
+  inTransaction = false;
+  /** Called at each ReadyForQuery. */
+  onReady: (idle: boolean) => void = () => {};
+  readonly #probes: ProbeSet;
+  readonly #client = new Framer();
+  readonly #server = new Framer();
+  readonly #cycles = new Cycles();
+  #target: TapTarget;
+  #capture: Capture | undefined;
+  /** Client bytes seen since login, behind the last whole message, and behind the last cycle answered. */
+  #position = 0;
+  #messageEnd = 0;
+  #answeredEnd = 0;
+  #statements = 0;
+  #transactionStartUs = -1;
+  #transactionEnd = 0;
+  #canceled = false;
+  /** Why the transaction under way is not captured; -1: it is. */
+  #dropped = -1;
+  #stateLost = false;
+  #terminated = false;
+  /** Bytes can't be cut any more; they are relayed all the same. */
+  #blind = false;
+
+  constructor(probes: ProbeSet) {
+    this.#probes = probes;
+    this.#target = { series: [], excluded: -1, maxTransactionBytes: 0 };
+  }
+
+  /** Begins to count and, with a capture, to mirror. Called once, when login has succeeded. */
+  attach(target: TapTarget, capture: Capture | undefined): void {
+    this.#target = target;
+    this.#capture = capture;
+  }
+
+  /** True if the client waits for an answer or is inside a transaction. */
+  get busy(): boolean {
+    return this.inTransaction || this.#cycles.waiting > 0 ||
+      (!this.#terminated && this.#position > this.#answeredEnd);
+  }
+
+  /** The client said goodbye. */
+  get terminated(): boolean {
+    return this.#terminated;
+  }
+
+  /** Looks at `chunk[0, length)`, which went to the primary. */
+  client(chunk: Uint8Array, length: number, nowUs: number): void {
+    if (this.#blind || this.#terminated) return;
+    const base = this.#position;
+    const framer = this.#client;
+    let kept = length;
+    for (let at = 0; at < length;) {
+      const from = at;
+      at = framer.step(chunk, at, length);
+      if (framer.broken) return this.#giveUp();
+      if (!framer.finished) continue;
+      switch (framer.type) {
+        case QUERY:
+        case FUNCTION_CALL:
+          this.#cycles.query(base + at, nowUs);
+          break;
+        case SYNC:
+          this.#cycles.sync(base + at, nowUs);
+          break;
+        case COPY_DONE:
+        case COPY_FAIL:
+          this.#cycles.copyEnd(base + at);
+          break;
+        case TERMINATE:
+          this.#terminated = true;
+          kept = from;
+          at = length;
+      }
+      this.#messageEnd = base + (this.#terminated ? kept : at);
+    }
+    if (!this.ready) {
+      // Queries before the first ReadyForQuery are legal and unheard of.
+      if (this.#cycles.waiting > 0) this.#giveUp();
+      return;
+    }
+    if (kept === 0) return;
+    this.#position = base + kept;
+    if (this.#transactionStartUs < 0) this.#transactionStartUs = nowUs;
+    this.#keep(chunk, kept);
+    if (this.#cycles.waiting > Cycles.MAX) this.#giveUp();
+  }
+
+  /** Looks at `chunk[0, length)`, which came from the primary. */
+  server(chunk: Uint8Array, length: number, nowUs: number): void {
+    if (this.#blind) return;
+    const framer = this.#server;
+    const digest = this.#dropped < 0 ? this.#capture?.digest : undefined;
+    for (let at = 0; at < length;) {
+      at = framer.step(chunk, at, length);
+      const type = framer.type;
+      if (type === DATA_ROW) {
+        if (digest !== undefined) {
+          digest.step(
+            framer,
+            chunk,
+            framer.bodyStart,
+            at,
+            this.#elapsed(nowUs),
+          );
+        }
+        continue;
+      }
+      if (framer.broken) return this.#giveUp();
+      if (type === READY_FOR_QUERY) {
+        if (framer.finished) {
+          this.#readyForQuery(chunk[at - 1] as number, nowUs);
+        }
+        if (this.#blind) return;
+        continue;
+      }
+      if (digest !== undefined && this.ready) {
+        digest.step(framer, chunk, framer.bodyStart, at, this.#elapsed(nowUs));
+      }
+      if (!framer.finished) continue;
+      if (type === COPY_IN_RESPONSE) this.#cycles.copyIn();
+      else if (type === COPY_BOTH_RESPONSE) return this.#giveUp();
+      else if (type === ERROR_RESPONSE) this.#error();
+    }
+  }
+
+  /** The session is over; `reason` is why an open transaction ends here (Excluded). */
+  end(reason: number): void {
+    if (!this.#blind && this.ready) {
+      const open = this.#transactionStartUs >= 0 &&
+        (this.inTransaction || this.#position > this.#answeredEnd ||
+          this.#cycles.waiting > 0);
+      if (open) this.#exclude(reason, true);
+    }
+    this.#blind = true;
+  }
+
+  #elapsed(nowUs: number): number {
+    return this.#cycles.waiting === 0
+      ? 0
+      : Math.max(0, nowUs - this.#cycles.headTimeUs);
+  }
+
+  #error(): void {
+    const digest = this.#capture?.digest;
+    if (digest !== undefined && digest.statements > 0) {
+      const last = (digest.statements - 1) * STATEMENT_WORDS;
+      if (digest.words[last + STATEMENT_SQLSTATE] === QUERY_CANCELED) {
+        this.#canceled = true;
+      }
+    }
+    this.#cycles.copyFailed(this.#messageEnd);
+  }
+
+  #keep(chunk: Uint8Array, length: number): void {
+    const capture = this.#capture;
+    if (capture === undefined) return;
+    if (this.#dropped >= 0) {
+      capture.skip(length);
+      if (!this.#stateLost) this.#stateLost = touchesState(chunk, length);
+      return;
+    }
+    if (
+      this.#position - this.#transactionEnd > this.#target.maxTransactionBytes
+    ) this.#drop(Dropped.tooLarge, chunk, length);
+    else if (!capture.append(chunk, length)) {
+      this.#drop(Dropped.queueFull, chunk, length);
+    }
+  }
+
+  /** From here to a moment of rest nothing is captured. */
+  #drop(reason: number, chunk: Uint8Array, length: number): void {
+    const capture = this.#capture;
+    if (capture === undefined) return;
+    this.#dropped = reason;
+    this.#stateLost = touchesState(capture.unsent, capture.unsent.length) ||
+      touchesState(chunk, length);
+    capture.skip(length);
+    capture.forget(false);
+  }
+
+  #readyForQuery(status: number, nowUs: number): void {
+    this.inTransaction = status !== IDLE;
+    if (!this.ready) {
+      this.ready = true;
+      this.#capture?.digest.clear();
+      this.onReady(true);
+      return;
+    }
+    const cycles = this.#cycles;
+    if (cycles.waiting === 0) return this.#giveUp();
+    const end = cycles.headEnd;
+    const startUs = cycles.headTimeUs;
+    cycles.answered();
+    const latencyUs = Math.max(0, nowUs - startUs);
+    const { series } = this.#target;
+    for (let i = 0; i < series.length; i++) {
+      this.#probes.primaryStatement(series[i] as number, latencyUs / 1e6);
+    }
+    const capture = this.#capture;
+    if (capture !== undefined && this.#dropped < 0) {
+      const bytes = end - this.#answeredEnd;
+      const statements = capture.statements - this.#statements;
+      this.#statements = capture.statements;
+      const offset = Math.max(0, startUs - this.#transactionStartUs);
+      if (!capture.addCycle(bytes, offset, latencyUs, statements)) {
+        this.#drop(Dropped.queueFull, NO_BYTES, 0);
+      }
+    }
+    this.#answeredEnd = end;
+    if (status === IDLE) this.#endTransaction(end, nowUs);
+    this.onReady(!this.busy);
+  }
+
+  #endTransaction(end: number, nowUs: number): void {
+    const { excluded } = this.#target;
+    if (excluded >= 0) this.#exclude(excluded, false);
+    else if (this.#canceled) this.#exclude(Excluded.cancelled, false);
+    else if (this.#capture !== undefined) this.#push(this.#capture, end, nowUs);
+    this.#transactionEnd = end;
+    this.#canceled = false;
+    // The next transaction began when the client sent it, perhaps long ago.
+    this.#transactionStartUs = this.#cycles.waiting > 0
+      ? this.#cycles.headTimeUs
+      : this.#position > end
+      ? nowUs
+      : -1;
+  }
+
+  #push(capture: Capture, end: number, nowUs: number): void {
+    const { series } = this.#target;
+    if (this.#dropped < 0) {
+      // Counted before the record can be seen, so that no outcome is ahead of it.
+      for (let i = 0; i < series.length; i++) {
+        this.#probes.requestSeen(series[i] as number);
+      }
+      if (capture.finish(end, this.#transactionStartUs, nowUs, false)) return;
+      for (let i = 0; i < series.length; i++) {
+        this.#probes.requestDropped(series[i] as number, Dropped.queueFull);
+      }
+      const unsent = capture.unsent;
+      capture.forget(touchesState(unsent, unsent.length));
+      // Bytes of the next transaction went with it if the client was ahead.
+      if (this.#position > end) this.#dropped = Dropped.queueFull;
+      else this.#statements = capture.statements;
+      return;
+    }
+    this.#count(this.#probes.requestDropped, this.#dropped);
+    if (this.#position === end) this.#resume(capture);
+  }
+
+  #resume(capture: Capture): void {
+    capture.forget(this.#stateLost);
+    this.#statements = capture.statements;
+    this.#dropped = -1;
+    this.#stateLost = false;
+  }
+
+  #exclude(reason: number, atEnd: boolean): void {
+    this.#count(this.#probes.requestExcluded, reason);
+    const capture = this.#capture;
+    if (capture === undefined) return;
+    if (this.#dropped >= 0) {
+      if (this.#position === this.#answeredEnd) this.#resume(capture);
+      return;
+    }
+    if (atEnd) return; // the stream is closed right after
+    if (!capture.finish(this.#answeredEnd, 0, 0, true)) {
+      const unsent = capture.unsent;
+      capture.forget(touchesState(unsent, unsent.length));
+      if (this.#position > this.#answeredEnd) {
+        this.#dropped = Dropped.queueFull;
+      } else this.#statements = capture.statements;
+    }
+  }
+
+  #count(
+    outcome: (series: number, reason: number) => void,
+    reason: number,
+  ): void {
+    const { series } = this.#target;
+    for (let i = 0; i < series.length; i++) {
+      this.#probes.requestSeen(series[i] as number);
+      outcome.call(this.#probes, series[i] as number, reason);
+    }
+  }
+
+  /** The bytes can't be cut: they are relayed, and no longer looked at. */
+  #giveUp(): void {
+    if (this.ready && this.#transactionStartUs >= 0) {
+      const { excluded } = this.#target;
+      this.#exclude(excluded >= 0 ? excluded : Excluded.unsupported, true);
+    }
+    this.#blind = true;
+    this.#capture?.forget(true);
+  }
+}
+
+const NO_BYTES = new Uint8Array(0);
+
+/** Whether bytes that will not be replayed may hold session state; a cut-off message counts. */
+function touchesState(bytes: Uint8Array, length: number): boolean {
+  if (length === 0) return false;
+  const { repeat, closed, lost } = sessionState(bytes.subarray(0, length));
+  return lost || repeat.length > 0 || closed.length > 0;
+}

@@ -1,0 +1,207 @@
+/**
+ * A proxy worker: accepts clients, relays them to their primary, taps what
+ * they do. Its module's only message from the main thread is the
+ * {@linkcode ProxyInit} that starts the loop.
+ *
+ * @module
+ */
+
+/// <reference lib="deno.worker" />
+import {
+  Command,
+  type Mailbox,
+  readCommand,
+  type WorkerMessage,
+} from "../control/mailbox.ts";
+import {
+  accept,
+  clearWake,
+  closeDescriptor,
+  describeAddress,
+  EpollReactor,
+  listen,
+  READ,
+  send,
+  signalWake,
+  type SocketAddress,
+} from "../io/mod.ts";
+import { loadProbes } from "../plugin/mod.ts";
+import { type RingMemory, RingProducer } from "../ring/mod.ts";
+import { ClientTable, type ClientTableMemory } from "../stats/client_table.ts";
+import { type StatsLayout, Stripe } from "../stats/mod.ts";
+import { encodeErrorResponse } from "../wire/mod.ts";
+import { BufferPool } from "./buffer_pool.ts";
+import type { ProxyContext } from "./context.ts";
+import type { Route } from "./route.ts";
+import { Session } from "./session.ts";
+
+/** What a proxy worker is started with. */
+export interface ProxyInit {
+  /** Its number among the proxy workers. */
+  readonly index: number;
+  readonly workers: number;
+  readonly listen: SocketAddress;
+  readonly routes: readonly Route[];
+  readonly stats: StatsLayout;
+  readonly probes: readonly string[];
+  /** One for each proxy worker. */
+  readonly clientTables: readonly ClientTableMemory[];
+  readonly ring: RingMemory | undefined;
+  /** The mirror worker's eventfd. */
+  readonly ringWake: number;
+  readonly mailbox: Mailbox;
+  readonly connectTimeoutMs: number;
+  readonly loginTimeoutMs: number;
+  readonly maxTransactionBytes: number;
+}
+
+/** One read; large enough that a large result costs few calls, small enough to stay in cache. */
+const SCRATCH_BYTES = 128 * 1024;
+const SMALL_BUFFER_BYTES = 8 * 1024;
+const LARGE_BUFFER_BYTES = 256 * 1024;
+/** Connections accepted in one turn. */
+const ACCEPT_BUDGET = 64;
+const RETRY_CLOSE_MS = 20;
+
+function tell(message: WorkerMessage): void {
+  self.postMessage(message);
+}
+
+async function start(init: ProxyInit): Promise<void> {
+  const stripe = new Stripe(init.stats, init.index);
+  const probes = await loadProbes(
+    init.probes,
+    { role: "proxy", stripe },
+    (probe, error) =>
+      tell({
+        type: "log",
+        level: "error",
+        message: "A probe failed and is off in this worker",
+        properties: { probe, error: String(error) },
+      }),
+  );
+  const reactor = new EpollReactor();
+  const tables = init.clientTables.map((memory) => new ClientTable(memory));
+  const clients = tables[init.index] as ClientTable; // one for each worker
+  const ring = init.ring && new RingProducer(init.ring);
+  const sessions = new Set<Session>();
+  const closes: (() => boolean)[] = [];
+  let stream = init.index;
+  let draining = false;
+
+  const context: ProxyContext = {
+    reactor,
+    scratch: new Uint8Array(SCRATCH_BYTES),
+    pool: new BufferPool(SMALL_BUFFER_BYTES, LARGE_BUFFER_BYTES),
+    probes,
+    ring,
+    clients,
+    allClients: tables,
+    routes: init.routes,
+    connectTimeoutMs: init.connectTimeoutMs,
+    loginTimeoutMs: init.loginTimeoutMs,
+    maxTransactionBytes: init.maxTransactionBytes,
+    series: (database, mirror, user) => stripe.series([database, mirror, user]),
+    nextStream: () => {
+      stream = (stream + init.workers) >>> 0;
+      return stream;
+    },
+    onClosed(session) {
+      sessions.delete(session as Session);
+      if (draining) stopIfDrained();
+    },
+    closeLater(close) {
+      closes.push(close);
+      if (closes.length === 1) reactor.after(RETRY_CLOSE_MS, retryCloses);
+    },
+  };
+
+  function retryCloses(): void {
+    while (closes.length > 0 && closes[0]?.()) closes.shift();
+    if (closes.length > 0) reactor.after(RETRY_CLOSE_MS, retryCloses);
+  }
+
+  function stopIfDrained(): void {
+    // The admin console answers until the end; its sessions hold nobody up.
+    for (const session of sessions) if (!session.route?.admin) return;
+    tell({ type: "stopped" });
+  }
+
+  const listener = listen(init.listen);
+  const peer = new Uint8Array(128);
+  function acceptAll(): void {
+    for (let i = 0; i < ACCEPT_BUDGET; i++) {
+      const fd = accept(listener, peer);
+      if (fd < 0) return;
+      const { host, port } = describeAddress(peer);
+      const row = clients.open(host, port, Date.now());
+      if (row < 0) {
+        const refusal = encodeErrorResponse(
+          "FATAL",
+          "53300",
+          "sorry, too many clients already",
+        );
+        refuse(fd, refusal);
+        continue;
+      }
+      sessions.add(new Session(context, fd, row));
+    }
+  }
+  const acceptor = {
+    onReadable: acceptAll,
+    onWritable() {},
+    onHangup() {},
+  };
+  reactor.add(listener, acceptor, READ);
+
+  const commands = {
+    onReadable() {
+      clearWake(init.mailbox.wake);
+      const command = readCommand(init.mailbox);
+      if (command >= Command.drain && !draining) {
+        draining = true;
+        acceptAll();
+        reactor.close(listener);
+        for (const session of [...sessions]) {
+          if (!session.route?.admin) session.drain();
+        }
+        stopIfDrained();
+      }
+      if (command === Command.stop) {
+        for (const session of [...sessions]) session.terminate();
+        // One more turn, so that the last words are sent.
+        reactor.after(0, () => reactor.stop());
+      }
+    },
+    onWritable() {},
+    onHangup() {},
+  };
+  reactor.add(init.mailbox.wake, commands, READ);
+  reactor.onTurnEnd(() => {
+    if (ring?.takeSleeping()) signalWake(init.ringWake);
+  });
+  reactor.onError((error, handler) => {
+    tell({
+      type: "log",
+      level: "error",
+      message: "A session failed and was closed",
+      properties: { error: String((error as Error)?.stack ?? error) },
+    });
+    (handler as { onHangup?: () => void } | undefined)?.onHangup?.();
+  });
+
+  tell({ type: "ready" });
+  reactor.run();
+  self.close();
+}
+
+function refuse(fd: number, refusal: Uint8Array<ArrayBuffer>): void {
+  send(fd, refusal, refusal.length);
+  closeDescriptor(fd);
+}
+
+self.onmessage = (event: MessageEvent<ProxyInit>) => {
+  start(event.data).catch((error) =>
+    tell({ type: "failed", message: String(error?.stack ?? error) })
+  );
+};

@@ -1,0 +1,47 @@
+/**
+ * The records that a proxy worker sends to the mirror worker, as words and
+ * bytes in the ring. Offsets are in 32-bit words from the payload's begin.
+ *
+ * A session's transactions travel as a *stream* of client bytes cut into
+ * *cycles*: a cycle is what one ReadyForQuery answers. Large transactions are
+ * sent in fragments while they run, so that neither end needs room for a whole
+ * one; END in a fragment closes the transaction that the cycles since the last
+ * END make up. Bytes beyond those cycles belong to the next one (the client
+ * was ahead).
+ *
+ * ```
+ * OPEN      0 kind | 1 stream | 2 source database | 3 bytes | then the startup parameters, name\0value\0…
+ * CLOSE     0 kind | 1 stream
+ * FRAGMENT  0 kind+flags | 1 stream | 2 cycles | 3 statements | 4 bytes | 5 -
+ *           6,7 transaction start (f64, µs) | 8,9 transaction end (f64, µs; with END)
+ *           then per cycle CYCLE_WORDS, per statement STATEMENT_WORDS, then the bytes
+ * ```
+ *
+ * @module
+ */
+
+export const KIND_OPEN = 1;
+export const KIND_CLOSE = 2;
+export const KIND_FRAGMENT = 3;
+export const KIND_MASK = 0xff;
+
+/** Closes a transaction. */
+export const FLAG_END = 0x100;
+/** With END: the transaction has its outcome already (excluded); forget its bytes. */
+export const FLAG_DISCARD = 0x200;
+/** Records were lost before this one: forget all bytes and cycles not yet closed. */
+export const FLAG_RESET = 0x400;
+/** What was lost, or discarded, may have changed the session's state. */
+export const FLAG_STATE_LOST = 0x800;
+
+export const FRAGMENT_WORDS = 10;
+
+/** Per cycle: its bytes, its start after the transaction's (µs), its latency (µs), its statements. */
+export const CYCLE_WORDS = 4;
+export const CYCLE_BYTES = 0;
+export const CYCLE_START = 1;
+export const CYCLE_LATENCY = 2;
+export const CYCLE_STATEMENTS = 3;
+
+/** Largest fragment payload in bytes that a proxy worker sends; the ring must hold several. */
+export const MAX_FRAGMENT_BYTES = 256 * 1024;

@@ -1,0 +1,169 @@
+/**
+ * A single-producer single-consumer ring of records in shared memory.
+ *
+ * ```
+ * control words: 0 head (consumer), 1 tail (producer), 2 consumer sleeps
+ * 0 <= tail - head <= capacity (mod 2^32); both multiples of 8
+ * a record: [payload bytes: u32][unused: u32][payload, padded to 8]; it never
+ * wraps: WRAP in the length's place sends the consumer to the start
+ * ```
+ *
+ * @module
+ */
+
+const HEAD = 0;
+const TAIL = 1;
+const SLEEPS = 2;
+const CONTROL_BYTES = 64;
+const RECORD_HEADER_BYTES = 8;
+const WRAP = 0xffff_ffff;
+
+/** What both ends need: goes to the workers by postMessage. */
+export interface RingMemory {
+  readonly buffer: SharedArrayBuffer;
+  /** Bytes for records, a power of two. */
+  readonly capacity: number;
+}
+
+/** @param capacity bytes, a power of two of at least 4 KiB. */
+export function createRing(capacity: number): RingMemory {
+  if (capacity < 4096 || (capacity & (capacity - 1)) !== 0) {
+    throw new RangeError(
+      `Ring capacity must be a power of two of at least 4096, got ${capacity}`,
+    );
+  }
+  return {
+    buffer: new SharedArrayBuffer(CONTROL_BYTES + capacity),
+    capacity,
+  };
+}
+
+/** The three ways to look at the record area; all begin at its first byte. */
+class Views {
+  readonly control: Int32Array<SharedArrayBuffer>;
+  readonly bytes: Uint8Array<SharedArrayBuffer>;
+  readonly words: Uint32Array<SharedArrayBuffer>;
+  readonly doubles: Float64Array<SharedArrayBuffer>;
+
+  constructor(readonly memory: RingMemory) {
+    const { buffer, capacity } = memory;
+    this.control = new Int32Array(buffer, 0, CONTROL_BYTES / 4);
+    this.bytes = new Uint8Array(buffer, CONTROL_BYTES, capacity);
+    this.words = new Uint32Array(buffer, CONTROL_BYTES, capacity / 4);
+    this.doubles = new Float64Array(buffer, CONTROL_BYTES, capacity / 8);
+  }
+}
+
+/** The writing end. Never waits: a full ring is an answer. */
+export class RingProducer {
+  readonly bytes: Uint8Array<SharedArrayBuffer>;
+  readonly words: Uint32Array<SharedArrayBuffer>;
+  readonly doubles: Float64Array<SharedArrayBuffer>;
+  /** Largest payload in bytes that {@linkcode RingProducer.reserve} can ever give. */
+  readonly maxPayload: number;
+  readonly #control: Int32Array<SharedArrayBuffer>;
+  readonly #capacity: number;
+  #tail: number;
+  #reserved = 0;
+
+  constructor(memory: RingMemory) {
+    const views = new Views(memory);
+    this.bytes = views.bytes;
+    this.words = views.words;
+    this.doubles = views.doubles;
+    this.#control = views.control;
+    this.#capacity = memory.capacity;
+    this.#tail = Atomics.load(views.control, TAIL) >>> 0;
+    this.maxPayload = memory.capacity / 2 - RECORD_HEADER_BYTES;
+  }
+
+  /**
+   * Room for `payload` bytes.
+   *
+   * @returns the byte offset of the payload in `bytes` (a multiple of 8), or -1 if the ring is full.
+   */
+  reserve(payload: number): number {
+    if (payload > this.maxPayload) return -1;
+    const size = RECORD_HEADER_BYTES + ((payload + 7) & ~7);
+    const head = Atomics.load(this.#control, HEAD) >>> 0;
+    let used = (this.#tail - head) >>> 0;
+    let at = this.#tail & (this.#capacity - 1);
+    const toEnd = this.#capacity - at;
+    if (toEnd < size) {
+      if (used + toEnd + size > this.#capacity) return -1;
+      this.words[at >> 2] = WRAP;
+      this.#tail = (this.#tail + toEnd) >>> 0;
+      used += toEnd;
+      at = 0;
+    }
+    if (used + size > this.#capacity) return -1;
+    this.words[at >> 2] = payload;
+    this.#reserved = size;
+    return at + RECORD_HEADER_BYTES;
+  }
+
+  /** Publishes the record of the last {@linkcode RingProducer.reserve}. */
+  commit(): void {
+    this.#tail = (this.#tail + this.#reserved) >>> 0;
+    this.#reserved = 0;
+    Atomics.store(this.#control, TAIL, this.#tail | 0);
+  }
+
+  /** True if the consumer sleeps and must be woken; takes the flag, so one wake-up is enough. */
+  takeSleeping(): boolean {
+    return Atomics.load(this.#control, SLEEPS) === 1 &&
+      Atomics.exchange(this.#control, SLEEPS, 0) === 1;
+  }
+}
+
+/** The reading end. */
+export class RingConsumer {
+  readonly bytes: Uint8Array<SharedArrayBuffer>;
+  readonly words: Uint32Array<SharedArrayBuffer>;
+  readonly doubles: Float64Array<SharedArrayBuffer>;
+  /** Payload bytes of the record that {@linkcode RingConsumer.next} found. */
+  length = 0;
+  readonly #control: Int32Array<SharedArrayBuffer>;
+  readonly #capacity: number;
+  #head: number;
+  #size = 0;
+
+  constructor(memory: RingMemory) {
+    const views = new Views(memory);
+    this.bytes = views.bytes;
+    this.words = views.words;
+    this.doubles = views.doubles;
+    this.#control = views.control;
+    this.#capacity = memory.capacity;
+    this.#head = Atomics.load(views.control, HEAD) >>> 0;
+  }
+
+  /** The byte offset of the next record's payload, or -1. It stays valid until {@linkcode RingConsumer.release}. */
+  next(): number {
+    const tail = Atomics.load(this.#control, TAIL) >>> 0;
+    if (tail === this.#head) return -1;
+    let at = this.#head & (this.#capacity - 1);
+    if (this.words[at >> 2] === WRAP) {
+      this.#head = (this.#head + this.#capacity - at) >>> 0;
+      at = 0;
+    }
+    this.length = this.words[at >> 2] as number;
+    this.#size = RECORD_HEADER_BYTES + ((this.length + 7) & ~7);
+    return at + RECORD_HEADER_BYTES;
+  }
+
+  /** Gives the bytes of the current record back to the producer. */
+  release(): void {
+    this.#head = (this.#head + this.#size) >>> 0;
+    Atomics.store(this.#control, HEAD, this.#head | 0);
+  }
+
+  /** Says whether the consumer is about to sleep. After `true`, look at {@linkcode RingConsumer.isEmpty} once more. */
+  setSleeping(sleeps: boolean): void {
+    Atomics.store(this.#control, SLEEPS, sleeps ? 1 : 0);
+  }
+
+  get isEmpty(): boolean {
+    return (Atomics.load(this.#control, TAIL) >>> 0) === this.#head;
+  }
+}

@@ -1,0 +1,7 @@
+/**
+ * What the text of statements says, as far as replaying needs it.
+ *
+ * @module
+ */
+
+export * from "./session_state.ts";

@@ -1,0 +1,166 @@
+import { CLOSE, Framer, PARSE, QUERY } from "../wire/mod.ts";
+
+const decoder = new TextDecoder();
+
+/**
+ * Statements that change what later statements of the session see, by their
+ * first words. It is asked only for text that will not be replayed as a whole,
+ * and errs towards "yes".
+ */
+const STATE_STATEMENT =
+  /^(?:set(?!\s+(?:local|transaction|constraints)\b)|reset|discard|prepare(?!\s+transaction\b)|deallocate|listen|unlisten|load|create\s+(?:(?:global|local)\s+)?temp|declare\b[^;]*\bwith\s+hold|select\s+(?:pg_catalog\s*\.\s*)?(?:set_config|pg_advisory_lock|pg_try_advisory_lock|pg_advisory_unlock))/i;
+
+/** State that replaying the statement alone does not bring back. */
+const NOT_REPEATABLE = /^(?:create|declare)/i;
+
+/** What a Query text does to the session's state. */
+export type QueryState =
+  | "none"
+  /** Every statement changes state only: it can be replayed by itself. */
+  | "pure"
+  /** State is changed by a statement that can't be replayed by itself. */
+  | "mixed";
+
+/** Classifies the text of a simple Query, without parsing literals: errs towards "mixed". */
+export function queryState(sql: string): QueryState {
+  let state = 0;
+  let other = 0;
+  for (const part of sql.split(";")) {
+    const statement = part.replace(LEADING_SPACE_AND_COMMENTS, "");
+    if (statement === "") continue;
+    if (!STATE_STATEMENT.test(statement)) other++;
+    else if (NOT_REPEATABLE.test(statement)) return "mixed";
+    else state++;
+  }
+  return state === 0 ? "none" : other === 0 ? "pure" : "mixed";
+}
+
+const LEADING_SPACE_AND_COMMENTS =
+  /^(?:\s+|--[^\n]*(?:\n|$)|\/\*[\s\S]*?\*\/)+/;
+
+/** What the client messages of one transaction do to the session's state. */
+export interface SessionState {
+  /** Messages to repeat, each with its key: a later one with the same key replaces it. */
+  readonly repeat: { key: string; message: Uint8Array<ArrayBuffer> }[];
+  /** Keys of prepared statements that were closed. */
+  readonly closed: string[];
+  /** State was changed in a way that can't be repeated. */
+  readonly lost: boolean;
+}
+
+const NOTHING: SessionState = { repeat: [], closed: [], lost: false };
+const framer = new Framer();
+
+/** Extracts the session state from whole client messages. */
+export function sessionState(bytes: Uint8Array): SessionState {
+  framer.reset();
+  let result: SessionState = NOTHING;
+  let lost = false;
+  for (let at = 0; at < bytes.length;) {
+    const from = at;
+    at = framer.step(bytes, at, bytes.length);
+    if (!framer.finished) break;
+    const body = framer.bodyStart;
+    switch (framer.type) {
+      case PARSE:
+        if (bytes[body] !== 0) add(`statement ${cstring(body)}`, from, at);
+        // An unnamed statement may SET or CREATE TEMP just the same.
+        else if (
+          mayTouchState(bytes, body + 1, at) &&
+          queryState(cstring(body + 1)) !== "none"
+        ) lost = true;
+        break;
+      case CLOSE:
+        if (bytes[body] === 0x53 /* S: statement */) {
+          open().closed.push(`statement ${cstring(body + 1)}`);
+        }
+        break;
+      case QUERY: {
+        if (!mayTouchState(bytes, body, at)) break;
+        const sql = cstring(body);
+        const state = queryState(sql);
+        if (state === "pure") add(stateKey(sql), from, at);
+        else if (state === "mixed") lost = true;
+      }
+    }
+  }
+  return lost ? { ...result, lost } : result;
+
+  function open(): SessionState {
+    if (result === NOTHING) result = { repeat: [], closed: [], lost: false };
+    return result;
+  }
+  function add(key: string, from: number, to: number): void {
+    const message = new Uint8Array(bytes.subarray(from, to));
+    open().repeat.push({ key, message });
+  }
+  function cstring(from: number): string {
+    const end = bytes.indexOf(0, from);
+    return decoder.decode(bytes.slice(from, end < 0 ? bytes.length : end));
+  }
+}
+
+/**
+ * A look at the first letters, without decoding: false only if the text is one
+ * statement whose first word can't begin {@linkcode STATE_STATEMENT}.
+ */
+function mayTouchState(bytes: Uint8Array, from: number, to: number): boolean {
+  let at = skipSpace(bytes, from, to);
+  const end = bytes.indexOf(SEMICOLON, at);
+  if (end >= 0 && end < to) {
+    const behind = skipSpace(bytes, end + 1, to);
+    if (behind < to && bytes[behind] !== 0) return true;
+  }
+  const first = letter(bytes[at]);
+  const second = letter(bytes[at + 1]);
+  switch (first) {
+    case "s":
+      if (second !== "e") return false;
+      if (letter(bytes[at + 2]) === "t") return true; // set
+      at = skipSpace(bytes, at + 6, to); // select …
+      return letter(bytes[at]) === "p" || letter(bytes[at]) === "s";
+    case "r":
+      return second === "e" && letter(bytes[at + 2]) === "s";
+    case "d":
+      return second === "i" || second === "e" && letter(bytes[at + 2]) !== "l";
+    case "p":
+    case "c":
+      return second === "r";
+    case "l":
+      return second === "i" || second === "o";
+    case "u":
+      return second === "n";
+    case "-":
+    case "/":
+      return true; // a comment
+    default:
+      return false;
+  }
+}
+
+const SEMICOLON = 0x3b;
+
+function skipSpace(bytes: Uint8Array, from: number, to: number): number {
+  let at = from;
+  while (at < to && SPACE[bytes[at] as number] === 1) at++;
+  return at;
+}
+
+const SPACE = new Uint8Array(256);
+for (const byte of [0x20, 0x09, 0x0a, 0x0b, 0x0c, 0x0d]) SPACE[byte] = 1;
+
+/** The lower-case letters, and the two characters that open a comment. */
+const LETTERS = Array.from(
+  { length: 256 },
+  (_, byte) => String.fromCharCode(byte).toLowerCase(),
+);
+
+function letter(byte: number | undefined): string {
+  return byte === undefined ? "" : LETTERS[byte] as string;
+}
+
+/** `set search_path …` replaces an earlier `SET search_path`; other texts stand for themselves. */
+function stateKey(sql: string): string {
+  const set = sql.match(/^\s*set\s+(?:session\s+)?([\w.]+)[^;]*;?\s*$/i);
+  return set ? `set ${set[1]?.toLowerCase()}` : sql;
+}

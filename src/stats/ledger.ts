@@ -1,0 +1,75 @@
+/**
+ * The names of the ledger's outcomes (DESIGN.md section 5). A worker passes the
+ * position of a name, never the name, so that counting makes no string.
+ *
+ * `seen = excluded + dropped + replayed + failed + pending`
+ *
+ * @module
+ */
+
+/** Requests that were never meant to be replayed. */
+export const EXCLUDED = [
+  "sampled_out",
+  "level",
+  "replication",
+  "cancelled",
+  "client_gone",
+  "primary_lost",
+  "unsupported",
+] as const;
+
+/** Positions in {@linkcode EXCLUDED}. */
+export const Excluded = {
+  sampledOut: 0,
+  level: 1,
+  replication: 2,
+  cancelled: 3,
+  clientGone: 4,
+  primaryLost: 5,
+  unsupported: 6,
+} as const;
+
+/** Requests that should have been replayed and were shed before any byte was sent. */
+export const DROPPED = [
+  "queue_full",
+  "too_large",
+  "mirror_down",
+  "session_tainted",
+  "paused",
+  "shutdown",
+] as const;
+
+/** Positions in {@linkcode DROPPED}. */
+export const Dropped = {
+  queueFull: 0,
+  tooLarge: 1,
+  mirrorDown: 2,
+  sessionTainted: 3,
+  paused: 4,
+  shutdown: 5,
+} as const;
+
+/** Requests whose replay began and whose outcome on the mirror is unknown. */
+export const FAILED = [
+  "connection",
+  "timeout",
+  "protocol",
+  "internal",
+] as const;
+
+/** Positions in {@linkcode FAILED}. */
+export const Failed = {
+  connection: 0,
+  timeout: 1,
+  protocol: 2,
+  internal: 3,
+} as const;
+
+/** Results of one statement of a replayed request. */
+export const RESULT = [
+  "match",
+  "match_unordered",
+  "noise",
+  "mismatch",
+  "skipped",
+] as const;

@@ -1,0 +1,19 @@
+/**
+ * The stats registry: what is counted, where, and how it is read. Hot paths
+ * write cells of a stripe of their own; readers take snapshots.
+ *
+ * @module
+ */
+
+export * from "./ledger.ts";
+export type { StatsLayout } from "./layout.ts";
+export { quantile } from "./quantile.ts";
+export { Registry } from "./registry.ts";
+export type {
+  HistogramSnapshot,
+  MetricSnapshot,
+  SeriesSnapshot,
+  StatsSnapshot,
+} from "./snapshot.ts";
+export type { MetricSpec, Scope } from "./spec.ts";
+export { HistogramHandle, Stripe } from "./stripe.ts";

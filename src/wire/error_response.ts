@@ -1,0 +1,43 @@
+import { ERROR_RESPONSE } from "./codes.ts";
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+/** Fields of an ErrorResponse by their one-letter type ("Error and Notice Message Fields"). */
+export type ErrorFields = Readonly<Record<string, string>>;
+
+/** Encodes an ErrorResponse of ours. */
+export function encodeErrorResponse(
+  severity: "ERROR" | "FATAL",
+  sqlstate: string,
+  message: string,
+  more: ErrorFields = {},
+): Uint8Array<ArrayBuffer> {
+  const fields = { S: severity, V: severity, C: sqlstate, M: message, ...more };
+  const body = encoder.encode(
+    Object.entries(fields).map(([type, value]) => `${type}${value}\0`).join(
+      "",
+    ) +
+      "\0",
+  );
+  const bytes = new Uint8Array(5 + body.length);
+  bytes[0] = ERROR_RESPONSE;
+  new DataView(bytes.buffer).setInt32(1, 4 + body.length);
+  bytes.set(body, 5);
+  return bytes;
+}
+
+/** Decodes the fields of an ErrorResponse body; what is cut off is left out. */
+export function decodeErrorFields(body: Uint8Array): ErrorFields {
+  const fields: Record<string, string> = {};
+  let at = 0;
+  while (at < body.length && body[at] !== 0) {
+    const end = body.indexOf(0, at + 1);
+    if (end < 0) break;
+    fields[String.fromCharCode(body[at] as number)] = decoder.decode(
+      body.subarray(at + 1, end),
+    );
+    at = end + 1;
+  }
+  return fields;
+}

@@ -1,0 +1,21 @@
+/**
+ * The PostgreSQL frontend/backend protocol: codes, cutting, and the few
+ * messages that a proxy opens.
+ *
+ * @module
+ */
+
+export * from "./codes.ts";
+export { Collector } from "./collector.ts";
+export {
+  decodeErrorFields,
+  encodeErrorResponse,
+  type ErrorFields,
+} from "./error_response.ts";
+export { Framer } from "./framer.ts";
+export { PROTOCOL_VIOLATION, ProtocolError } from "./protocol_error.ts";
+export { Reader } from "./reader.ts";
+export * from "./sqlstate.ts";
+export * from "./startup_message.ts";
+export { Writer, WriterFullError, type WriterOptions } from "./writer.ts";
+export { md5Password } from "./md5.ts";

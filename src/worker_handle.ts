@@ -1,0 +1,74 @@
+import { type Mailbox, post, type WorkerMessage } from "./control/mailbox.ts";
+import type { Logger } from "./plugin/mod.ts";
+
+/** The main thread's end of a worker: start, command, and hear of its end. */
+export class WorkerHandle {
+  readonly name: string;
+  /** True until the worker has failed. */
+  alive = true;
+  readonly #worker: Worker;
+  readonly #mailbox: Mailbox;
+  readonly #ready = Promise.withResolvers<void>();
+  readonly #stopped = Promise.withResolvers<void>();
+
+  /**
+   * @param module the worker's module.
+   * @param init sent to it once.
+   * @param onFailed the worker's thread has ended by an exception.
+   */
+  constructor(
+    name: string,
+    module: URL,
+    init: unknown,
+    mailbox: Mailbox,
+    log: Logger,
+    onFailed: (message: string) => void,
+  ) {
+    this.name = name;
+    this.#mailbox = mailbox;
+    this.#worker = new Worker(module, { type: "module", name });
+    const failed = (message: string) => {
+      this.alive = false;
+      this.#ready.reject(new Error(message));
+      this.#stopped.resolve();
+      onFailed(message);
+    };
+    // A rejection that nobody waits for any more must not end the process.
+    this.#ready.promise.catch(() => {});
+    this.#worker.onerror = (event) => {
+      event.preventDefault();
+      failed(event.message);
+    };
+    this.#worker.onmessage = ({ data }: MessageEvent<WorkerMessage>) => {
+      switch (data.type) {
+        case "ready":
+          return this.#ready.resolve();
+        case "stopped":
+          return this.#stopped.resolve();
+        case "failed":
+          return failed(data.message);
+        case "log":
+          log[data.level](data.message, { worker: name, ...data.properties });
+      }
+    };
+    this.#worker.postMessage(init);
+  }
+
+  /** Resolves when its loop runs. @throws {Error} if it could not begin. */
+  get ready(): Promise<void> {
+    return this.#ready.promise;
+  }
+
+  /** Resolves when it has said that it has nothing left to do. */
+  get stopped(): Promise<void> {
+    return this.#stopped.promise;
+  }
+
+  command(command: number): void {
+    post(this.#mailbox, command);
+  }
+
+  terminate(): void {
+    this.#worker.terminate();
+  }
+}
