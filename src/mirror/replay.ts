@@ -20,9 +20,20 @@ import {
   Framer,
   IDLE,
   READY_FOR_QUERY,
+  sqlstate,
   unpackSqlstate,
 } from "../wire/mod.ts";
 import { cycleCount, type Transaction } from "./transaction.ts";
+
+/**
+ * What follows from an earlier error of the same transaction, which is counted
+ * once: everything is refused (25P02), a statement that could not be prepared
+ * is not there (26000).
+ */
+const CASCADE: ReadonlySet<number> = new Set([
+  sqlstate("25P02"),
+  sqlstate("26000"),
+]);
 
 /** What became of the bytes that a reply brought. */
 export type Progress =
@@ -133,13 +144,11 @@ export class Replay {
       if (i < expected && theirs[primaryAt + STATEMENT_KIND] === KIND_ERROR) {
         continue;
       }
-      const sqlstate = unpackSqlstate(
-        ours.words[at + STATEMENT_SQLSTATE] as number,
-      );
-      // In a failed transaction everything is refused: one cause, counted once.
-      if (sqlstate === "25P02" && this.errorsOnMirror > 0) continue;
+      const packed = ours.words[at + STATEMENT_SQLSTATE] as number;
+      if (this.errorsOnMirror > 0 && CASCADE.has(packed)) continue;
+      const code = unpackSqlstate(packed);
       this.errorsOnMirror++;
-      this.firstError ??= sqlstate;
+      this.firstError ??= code;
     }
     ours.clear();
   }

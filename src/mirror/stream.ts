@@ -25,13 +25,14 @@ export interface StreamOwner {
 }
 
 const NO_WORDS = new Uint32Array(0);
-const NO_BYTES = new Uint8Array(0);
 
 /** Puts one session's fragments together again. */
 export class Stream {
   readonly #owner: StreamOwner;
   readonly #budget: QueueBudget;
-  #bytes: Uint8Array<ArrayBuffer> = NO_BYTES;
+  /** Bytes that came ahead of their transaction's end, joined once at the end. */
+  #chunks: Uint8Array<ArrayBuffer>[] = [];
+  #held = 0;
   #cycles: Uint32Array = NO_WORDS;
   #statements: Uint32Array = NO_WORDS;
   /** The transaction under way did not fit; its bytes are not kept. */
@@ -90,14 +91,15 @@ export class Stream {
       if (!discard) this.#owner.onShed(Dropped.queueFull);
       return;
     }
-    const held = this.#bytes.length;
     let whole: Uint8Array<ArrayBuffer>;
-    if (held === 0) whole = new Uint8Array(bytes);
+    if (this.#held === 0) whole = new Uint8Array(bytes);
     else {
-      this.#budget.give(held);
-      const joined = joinBytes(this.#bytes, bytes);
+      const joined = joinBytes(
+        [...this.#chunks, bytes],
+        this.#held + bytes.length,
+      );
+      this.#forget();
       whole = joined.subarray(0, length);
-      this.#bytes = NO_BYTES;
       if (joined.length > length) this.#keep(joined.subarray(length));
     }
     const transaction = { bytes: whole, cycles, statements, startUs, endUs };
@@ -108,29 +110,37 @@ export class Stream {
   #keep(bytes: Uint8Array): void {
     if (this.#shedding || bytes.length === 0) return;
     if (!this.#budget.take(bytes.length)) {
-      this.#budget.give(this.#bytes.length);
-      this.#bytes = NO_BYTES;
+      this.#forget();
       this.#shedding = true;
       return;
     }
-    this.#bytes = joinBytes(this.#bytes, bytes);
+    this.#chunks.push(new Uint8Array(bytes));
+    this.#held += bytes.length;
+  }
+
+  #forget(): void {
+    this.#budget.give(this.#held);
+    this.#chunks = [];
+    this.#held = 0;
   }
 
   #reset(): void {
-    this.#budget.give(this.#bytes.length);
-    this.#bytes = NO_BYTES;
+    this.#forget();
     this.#cycles = this.#statements = NO_WORDS;
     this.#shedding = false;
   }
 }
 
 function joinBytes(
-  left: Uint8Array<ArrayBuffer>,
-  right: Uint8Array,
+  parts: readonly Uint8Array[],
+  length: number,
 ): Uint8Array<ArrayBuffer> {
-  const joined = new Uint8Array(left.length + right.length);
-  joined.set(left);
-  joined.set(right, left.length);
+  const joined = new Uint8Array(length);
+  let at = 0;
+  for (const part of parts) {
+    joined.set(part, at);
+    at += part.length;
+  }
   return joined;
 }
 

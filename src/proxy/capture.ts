@@ -9,6 +9,7 @@ import {
   KIND_CLOSE,
   KIND_FRAGMENT,
   KIND_OPEN,
+  MAX_FRAGMENT_BYTES,
   type RingProducer,
 } from "../ring/mod.ts";
 import type { BufferPool } from "./buffer_pool.ts";
@@ -176,9 +177,22 @@ export class Capture {
     return this.#buffer?.subarray(this.#start, this.#end) ?? new Uint8Array(0);
   }
 
+  /** Sends what there is up to position `upTo`, in pieces that the ring can take. */
   #push(flags: number, upTo: number, startUs: number, endUs: number): boolean {
     if (!this.#announced && !this.#announce()) return false;
-    const count = Math.max(0, upTo - this.sent);
+    while (upTo - this.sent > MAX_FRAGMENT_BYTES) {
+      if (!this.#pushPiece(0, MAX_FRAGMENT_BYTES, 0, 0)) return false;
+    }
+    const rest = Math.max(0, upTo - this.sent);
+    return this.#pushPiece(flags, rest, startUs, endUs);
+  }
+
+  #pushPiece(
+    flags: number,
+    count: number,
+    startUs: number,
+    endUs: number,
+  ): boolean {
     const statementWords = this.digest.statements * STATEMENT_WORDS;
     const cycleWords = this.#cycleCount * CYCLE_WORDS;
     const head = 4 * (FRAGMENT_WORDS + cycleWords + statementWords);
@@ -230,12 +244,19 @@ export class Capture {
       this.#start = 0;
       if (this.#end + length <= this.#buffer.length) return true;
     }
-    if (this.#end + length > this.#pool.largestBytes) {
-      if (!this.#push(0, this.appended, 0, 0)) return false;
-      this.#buffer = this.#pool.take(length);
-      return true;
+    const needed = this.#end + length;
+    if (needed > this.#pool.largestBytes) {
+      if (this.#push(0, this.appended, 0, 0)) {
+        this.#buffer = this.#pool.take(length);
+        return true;
+      }
+      // Part of it may have gone out.
+      if (this.#start > 0) return this.#makeRoom(length);
     }
-    const larger = this.#pool.take(this.#end + length);
+    const larger = needed > this.#pool.largestBytes
+      ? this.#pool.takeOverflow(needed * 2)
+      : this.#pool.take(needed);
+    if (larger === undefined) return false;
     larger.set(this.#buffer.subarray(0, this.#end));
     this.#pool.give(this.#buffer);
     this.#buffer = larger;

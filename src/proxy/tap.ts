@@ -59,6 +59,8 @@ export class Tap {
   #transactionStartUs = -1;
   #transactionEnd = 0;
   #canceled = false;
+  /** The client sent CopyFail: the primary answers 57014 as it does to a cancel, but the mirror will, too. */
+  #copyRefused = false;
   /** Why the transaction under way is not captured; -1: it is. */
   #dropped = -1;
   #stateLost = false;
@@ -107,8 +109,11 @@ export class Tap {
         case SYNC:
           this.#cycles.sync(base + at, nowUs);
           break;
-        case COPY_DONE:
         case COPY_FAIL:
+          this.#copyRefused = true;
+          this.#cycles.copyEnd(base + at);
+          break;
+        case COPY_DONE:
           this.#cycles.copyEnd(base + at);
           break;
         case TERMINATE:
@@ -190,7 +195,8 @@ export class Tap {
     if (digest !== undefined && digest.statements > 0) {
       const last = (digest.statements - 1) * STATEMENT_WORDS;
       if (digest.words[last + STATEMENT_SQLSTATE] === QUERY_CANCELED) {
-        this.#canceled = true;
+        this.#canceled ||= !this.#copyRefused;
+        this.#copyRefused = false;
       }
     }
     this.#cycles.copyFailed(this.#messageEnd);
@@ -262,7 +268,7 @@ export class Tap {
     else if (this.#canceled) this.#exclude(Excluded.cancelled, false);
     else if (this.#capture !== undefined) this.#push(this.#capture, end, nowUs);
     this.#transactionEnd = end;
-    this.#canceled = false;
+    this.#canceled = this.#copyRefused = false;
     // The next transaction began when the client sent it, perhaps long ago.
     this.#transactionStartUs = this.#cycles.waiting > 0
       ? this.#cycles.headTimeUs

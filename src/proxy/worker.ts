@@ -59,6 +59,8 @@ export interface ProxyInit {
 const SCRATCH_BYTES = 128 * 1024;
 const SMALL_BUFFER_BYTES = 8 * 1024;
 const LARGE_BUFFER_BYTES = 256 * 1024;
+/** What all captures together may hold back while the ring is full for a moment. */
+const OVERFLOW_BYTES = 32 * 1024 * 1024;
 /** Connections accepted in one turn. */
 const ACCEPT_BUDGET = 64;
 const RETRY_CLOSE_MS = 20;
@@ -92,7 +94,11 @@ async function start(init: ProxyInit): Promise<void> {
   const context: ProxyContext = {
     reactor,
     scratch: new Uint8Array(SCRATCH_BYTES),
-    pool: new BufferPool(SMALL_BUFFER_BYTES, LARGE_BUFFER_BYTES),
+    pool: new BufferPool(
+      SMALL_BUFFER_BYTES,
+      LARGE_BUFFER_BYTES,
+      OVERFLOW_BYTES,
+    ),
     probes,
     ring,
     clients,

@@ -9,6 +9,7 @@ import {
   processOf,
   signal,
 } from "./processes.ts";
+import { freePort, isFree } from "./ports.ts";
 import { type PostgresVersion, preparePrograms, runAs } from "./programs.ts";
 import { serverUser, temporaryFolder } from "./server_user.ts";
 import { waitFor } from "./wait.ts";
@@ -170,13 +171,13 @@ class RunningCluster implements Cluster {
     if (owner) await Deno.chown(this.#runDir, owner.uid, owner.gid);
     await copyTree(template, this.dataDir, { owner });
     for (let tries = 1;; tries++) {
-      this.port = this.#options.port ?? await freePort();
+      this.port = this.#options.port ?? freePort(HOST);
       await this.#configure();
       try {
         await this.start();
         break;
       } catch (error) {
-        const taken = !isFree(this.port);
+        const taken = !isFree(HOST, this.port);
         if (!taken || this.#options.port || tries === PORT_TRIES) throw error;
       }
     }
@@ -296,7 +297,9 @@ class RunningCluster implements Cluster {
   /** The last word of the lock file's line 8 is for pg_ctl: "ready". */
   async #isReady(): Promise<boolean> {
     try {
-      const text = await Deno.readTextFile(join(this.dataDir, "postmaster.pid"));
+      const text = await Deno.readTextFile(
+        join(this.dataDir, "postmaster.pid"),
+      );
       const [pid, , , , , , , status] = text.split("\n");
       return Number(pid) === this.pid && status?.trim() === "ready";
     } catch {
@@ -363,26 +366,5 @@ host replication all all ${auth}
     const lines = log.trim().split("\n");
     return lines.findLast((line) => /FATAL|PANIC|ERROR/.test(line)) ??
       lines.at(-1) ?? "";
-  }
-}
-
-/**
- * Below the ports that the kernel gives to outgoing connections (32768 and up),
- * so that a server that is down for a while finds its port free again.
- */
-function freePort(): number {
-  for (;;) {
-    const port = 20_000 + Math.floor(Math.random() * 12_000);
-    if (isFree(port)) return port;
-  }
-}
-
-function isFree(port: number): boolean {
-  try {
-    Deno.listen({ hostname: HOST, port }).close();
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.AddrInUse) return false;
-    throw error;
   }
 }

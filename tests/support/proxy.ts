@@ -1,0 +1,187 @@
+import { parseConfig } from "../../src/config/mod.ts";
+import type { Logger } from "../../src/plugin/mod.ts";
+import { startSupervisor, type Supervisor } from "../../src/supervisor.ts";
+import { mirrorStats } from "../../plugins/mirror_stats/mod.ts";
+import { prometheus } from "../../plugins/prometheus/mod.ts";
+import type { Cluster } from "./cluster.ts";
+import { waitFor } from "./wait.ts";
+
+/** What a test's proxy stands between. */
+export interface ProxyOptions {
+  readonly primary: Pick<Cluster, "host" | "port">;
+  /** None: nothing is mirrored. */
+  readonly mirror?: {
+    readonly host: string;
+    readonly port: number;
+    readonly user?: string;
+    readonly password?: string | undefined;
+  };
+  /** The database, the same name on both sides. */
+  readonly database?: string;
+  /** Keys of `[general]`, as TOML values. */
+  readonly general?: Readonly<Record<string, string | number | boolean>>;
+  /** More TOML. */
+  readonly more?: string;
+}
+
+/** The ledger summed over all mirrors; reasons without a count are left out. */
+export interface Ledger {
+  readonly seen: number;
+  readonly replayed: number;
+  readonly pending: number;
+  readonly excluded: Readonly<Record<string, number>>;
+  readonly dropped: Readonly<Record<string, number>>;
+  readonly failed: Readonly<Record<string, number>>;
+  readonly queryErrors: number;
+}
+
+/** A proxy in this process, its log kept. */
+export class TestProxy implements AsyncDisposable {
+  readonly logs: string[] = [];
+  readonly port: number;
+  readonly supervisor: Supervisor;
+  readonly #database: string;
+
+  private constructor(
+    supervisor: Supervisor,
+    port: number,
+    database: string,
+    logs: string[],
+  ) {
+    this.supervisor = supervisor;
+    this.port = port;
+    this.logs = logs;
+    this.#database = database;
+  }
+
+  static async start(options: ProxyOptions): Promise<TestProxy> {
+    const { primary, mirror, database = "postgres" } = options;
+    const port = freePort();
+    const general = { host: "127.0.0.1", port, workers: 2, ...options.general };
+    const toml = `
+[general]
+${lines(general)}
+[[databases]]
+name = "${database}"
+host = "${primary.host}"
+port = ${primary.port}
+${
+      mirror === undefined ? "" : `
+[[databases]]
+name = "the_mirror"
+host = "${mirror.host}"
+port = ${mirror.port}
+database_name = "${database}"
+user = "${mirror.user ?? "postgres"}"
+${mirror.password === undefined ? "" : `password = "${mirror.password}"`}
+[[mirroring]]
+source_db = "${database}"
+destination_db = "the_mirror"
+`
+    }
+[admin]
+password = "admin-secret"
+${options.more ?? ""}`;
+    const logs: string[] = [];
+    const { config } = parseConfig(toml, "test.toml", {});
+    const supervisor = await startSupervisor({
+      config,
+      plugins: [mirrorStats, prometheus],
+      logger: (category) => memoryLogger(category, logs),
+      onShutdownRequest() {},
+    });
+    return new TestProxy(supervisor, port, database, logs);
+  }
+
+  /** A connection string through the proxy. */
+  url(user = "postgres", password?: string, database = this.#database): string {
+    const secret = password === undefined ? "" : `:${password}`;
+    return `postgres://${user}${secret}@127.0.0.1:${this.port}/${database}`;
+  }
+
+  ledger(): Ledger {
+    const snapshot = this.supervisor.snapshot();
+    const series = (name: string) => snapshot.get(name)?.series ?? [];
+    const sum = (name: string) =>
+      series(name).reduce((total, { value }) => total + value, 0);
+    const byReason = (name: string) => {
+      const result: Record<string, number> = {};
+      for (const { labels, value } of series(name)) {
+        const reason = labels.reason ?? "";
+        if (value > 0) result[reason] = (result[reason] ?? 0) + value;
+      }
+      return result;
+    };
+    return {
+      seen: sum("mirror_requests_total"),
+      replayed: sum("mirror_requests_mirrored_total"),
+      pending: sum("mirror_pending_requests"),
+      excluded: byReason("mirror_requests_excluded_total"),
+      dropped: byReason("mirror_requests_dropped_total"),
+      failed: byReason("mirror_requests_failed_total"),
+      queryErrors: sum("mirror_query_errors_total"),
+    };
+  }
+
+  /** Waits until nothing is pending and the clients have gone. */
+  async settled(timeoutMs = 30_000): Promise<Ledger> {
+    await waitFor(
+      "the proxy to have no client",
+      () => this.clients === 0,
+      timeoutMs,
+    );
+    await waitFor(
+      `the ledger to settle: ${JSON.stringify(this.ledger())}`,
+      () => this.ledger().pending === 0,
+      timeoutMs,
+    );
+    return this.ledger();
+  }
+
+  /** Waits until nothing is pending while `clients` stay connected. */
+  async settledWith(clients: number, timeoutMs = 30_000): Promise<Ledger> {
+    await waitFor(
+      "the ledger to settle",
+      () => this.clients === clients && this.ledger().pending === 0,
+      timeoutMs,
+    );
+    return this.ledger();
+  }
+
+  get clients(): number {
+    return this.supervisor.snapshot().get("clients")?.series[0]?.value ?? 0;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.supervisor.stop(500);
+  }
+}
+
+/** A port that was free a moment ago. */
+export function freePort(): number {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr;
+  listener.close();
+  return port;
+}
+
+function lines(table: Readonly<Record<string, string | number | boolean>>) {
+  return Object.entries(table)
+    .map(([key, value]) => `${key} = ${JSON.stringify(value)}`).join("\n");
+}
+
+function memoryLogger(category: string, logs: string[]): Logger {
+  const write = (level: string) =>
+  (
+    message: string,
+    properties: Record<string, unknown> = {},
+  ) => {
+    logs.push(`${level} ${category}: ${message} ${JSON.stringify(properties)}`);
+  };
+  return {
+    debug: write("debug"),
+    info: write("info"),
+    warn: write("warn"),
+    error: write("error"),
+  };
+}

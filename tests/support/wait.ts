@@ -1,0 +1,1 @@
+export { waitFor } from "../../src/cli/demo/wait.ts";
