@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import postgres from "postgres";
 import { copyTree } from "./file_tree.ts";
+import { Guard } from "./guard.ts";
 import {
   childrenOf,
   isAlive,
@@ -11,6 +12,11 @@ import {
 } from "./processes.ts";
 import { freePort, isFree } from "./ports.ts";
 import { type PostgresVersion, preparePrograms, runAs } from "./programs.ts";
+import {
+  type AuthMethod,
+  SERVER_HOST,
+  writeServerConfig,
+} from "./server_config.ts";
 import { serverUser, temporaryFolder } from "./server_user.ts";
 import { waitFor } from "./wait.ts";
 
@@ -21,7 +27,7 @@ export interface ClusterOptions {
   /** Added to postgresql.conf, e.g. `{ log_statement: "all" }`. */
   readonly settings?: Readonly<Record<string, string>>;
   /** How a client on TCP proves who it is. Default "trust". */
-  readonly auth?: "trust" | "md5" | "scram-sha-256";
+  readonly auth?: AuthMethod;
   /** Of user "postgres". Default: none with "trust", else "postgres". */
   readonly password?: string;
   /** Run as the superuser in database "postgres" before this returns. */
@@ -58,43 +64,11 @@ export interface Cluster extends AsyncDisposable {
   url(database?: string, host?: string, port?: number): string;
 }
 
-const HOST = "127.0.0.1";
 const USER = "postgres";
 const START_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 30_000;
 /** How many ports to try; each is taken only if somebody took it just now. */
 const PORT_TRIES = 10;
-
-/** Not durable: data live as long as a test. Both versions print alike. */
-const SETTINGS: Readonly<Record<string, string>> = {
-  fsync: "off",
-  synchronous_commit: "off",
-  full_page_writes: "off",
-  max_wal_size: "1GB",
-  max_connections: "200",
-  shared_buffers: "64MB",
-  dynamic_shared_memory_type: "mmap", // /dev/shm is small in containers
-  listen_addresses: HOST,
-  timezone: "UTC",
-  log_timezone: "UTC",
-};
-
-/**
- * Reads process ids of the postmaster until our end of the pipe closes, which
- * it does however this process ends; then stops the last one and removes the
- * folder. An empty line means that there is none.
- */
-const GUARD = `
-pid=
-while read -r line; do pid=$line; done
-if [ -n "$pid" ]; then
-  kill -QUIT "$pid"; kill -CONT "$pid"
-  n=0
-  while kill -0 "$pid" && [ $n -lt 100 ]; do sleep 0.1; n=$((n + 1)); done
-  kill -KILL "$pid"
-fi
-rm -rf "$1"
-`;
 
 /**
  * Starts a PostgreSQL server from npm's programs.
@@ -112,7 +86,13 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     dir: temporaryFolder(),
     prefix: "pgdog-mirror-cluster-",
   });
-  const cluster = new RunningCluster(folder, programs.postgres, options);
+  const guard = Guard.start(folder);
+  const cluster = new RunningCluster(
+    folder,
+    guard,
+    programs.postgres,
+    options,
+  );
   try {
     await cluster.create(programs.template);
     return cluster;
@@ -124,7 +104,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
 
 class RunningCluster implements Cluster {
   version = "";
-  readonly host = HOST;
+  readonly host = SERVER_HOST;
   port = 0;
   readonly user = USER;
   readonly password: string | undefined;
@@ -134,30 +114,28 @@ class RunningCluster implements Cluster {
   readonly #program: string;
   /** Holds the socket and the log; the servers' user owns it. */
   readonly #runDir: string;
-  readonly #guard: Deno.ChildProcess;
-  readonly #guardInput: WritableStreamDefaultWriter<Uint8Array>;
+  readonly #guard: Guard;
   #server: Deno.ChildProcess | undefined;
   #postmaster: Process | undefined;
+  #exited: Promise<void> = Promise.resolve();
   /** Children that outlived a killed postmaster. */
   #orphans: Process[] = [];
   #disposed: Promise<void> | undefined;
 
-  constructor(folder: string, program: string, options: ClusterOptions) {
+  constructor(
+    folder: string,
+    guard: Guard,
+    program: string,
+    options: ClusterOptions,
+  ) {
     this.#options = options;
+    this.#guard = guard;
     this.#program = program;
     this.password = options.password ??
       ((options.auth ?? "trust") === "trust" ? undefined : USER);
     this.dataDir = join(folder, "data");
     this.#runDir = join(folder, "run");
     this.logFile = join(this.#runDir, "postgres.log");
-    this.#guard = new Deno.Command("sh", {
-      args: ["-c", GUARD, "sh", folder],
-      detached: true, // Ctrl-C is for us, not for it
-      stdin: "piped",
-      stdout: "null",
-      stderr: "null",
-    }).spawn();
-    this.#guardInput = this.#guard.stdin.getWriter();
   }
 
   get pid(): number {
@@ -171,13 +149,18 @@ class RunningCluster implements Cluster {
     if (owner) await Deno.chown(this.#runDir, owner.uid, owner.gid);
     await copyTree(template, this.dataDir, { owner });
     for (let tries = 1;; tries++) {
-      this.port = this.#options.port ?? freePort(HOST);
-      await this.#configure();
+      this.port = this.#options.port ?? freePort(SERVER_HOST);
+      await writeServerConfig(this.dataDir, {
+        port: this.port,
+        socketDir: this.#runDir,
+        auth: this.#options.auth ?? "trust",
+        settings: this.#options.settings ?? {},
+      });
       try {
         await this.start();
         break;
       } catch (error) {
-        const taken = !isFree(HOST, this.port);
+        const taken = !isFree(SERVER_HOST, this.port);
         if (!taken || this.#options.port || tries === PORT_TRIES) throw error;
       }
     }
@@ -209,12 +192,11 @@ class RunningCluster implements Cluster {
     }).spawn();
     this.#server = server;
     this.#postmaster = processOf(server.pid);
-    await this.#tellGuard(String(server.pid));
-    const ended = server.status.then(async () => {
+    await this.#guard.watch(server.pid);
+    this.#exited = server.status.then(async () => {
       this.#server = undefined;
-      await this.#tellGuard("");
+      await this.#guard.watch(undefined);
     });
-    this.#exited = ended;
     await waitFor(
       `PostgreSQL ${this.#options.version} to start`,
       async () => this.#server === undefined || await this.#isReady(),
@@ -227,7 +209,6 @@ class RunningCluster implements Cluster {
       );
     }
   }
-  #exited: Promise<void> = Promise.resolve();
 
   exited(): Promise<void> {
     return this.#exited;
@@ -275,7 +256,11 @@ class RunningCluster implements Cluster {
     signal(this.#postmaster, "SIGCONT");
   }
 
-  url(database = "postgres", host: string = HOST, port = this.port): string {
+  url(
+    database = "postgres",
+    host: string = SERVER_HOST,
+    port = this.port,
+  ): string {
     const secret = this.password === undefined
       ? ""
       : `:${encodeURIComponent(this.password)}`;
@@ -290,49 +275,39 @@ class RunningCluster implements Cluster {
 
   async #dispose(): Promise<void> {
     await this.stop("immediate");
-    await this.#guardInput.close();
-    await this.#guard.status; // it removes the folder
+    await this.#removeSharedMemory();
+    await this.#guard.release();
   }
 
-  /** The last word of the lock file's line 8 is for pg_ctl: "ready". */
+  /** A killed postmaster leaves a System V segment behind; there are 4,096 of them. */
+  async #removeSharedMemory(): Promise<void> {
+    try {
+      const [, id] = (await this.#lockFile())[6]?.trim().split(/\s+/) ?? [];
+      if (id === undefined) return;
+      await new Deno.Command("ipcrm", {
+        args: ["-m", id],
+        ...runAs(this.#runDir),
+        stdout: "null",
+        stderr: "null",
+      }).output();
+    } catch {
+      // It shut down, or there is no ipcrm.
+    }
+  }
+
+  async #lockFile(): Promise<string[]> {
+    const text = await Deno.readTextFile(join(this.dataDir, "postmaster.pid"));
+    return text.split("\n");
+  }
+
+  /** The lock file's line 8 is for pg_ctl. */
   async #isReady(): Promise<boolean> {
     try {
-      const text = await Deno.readTextFile(
-        join(this.dataDir, "postmaster.pid"),
-      );
-      const [pid, , , , , , , status] = text.split("\n");
+      const [pid, , , , , , , status] = await this.#lockFile();
       return Number(pid) === this.pid && status?.trim() === "ready";
     } catch {
       return false;
     }
-  }
-
-  async #configure(): Promise<void> {
-    const settings = {
-      ...SETTINGS,
-      port: String(this.port),
-      unix_socket_directories: this.#runDir,
-      password_encryption: this.#options.auth === "md5"
-        ? "md5"
-        : "scram-sha-256",
-      ...this.#options.settings,
-    };
-    const lines = Object.entries(settings).map(([name, value]) =>
-      `${name} = '${value.replaceAll("'", "''")}'\n`
-    );
-    await this.#append("postgresql.conf", lines.join(""));
-    const auth = this.#options.auth ?? "trust";
-    await Deno.writeTextFile(
-      join(this.dataDir, "pg_hba.conf"),
-      `local all all trust
-host all all all ${auth}
-host replication all all ${auth}
-`,
-    );
-  }
-
-  #append(file: string, text: string): Promise<void> {
-    return Deno.writeTextFile(join(this.dataDir, file), text, { append: true });
   }
 
   /** Through the socket, whose folder only the servers' user and root can enter. */
@@ -355,10 +330,6 @@ host replication all all ${auth}
     } finally {
       await sql.end();
     }
-  }
-
-  #tellGuard(line: string): Promise<void> {
-    return this.#guardInput.write(new TextEncoder().encode(`${line}\n`));
   }
 
   async #lastWords(): Promise<string> {

@@ -1,9 +1,8 @@
 import type { Cluster } from "./cluster.ts";
 import { freePort } from "./ports.ts";
 import { SHOP_DATABASE } from "./schema.ts";
+import { SERVER_HOST } from "./server_config.ts";
 
-/** Everything of the demo listens here only. */
-export const DEMO_HOST = "127.0.0.1";
 /** Of the admin console; printed, and reachable from this machine only. */
 export const DEMO_ADMIN_PASSWORD = "demo";
 
@@ -11,11 +10,11 @@ export const DEMO_ADMIN_PASSWORD = "demo";
 export function demoConfig(primary: Cluster, mirror: Cluster): string {
   const mirrorName = `${SHOP_DATABASE}_${mirror.version.split(".")[0]}`;
   return `[general]
-host = "${DEMO_HOST}"
-port = ${freePort(DEMO_HOST, 6432)}
-admin_port = ${freePort(DEMO_HOST, 6433)}
-openmetrics_host = "${DEMO_HOST}"
-openmetrics_port = ${freePort(DEMO_HOST, 9090)}
+host = "${SERVER_HOST}"
+port = ${freePort(SERVER_HOST, 6432)}
+admin_port = ${freePort(SERVER_HOST, 6433)}
+openmetrics_host = "${SERVER_HOST}"
+openmetrics_port = ${freePort(SERVER_HOST, 9090)}
 log_level = "warn"
 
 [[databases]]

@@ -9,10 +9,11 @@ import { join } from "node:path";
 import postgres from "postgres";
 import type { StatsSnapshot } from "../../stats/mod.ts";
 import { type Cluster, startCluster } from "./cluster.ts";
-import { DEMO_ADMIN_PASSWORD, DEMO_HOST, demoConfig } from "./demo_config.ts";
+import { DEMO_ADMIN_PASSWORD, demoConfig } from "./demo_config.ts";
 import { createOutput, type Output } from "./output.ts";
 import { type DemoReport, reportOf } from "./report.ts";
 import { loadShop, SHOP_DATABASE, tableChecksums } from "./schema.ts";
+import { SERVER_HOST } from "./server_config.ts";
 import { summaryText } from "./summary.ts";
 import { waitFor } from "./wait.ts";
 import { runWorkload } from "./workload.ts";
@@ -60,6 +61,7 @@ export async function demo(
   await using _primary = primary;
   await using _mirror = mirror;
   const folder = await Deno.makeTempDir({ prefix: "pgdog-mirror-demo-" });
+  using interrupt = onInterrupt();
   let proxy: DemoProxy | undefined;
   try {
     const configPath = join(folder, "pgdog.toml");
@@ -68,11 +70,17 @@ export async function demo(
     });
     proxy = await startProxy(configPath);
     printAddresses(output, primary, mirror, proxy, configPath);
-    const report = await work(options, output, primary, mirror, proxy);
+    const report = await work(
+      options,
+      output,
+      interrupt.signal,
+      primary,
+      mirror,
+      proxy,
+    );
     if (options.json) console.log(JSON.stringify(report));
     if (options.keep) {
       output.line("\nStill running; Ctrl-C ends it.");
-      using interrupt = onInterrupt();
       await interrupt.asked;
     }
     return report;
@@ -109,19 +117,19 @@ async function startServers(): Promise<[Cluster, Cluster]> {
 async function work(
   options: DemoOptions,
   output: Output,
+  signal: AbortSignal,
   primary: Cluster,
   mirror: Cluster,
   proxy: DemoProxy,
 ): Promise<DemoReport> {
-  using interrupt = onInterrupt();
   const versions = { primary: primary.version, mirror: mirror.version };
   const { durationSeconds } = options;
   const workload = await runWorkload({
-    url: primary.url(SHOP_DATABASE, DEMO_HOST, proxy.port),
+    url: primary.url(SHOP_DATABASE, SERVER_HOST, proxy.port),
     clients: CLIENTS,
     durationMs: durationSeconds * 1000,
     thinkMs: THINK_MS,
-    signal: interrupt.signal,
+    signal,
     onProgress: ({ elapsedMs, statements }) => {
       const { requests, errors } = reportOf(proxy.snapshot(), versions);
       const seconds = Math.min(Math.round(elapsedMs / 1000), durationSeconds);
@@ -185,9 +193,9 @@ function printAddresses(
   configPath: string,
 ): void {
   const shop = (port: number) =>
-    `psql ${primary.url(SHOP_DATABASE, DEMO_HOST, port)}`;
+    `psql ${primary.url(SHOP_DATABASE, SERVER_HOST, port)}`;
   const admin =
-    `psql postgres://admin:${DEMO_ADMIN_PASSWORD}@${DEMO_HOST}:${proxy.adminPort}/admin`;
+    `psql postgres://admin:${DEMO_ADMIN_PASSWORD}@${SERVER_HOST}:${proxy.adminPort}/admin`;
   output.line(`
   page      ${proxy.metricsUrl}
   shop      ${shop(proxy.port)}

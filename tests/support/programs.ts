@@ -1,0 +1,33 @@
+/**
+ * Whether Debian's PostgreSQL programs are here. A test that needs one is
+ * ignored without it on a developer's machine, and fails in CI.
+ */
+export function hasProgram(name: string): boolean {
+  for (const folder of (Deno.env.get("PATH") ?? "").split(":")) {
+    try {
+      if (Deno.statSync(`${folder}/${name}`).isFile) return true;
+    } catch {
+      // Not in this one.
+    }
+  }
+  if (Deno.env.get("CI") !== undefined) {
+    throw new Error(`"${name}" is not installed, and nothing is skipped in CI`);
+  }
+  return false;
+}
+
+/** Runs a program to its end. @throws {Error} with its words if it fails. */
+export async function runProgram(
+  name: string,
+  args: readonly string[],
+): Promise<string> {
+  const { code, stdout, stderr } = await new Deno.Command(name, {
+    args: [...args],
+    env: { PGPASSWORD: "", PGCONNECT_TIMEOUT: "10" },
+  }).output();
+  const decoder = new TextDecoder();
+  if (code !== 0) {
+    throw new Error(`${name} exited with ${code}: ${decoder.decode(stderr)}`);
+  }
+  return decoder.decode(stdout) + decoder.decode(stderr);
+}
