@@ -1,0 +1,117 @@
+/**
+ * What the relay costs: `pgbench -S` direct, through PgBouncer in session mode,
+ * and through this proxy without and with a mirror, in interleaved rounds of
+ * one run; then memory at rest and per idle client.
+ *
+ * ```sh
+ * deno run -A bench/load/relay.ts --rounds 5 --seconds 3
+ * ```
+ *
+ * @module
+ */
+
+import { parseArgs } from "node:util";
+import { startCluster } from "../../src/cli/demo/cluster.ts";
+import { freePort } from "../../tests/support/proxy.ts";
+import { WireClient } from "../../tests/support/wire_client.ts";
+import {
+  HOST,
+  median,
+  residentKib,
+  type Run,
+  run,
+  selectOnly,
+  startPgbouncer,
+  startProxy,
+  type Target,
+} from "./support.ts";
+
+const { values } = parseArgs({
+  options: {
+    rounds: { type: "string", default: "5" },
+    seconds: { type: "string", default: "3" },
+    clients: { type: "string", default: "1,16,64" },
+    idle: { type: "string", default: "1000" },
+  },
+});
+const rounds = Number(values.rounds);
+const seconds = Number(values.seconds);
+const idle = Number(values.idle);
+
+const settings = { max_connections: "1300" };
+await using primary = await startCluster({ version: "15", settings });
+await using mirror = await startCluster({ version: "18", settings });
+for (const { port } of [primary, mirror]) {
+  await run("pgbench", [
+    ...["-h", HOST, "-p", `${port}`, "-U", "postgres", "-i", "-q"],
+    "postgres",
+  ]);
+}
+const direct: Target = {
+  name: "direct",
+  port: primary.port,
+  pid: undefined,
+  [Symbol.asyncDispose]: () => Promise.resolve(),
+};
+await using bouncer = await startPgbouncer(freePort(), primary.port);
+await using plain = await startProxy(
+  "proxy, no mirror",
+  freePort(),
+  primary.port,
+  undefined,
+);
+await using mirroring = await startProxy(
+  "proxy, mirror",
+  freePort(),
+  primary.port,
+  mirror.port,
+);
+const rest = residentKib(mirroring.pid);
+
+const targets = [direct, bouncer, plain, mirroring];
+console.log(
+  `pgbench -S, simple protocol, ${rounds} interleaved rounds of ${seconds} s, medians; ` +
+    "CPU is the process's per transaction, with a mirror the proxy workers' only",
+);
+for (const clients of values.clients.split(",").map(Number)) {
+  const runs = new Map<Target, Run[]>(targets.map((target) => [target, []]));
+  for (let round = 0; round < rounds; round++) {
+    for (const target of targets) {
+      runs.get(target)?.push(await selectOnly(target, clients, seconds));
+    }
+  }
+  const middle = (target: Target, of: (run: Run) => number) =>
+    median((runs.get(target) ?? []).map(of));
+  console.table(targets.map((target) => ({
+    clients,
+    target: target.name,
+    tps: Math.round(middle(target, ({ tps }) => tps)),
+    "tps / pgbouncer": ratio(target, bouncer, ({ tps }) => tps),
+    "cpu us": Number(middle(target, ({ cpuUs }) => cpuUs).toFixed(1)),
+    "cpu / pgbouncer": ratio(target, bouncer, ({ cpuUs }) => cpuUs),
+    "cpu / no mirror": ratio(target, plain, ({ cpuUs }) => cpuUs),
+  })));
+
+  function ratio(a: Target, b: Target, of: (run: Run) => number): string {
+    // Round by round: what the machine does meanwhile hits both.
+    const ratios = (runs.get(a) ?? []).map((run, i) => {
+      const other = runs.get(b)?.[i];
+      return other === undefined ? NaN : of(run) / of(other);
+    });
+    return median(ratios).toFixed(2);
+  }
+}
+
+const before = residentKib(mirroring.pid);
+const clients: WireClient[] = [];
+for (let i = 0; i < idle; i++) {
+  clients.push(await WireClient.connect(mirroring.port));
+}
+const after = residentKib(mirroring.pid);
+console.table([{
+  "resident at rest, MB": (rest / 1024).toFixed(0),
+  "after the load, MB": (before / 1024).toFixed(0),
+  "idle clients": idle,
+  "KiB per idle client": ((after - before) / idle).toFixed(1),
+}]);
+for (const client of clients) client[Symbol.dispose]();
