@@ -16,9 +16,14 @@ export class Cycles {
   /** 1: ended by Sync. */
   #bySync: number[] = [];
   #head = 0;
-  /** Ends of CopyDone and CopyFail messages that came before the server asked for data. */
-  readonly #copyEnds: number[] = [];
+  /**
+   * Ends of CopyDone and CopyFail messages that came before the server asked
+   * for data, each behind the end of the Query or Execute that it follows.
+   */
+  readonly #copyEnds: { readonly end: number; readonly command: number }[] = [];
   #copying = false;
+  /** End of the last Query or Execute; -1 once its copy data have ended. */
+  #command = -1;
 
   /** Unanswered cycles. */
   get waiting(): number {
@@ -37,7 +42,13 @@ export class Cycles {
 
   /** A Query or FunctionCall ended at `end`. */
   query(end: number, nowUs: number): void {
+    this.#command = end;
     this.#push(end, nowUs, 0);
+  }
+
+  /** An Execute ended at `end`. */
+  execute(end: number): void {
+    this.#command = end;
   }
 
   /** A Sync ended at `end`; swallowed during copy-in. */
@@ -45,12 +56,12 @@ export class Cycles {
     if (!this.#copying) this.#push(end, nowUs, 1);
   }
 
-  /** A CopyDone or CopyFail ended at `end`. */
+  /** A CopyDone or CopyFail ended at `end`. One that ends no copy means nothing to the server: some drivers send them. */
   copyEnd(end: number): void {
+    const command = this.#command;
+    this.#command = -1;
     if (!this.#copying) {
-      if (this.waiting > 0 || this.#copyEnds.length === 0) {
-        this.#copyEnds.push(end);
-      }
+      if (command >= 0) this.#copyEnds.push({ end, command });
       return;
     }
     this.#copying = false;
@@ -63,7 +74,7 @@ export class Cycles {
   copyIn(): void {
     if (this.waiting === 0) return;
     const head = this.#head;
-    const end = this.#copyEnds.shift();
+    const end = this.#copyEnds.shift()?.end;
     if (this.#bySync[head] === 0) {
       if (end === undefined) this.#copying = true;
       else this.#ends[head] = Math.max(end, this.#ends[head] as number);
@@ -89,7 +100,8 @@ export class Cycles {
   answered(): void {
     const end = this.headEnd;
     this.#drop();
-    while (this.#copyEnds.length > 0 && (this.#copyEnds[0] as number) <= end) {
+    this.#copying = false;
+    while ((this.#copyEnds[0]?.command ?? Infinity) <= end) {
       this.#copyEnds.shift();
     }
   }

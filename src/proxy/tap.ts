@@ -3,11 +3,13 @@ import { sessionState } from "../sql/mod.ts";
 import { Dropped, Excluded } from "../stats/ledger.ts";
 import {
   COPY_BOTH_RESPONSE,
+  COPY_DATA,
   COPY_DONE,
   COPY_FAIL,
   COPY_IN_RESPONSE,
   DATA_ROW,
   ERROR_RESPONSE,
+  EXECUTE,
   Framer,
   FUNCTION_CALL,
   IDLE,
@@ -51,8 +53,13 @@ export class Tap {
   readonly #cycles = new Cycles();
   #target: TapTarget;
   #capture: Capture | undefined;
-  /** Client bytes seen since login, behind the last whole message, and behind the last cycle answered. */
+  /**
+   * Client bytes seen since login, of them up to the last message that means
+   * something by itself (stray copy data does not), behind the last whole
+   * message, and behind the last cycle answered.
+   */
   #position = 0;
+  #meaningful = 0;
   #messageEnd = 0;
   #answeredEnd = 0;
   #statements = 0;
@@ -82,7 +89,7 @@ export class Tap {
   /** True if the client waits for an answer or is inside a transaction. */
   get busy(): boolean {
     return this.inTransaction || this.#cycles.waiting > 0 ||
-      (!this.#terminated && this.#position > this.#answeredEnd);
+      (!this.#terminated && this.#unanswered);
   }
 
   /** The client said goodbye. */
@@ -100,11 +107,17 @@ export class Tap {
       const from = at;
       at = framer.step(chunk, at, length);
       if (framer.broken) return this.#giveUp();
+      if (this.ready && !isCopyMessage(framer.type)) {
+        this.#meaningful = base + at;
+      }
       if (!framer.finished) continue;
       switch (framer.type) {
         case QUERY:
         case FUNCTION_CALL:
           this.#cycles.query(base + at, nowUs);
+          break;
+        case EXECUTE:
+          this.#cycles.execute(base + at);
           break;
         case SYNC:
           this.#cycles.sync(base + at, nowUs);
@@ -118,6 +131,7 @@ export class Tap {
           break;
         case TERMINATE:
           this.#terminated = true;
+          this.#meaningful = Math.min(this.#meaningful, base + from);
           kept = from;
           at = length;
       }
@@ -130,7 +144,9 @@ export class Tap {
     }
     if (kept === 0) return;
     this.#position = base + kept;
-    if (this.#transactionStartUs < 0) this.#transactionStartUs = nowUs;
+    if (this.#transactionStartUs < 0 && this.#unanswered) {
+      this.#transactionStartUs = nowUs;
+    }
     this.#keep(chunk, kept);
     if (this.#cycles.waiting > Cycles.MAX) this.#giveUp();
   }
@@ -177,11 +193,15 @@ export class Tap {
   end(reason: number): void {
     if (!this.#blind && this.ready) {
       const open = this.#transactionStartUs >= 0 &&
-        (this.inTransaction || this.#position > this.#answeredEnd ||
-          this.#cycles.waiting > 0);
+        (this.inTransaction || this.#unanswered || this.#cycles.waiting > 0);
       if (open) this.#exclude(reason, true);
     }
     this.#blind = true;
+  }
+
+  /** The client has begun something that no ReadyForQuery has answered. */
+  get #unanswered(): boolean {
+    return this.#meaningful > this.#answeredEnd;
   }
 
   #elapsed(nowUs: number): number {
@@ -272,7 +292,7 @@ export class Tap {
     // The next transaction began when the client sent it, perhaps long ago.
     this.#transactionStartUs = this.#cycles.waiting > 0
       ? this.#cycles.headTimeUs
-      : this.#position > end
+      : this.#unanswered
       ? nowUs
       : -1;
   }
@@ -344,6 +364,11 @@ export class Tap {
     this.#blind = true;
     this.#capture?.forget(true);
   }
+}
+
+/** Messages that the server ignores outside of a copy. */
+function isCopyMessage(type: number): boolean {
+  return type === COPY_DATA || type === COPY_DONE || type === COPY_FAIL;
 }
 
 const NO_BYTES = new Uint8Array(0);

@@ -123,6 +123,20 @@ const SCRIPTS: Readonly<Record<string, [Uint8Array, number]>> = {
     ]),
     1,
   ],
+  "CopyFail where nothing is copied, then COPY": [
+    concat([
+      query("copy t from stdin"),
+      message("d", "10\n"),
+      message("c"),
+      message("f", "too late\0"),
+      query("copy t from stdin"),
+      message("d", "11\n"),
+      message("c"),
+      message("f", "too late\0"),
+      query("select count(*) from t"),
+    ]),
+    3,
+  ],
   "COPY TO STDOUT": [
     query("copy (select generate_series(1, 1000)) to stdout"),
     1,

@@ -8,12 +8,13 @@
 import { join } from "node:path";
 import postgres from "postgres";
 import type { StatsSnapshot } from "../../stats/mod.ts";
-import { type Cluster, startCluster } from "./cluster.ts";
+import type { Cluster } from "./cluster.ts";
 import { DEMO_ADMIN_PASSWORD, demoConfig } from "./demo_config.ts";
 import { createOutput, type Output } from "./output.ts";
 import { type DemoReport, reportOf } from "./report.ts";
-import { loadShop, SHOP_DATABASE, tableChecksums } from "./schema.ts";
+import { SHOP_DATABASE, tableChecksums } from "./schema.ts";
 import { SERVER_HOST } from "./server_config.ts";
+import { startShopPair } from "./shop_pair.ts";
 import { summaryText } from "./summary.ts";
 import { waitFor } from "./wait.ts";
 import { runWorkload } from "./workload.ts";
@@ -57,9 +58,8 @@ export async function demo(
 ): Promise<DemoReport> {
   const output = createOutput(options.json ? Deno.stderr : Deno.stdout);
   output.line("Starting PostgreSQL 15 as primary and 18 as mirror …");
-  const [primary, mirror] = await startServers();
-  await using _primary = primary;
-  await using _mirror = mirror;
+  await using servers = await startShopPair();
+  const { primary, mirror } = servers;
   const folder = await Deno.makeTempDir({ prefix: "pgdog-mirror-demo-" });
   using interrupt = onInterrupt();
   let proxy: DemoProxy | undefined;
@@ -88,29 +88,6 @@ export async function demo(
     await proxy?.stop();
     await Deno.remove(folder, { recursive: true });
   }
-}
-
-/** Both at once; if one fails, the other is stopped. */
-async function startServers(): Promise<[Cluster, Cluster]> {
-  const started = await Promise.allSettled(
-    (["15", "18"] as const).map(async (version) => {
-      const cluster = await startCluster({ version });
-      try {
-        await loadShop((database) => cluster.url(database));
-        return cluster;
-      } catch (error) {
-        await cluster[Symbol.asyncDispose]();
-        throw error;
-      }
-    }),
-  );
-  const clusters = started.flatMap((result) =>
-    result.status === "fulfilled" ? [result.value] : []
-  );
-  const [primary, mirror] = clusters;
-  if (primary !== undefined && mirror !== undefined) return [primary, mirror];
-  await primary?.[Symbol.asyncDispose]();
-  throw started.find((result) => result.status === "rejected")?.reason;
 }
 
 /** The workload through the proxy, and what came of it. */

@@ -15,10 +15,9 @@ export interface ServerConfig {
   readonly settings: Readonly<Record<string, string>>;
 }
 
-/** Not durable: data live as long as a test. Two versions print alike. */
+/** Commits outlive the server's end but not the machine's. Two versions print alike. */
 const SETTINGS: Readonly<Record<string, string>> = {
   fsync: "off",
-  synchronous_commit: "off",
   full_page_writes: "off",
   max_wal_size: "1GB",
   max_connections: "200",

@@ -6,7 +6,7 @@ export interface ServerUser {
   readonly gid: number;
 }
 
-/** "nobody" on every Linux; it needs no entry in /etc/passwd. */
+/** "nobody" on every Linux; initdb refuses a user that is not in /etc/passwd. */
 const NOBODY: ServerUser = { uid: 65534, gid: 65534 };
 
 /** PostgreSQL refuses to run as root: then somebody else must run it. */
