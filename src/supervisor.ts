@@ -24,7 +24,12 @@ import type { ProxyInit } from "./proxy/worker.ts";
 import { createRing } from "./ring/mod.ts";
 import { createAdminSources } from "./sources.ts";
 import { ClientTable, createClientTable } from "./stats/client_table.ts";
-import { Registry, type StatsSnapshot } from "./stats/mod.ts";
+import {
+  Registry,
+  StatementStore,
+  type StatementSummary,
+  type StatsSnapshot,
+} from "./stats/mod.ts";
 import { VERSION } from "./version.ts";
 import { WorkerHandle } from "./worker_handle.ts";
 
@@ -53,6 +58,8 @@ export interface Supervisor {
   /** 0 if there is none. */
   readonly httpPort: number;
   snapshot(): StatsSnapshot;
+  /** What is known of each fingerprint; at most a second old. */
+  statements(): readonly StatementSummary[];
   /**
    * Drains: no new clients, open transactions may end until `timeoutMs`, then
    * 57P01; what is queued for the mirror is replayed until then, else counted.
@@ -90,6 +97,7 @@ class RunningSupervisor implements Supervisor {
   httpPort = 0;
   readonly #options: SupervisorOptions;
   readonly #registry = new Registry();
+  readonly #statements = new StatementStore();
   readonly #log: Logger;
   readonly #startedAt = Date.now();
   #host: PluginHost | undefined;
@@ -107,6 +115,10 @@ class RunningSupervisor implements Supervisor {
 
   snapshot(): StatsSnapshot {
     return this.#registry.snapshot();
+  }
+
+  statements(): readonly StatementSummary[] {
+    return this.#statements.all();
   }
 
   async start(): Promise<void> {
@@ -131,6 +143,7 @@ class RunningSupervisor implements Supervisor {
     this.#host = new PluginHost({
       plugins,
       registry: this.#registry,
+      statements: this.#statements,
       config: config.plugins,
       general: { ...general },
       version: VERSION,
@@ -168,6 +181,7 @@ class RunningSupervisor implements Supervisor {
         mirrorMailbox,
         logger("mirror"),
         (message) => this.#workerFailed("mirror", message),
+        this.#statements,
       );
       await this.#mirror.ready;
     }
@@ -188,6 +202,7 @@ class RunningSupervisor implements Supervisor {
         connectTimeoutMs: general.connect_timeout,
         loginTimeoutMs: general.client_login_timeout,
         maxTransactionBytes: general.mirror_max_transaction_bytes,
+        compareBytes: compareBytes(general),
       };
       const name = `proxy-${index}`;
       this.#proxies.push(
@@ -337,7 +352,7 @@ class RunningSupervisor implements Supervisor {
 
   /** For each route its mirrors, in the route's order. */
   #targets(routes: readonly Route[]): Promise<TargetSettings[][]> {
-    const { general, databases, mirroring } = this.#options.config;
+    const { general, databases, mirroring, ignore } = this.#options.config;
     return Promise.all(
       routes.map((route) =>
         Promise.all(route.mirrors.map(async (name) => {
@@ -365,6 +380,20 @@ class RunningSupervisor implements Supervisor {
             timeoutMs: general.mirror_timeout,
             connectTimeoutMs: general.connect_timeout,
             pacing: general.mirror_pacing,
+            order: general.mirror_order,
+            level: mirror?.level ?? "all",
+            compare: general.mirror_compare,
+            compareBytes: compareBytes(general),
+            examples: general.mirror_examples,
+            maxLatencyRatio: general.mirror_max_latency_ratio,
+            ignore: ignore.map((rule) => ({
+              fingerprint: rule.fingerprint,
+              sqlstate: rule.sqlstate,
+              class: rule.class,
+              until: rule.until === undefined
+                ? Infinity
+                : Date.parse(rule.until),
+            })),
           };
         }))
       ),
@@ -374,6 +403,10 @@ class RunningSupervisor implements Supervisor {
   #workerFailed(name: string, message: string): void {
     this.#log.error("A worker has failed", { worker: name, error: message });
   }
+}
+
+function compareBytes(general: Config["general"]): number {
+  return general.mirror_compare === "rows" ? general.mirror_compare_bytes : 0;
 }
 
 /** What workers get to say their last words, in milliseconds. */

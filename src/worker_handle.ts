@@ -1,5 +1,6 @@
 import { type Mailbox, post, type WorkerMessage } from "./control/mailbox.ts";
 import type { Logger } from "./plugin/mod.ts";
+import type { StatementStore } from "./stats/mod.ts";
 
 /** The main thread's end of a worker: start, command, and hear of its end. */
 export class WorkerHandle {
@@ -15,6 +16,7 @@ export class WorkerHandle {
    * @param module the worker's module.
    * @param init sent to it once.
    * @param onFailed the worker's thread has ended by an exception.
+   * @param statements takes what a mirror worker says of statements.
    */
   constructor(
     name: string,
@@ -23,6 +25,7 @@ export class WorkerHandle {
     mailbox: Mailbox,
     log: Logger,
     onFailed: (message: string) => void,
+    statements?: StatementStore,
   ) {
     this.name = name;
     this.#mailbox = mailbox;
@@ -47,6 +50,8 @@ export class WorkerHandle {
           return this.#stopped.resolve();
         case "failed":
           return failed(data.message);
+        case "statements":
+          return statements?.update(data.summaries);
         case "log":
           log[data.level](data.message, { worker: name, ...data.properties });
       }

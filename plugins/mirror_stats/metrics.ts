@@ -1,30 +1,14 @@
 import {
   DROPPED,
+  DURATION_BUCKETS,
   EXCLUDED,
   FAILED,
   type MetricSpec,
+  RESULTS,
 } from "../../src/plugin/api.ts";
 
-/** Seconds; from 0.25 ms to 60 s, the same in every instance so that they add up. */
-export const DURATION_BUCKETS = [
-  0.00025,
-  0.0005,
-  0.001,
-  0.0025,
-  0.005,
-  0.01,
-  0.025,
-  0.05,
-  0.1,
-  0.25,
-  0.5,
-  1,
-  2.5,
-  5,
-  10,
-  30,
-  60,
-] as const;
+/** Seconds; beyond a minute lag is trouble, beyond an hour it does not matter how much. */
+const LAG_BUCKETS = [0.001, 0.01, 0.1, 0.5, 1, 5, 10, 30, 60, 120, 300, 3600];
 
 /** Positions of the `target` label. */
 export const TARGETS = ["primary", "mirror"] as const;
@@ -98,10 +82,24 @@ export const METRICS: readonly MetricSpec[] = [
       get("mirror_requests_failed_total"),
   },
   {
-    name: "mirror_query_errors_total",
-    help: "Statements that failed on the mirror and not on the primary",
+    name: "mirror_statements_total",
+    help: "Statements of replayed transactions by the result of comparing them",
     type: "counter",
     scope: "mirror",
+    label: { name: "result", values: RESULTS },
+  },
+  {
+    name: "mirror_compared_seconds_total",
+    help: "Time of the primary for statements that were compared",
+    type: "counter",
+    scope: "mirror",
+  },
+  {
+    name: "mirror_replay_lag_seconds",
+    help: "End of a replay minus the transaction's end on the primary",
+    type: "histogram",
+    scope: "mirror",
+    buckets: LAG_BUCKETS,
   },
   {
     name: "mirror_errors_total",
@@ -115,7 +113,7 @@ export const METRICS: readonly MetricSpec[] = [
           return get("mirror_requests_failed_total", "connection") +
             get("mirror_requests_failed_total", "protocol");
         case "query":
-          return get("mirror_query_errors_total");
+          return get("mirror_statements_total", "mismatch_error_on_mirror");
         case "timeout":
           return get("mirror_requests_failed_total", "timeout");
         default:
@@ -124,9 +122,17 @@ export const METRICS: readonly MetricSpec[] = [
     },
   },
   {
+    name: "mirror_replays_with_errors_total",
+    help:
+      "Replayed transactions with a statement that failed on the mirror only",
+    type: "counter",
+    scope: "mirror",
+    internal: true,
+  },
+  {
     name: "mirror_consecutive_errors",
     help:
-      "Requests in a row that failed, or had a statement fail on the mirror only",
+      "Requests in a row that failed, found the mirror down or its queue full, or had a statement fail on the mirror only",
     type: "gauge",
     scope: "mirror",
     aggregate: "max",
@@ -199,6 +205,7 @@ export const METRICS: readonly MetricSpec[] = [
     type: "gauge",
     scope: "mirror",
     aggregate: "max",
+    windowed: true,
     label: { name: "target", values: TARGETS },
     internal: true,
   },

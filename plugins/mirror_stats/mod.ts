@@ -56,7 +56,7 @@ function commands(context: PluginContext, window: Window): AdminCommand[] {
       help: "The ledger over all mirrors since the last RESET MIRROR_STATS",
       columns: [
         { name: "metric", type: "text", help: "Name" },
-        { name: "value", type: "text", help: "Value; empty if there is none" },
+        { name: "value", type: "text", help: "Value; NULL if there is none" },
       ],
       rows: () => statsRows(window.totals(), context.general),
     },

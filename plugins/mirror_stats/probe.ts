@@ -1,8 +1,11 @@
-import type {
-  HistogramHandle,
-  Probe,
-  ProbeContext,
-  Stripe,
+import {
+  Dropped,
+  type HistogramHandle,
+  type MaximumHandle,
+  type Probe,
+  type ProbeContext,
+  Result,
+  type Stripe,
 } from "../../src/plugin/api.ts";
 import { LAST_ERROR_CATEGORIES, Target } from "./metrics.ts";
 
@@ -15,7 +18,8 @@ class LedgerProbe implements Required<Probe> {
   readonly #dropped: number;
   readonly #failed: number;
   readonly #mirrored: number;
-  readonly #queryErrors: number;
+  readonly #statements: number;
+  readonly #comparedSeconds: number;
   readonly #consecutive: number;
   readonly #lastSuccess: number;
   readonly #lastError: number;
@@ -24,20 +28,26 @@ class LedgerProbe implements Required<Probe> {
   readonly #queueLength: number;
   readonly #queueBytes: number;
   readonly #lag: number;
-  readonly #maximum: number;
+  readonly #replaysWithErrors: number;
+  readonly #isProxy: boolean;
+  readonly #replayLag: HistogramHandle;
   readonly #primary: HistogramHandle;
   readonly #mirror: HistogramHandle;
-  #epoch: number;
+  readonly #primaryMaximum: MaximumHandle;
+  readonly #mirrorMaximum: MaximumHandle;
 
-  constructor(stripe: Stripe) {
+  constructor({ stripe, role }: ProbeContext) {
     this.#stripe = stripe;
+    this.#isProxy = role === "proxy";
     this.#cells = stripe.cells;
     this.#seen = stripe.offset("mirror_requests_total");
     this.#excluded = stripe.offset("mirror_requests_excluded_total");
     this.#dropped = stripe.offset("mirror_requests_dropped_total");
     this.#failed = stripe.offset("mirror_requests_failed_total");
     this.#mirrored = stripe.offset("mirror_requests_mirrored_total");
-    this.#queryErrors = stripe.offset("mirror_query_errors_total");
+    this.#statements = stripe.offset("mirror_statements_total");
+    this.#comparedSeconds = stripe.offset("mirror_compared_seconds_total");
+    this.#replayLag = stripe.histogram("mirror_replay_lag_seconds");
     this.#consecutive = stripe.offset("mirror_consecutive_errors");
     this.#lastSuccess = stripe.offset("mirror_last_success_timestamp_seconds");
     this.#lastError = stripe.offset("mirror_last_error_timestamp_seconds");
@@ -46,11 +56,15 @@ class LedgerProbe implements Required<Probe> {
     this.#queueLength = stripe.offset("mirror_queue_length");
     this.#queueBytes = stripe.offset("mirror_queue_bytes");
     this.#lag = stripe.offset("mirror_lag_seconds");
-    this.#maximum = stripe.offset("statement_duration_max_seconds");
+    this.#replaysWithErrors = stripe.offset(
+      "mirror_replays_with_errors_total",
+    );
     const duration = "statement_duration_seconds";
     this.#primary = stripe.histogram(duration, Target.primary);
     this.#mirror = stripe.histogram(duration, Target.mirror);
-    this.#epoch = stripe.resetEpoch();
+    const maximum = "statement_duration_max_seconds";
+    this.#primaryMaximum = stripe.maximum(maximum, Target.primary);
+    this.#mirrorMaximum = stripe.maximum(maximum, Target.mirror);
   }
 
   requestSeen(series: number): void {
@@ -58,11 +72,18 @@ class LedgerProbe implements Required<Probe> {
   }
 
   requestExcluded(series: number, reason: number): void {
+    this.#afterSeen();
     this.#add(series + this.#excluded + reason, 1);
   }
 
   requestDropped(series: number, reason: number): void {
+    this.#afterSeen();
     this.#add(series + this.#dropped + reason, 1);
+    // A mirror that is down or hangs fails few requests: the rest never begin.
+    if (this.#isProxy) return;
+    if (reason === Dropped.mirrorDown || reason === Dropped.queueFull) {
+      this.#add(series + this.#consecutive, 1);
+    }
   }
 
   requestFailed(series: number, reason: number): void {
@@ -80,8 +101,9 @@ class LedgerProbe implements Required<Probe> {
   ): void {
     this.#add(series + this.#mirrored, 1);
     this.#cells[series + this.#lag] = lagSeconds;
+    this.#replayLag.observe(series, lagSeconds);
     if (errorsOnMirror > 0) {
-      this.#add(series + this.#queryErrors, errorsOnMirror);
+      this.#add(series + this.#replaysWithErrors, 1);
       this.#add(series + this.#consecutive, 1);
       return;
     }
@@ -91,12 +113,12 @@ class LedgerProbe implements Required<Probe> {
 
   primaryStatement(series: number, latencySeconds: number): void {
     this.#primary.observe(series, latencySeconds);
-    this.#keepMaximum(series + this.#maximum + Target.primary, latencySeconds);
+    this.#primaryMaximum.observe(series, latencySeconds);
   }
 
   mirrorStatement(series: number, latencySeconds: number): void {
     this.#mirror.observe(series, latencySeconds);
-    this.#keepMaximum(series + this.#maximum + Target.mirror, latencySeconds);
+    this.#mirrorMaximum.observe(series, latencySeconds);
   }
 
   errorOnMirror(series: number, sqlstate: string): void {
@@ -106,6 +128,17 @@ class LedgerProbe implements Required<Probe> {
       LAST_ERROR_CATEGORIES.indexOf("query"),
       Number.isNaN(packed) ? 0 : packed + 1,
     );
+  }
+
+  statementCompared(
+    series: number,
+    result: number,
+    primarySeconds: number,
+  ): void {
+    this.#add(series + this.#statements + result, 1);
+    if (result < Result.skippedCascade) {
+      this.#add(series + this.#comparedSeconds, primarySeconds);
+    }
   }
 
   queue(series: number, length: number, bytes: number): void {
@@ -123,25 +156,13 @@ class LedgerProbe implements Required<Probe> {
     this.#cells[series + this.#lastSqlstate] = sqlstate;
   }
 
-  /** A maximum can't be subtracted, so a reset makes every worker begin anew. */
-  #keepMaximum(cell: number, value: number): void {
-    const epoch = this.#stripe.resetEpoch();
-    if (epoch !== this.#epoch) {
-      this.#epoch = epoch;
-      this.#forgetMaxima();
-    }
-    if (value > (this.#cells[cell] as number)) this.#cells[cell] = value;
-  }
-
-  #forgetMaxima(): void {
-    for (const series of this.#stripe.allSeries()) {
-      this.#cells[series + this.#maximum + Target.primary] = 0;
-      this.#cells[series + this.#maximum + Target.mirror] = 0;
-    }
+  /** A proxy worker counts some outcomes itself; to the mirror worker's the ring is the barrier. */
+  #afterSeen(): void {
+    if (this.#isProxy) this.#stripe.fence();
   }
 }
 
 /** Makes the probe of one worker. */
-export default function createProbe({ stripe }: ProbeContext): Probe {
-  return new LedgerProbe(stripe);
+export default function createProbe(context: ProbeContext): Probe {
+  return new LedgerProbe(context);
 }

@@ -2,19 +2,16 @@ import {
   type AdminColumn,
   type Cell,
   DROPPED,
+  DURATION_BUCKETS,
   EXCLUDED,
   FAILED,
   type PluginContext,
   quantile,
+  RESULTS,
   type SeriesSnapshot,
   type StatsSnapshot,
 } from "../../src/plugin/api.ts";
-import {
-  DURATION_BUCKETS,
-  ERROR_TYPES,
-  LAST_ERROR_CATEGORIES,
-  TARGETS,
-} from "./metrics.ts";
+import { ERROR_TYPES, LAST_ERROR_CATEGORIES, TARGETS } from "./metrics.ts";
 import type { Totals, Window } from "./window.ts";
 
 type Row = readonly Cell[];
@@ -118,6 +115,11 @@ export function statsRows(
     ...byReason(totals, "dropped", DROPPED),
     ["requests_failed", totals.count("mirror_requests_failed_total")],
     ...byReason(totals, "failed", FAILED),
+    ["statements_total", totals.count("mirror_statements_total")],
+    ...RESULTS.map((result): [string, Cell] => [
+      `statements_${result}`,
+      totals.count("mirror_statements_total", ["result", result]),
+    ]),
     ["queue_length", totals.gauge("mirror_queue_length")],
     ["queue_bytes", totals.gauge("mirror_queue_bytes")],
     ["lag_ms", milliseconds(totals.gauge("mirror_lag_seconds"))],
@@ -134,7 +136,9 @@ export function statsRows(
         : "on",
     ],
   ];
-  return rows.map(([name, value]) => [name, value === null ? "" : `${value}`]);
+  return rows.map((
+    [name, value],
+  ) => [name, value === null ? null : `${value}`]);
 }
 
 function byReason(
@@ -150,14 +154,15 @@ function byReason(
 
 /**
  * Requests that failed, or had a statement fail on the mirror only, per request
- * whose replay began. None began: no rate, rather than a perfect one.
+ * whose replay began. With none begun it is NULL, where counts and latencies are
+ * 0: a rate of 0 is what people wait for, and nobody has seen it.
  */
 function errorRate(totals: Totals): number | null {
   const failed = totals.count("mirror_requests_failed_total");
   const begun = failed + totals.count("mirror_requests_mirrored_total");
   if (begun === 0) return null;
-  const errors = failed + totals.count("mirror_query_errors_total");
-  return round(Math.min(1, errors / begun), 6);
+  const errors = failed + totals.count("mirror_replays_with_errors_total");
+  return round(errors / begun, 6);
 }
 
 function durations(totals: Totals, target: string) {
@@ -165,14 +170,11 @@ function durations(totals: Totals, target: string) {
     "target",
     target,
   ]);
+  const none = histogram.count === 0;
   const at = (q: number) =>
-    histogram.count === 0
-      ? null
-      : milliseconds(quantile(histogram, DURATION_BUCKETS, q));
+    none ? 0 : milliseconds(quantile(histogram, DURATION_BUCKETS, q));
   return {
-    average: histogram.count === 0
-      ? null
-      : milliseconds(histogram.sum / histogram.count),
+    average: none ? 0 : milliseconds(histogram.sum / histogram.count),
     maximum: milliseconds(
       totals.gauge("statement_duration_max_seconds", ["target", target]),
     ),

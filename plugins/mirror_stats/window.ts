@@ -51,8 +51,14 @@ export class Totals {
 
   /** A counter since the reset; `label` is `[name, value]` of its enumerated label. */
   count(name: string, label?: readonly [string, string]): number {
-    return this.#sum(this.snapshot, name, label) -
-      (this.#baseline ? this.#sum(this.#baseline, name, label) : 0);
+    const now = this.#sum(this.snapshot, name, label);
+    if (this.#baseline === undefined) return now;
+    const then = this.#sum(this.#baseline, name, label);
+    // What was pending at the reset is the window's, for its outcome will be.
+    const pending = name === "mirror_requests_total"
+      ? this.#sum(this.#baseline, "mirror_pending_requests")
+      : 0;
+    return now - (then - pending);
   }
 
   /** A gauge as it is now: the highest over its series. */

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { collectDefaultMetrics, Registry } from "prom-client";
+import { collectDefaultMetrics, type Metric, Registry } from "prom-client";
 import type {
   MetricSnapshot,
   Plugin,
@@ -29,23 +29,28 @@ export const prometheus: Plugin<PrometheusConfig> = {
   },
 
   create(_config, context: PluginContext): PluginInstance {
-    const defaults = new Registry();
+    const process = new Registry();
     return {
       start() {
-        collectDefaultMetrics({ register: defaults });
+        collectProcessMetrics(process);
         return Promise.resolve();
       },
       close() {
-        defaults.clear();
+        process.clear();
         return Promise.resolve();
       },
       routes: [{
         path: "/metrics",
-        handle: async () => {
-          const ours = exposition(context.stats.snapshot(), context);
-          const text = await ours.metrics() + await defaults.metrics();
-          return new Response(text, {
-            headers: { "content-type": ours.contentType },
+        async handle() {
+          const registry = new Registry();
+          for (
+            const metric of [
+              ...ours(context.stats.snapshot(), context),
+              ...process.getMetricsAsArray() as unknown as Exposed[],
+            ]
+          ) expose(registry, metric);
+          return new Response(await registry.metrics(), {
+            headers: { "content-type": registry.contentType },
           });
         },
       }],
@@ -53,12 +58,32 @@ export const prometheus: Plugin<PrometheusConfig> = {
   },
 };
 
-/** prom-client formats whatever has this shape; it is made anew for each scrape. */
-interface PromMetric {
+/**
+ * prom-client's default metrics, as far as Deno gives them true values: those of
+ * the process. `nodejs_*` would be wrong: Deno's monitorEventLoopDelay does not
+ * see a blocked loop (tried: 1 ms for a block of 300 ms), there are no GC
+ * events, and the heap is the main thread's only, not the workers'.
+ */
+function collectProcessMetrics(registry: Registry): void {
+  // It can't be told to leave the event loop alone; the default looks 100 times a second.
+  const eventLoopMonitoringPrecision = 3_600_000;
+  collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision });
+  for (const { name } of registry.getMetricsAsArray()) {
+    if (!name.startsWith("process_")) registry.removeSingleMetric(name);
+  }
+}
+
+/** What prom-client's registry asks of a metric. */
+interface Exposed {
+  readonly name: string;
+  readonly type: string;
+  get(): Promise<PromValues>;
+}
+
+interface PromValues {
   readonly name: string;
   readonly help: string;
   readonly type: string;
-  readonly aggregator: string;
   readonly values: readonly PromValue[];
 }
 
@@ -68,58 +93,56 @@ interface PromValue {
   readonly value: number;
 }
 
-function exposition(snapshot: StatsSnapshot, context: PluginContext): Registry {
-  const namespace = String(context.general.openmetrics_namespace ?? "");
-  const registry = new Registry();
-  const metrics = snapshot.metrics
-    .filter(({ spec }) => spec.internal !== true)
-    .map((metric) => toPromMetric(metric, namespace));
-  const name = `${namespace}build_info`;
-  metrics.push({
-    name,
-    help: "Always 1; the version is a label",
-    type: "gauge",
-    aggregator: "sum",
-    values: [{
-      metricName: name,
-      labels: { version: context.version },
-      value: 1,
-    }],
-  });
-  for (const metric of metrics) {
-    const registered = { ...metric, get: () => Promise.resolve(metric) };
-    // registerMetric asks for a Metric of prom-client's; it uses name and get() only.
-    registry.registerMetric(
-      registered as unknown as Parameters<Registry["registerMetric"]>[0],
-    );
-  }
-  return registry;
+/** The first one has the name: a plugin's metric must not end the exposition. */
+function expose(registry: Registry, metric: Exposed): void {
+  if (registry.getSingleMetric(metric.name) !== undefined) return;
+  // Its declaration asks for a class of prom-client's; the code does not.
+  registry.registerMetric(metric as unknown as Metric);
 }
 
-function toPromMetric(metric: MetricSnapshot, namespace: string): PromMetric {
-  const { spec, series } = metric;
-  const name = namespace + spec.name;
-  return {
-    name,
-    help: spec.help,
-    type: spec.type,
-    aggregator: "sum",
-    values: series.flatMap(({ labels, value, histogram }): PromValue[] => {
-      if (histogram === undefined) return [{ metricName: name, labels, value }];
-      let below = 0;
-      const buckets = histogram.counts.map((count, i): PromValue => {
-        below += count;
-        return {
-          metricName: `${name}_bucket`,
-          labels: { ...labels, le: spec.buckets?.[i] ?? "+Inf" },
-          value: below,
-        };
-      });
-      return [
-        ...buckets,
-        { metricName: `${name}_sum`, labels, value: histogram.sum },
-        { metricName: `${name}_count`, labels, value: histogram.count },
-      ];
-    }),
-  };
+/** All metrics of one snapshot, so that they agree with each other. */
+function ours(snapshot: StatsSnapshot, context: PluginContext): Exposed[] {
+  const namespace = String(context.general.openmetrics_namespace ?? "");
+  const buildInfo = `${namespace}build_info`;
+  return [
+    ...snapshot.metrics
+      .filter(({ spec }) => spec.internal !== true)
+      .map((metric) => promValues(metric, namespace + metric.spec.name)),
+    {
+      name: buildInfo,
+      help: "Always 1; the version is a label",
+      type: "gauge",
+      values: [{
+        metricName: buildInfo,
+        labels: { version: context.version },
+        value: 1,
+      }],
+    },
+  ].map((values) => ({
+    name: values.name,
+    type: values.type,
+    get: () => Promise.resolve(values),
+  }));
+}
+
+function promValues(
+  { spec, series }: MetricSnapshot,
+  name: string,
+): PromValues {
+  const { help, type, buckets = [] } = spec;
+  const values = series.flatMap(({ labels, value, histogram }): PromValue[] => {
+    if (histogram === undefined) return [{ metricName: name, labels, value }];
+    const { counts, sum, count } = histogram;
+    let below = 0;
+    return [
+      ...counts.map((n, i): PromValue => ({
+        metricName: `${name}_bucket`,
+        labels: { ...labels, le: buckets[i] ?? "+Inf" },
+        value: below += n,
+      })),
+      { metricName: `${name}_sum`, labels, value: sum },
+      { metricName: `${name}_count`, labels, value: count },
+    ];
+  });
+  return { name, help, type, values };
 }

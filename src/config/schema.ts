@@ -47,6 +47,22 @@ export const generalSchema = z.strictObject({
     .describe(
       'Within a transaction: "original" keeps the client\'s pauses, "asap" leaves them out.',
     ),
+  mirror_order: z.enum(["commit", "client"]).default("commit")
+    .describe(
+      '"commit" keeps the primary\'s order among transactions that write, "client" only each client\'s own.',
+    ),
+  mirror_compare: z.enum(["rows", "shape", "off"]).default("rows")
+    .describe(
+      'What is compared: "rows", "shape" (columns, tags, row counts) or "off" (errors only).',
+    ),
+  mirror_compare_bytes: z.int().min(0).max(GIB).default(65_536)
+    .describe("Rows of a reply that are compared, in bytes."),
+  mirror_examples: z.enum(["redacted", "clear"]).default("redacted")
+    .describe(
+      '"clear" keeps the values of statements that differed; they are shown to whoever may ask.',
+    ),
+  mirror_max_latency_ratio: z.number().min(1).max(1000).default(1.25)
+    .describe("A statement slower by more than this factor is a regression."),
   mirror_cleartext_password_allowed: z.boolean().default(false)
     .describe("Send the mirror's password in clear if the mirror asks so."),
   mirror_metrics_enabled: z.boolean().default(true)
@@ -93,6 +109,30 @@ export const mirroringSchema = z.strictObject({
     .describe("Instead of general.mirror_queue."),
   exposure: ratio().optional()
     .describe("Instead of general.mirror_exposure."),
+  level: z.enum(["all", "dml", "ddl", "read"]).default("all")
+    .describe(
+      'Which transactions: "dml" those without DDL, "ddl" those with it, "read" those that write nothing.',
+    ),
+});
+
+export const ignoreSchema = z.strictObject({
+  fingerprint: z.string().regex(/^(?:[0-9a-f]{16}|other)$/).optional()
+    .describe("Statements with this fingerprint only."),
+  sqlstate: z.string().regex(/^[0-9A-Z]{5}$/).optional()
+    .describe("Differences with this SQLSTATE on either side only."),
+  class: z.enum([
+    "rows",
+    "row_count",
+    "columns",
+    "command_tag",
+    "error_on_mirror",
+    "error_on_primary",
+    "sqlstate",
+  ]).optional().describe("Differences of this class only."),
+  reason: z.string().min(1)
+    .describe("Why the difference is accepted; shown with the verdict."),
+  until: z.iso.date().optional()
+    .describe("The first day on which it is not accepted any more."),
 });
 
 export const adminSchema = z.strictObject({
@@ -112,6 +152,7 @@ export const configSchema = z.strictObject({
   general: generalSchema.prefault({}),
   databases: z.array(databaseSchema).min(1, "at least one is needed"),
   mirroring: z.array(mirroringSchema).default([]),
+  ignore: z.array(ignoreSchema).default([]),
   admin: adminSchema.prefault({}),
   plugins: z.record(z.string(), z.record(z.string(), z.unknown())).default({}),
   plugin: z.array(pluginFileSchema).default([]),
@@ -127,6 +168,7 @@ export const TABLES = {
   general: generalSchema,
   databases: databaseSchema,
   mirroring: mirroringSchema,
+  ignore: ignoreSchema,
   admin: adminSchema,
   plugin: pluginFileSchema,
 } as const;

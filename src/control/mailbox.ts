@@ -7,6 +7,7 @@
  */
 
 import { signalWake } from "../io/mod.ts";
+import type { StatementSummary } from "../stats/mod.ts";
 
 /** Commands; a later one replaces an earlier one that was not read yet, so each includes those before it. */
 export const Command = { none: 0, drain: 1, stop: 2 } as const;
@@ -42,5 +43,9 @@ export type WorkerMessage =
     readonly level: "debug" | "info" | "warn" | "error";
     readonly message: string;
     readonly properties: Readonly<Record<string, unknown>>;
+  }
+  | {
+    readonly type: "statements";
+    readonly summaries: readonly StatementSummary[];
   }
   | { readonly type: "failed"; readonly message: string };

@@ -2,56 +2,44 @@ import {
   Collector,
   COMMAND_COMPLETE,
   COPY_DATA,
+  COPY_IN_RESPONSE,
   DATA_ROW,
   EMPTY_QUERY_RESPONSE,
   ERROR_RESPONSE,
   type Framer,
   FUNCTION_CALL_RESPONSE,
+  isFatal,
   PORTAL_SUSPENDED,
+  ROW_DESCRIPTION,
   sqlstateOf,
 } from "../wire/mod.ts";
-import {
-  KIND_COMPLETE,
-  KIND_EMPTY,
-  KIND_ERROR,
-  KIND_FUNCTION,
-  KIND_SUSPENDED,
-  STATEMENT_COMPLETE,
-  STATEMENT_FIRST_BYTE,
-  STATEMENT_KIND,
-  STATEMENT_ROWS,
-  STATEMENT_SQLSTATE,
-  STATEMENT_TAG,
-  STATEMENT_WORDS,
-} from "./statement.ts";
+import { columnsHash } from "./columns_hash.ts";
+import { RowHash } from "./row_hash.ts";
+import * as s from "./statement.ts";
 
 /**
  * Digests a server's reply as it streams: one entry per statement, in order.
  * The same code reads the primary's bytes and the mirror's.
  */
 export class ReplyDigest {
-  /** `statements` entries of {@linkcode STATEMENT_WORDS} words. */
-  words: Uint32Array<ArrayBuffer> = new Uint32Array(STATEMENT_WORDS * 4);
+  /** `statements` entries of STATEMENT_WORDS words. */
+  words: Uint32Array<ArrayBuffer> = new Uint32Array(s.STATEMENT_WORDS * 2);
   statements = 0;
-  #rows = 0;
-  #firstByteUs = -1;
+  readonly #rows: RowHash;
   readonly #body = new Collector();
+  #columns = 0;
+  #flags = 0;
+  #firstByteUs = -1;
+
+  /** @param maxRowBytes rows that end within so many bytes are hashed. */
+  constructor(maxRowBytes: number) {
+    this.#rows = new RowHash(maxRowBytes);
+  }
 
   /** Forgets the entries, and what is known of a statement under way. */
   clear(): void {
     this.statements = 0;
-    this.#rows = 0;
-    this.#firstByteUs = -1;
-  }
-
-  /** Forgets the first `count` entries: they have been sent on. */
-  shift(count: number): void {
-    this.words.copyWithin(
-      0,
-      count * STATEMENT_WORDS,
-      this.statements * STATEMENT_WORDS,
-    );
-    this.statements -= count;
+    this.#begin();
   }
 
   /**
@@ -71,33 +59,65 @@ export class ReplyDigest {
     switch (framer.type) {
       case DATA_ROW:
       case COPY_DATA:
-        if (framer.finished) this.#rows++;
+        this.#rows.add(chunk, from, to);
+        if (framer.finished) this.#rows.end(framer.bodyLength);
         return;
+      case ROW_DESCRIPTION:
       case COMMAND_COMPLETE:
+      case ERROR_RESPONSE:
         if (framer.started && framer.finished) {
-          this.#endCommand(chunk, from, to, elapsedUs);
-          return;
+          return this.#opened(framer.type, chunk, from, to, elapsedUs);
         }
         this.#body.take(chunk, from, to, framer.started, framer.finished);
         if (!framer.finished) return;
-        this.#endCommand(this.#body.bytes, 0, this.#body.length, elapsedUs);
+        return this.#opened(
+          framer.type,
+          this.#body.bytes,
+          0,
+          this.#body.length,
+          elapsedUs,
+        );
+      case COPY_IN_RESPONSE:
+        this.#flags |= s.FLAG_COPY_IN;
         return;
-      case ERROR_RESPONSE: {
-        this.#body.take(chunk, from, to, framer.started, framer.finished);
-        if (!framer.finished) return;
-        const { bytes, length } = this.#body;
-        this.#end(KIND_ERROR, sqlstateOf(bytes, length), 0, elapsedUs);
-        return;
-      }
       case EMPTY_QUERY_RESPONSE:
-        if (framer.finished) this.#end(KIND_EMPTY, 0, 0, elapsedUs);
+        if (framer.finished) this.#end(s.KIND_EMPTY, 0, 0, elapsedUs);
         return;
       case PORTAL_SUSPENDED:
-        if (framer.finished) this.#end(KIND_SUSPENDED, 0, 0, elapsedUs);
+        if (framer.finished) this.#end(s.KIND_SUSPENDED, 0, 0, elapsedUs);
         return;
       case FUNCTION_CALL_RESPONSE:
-        if (framer.finished) this.#end(KIND_FUNCTION, 0, 0, elapsedUs);
+        this.#rows.add(chunk, from, to);
+        if (!framer.finished) return;
+        this.#rows.end(framer.bodyLength);
+        this.#end(s.KIND_FUNCTION, 0, 0, elapsedUs);
     }
+  }
+
+  /** ReadyForQuery: a description that nothing was executed for becomes an entry. */
+  cycleEnded(elapsedUs: number): void {
+    if (this.#columns !== 0) this.#end(s.KIND_DESCRIBED, 0, 0, elapsedUs);
+    else this.#begin();
+  }
+
+  #opened(
+    type: number,
+    bytes: Uint8Array,
+    from: number,
+    to: number,
+    elapsedUs: number,
+  ): void {
+    if (type === COMMAND_COMPLETE) {
+      return this.#endCommand(bytes, from, to, elapsedUs);
+    }
+    const body = bytes.subarray(from, to);
+    if (type === ROW_DESCRIPTION) {
+      this.#columns = columnsHash(body, body.length);
+      this.#flags |= s.FLAG_ROWS;
+      return;
+    }
+    if (isFatal(body, body.length)) this.#flags |= s.FLAG_FATAL;
+    this.#end(s.KIND_ERROR, sqlstateOf(body, body.length), 0, elapsedUs);
   }
 
   /** A tag is `SELECT 5`, `INSERT 0 1`, `BEGIN`: words, then perhaps a row count. */
@@ -107,38 +127,55 @@ export class ReplyDigest {
     to: number,
     elapsedUs: number,
   ): void {
-    let hash = 0x811c9dc5; // FNV-1a
+    let hash = s.HASH_SEED;
     let count = 0;
+    let spaces = 0;
     for (let i = from; i < to; i++) {
       const byte = bytes[i] as number;
       if (byte === 0) break;
-      if (byte >= 0x30 && byte <= 0x39) {
+      if (byte === 0x20) {
+        spaces++;
+        count = 0;
+      } else if (byte >= 0x30 && byte <= 0x39) {
         // The last number is the count: the oid before it (INSERT) starts over.
-        count = i > from && bytes[i - 1] === 0x20
-          ? byte - 0x30
-          : count * 10 + byte - 0x30;
-      } else hash = Math.imul(hash ^ byte, 0x01000193);
+        count = count * 10 + byte - 0x30;
+      } else {
+        for (; spaces > 0; spaces--) hash = s.hashByte(hash, 0x20);
+        hash = s.hashByte(hash, byte);
+      }
     }
-    if (this.#rows === 0) this.#rows = Math.min(count, 0xffff_ffff);
-    this.#end(KIND_COMPLETE, 0, hash >>> 0, elapsedUs);
+    if (this.#rows.rows === 0) this.#rows.rows = Math.min(count, 0xffff_ffff);
+    this.#end(s.KIND_COMPLETE, 0, hash >>> 0, elapsedUs);
   }
 
   #end(kind: number, sqlstate: number, tag: number, elapsedUs: number): void {
-    const at = this.statements * STATEMENT_WORDS;
+    const at = this.statements * s.STATEMENT_WORDS;
     if (at === this.words.length) {
       const grown = new Uint32Array(this.words.length * 2);
       grown.set(this.words);
       this.words = grown;
     }
     const words = this.words;
-    words[at + STATEMENT_KIND] = kind;
-    words[at + STATEMENT_SQLSTATE] = sqlstate;
-    words[at + STATEMENT_TAG] = tag;
-    words[at + STATEMENT_ROWS] = this.#rows;
-    words[at + STATEMENT_FIRST_BYTE] = this.#firstByteUs;
-    words[at + STATEMENT_COMPLETE] = elapsedUs;
+    const rows = this.#rows;
+    words[at + s.STATEMENT_KIND] = kind | this.#flags;
+    words[at + s.STATEMENT_SQLSTATE] = sqlstate;
+    words[at + s.STATEMENT_TAG] = tag;
+    words[at + s.STATEMENT_ROWS] = rows.rows;
+    words[at + s.STATEMENT_COLUMNS] = this.#columns;
+    words[at + s.STATEMENT_ORDERED] = rows.orderedA;
+    words[at + s.STATEMENT_ORDERED + 1] = rows.orderedB;
+    words[at + s.STATEMENT_UNORDERED] = rows.unorderedA;
+    words[at + s.STATEMENT_UNORDERED + 1] = rows.unorderedB;
+    words[at + s.STATEMENT_HASHED_ROWS] = rows.hashedRows;
+    words[at + s.STATEMENT_FIRST_BYTE] = this.#firstByteUs;
+    words[at + s.STATEMENT_COMPLETE] = elapsedUs;
     this.statements++;
-    this.#rows = 0;
+    this.#begin();
+  }
+
+  #begin(): void {
+    if (this.#rows.rows > 0) this.#rows.reset();
+    this.#columns = this.#flags = 0;
     this.#firstByteUs = -1;
   }
 }

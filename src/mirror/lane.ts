@@ -1,17 +1,22 @@
-import type { ReplyDigest } from "../digest/mod.ts";
+import { ReplyDigest } from "../digest/mod.ts";
 import { monotonicUs, type Timer } from "../io/mod.ts";
 import { sessionState } from "../sql/mod.ts";
 import { ClientState } from "../stats/client_table.ts";
 import { Dropped, Excluded, Failed } from "../stats/ledger.ts";
-import { COPY_FAIL, SYNC } from "../wire/mod.ts";
+import { COPY_FAIL, QUERY, SYNC } from "../wire/mod.ts";
+import type { Writer } from "./commit_order.ts";
 import {
   type ConnectionFailure,
   type ConnectionOwner,
   MirrorConnection,
 } from "./connection.ts";
+import { Judge } from "./judge.ts";
 import { laneStartup, Login } from "./login.ts";
-import { Replay } from "./replay.ts";
+import { type Plan, planTransaction } from "./plan.ts";
+import { Replay, type StatementPair } from "./replay.ts";
 import { SessionLog } from "./session_log.ts";
+import { SessionStatements } from "./session_statements.ts";
+import { SortTies } from "./sort_ties.ts";
 import type { Target } from "./target.ts";
 import type { Transaction } from "./transaction.ts";
 
@@ -24,6 +29,7 @@ import type { Transaction } from "./transaction.ts";
  * ready       connected, nothing to replay
  * replaying   a cycle is sent, its answer awaited
  * pausing     the next cycle is not due yet
+ * ordering    the next cycle waits for earlier writers
  * closed
  * ```
  */
@@ -35,12 +41,16 @@ type State =
   | "ready"
   | "replaying"
   | "pausing"
+  | "ordering"
   | "closed";
 
 /** A queue entry: a transaction to replay, or one of which only the session state is wanted. */
 interface Entry {
   readonly transaction: Transaction;
-  readonly stateOnly: boolean;
+  /** Undefined if only the session state is wanted. */
+  readonly plan: Plan | undefined;
+  /** Its place among the writers. */
+  readonly writer: Writer | undefined;
 }
 
 /** Login errors of a whole mirror by SQLSTATE class; others are the session's own (its parameters, its limits). */
@@ -54,12 +64,18 @@ export class Lane implements ConnectionOwner {
   readonly #series: number;
   readonly #parameters: string;
   readonly #digest: ReplyDigest;
+  readonly #statements: SessionStatements;
+  readonly #ties: SortTies;
+  readonly #judge: Judge;
   readonly #log = new SessionLog();
   #queue: Entry[] = [];
   #head = 0;
   #state: State = "resting";
   #connection: MirrorConnection | undefined;
   #replay: Replay | undefined;
+  /** What is replayed; undefined while session state is restored. */
+  #entry: Entry | undefined;
+  #stopWaiting: () => void = () => {};
   #restoring: Uint8Array<ArrayBuffer>[] = [];
   #deadlineUs = Infinity;
   #timer: Timer | undefined;
@@ -70,53 +86,68 @@ export class Lane implements ConnectionOwner {
   readonly #onClosed: (lane: Lane) => void;
 
   /**
+   * @param session the client's number, for examples.
    * @param parameters the client's startup parameters, `name\0value\0…`.
-   * @param digest the lane's own: a reply may take many turns.
    */
   constructor(
     target: Target,
     series: number,
+    session: number,
     parameters: string,
-    digest: ReplyDigest,
     onClosed: (lane: Lane) => void,
   ) {
     this.#target = target;
     this.#series = series;
     this.#parameters = parameters;
-    this.#digest = digest;
+    this.#digest = new ReplyDigest(target.settings.compareBytes);
+    this.#statements = new SessionStatements(target.shapes);
+    this.#ties = new SortTies(target.columns);
+    this.#judge = new Judge(target, series, session);
     this.#onClosed = onClosed;
   }
 
   /** Takes a finished transaction: queues it, or counts why not. */
   submit(transaction: Transaction): void {
-    const { settings, random } = this.#target;
+    const { settings, random, probes, order } = this.#target;
     const { exposure } = settings;
-    if (exposure < 1 && (exposure <= 0 || random() >= exposure)) {
-      this.#target.probes.requestExcluded(this.#series, Excluded.sampledOut);
-      if (exposure > 0) this.missed(transaction);
+    // Every transaction is followed: a later one may execute what it prepared.
+    const plan = planTransaction(transaction, this.#statements);
+    const excluded = !isWithin(settings.level, plan)
+      ? Excluded.level
+      : exposure < 1 && (exposure <= 0 || random() >= exposure)
+      ? Excluded.sampledOut
+      : -1;
+    if (excluded >= 0) {
+      probes.requestExcluded(this.#series, excluded);
+      if (exposure > 0) this.#missed(transaction);
       return;
     }
     const refused = this.#refusal(transaction);
     if (refused >= 0) {
-      this.#target.probes.requestDropped(this.#series, refused);
-      this.missed(transaction);
+      probes.requestDropped(this.#series, refused);
+      this.#missed(transaction);
       return;
     }
-    this.#push(transaction, false);
+    const writer = plan.writer && order.begin(plan.writer);
+    this.#push({ transaction, plan, writer });
     this.#advance();
   }
 
-  /** A transaction will not be replayed; the session state that it left behind still matters. */
+  /** A transaction that was not submitted: its session state still matters. */
   missed(transaction: Transaction): void {
+    planTransaction(transaction, this.#statements);
+    this.#missed(transaction);
+  }
+
+  #missed(transaction: Transaction): void {
     const state = sessionState(transaction.bytes);
     if (state.lost) this.taint();
     if (state.repeat.length === 0 && state.closed.length === 0) return;
     if (this.#connection === undefined && this.#length === 0) {
       this.#log.add(state);
-    } else if (
-      this.#target.budget.take(transaction.bytes.length)
-    ) this.#push(transaction, true);
-    else this.taint();
+    } else if (this.#target.budget.take(transaction.bytes.length)) {
+      this.#push({ transaction, plan: undefined, writer: undefined });
+    } else this.taint();
   }
 
   /** The session's state on the mirror can't be trusted any more: nothing of it is compared. */
@@ -133,7 +164,7 @@ export class Lane implements ConnectionOwner {
   /** Counts everything that is left, and closes. */
   shutdown(): void {
     if (this.#state === "closed") return;
-    if (this.#replay !== undefined) this.#fail(Failed.timeout);
+    if (this.#entry !== undefined) this.#fail(Failed.timeout);
     this.#dropQueue(Dropped.shutdown);
     this.#close();
   }
@@ -148,7 +179,11 @@ export class Lane implements ConnectionOwner {
   /** Looks whether a deadline has passed. */
   checkDeadline(nowUs: number): void {
     if (nowUs < this.#deadlineUs) return;
-    const replaying = this.#replay !== undefined;
+    if (this.#state === "ordering" && this.#replay !== undefined) {
+      this.#stopWaiting();
+      return this.#send(this.#replay);
+    }
+    const replaying = this.#entry !== undefined;
     const logged = this.#state !== "connecting";
     this.#connection?.close();
     this.#lost(
@@ -178,11 +213,19 @@ export class Lane implements ConnectionOwner {
     const replay = this.#replay;
     if (replay === undefined) return; // notices and parameter changes at rest
     const nowUs = monotonicUs();
-    const progress = replay.reply(chunk, length, nowUs);
+    const progress = replay.reply(
+      chunk,
+      length,
+      nowUs,
+      this.#state === "restoring"
+        ? ignorePair
+        : (pair) => this.#judge.pair(pair, nowUs),
+    );
     switch (progress) {
       case "waiting":
         return;
       case "copy":
+        // Not a statement: it only ends what the client's bytes leave open.
         this.#connection?.send(EMPTY_COPY_FAIL);
         return;
       case "protocol":
@@ -238,8 +281,8 @@ export class Lane implements ConnectionOwner {
     return -1;
   }
 
-  #push(transaction: Transaction, stateOnly: boolean): void {
-    this.#queue.push({ transaction, stateOnly });
+  #push(entry: Entry): void {
+    this.#queue.push(entry);
     this.#target.queued++;
     this.#gauge();
   }
@@ -276,15 +319,22 @@ export class Lane implements ConnectionOwner {
       if (this.#leaving) this.#close();
       return;
     }
-    if (entry.stateOnly) {
+    if (entry.plan === undefined) {
       const state = sessionState(entry.transaction.bytes);
-      this.#settle(entry.transaction);
+      this.#settle(entry);
       this.#log.add(state);
       this.#restoring = state.repeat.map(({ message }) => message);
       this.#state = "restoring";
       return this.#restoreNext();
     }
-    this.#replay = new Replay(entry.transaction, this.#digest);
+    this.#entry = entry;
+    this.#judge.begin(entry.transaction, entry.writer);
+    this.#replay = new Replay(
+      entry.transaction,
+      entry.plan.shapes,
+      this.#digest,
+      this.#ties,
+    );
     this.#sendCycle(monotonicUs());
   }
 
@@ -326,7 +376,7 @@ export class Lane implements ConnectionOwner {
   }
 
   #list(): void {
-    const { table, settings } = this.#target;
+    const { laneTable: table, settings } = this.#target;
     this.#unlist();
     this.#row = table.open(settings.host, settings.port, Date.now());
     if (this.#row < 0) return;
@@ -334,7 +384,7 @@ export class Lane implements ConnectionOwner {
   }
 
   #unlist(): void {
-    if (this.#row >= 0) this.#target.table.close(this.#row);
+    if (this.#row >= 0) this.#target.laneTable.close(this.#row);
     this.#row = -1;
   }
 
@@ -348,18 +398,20 @@ export class Lane implements ConnectionOwner {
       this.#show(ClientState.idle);
       return this.#advance();
     }
-    const bytes = message[0] === 0x51 ? message : withSync(message);
-    this.#replay = new Replay({
+    const bytes = message[0] === QUERY ? message : withSync(message);
+    const transaction: Transaction = {
       bytes,
       cycles: new Uint32Array([bytes.length, 0, 0, 0]),
       statements: new Uint32Array(0),
       startUs: 0,
       endUs: 0,
-    }, this.#digest);
+    };
+    this.#replay = new Replay(transaction, [], this.#digest, this.#ties);
     this.#setDeadline(this.#target.settings.timeoutMs);
     this.#connection?.send(this.#replay.take(monotonicUs()));
   }
 
+  /** Sends the next cycle when the client's pauses and the order of writers allow it. */
   #sendCycle(nowUs: number): void {
     const replay = this.#replay as Replay; // set by the caller
     const { settings, reactor } = this.#target;
@@ -368,18 +420,34 @@ export class Lane implements ConnectionOwner {
       if (waitUs > PACING_SLACK_US) {
         this.#state = "pausing";
         this.#clearDeadline();
-        this.#timer = reactor.after(waitUs / 1e3, () => this.#send(replay));
+        this.#timer = reactor.after(waitUs / 1e3, () => this.#inOrder(replay));
         return;
       }
     }
-    this.#send(replay);
+    this.#inOrder(replay);
+  }
+
+  #inOrder(replay: Replay): void {
+    const { settings, order } = this.#target;
+    const turn = this.#entry?.plan?.turns[replay.cycle];
+    if (
+      turn === undefined || settings.order === "client" || order.isTurn(turn)
+    ) return this.#send(replay);
+    this.#state = "ordering";
+    this.#stopWaiting = order.wait(turn, () => this.#send(replay));
+    // A writer that never ends must not hold up the rest for ever.
+    this.#setDeadline(settings.timeoutMs);
   }
 
   #show(state: number): void {
-    if (this.#row >= 0) this.#target.table.setState(this.#row, state);
+    if (this.#row >= 0) this.#target.laneTable.setState(this.#row, state);
   }
 
   #send(replay: Replay): void {
+    const writer = this.#entry?.writer;
+    if (writer !== undefined && writer.mirrorStartUs === Infinity) {
+      writer.mirrorStartUs = monotonicUs();
+    }
     this.#state = "replaying";
     this.#show(ClientState.active);
     this.#setDeadline(
@@ -391,18 +459,17 @@ export class Lane implements ConnectionOwner {
   #replayed(replay: Replay, nowUs: number): void {
     const { probes } = this.#target;
     const { transaction } = replay;
-    this.#replay = undefined;
+    const { errorsOnMirror, firstError } = this.#judge;
     this.#clearDeadline();
-    this.#settle(transaction);
-    this.#log.add(sessionState(transaction.bytes));
-    if (replay.firstError !== undefined) {
-      probes.errorOnMirror(this.#series, replay.firstError);
+    this.#finish();
+    if (firstError !== undefined) {
+      probes.errorOnMirror(this.#series, firstError);
     }
     probes.requestReplayed(
       this.#series,
       replay.latencyUs / 1e6,
       Math.max(0, nowUs - transaction.endUs) / 1e6,
-      replay.errorsOnMirror,
+      errorsOnMirror,
     );
     if (replay.idle) {
       this.#state = "ready";
@@ -424,9 +491,8 @@ export class Lane implements ConnectionOwner {
     this.#unlist();
     this.#clearDeadline();
     this.#target.reactor.cancel(this.#timer);
-    if (this.#replay !== undefined && this.#state !== "restoring") {
-      this.#fail(outcome);
-    }
+    this.#stopWaiting();
+    if (this.#entry !== undefined) this.#fail(outcome);
     this.#replay = undefined;
     this.#state = "resting";
     const properties = {
@@ -460,11 +526,17 @@ export class Lane implements ConnectionOwner {
 
   /** The replay under way ends without a known outcome. */
   #fail(reason: number): void {
-    const replay = this.#replay as Replay; // checked by the callers
-    this.#replay = undefined;
     this.#target.probes.requestFailed(this.#series, reason);
-    this.#settle(replay.transaction);
-    this.#log.add(sessionState(replay.transaction.bytes));
+    this.#finish();
+  }
+
+  /** The replay under way is over, well or not. */
+  #finish(): void {
+    const entry = this.#entry as Entry; // there is one
+    this.#entry = undefined;
+    this.#replay = undefined;
+    this.#settle(entry);
+    this.#log.add(sessionState(entry.transaction.bytes));
   }
 
   #dropQueue(reason: number): void {
@@ -473,8 +545,8 @@ export class Lane implements ConnectionOwner {
       entry !== undefined;
       entry = this.#shift()
     ) {
-      this.#settle(entry.transaction);
-      if (!entry.stateOnly) {
+      this.#settle(entry);
+      if (entry.plan !== undefined) {
         this.#target.probes.requestDropped(this.#series, reason);
       }
       this.#log.add(sessionState(entry.transaction.bytes));
@@ -482,9 +554,11 @@ export class Lane implements ConnectionOwner {
     if (this.#leaving) this.#close();
   }
 
-  #settle(transaction: Transaction): void {
-    this.#target.budget.give(transaction.bytes.length);
+  #settle({ transaction, writer }: Entry): void {
+    const { budget, order } = this.#target;
+    budget.give(transaction.bytes.length);
     this.#gauge();
+    if (writer !== undefined) order.end(writer);
   }
 
   #close(): void {
@@ -510,6 +584,20 @@ export class Lane implements ConnectionOwner {
     this.#target.timed.delete(this);
   }
 }
+
+/** Whether `level` wants the transaction: PgDog's three, and "read" for a mirror that is itself a replica. */
+function isWithin(
+  level: Target["settings"]["level"],
+  { readOnly, shapes }: Plan,
+): boolean {
+  if (level === "all") return true;
+  if (level === "read") return readOnly;
+  const ddl = shapes.some((cycle) => cycle.some(({ kind }) => kind === "ddl"));
+  return level === "ddl" ? ddl : !ddl;
+}
+
+/** Session state that is brought back is compared with nothing. */
+function ignorePair(_pair: StatementPair): void {}
 
 function withSync(message: Uint8Array): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(message.length + 5);

@@ -1,8 +1,6 @@
 import {
-  KIND_ERROR,
   type ReplyDigest,
-  STATEMENT_KIND,
-  STATEMENT_SQLSTATE,
+  STATEMENT_COMPLETE,
   STATEMENT_WORDS,
 } from "../digest/mod.ts";
 import {
@@ -12,6 +10,7 @@ import {
   CYCLE_STATEMENTS,
   CYCLE_WORDS,
 } from "../ring/mod.ts";
+import { OTHER_SHAPE, type Shape } from "../sql/shape.ts";
 import {
   COPY_BOTH_RESPONSE,
   COPY_DONE,
@@ -20,20 +19,10 @@ import {
   Framer,
   IDLE,
   READY_FOR_QUERY,
-  sqlstate,
-  unpackSqlstate,
 } from "../wire/mod.ts";
+import type { Reply } from "./compare.ts";
+import type { SortTies } from "./sort_ties.ts";
 import { cycleCount, type Transaction } from "./transaction.ts";
-
-/**
- * What follows from an earlier error of the same transaction, which is counted
- * once: everything is refused (25P02), a statement that could not be prepared
- * is not there (26000).
- */
-const CASCADE: ReadonlySet<number> = new Set([
-  sqlstate("25P02"),
-  sqlstate("26000"),
-]);
 
 /** What became of the bytes that a reply brought. */
 export type Progress =
@@ -48,31 +37,61 @@ export type Progress =
   /** The mirror wants copy data that the client's cycle does not hold. */
   | "copy";
 
+/** One statement on both sides; a side that has none was skipping to Sync. */
+export interface StatementPair {
+  readonly shape: Shape;
+  readonly primary: Reply | undefined;
+  readonly mirror: Reply | undefined;
+  /** What each side took, in microseconds. */
+  readonly primaryUs: number;
+  readonly mirrorUs: number;
+  /** Rows of the mirror have equal sort keys, or nobody knows. */
+  readonly ties: boolean;
+  /** When the statement's cycle was sent to the primary, after the transaction's begin. */
+  readonly cycleStartUs: number;
+  /** When it completed there, after the same. */
+  readonly cycleEndUs: number;
+}
+
 /** The replay of one transaction: which cycle is next, and what the mirror has answered so far. */
 export class Replay {
   readonly transaction: Transaction;
-  /** Statements that failed on the mirror and not on the primary, the cascade behind the first left out. */
-  errorsOnMirror = 0;
-  /** SQLSTATE of the first of them. */
-  firstError: string | undefined;
   /** Sum over the cycles, in microseconds. */
   latencyUs = 0;
   /** Latency of the last cycle. */
   cycleLatencyUs = 0;
   /** The last ReadyForQuery said idle. */
   idle = true;
+  readonly #shapes: readonly (readonly Shape[])[];
   readonly #digest: ReplyDigest;
+  readonly #ties: SortTies;
   readonly #framer = new Framer();
+  readonly #tied: boolean[] = [];
   #cycle = 0;
   #offset = 0;
   #statement = 0;
   #sentUs = 0;
 
-  /** @param digest reused from replay to replay; cleared here. */
-  constructor(transaction: Transaction, digest: ReplyDigest) {
+  /**
+   * @param shapes of each cycle's results, in order.
+   * @param digest reused from replay to replay; cleared here.
+   */
+  constructor(
+    transaction: Transaction,
+    shapes: readonly (readonly Shape[])[],
+    digest: ReplyDigest,
+    ties: SortTies,
+  ) {
     this.transaction = transaction;
+    this.#shapes = shapes;
     this.#digest = digest;
+    this.#ties = ties;
     digest.clear();
+  }
+
+  /** Position of the next cycle. */
+  get cycle(): number {
+    return this.#cycle;
   }
 
   /** Microseconds after the transaction's begin at which the client sent the next cycle. */
@@ -88,6 +107,8 @@ export class Replay {
   /** The bytes of the next cycle; its clock starts. */
   take(nowUs: number): Uint8Array<ArrayBuffer> {
     this.#sentUs = nowUs;
+    this.#tied.length = 0;
+    this.#ties.begin(this.#shape(0));
     const { bytes } = this.transaction;
     const end = this.#offset + this.#word(CYCLE_BYTES);
     return this.#offset === 0 && end === bytes.length
@@ -95,9 +116,19 @@ export class Replay {
       : bytes.subarray(this.#offset, end);
   }
 
-  /** Looks at `chunk[0, length)` of the mirror's reply. */
-  reply(chunk: Uint8Array, length: number, nowUs: number): Progress {
+  /**
+   * Looks at `chunk[0, length)` of the mirror's reply.
+   *
+   * @param onPair called for each statement of a cycle that is answered.
+   */
+  reply(
+    chunk: Uint8Array,
+    length: number,
+    nowUs: number,
+    onPair: (pair: StatementPair) => void,
+  ): Progress {
     const framer = this.#framer;
+    const digest = this.#digest;
     const elapsedUs = nowUs - this.#sentUs;
     let progress: Progress = "waiting";
     for (let at = 0; at < length;) {
@@ -108,11 +139,19 @@ export class Replay {
       const type = framer.type;
       if (type === READY_FOR_QUERY) {
         if (framer.finished) {
-          progress = this.#answered(chunk[at - 1] as number, elapsedUs);
+          digest.cycleEnded(elapsedUs);
+          this.idle = chunk[at - 1] === IDLE;
+          progress = this.#answered(elapsedUs, onPair);
         }
         continue;
       }
-      this.#digest.step(framer, chunk, framer.bodyStart, at, elapsedUs);
+      const before = digest.statements;
+      this.#ties.step(framer, chunk, framer.bodyStart, at);
+      digest.step(framer, chunk, framer.bodyStart, at, elapsedUs);
+      if (digest.statements > before) {
+        this.#tied.push(this.#ties.ties);
+        this.#ties.begin(this.#shape(digest.statements));
+      }
       if (type === COPY_BOTH_RESPONSE) return "protocol";
       if (type === COPY_IN_RESPONSE && framer.finished && !this.#hasCopyEnd()) {
         return "copy";
@@ -121,11 +160,14 @@ export class Replay {
     return progress;
   }
 
-  #answered(status: number, elapsedUs: number): Progress {
-    this.idle = status === IDLE;
+  #answered(
+    elapsedUs: number,
+    onPair: (pair: StatementPair) => void,
+  ): Progress {
     this.cycleLatencyUs = elapsedUs;
     this.latencyUs += elapsedUs;
-    this.#compare();
+    this.#pair(onPair);
+    this.#digest.clear();
     this.#offset += this.#word(CYCLE_BYTES);
     this.#statement += this.#word(CYCLE_STATEMENTS);
     this.#cycle++;
@@ -133,24 +175,45 @@ export class Replay {
   }
 
   /** Pairs the cycle's statements by their ordinal. */
-  #compare(): void {
-    const ours = this.#digest;
+  #pair(onPair: (pair: StatementPair) => void): void {
     const theirs = this.transaction.statements;
+    const { words: ours } = this.#digest;
     const expected = this.#word(CYCLE_STATEMENTS);
-    for (let i = 0; i < ours.statements; i++) {
-      const at = i * STATEMENT_WORDS;
-      if (ours.words[at + STATEMENT_KIND] !== KIND_ERROR) continue;
+    const count = Math.max(expected, this.#digest.statements);
+    let primaryBefore = 0;
+    let mirrorBefore = 0;
+    for (let i = 0; i < count; i++) {
       const primaryAt = (this.#statement + i) * STATEMENT_WORDS;
-      if (i < expected && theirs[primaryAt + STATEMENT_KIND] === KIND_ERROR) {
-        continue;
-      }
-      const packed = ours.words[at + STATEMENT_SQLSTATE] as number;
-      if (this.errorsOnMirror > 0 && CASCADE.has(packed)) continue;
-      const code = unpackSqlstate(packed);
-      this.errorsOnMirror++;
-      this.firstError ??= code;
+      const mirrorAt = i * STATEMENT_WORDS;
+      const primary = i < expected
+        ? { words: theirs, at: primaryAt }
+        : undefined;
+      const mirror = i < this.#digest.statements
+        ? { words: ours, at: mirrorAt }
+        : undefined;
+      const primaryEnd = primary === undefined
+        ? primaryBefore
+        : theirs[primaryAt + STATEMENT_COMPLETE] as number;
+      const mirrorEnd = mirror === undefined
+        ? mirrorBefore
+        : ours[mirrorAt + STATEMENT_COMPLETE] as number;
+      onPair({
+        shape: this.#shape(i),
+        primary,
+        mirror,
+        primaryUs: primaryEnd - primaryBefore,
+        mirrorUs: mirrorEnd - mirrorBefore,
+        ties: this.#tied[i] ?? true,
+        cycleStartUs: this.#word(CYCLE_START),
+        cycleEndUs: this.#word(CYCLE_START) + primaryEnd,
+      });
+      primaryBefore = primaryEnd;
+      mirrorBefore = mirrorEnd;
     }
-    ours.clear();
+  }
+
+  #shape(statement: number): Shape {
+    return this.#shapes[this.#cycle]?.[statement] ?? OTHER_SHAPE;
   }
 
   #hasCopyEnd(): boolean {

@@ -1,9 +1,14 @@
 import type { Reactor, SocketAddress } from "../io/mod.ts";
 import type { ProbeSet } from "../plugin/mod.ts";
 import type { ClientTable } from "../stats/client_table.ts";
+import type { Shape } from "../sql/shape.ts";
+import type { ShapeCache } from "../sql/shape_cache.ts";
 import type { Breaker } from "./breaker.ts";
+import type { CommitOrder } from "./commit_order.ts";
+import type { CompareMode } from "./compare.ts";
 import type { Lane } from "./lane.ts";
 import type { LoginOptions } from "./login.ts";
+import type { StatementTable } from "./statement_table.ts";
 
 /** The settings of one mirror of one source database. */
 export interface TargetSettings {
@@ -23,6 +28,28 @@ export interface TargetSettings {
   readonly timeoutMs: number;
   readonly connectTimeoutMs: number;
   readonly pacing: "original" | "asap";
+  /** "commit" keeps the primary's order among writers, "client" each client's own. */
+  readonly order: "commit" | "client";
+  /** Which transactions are replayed, by what they do. */
+  readonly level: "all" | "dml" | "ddl" | "read";
+  readonly compare: CompareMode;
+  /** Rows of a reply that are hashed, in bytes. */
+  readonly compareBytes: number;
+  /** Whether examples hold the values that clients sent. */
+  readonly examples: "redacted" | "clear";
+  /** Ratio of mirror time to primary time above which a statement is slower. */
+  readonly maxLatencyRatio: number;
+  readonly ignore: readonly IgnoreRule[];
+}
+
+/** A difference that somebody has looked at and accepted. */
+export interface IgnoreRule {
+  readonly fingerprint: string | undefined;
+  readonly sqlstate: string | undefined;
+  /** A class of mismatch, without its `mismatch_`. */
+  readonly class: string | undefined;
+  /** Milliseconds since the epoch from which it holds no longer. */
+  readonly until: number;
 }
 
 /** One mirror at work: what its lanes share. */
@@ -34,7 +61,19 @@ export interface Target {
   readonly scratch: Uint8Array<ArrayBuffer>;
   readonly budget: QueueBudget;
   /** For SHOW SERVERS. */
-  readonly table: ClientTable;
+  readonly laneTable: ClientTable;
+  readonly shapes: ShapeCache;
+  /** Output columns of statements with ORDER BY, as last described. */
+  readonly columns: Map<Shape, readonly string[]>;
+  readonly order: CommitOrder;
+  readonly table: StatementTable;
+  /** Whether a rule accepts this mismatch. */
+  ignored(
+    shape: Shape,
+    result: number,
+    mirrorSqlstate: string,
+    primarySqlstate: string,
+  ): boolean;
   /** In [0, 1), for sampling. */
   readonly random: () => number;
   /** Lanes that wait until the breaker lets them connect. */

@@ -7,13 +7,13 @@
  */
 
 /// <reference lib="deno.worker" />
+import { loadModule } from "libpg-query";
 import {
   Command,
   type Mailbox,
   readCommand,
   type WorkerMessage,
 } from "../control/mailbox.ts";
-import { ReplyDigest } from "../digest/mod.ts";
 import { clearWake, EpollReactor, READ } from "../io/mod.ts";
 import { loadProbes } from "../plugin/mod.ts";
 import {
@@ -27,9 +27,13 @@ import {
 import { ClientTable, type ClientTableMemory } from "../stats/client_table.ts";
 import { type StatsLayout, Stripe } from "../stats/mod.ts";
 import { Failed } from "../stats/ledger.ts";
+import { ShapeCache } from "../sql/shape_cache.ts";
 import { Breaker } from "./breaker.ts";
+import { CommitOrder } from "./commit_order.ts";
 import { MirrorConnection } from "./connection.ts";
+import { createIgnore } from "./ignore.ts";
 import { Lane } from "./lane.ts";
+import { StatementTable } from "./statement_table.ts";
 import { Stream } from "./stream.ts";
 import { QueueBudget, type Target, type TargetSettings } from "./target.ts";
 
@@ -54,6 +58,11 @@ const RING_BUDGET = 256;
 /** How often deadlines are looked at: the precision of every timeout here. */
 const DEADLINE_TICK_MS = 50;
 const RING_POLL_MS = 100;
+/** Statement shapes known; the rest is one shape, "other". */
+const MAX_SHAPES = 10_000;
+/** How often, and how many at a time, summaries of statements go to the main thread. */
+const REPORT_MS = 500;
+const REPORT_LIMIT = 200;
 
 function tell(message: WorkerMessage): void {
   self.postMessage(message);
@@ -80,7 +89,10 @@ async function start(init: MirrorInit): Promise<void> {
   );
   const reactor = new EpollReactor();
   const scratch = new Uint8Array(SCRATCH_BYTES);
-  const table = new ClientTable(init.lanes);
+  const laneTable = new ClientTable(init.lanes);
+  // Asynchronous things end here: inside the loop no promise runs.
+  await loadModule();
+  const shapes = new ShapeCache(MAX_SHAPES);
   const budget = new QueueBudget(init.queueBytes);
   const rings = init.rings.map((memory) => new RingConsumer(memory));
   const sessions = new Map<number, MirroredSession>();
@@ -96,7 +108,17 @@ async function start(init: MirrorInit): Promise<void> {
       probes,
       scratch,
       budget,
-      table,
+      laneTable,
+      shapes,
+      columns: new Map(),
+      order: new CommitOrder(),
+      table: new StatementTable({
+        database: settings.sourceDatabase,
+        mirror: settings.name,
+        maxRatio: settings.maxLatencyRatio,
+        random: Math.random,
+      }),
+      ignored: createIgnore(settings.ignore),
       random: Math.random,
       waiting: new Set(),
       timed,
@@ -129,8 +151,8 @@ async function start(init: MirrorInit): Promise<void> {
       const lane = new Lane(
         target,
         series,
+        id,
         parameters,
-        new ReplyDigest(),
         (closed) => {
           lanes.delete(closed);
           if (draining) stopIfDrained();
@@ -223,6 +245,19 @@ async function start(init: MirrorInit): Promise<void> {
     reactor.after(DEADLINE_TICK_MS, tick);
   }
 
+  /** Sends the main thread what is new about statements. */
+  function report(limit: number): void {
+    for (const { table } of targets.flat()) {
+      const summaries = table.takeChanged(limit);
+      if (summaries.length > 0) tell({ type: "statements", summaries });
+    }
+  }
+
+  function reportNowAndThen(): void {
+    report(REPORT_LIMIT);
+    reactor.after(REPORT_MS, reportNowAndThen);
+  }
+
   function stopIfDrained(): void {
     if (lanes.size === 0 && rings.every((ring) => ring.isEmpty)) {
       tell({ type: "stopped" });
@@ -244,6 +279,7 @@ async function start(init: MirrorInit): Promise<void> {
       if (command === Command.stop) {
         while (drainRings());
         for (const lane of [...lanes]) lane.shutdown();
+        report(Infinity);
         tell({ type: "stopped" });
         reactor.stop();
       }
@@ -257,6 +293,7 @@ async function start(init: MirrorInit): Promise<void> {
     if (handler instanceof MirrorConnection) handler.fault();
   });
   tick();
+  reportNowAndThen();
   tell({ type: "ready" });
   reactor.run();
   self.close();

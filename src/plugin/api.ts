@@ -17,26 +17,45 @@
  * @module
  */
 
-import type { MetricSpec, StatsSnapshot, Stripe } from "../stats/mod.ts";
+import type {
+  MetricSpec,
+  StatementSummary,
+  StatsSnapshot,
+  Stripe,
+} from "../stats/mod.ts";
 
 export {
   DROPPED,
   Dropped,
+  DURATION_BUCKETS,
   EXCLUDED,
   Excluded,
   FAILED,
   Failed,
+  isMismatch,
   quantile,
-  RESULT,
+  Result,
+  RESULTS,
 } from "../stats/mod.ts";
 export type {
+  Example,
   HistogramHandle,
   HistogramSnapshot,
+  LatencyComparison,
+  MaximumHandle,
   MetricSnapshot,
   MetricSpec,
+  Outcome,
   SeriesSnapshot,
+  StatementSummary,
   StatsSnapshot,
   Stripe,
+} from "../stats/mod.ts";
+export {
+  discoveries,
+  type MedianInterval,
+  medianInterval,
+  signTest,
 } from "../stats/mod.ts";
 
 /** A plugin: an id and a constructor without side effects. */
@@ -70,6 +89,8 @@ export interface PluginContext {
     /** Only within `create`. */
     declare(spec: MetricSpec): void;
     snapshot(): StatsSnapshot;
+    /** What is known of each fingerprint; at most a second old. */
+    statements(): readonly StatementSummary[];
     /** Begins a new window: maxima start over in every stripe. */
     resetWindow(): void;
   };
@@ -135,6 +156,17 @@ export interface Probe {
   mirrorStatement?(series: number, latencySeconds: number): void;
   /** Mirror worker, before `requestReplayed`: the first statement that failed on the mirror only. */
   errorOnMirror?(series: number, sqlstate: string): void;
+  /**
+   * Mirror worker: a pair of statements was compared.
+   *
+   * @param result position in `RESULTS`.
+   * @param primarySeconds what the primary took.
+   */
+  statementCompared?(
+    series: number,
+    result: number,
+    primarySeconds: number,
+  ): void;
   /** Mirror worker: requests that wait in all lanes of the mirror, and bytes that wait in all. */
   queue?(series: number, length: number, bytes: number): void;
 }

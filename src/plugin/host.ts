@@ -1,17 +1,23 @@
-import type { MetricSpec, Registry } from "../stats/mod.ts";
+import type { Registry, StatementStore } from "../stats/mod.ts";
 import type {
   AdminCommand,
   HttpRoute,
   Logger,
   Plugin,
   PluginContext,
-  PluginInstance,
 } from "./api.ts";
+import {
+  FencedPlugin,
+  PluginError,
+  type PluginState,
+} from "./fenced_plugin.ts";
+import { PROBE_ERRORS } from "./probe_set.ts";
 
 /** What the plugins of one process share. */
 export interface PluginHostOptions {
   readonly plugins: readonly Plugin[];
   readonly registry: Registry;
+  readonly statements: StatementStore;
   /** The `[plugins.<id>]` tables. */
   readonly config: Readonly<Record<string, unknown>>;
   readonly general: PluginContext["general"];
@@ -19,57 +25,60 @@ export interface PluginHostOptions {
   readonly startedAt: number;
   readonly mirrors: PluginContext["mirrors"];
   readonly logger: (pluginId: string) => Logger;
+  /** Between two samples. Default 1000. */
+  readonly sampleMs?: number;
+  /** What `start` and `close` of a plugin may take. Default 5000. */
+  readonly hookTimeoutMs?: number;
 }
 
 /** What SHOW PLUGINS says of one. */
 export interface PluginStatus {
   readonly id: string;
-  readonly state: "created" | "started" | "failed" | "closed";
+  readonly state: PluginState;
+  /** Its probe's in the workers included. */
   readonly errors: number;
   readonly lastError: string | null;
 }
 
-/** A plugin that can't be created. Its message names the plugin and the reason. */
-export class PluginError extends Error {
-  override name = "PluginError";
-}
-
 const SAMPLE_MS = 1_000;
+const HOOK_TIMEOUT_MS = 5_000;
+const ID = /^[a-z][a-z0-9_]*$/;
 
-interface Entry {
-  readonly plugin: Plugin;
-  readonly log: Logger;
-  readonly instance: PluginInstance;
-  state: PluginStatus["state"];
-  errors: number;
-  lastError: string | null;
-}
-
-/**
- * Runs the plugins through their life (see `api.ts`) and fences them: what one
- * of them throws after its creation is logged and counted, nothing more.
- */
+/** Runs the plugins through their life (see `api.ts`), each behind its fence. */
 export class PluginHost {
   readonly #options: PluginHostOptions;
-  readonly #entries: Entry[] = [];
+  readonly #plugins: readonly FencedPlugin[];
   readonly #abort = new AbortController();
   #timer: ReturnType<typeof setInterval> | undefined;
+  #closing: Promise<void> | undefined;
 
   /** Creates the plugins. @throws {PluginError} */
   constructor(options: PluginHostOptions) {
+    const { plugins, config, registry, logger } = options;
+    const { hookTimeoutMs = HOOK_TIMEOUT_MS } = options;
     this.#options = options;
-    const ids = options.plugins.map(({ id }) => id);
-    const unknown = Object.keys(options.config).find((id) => !ids.includes(id));
-    if (unknown !== undefined) {
-      throw new PluginError(
-        `[plugins.${unknown}] is for no plugin that is loaded (${
-          ids.join(", ")
-        })`,
-      );
+    checkIds(plugins.map(({ id }) => id), Object.keys(config));
+    this.#plugins = plugins.map(({ id }) =>
+      new FencedPlugin(id, logger(id), hookTimeoutMs)
+    );
+    this.#declareErrors();
+    const context = {
+      stats: {
+        declare: registry.declare.bind(registry),
+        snapshot: () => registry.snapshot(),
+        statements: () => options.statements.all(),
+        resetWindow: () => registry.bumpResetEpoch(),
+      },
+      general: options.general,
+      version: options.version,
+      startedAt: options.startedAt,
+      mirrors: options.mirrors,
+    };
+    for (const [i, plugin] of plugins.entries()) {
+      this.#plugins[i]?.create(plugin, config[plugin.id], context);
     }
-    for (const plugin of options.plugins) this.#create(plugin);
-    for (const { id, needs } of options.plugins) {
-      const missing = needs?.find((name) => !options.registry.has(name));
+    for (const { id, needs } of plugins) {
+      const missing = needs?.find((name) => !registry.has(name));
       if (missing !== undefined) {
         throw new PluginError(
           `Plugin "${id}" needs the metric "${missing}", which no loaded plugin declares`,
@@ -80,128 +89,100 @@ export class PluginHost {
 
   /** Modules that the workers load. */
   get probes(): string[] {
+    if (this.#options.general.mirror_metrics_enabled === false) return [];
     return this.#options.plugins.flatMap(({ probe }) => probe?.href ?? []);
   }
 
   get commands(): AdminCommand[] {
-    return this.#entries.flatMap(({ instance }) => instance.commands ?? []);
+    return this.#plugins.flatMap(({ commands }) => commands);
   }
 
   get routes(): HttpRoute[] {
-    return this.#entries.flatMap(({ instance }) => instance.routes ?? []);
+    return this.#plugins.flatMap(({ routes }) => routes);
   }
 
   get status(): PluginStatus[] {
-    return this.#entries.map(({ plugin, state, errors, lastError }) => ({
-      id: plugin.id,
-      state,
-      errors,
-      lastError,
-    }));
+    const ofProbes = this.#options.registry.snapshot().get(PROBE_ERRORS);
+    return this.#plugins.map(({ id, state, errors, lastError }) => {
+      const ofProbe = ofProbes?.series
+        .find(({ labels }) => labels.plugin === id)?.value ?? 0;
+      return {
+        id,
+        state,
+        errors: errors + ofProbe,
+        lastError: lastError ??
+          (ofProbe > 0 ? "probe: it is off in a worker, see the log" : null),
+      };
+    });
   }
 
-  /** Starts the plugins, then samples once a second. */
+  /** Starts the plugins one after the other, then samples once a second. */
   async start(): Promise<void> {
-    for (const entry of this.#entries) {
-      await this.#fenced(entry, "start", async () => {
-        await entry.instance.start?.(this.#abort.signal);
-        entry.state = "started";
-      });
+    const { signal } = this.#abort;
+    for (const plugin of this.#plugins) {
+      if (signal.aborted) return;
+      await plugin.start(signal);
     }
-    this.#timer = setInterval(() => this.#sample(), SAMPLE_MS);
+    if (signal.aborted) return;
+    this.#timer = setInterval(() => {
+      const snapshot = this.#options.registry.snapshot();
+      for (const plugin of this.#plugins) plugin.sample(snapshot);
+    }, this.#options.sampleMs ?? SAMPLE_MS);
   }
 
   /** Ends the plugins, in reverse order; may be called at any time, twice. */
-  async close(): Promise<void> {
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
     clearInterval(this.#timer);
     this.#abort.abort();
-    for (const entry of [...this.#entries].reverse()) {
-      if (entry.state === "closed") continue;
-      await this.#fenced(entry, "close", async () => {
-        await entry.instance.close?.();
-      });
-      entry.state = "closed";
-    }
+    for (const plugin of this.#plugins.toReversed()) await plugin.close();
   }
 
-  #create(plugin: Plugin): void {
-    const { registry, config, general, version, startedAt, mirrors, logger } =
-      this.#options;
-    const log = logger(plugin.id);
-    let created = false;
-    const context: PluginContext = {
-      stats: {
-        declare(spec: MetricSpec) {
-          if (created) {
-            throw new TypeError(
-              `Metric "${spec.name}" is declared outside create`,
-            );
-          }
-          registry.declare(spec);
-        },
-        snapshot: () => registry.snapshot(),
-        resetWindow: () => registry.bumpResetEpoch(),
-      },
-      log,
-      general,
-      version,
-      startedAt,
-      mirrors,
-    };
-    try {
-      const instance = plugin.create(
-        plugin.parseConfig(config[plugin.id]),
-        context,
-      );
-      created = true;
-      this.#entries.push({
-        plugin,
-        log,
-        instance,
-        state: "created",
-        errors: 0,
-        lastError: null,
-      });
-    } catch (cause) {
-      throw new PluginError(
-        `Plugin "${plugin.id}": ${(cause as Error).message}`,
-        { cause },
-      );
-    }
-  }
-
-  #sample(): void {
-    const snapshot = this.#options.registry.snapshot();
-    for (const entry of this.#entries) {
-      if (entry.state !== "started") continue;
-      try {
-        entry.instance.onSample?.(snapshot);
-      } catch (error) {
-        this.#failed(entry, "onSample", error);
-      }
-    }
-  }
-
-  async #fenced(
-    entry: Entry,
-    hook: string,
-    run: () => Promise<void>,
-  ): Promise<void> {
-    try {
-      await run();
-    } catch (error) {
-      entry.state = "failed";
-      this.#failed(entry, hook, error);
-    }
-  }
-
-  #failed(entry: Entry, hook: string, error: unknown): void {
-    entry.errors++;
-    entry.lastError = `${hook}: ${String(error)}`;
-    entry.log.error("A plugin has thrown", {
-      plugin: entry.plugin.id,
-      hook,
-      error: String(error),
+  /** What was thrown here, and what probes threw in the workers. */
+  #declareErrors(): void {
+    const { plugins, registry } = this.#options;
+    if (plugins.length === 0) return;
+    const probes = plugins.filter(({ probe }) => probe !== undefined);
+    registry.declare({
+      name: "plugin_errors_total",
+      help: "Exceptions of a plugin",
+      type: "counter",
+      scope: "process",
+      label: { name: "plugin", values: plugins.map(({ id }) => id) },
+      derive: (get, id) =>
+        (this.#plugins.find((plugin) => plugin.id === id)?.errors ?? 0) +
+        (probes.length > 0 ? get(PROBE_ERRORS, id) : 0),
     });
+    if (probes.length === 0) return;
+    registry.declare({
+      name: PROBE_ERRORS,
+      help: "Exceptions of the plugins' probes",
+      type: "counter",
+      scope: "process",
+      label: { name: "plugin", values: probes.map(({ id }) => id) },
+      internal: true,
+    });
+  }
+}
+
+/** @throws {PluginError} */
+function checkIds(ids: readonly string[], tables: readonly string[]): void {
+  for (const [i, id] of ids.entries()) {
+    if (!ID.test(id)) throw new PluginError(`Plugin id "${id}" is ill-formed`);
+    if (ids.indexOf(id) !== i) {
+      throw new PluginError(`Two plugins have the id "${id}"`);
+    }
+  }
+  const unknown = tables.find((id) => !ids.includes(id));
+  if (unknown !== undefined) {
+    throw new PluginError(
+      `[plugins.${unknown}] is for no plugin that is loaded (${
+        ids.join(", ")
+      })`,
+    );
   }
 }

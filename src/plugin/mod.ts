@@ -5,8 +5,8 @@
  */
 
 export type * from "./api.ts";
+export { PluginError, type PluginState } from "./fenced_plugin.ts";
 export {
-  PluginError,
   PluginHost,
   type PluginHostOptions,
   type PluginStatus,

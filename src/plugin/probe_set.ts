@@ -1,5 +1,8 @@
 import type { Probe, ProbeContext, ProbeFactory } from "./api.ts";
 
+/** Counts the probes that have thrown; its label follows the order of the probe modules. */
+export const PROBE_ERRORS = "plugin_probe_errors_total";
+
 /** Told once when a probe has thrown; it is off from then on. */
 export type ProbeFailed = (module: string, error: unknown) => void;
 
@@ -11,7 +14,7 @@ export interface LoadedProbe {
 
 type Listeners<H extends keyof Probe> = {
   readonly module: string;
-  readonly call: Required<Probe>[H];
+  call: Required<Probe>[H];
 }[];
 
 function listeners<H extends keyof Probe>(
@@ -28,7 +31,7 @@ function listeners<H extends keyof Probe>(
 /**
  * All probes of one worker, their hooks sorted into flat lists once: where
  * nobody listens, a call costs one look at an empty list. A probe that throws
- * is taken out, in all its hooks.
+ * is off from then on, in all its hooks.
  */
 export class ProbeSet implements Required<Probe> {
   readonly #requestSeen: Listeners<"requestSeen">;
@@ -39,6 +42,7 @@ export class ProbeSet implements Required<Probe> {
   readonly #primaryStatement: Listeners<"primaryStatement">;
   readonly #mirrorStatement: Listeners<"mirrorStatement">;
   readonly #errorOnMirror: Listeners<"errorOnMirror">;
+  readonly #statementCompared: Listeners<"statementCompared">;
   readonly #queue: Listeners<"queue">;
   readonly #onFailed: ProbeFailed;
 
@@ -52,6 +56,7 @@ export class ProbeSet implements Required<Probe> {
     this.#primaryStatement = listeners(probes, "primaryStatement");
     this.#mirrorStatement = listeners(probes, "mirrorStatement");
     this.#errorOnMirror = listeners(probes, "errorOnMirror");
+    this.#statementCompared = listeners(probes, "statementCompared");
     this.#queue = listeners(probes, "queue");
   }
 
@@ -61,7 +66,7 @@ export class ProbeSet implements Required<Probe> {
       try {
         list[i]?.call(series);
       } catch (error) {
-        this.#remove(list[i]?.module ?? "", error);
+        this.#turnOff(list[i]?.module ?? "", error);
       }
     }
   }
@@ -72,7 +77,7 @@ export class ProbeSet implements Required<Probe> {
       try {
         list[i]?.call(series, reason);
       } catch (error) {
-        this.#remove(list[i]?.module ?? "", error);
+        this.#turnOff(list[i]?.module ?? "", error);
       }
     }
   }
@@ -83,7 +88,7 @@ export class ProbeSet implements Required<Probe> {
       try {
         list[i]?.call(series, reason);
       } catch (error) {
-        this.#remove(list[i]?.module ?? "", error);
+        this.#turnOff(list[i]?.module ?? "", error);
       }
     }
   }
@@ -94,7 +99,7 @@ export class ProbeSet implements Required<Probe> {
       try {
         list[i]?.call(series, reason);
       } catch (error) {
-        this.#remove(list[i]?.module ?? "", error);
+        this.#turnOff(list[i]?.module ?? "", error);
       }
     }
   }
@@ -110,7 +115,7 @@ export class ProbeSet implements Required<Probe> {
       try {
         list[i]?.call(series, latencySeconds, lagSeconds, errorsOnMirror);
       } catch (error) {
-        this.#remove(list[i]?.module ?? "", error);
+        this.#turnOff(list[i]?.module ?? "", error);
       }
     }
   }
@@ -121,7 +126,7 @@ export class ProbeSet implements Required<Probe> {
       try {
         list[i]?.call(series, latencySeconds);
       } catch (error) {
-        this.#remove(list[i]?.module ?? "", error);
+        this.#turnOff(list[i]?.module ?? "", error);
       }
     }
   }
@@ -132,7 +137,7 @@ export class ProbeSet implements Required<Probe> {
       try {
         list[i]?.call(series, latencySeconds);
       } catch (error) {
-        this.#remove(list[i]?.module ?? "", error);
+        this.#turnOff(list[i]?.module ?? "", error);
       }
     }
   }
@@ -143,7 +148,22 @@ export class ProbeSet implements Required<Probe> {
       try {
         list[i]?.call(series, sqlstate);
       } catch (error) {
-        this.#remove(list[i]?.module ?? "", error);
+        this.#turnOff(list[i]?.module ?? "", error);
+      }
+    }
+  }
+
+  statementCompared(
+    series: number,
+    result: number,
+    primarySeconds: number,
+  ): void {
+    const list = this.#statementCompared;
+    for (let i = 0; i < list.length; i++) {
+      try {
+        list[i]?.call(series, result, primarySeconds);
+      } catch (error) {
+        this.#turnOff(list[i]?.module ?? "", error);
       }
     }
   }
@@ -154,12 +174,12 @@ export class ProbeSet implements Required<Probe> {
       try {
         list[i]?.call(series, length, bytes);
       } catch (error) {
-        this.#remove(list[i]?.module ?? "", error);
+        this.#turnOff(list[i]?.module ?? "", error);
       }
     }
   }
 
-  #remove(module: string, error: unknown): void {
+  #turnOff(module: string, error: unknown): void {
     for (
       const list of [
         this.#requestSeen,
@@ -170,18 +190,24 @@ export class ProbeSet implements Required<Probe> {
         this.#primaryStatement,
         this.#mirrorStatement,
         this.#errorOnMirror,
+        this.#statementCompared,
         this.#queue,
-      ] as { module: string }[][]
+      ] as { module: string; call: () => void }[][]
     ) {
-      const kept = list.filter((listener) => listener.module !== module);
-      list.splice(0, list.length, ...kept);
+      // The list stays as it is: somebody is on his way through it.
+      for (const listener of list) {
+        if (listener.module === module) listener.call = ignore;
+      }
     }
     this.#onFailed(module, error);
   }
 }
 
+function ignore(): void {}
+
 /**
- * Loads the probe modules of a worker, before its loop begins.
+ * Loads the probe modules of a worker, before its loop begins. A probe that
+ * can't be made or throws later is counted, and `onFailed` hears of it.
  *
  * @param modules URLs; the default export is a {@linkcode ProbeFactory}.
  */
@@ -191,6 +217,13 @@ export async function loadProbes(
   onFailed: ProbeFailed,
 ): Promise<ProbeSet> {
   const probes: LoadedProbe[] = [];
+  const failed: ProbeFailed = (module, error) => {
+    const { cells, process } = context.stripe;
+    const cell = process + context.stripe.offset(PROBE_ERRORS) +
+      modules.indexOf(module);
+    (cells[cell] as number)++;
+    onFailed(module, error);
+  };
   for (const module of modules) {
     try {
       const { default: factory } = await import(module) as {
@@ -198,8 +231,8 @@ export async function loadProbes(
       };
       probes.push({ module, probe: factory(context) });
     } catch (error) {
-      onFailed(module, error);
+      failed(module, error);
     }
   }
-  return new ProbeSet(probes, onFailed);
+  return new ProbeSet(probes, failed);
 }

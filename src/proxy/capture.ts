@@ -34,7 +34,7 @@ export class Capture {
   appended = 0;
   /** Position behind the last byte that is in the ring. */
   sent = 0;
-  readonly digest = new ReplyDigest();
+  readonly digest: ReplyDigest;
   readonly #ring: RingProducer;
   readonly #pool: BufferPool;
   readonly #stream: number;
@@ -54,6 +54,7 @@ export class Capture {
    * @param stream the session's number, unique in the process.
    * @param route the index of its source database.
    * @param parameters its startup parameters, `name\0value\0…`.
+   * @param compareBytes rows of a reply that are hashed, in bytes.
    */
   constructor(
     ring: RingProducer,
@@ -61,7 +62,9 @@ export class Capture {
     stream: number,
     route: number,
     parameters: string,
+    compareBytes: number,
   ) {
+    this.digest = new ReplyDigest(compareBytes);
     this.#ring = ring;
     this.#pool = pool;
     this.#stream = stream;

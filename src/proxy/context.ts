@@ -21,6 +21,8 @@ export interface ProxyContext {
   readonly connectTimeoutMs: number;
   readonly loginTimeoutMs: number;
   readonly maxTransactionBytes: number;
+  /** Rows of a reply that are hashed, in bytes; 0: none. */
+  readonly compareBytes: number;
   /** Find or create the series of a mirror's ledger. */
   series(database: string, mirror: string, user: string): number;
   /** A number no other session of any worker has had. */

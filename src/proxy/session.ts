@@ -110,15 +110,17 @@ export class Session implements EndpointOwner {
       case "login":
       case "relay": {
         const server = this.#server as Endpoint; // set before "login"
+        // Before the bytes go on: the order of replay rests on "not before" and "not after".
+        const nowUs = monotonicUs();
         if (endpoint === this.#client) {
           if (!server.write(scratch, length)) endpoint.pause();
-          this.#tap.client(scratch, length, monotonicUs());
+          this.#tap.client(scratch, length, nowUs);
           if (!this.#tap.busy) return;
           this.#context.clients.setState(this.#row, ClientState.active);
         } else {
           if (!this.#client.write(scratch, length)) endpoint.pause();
           if (this.#state === "login") this.#login?.server(scratch, length);
-          this.#tap.server(scratch, length, monotonicUs());
+          this.#tap.server(scratch, length, nowUs);
         }
         return;
       }
@@ -335,6 +337,7 @@ export class Session implements EndpointOwner {
         this.#context.nextStream(),
         this.#context.routes.indexOf(route),
         this.#parameters,
+        this.#context.compareBytes,
       );
     }
     this.#parameters = "";

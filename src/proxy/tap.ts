@@ -269,6 +269,7 @@ export class Tap {
     }
     const capture = this.#capture;
     if (capture !== undefined && this.#dropped < 0) {
+      capture.digest.cycleEnded(latencyUs);
       const bytes = end - this.#answeredEnd;
       const statements = capture.statements - this.#statements;
       this.#statements = capture.statements;

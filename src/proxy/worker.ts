@@ -53,6 +53,7 @@ export interface ProxyInit {
   readonly connectTimeoutMs: number;
   readonly loginTimeoutMs: number;
   readonly maxTransactionBytes: number;
+  readonly compareBytes: number;
 }
 
 /** One read; large enough that a large result costs few calls, small enough to stay in cache. */
@@ -107,6 +108,7 @@ async function start(init: ProxyInit): Promise<void> {
     connectTimeoutMs: init.connectTimeoutMs,
     loginTimeoutMs: init.loginTimeoutMs,
     maxTransactionBytes: init.maxTransactionBytes,
+    compareBytes: init.compareBytes,
     series: (database, mirror, user) => stripe.series([database, mirror, user]),
     nextStream: () => {
       stream = (stream + init.workers) >>> 0;

@@ -1,5 +1,7 @@
 /**
- * What the text of statements says, as far as replaying needs it.
+ * What the text of statements says, as far as replaying and comparing need it.
+ * Only the mirror worker asks for shapes; it calls `loadModule` of libpg-query
+ * before its loop begins.
  *
  * @module
  */

@@ -65,11 +65,54 @@ export const Failed = {
   internal: 3,
 } as const;
 
-/** Results of one statement of a replayed request. */
-export const RESULT = [
+/**
+ * Results of one statement of a replayed request (DESIGN.md section 5); noise,
+ * mismatch and skipped each with its rule, class or reason.
+ */
+export const RESULTS = [
   "match",
   "match_unordered",
-  "noise",
-  "mismatch",
-  "skipped",
+  "noise_volatile",
+  "noise_ties",
+  "noise_sequence",
+  "noise_concurrent_write",
+  "noise_concurrency",
+  "mismatch_rows",
+  "mismatch_row_count",
+  "mismatch_columns",
+  "mismatch_command_tag",
+  "mismatch_error_on_mirror",
+  "mismatch_error_on_primary",
+  "mismatch_sqlstate",
+  "skipped_cascade",
+  "skipped_compare_off",
+  "skipped_too_large",
+  "skipped_ignored",
 ] as const;
+
+/** Positions in {@linkcode RESULTS}. */
+export const Result = {
+  match: 0,
+  matchUnordered: 1,
+  noiseVolatile: 2,
+  noiseTies: 3,
+  noiseSequence: 4,
+  noiseConcurrentWrite: 5,
+  noiseConcurrency: 6,
+  mismatchRows: 7,
+  mismatchRowCount: 8,
+  mismatchColumns: 9,
+  mismatchCommandTag: 10,
+  mismatchErrorOnMirror: 11,
+  mismatchErrorOnPrimary: 12,
+  mismatchSqlstate: 13,
+  skippedCascade: 14,
+  skippedCompareOff: 15,
+  skippedTooLarge: 16,
+  skippedIgnored: 17,
+} as const;
+
+/** Whether a result counts as a difference that somebody must explain. */
+export function isMismatch(result: number): boolean {
+  return result >= Result.mismatchRows && result <= Result.mismatchSqlstate;
+}

@@ -5,6 +5,7 @@
  * @module
  */
 
+export { DURATION_BUCKETS } from "./durations.ts";
 export * from "./ledger.ts";
 export type { StatsLayout } from "./layout.ts";
 export { quantile } from "./quantile.ts";
@@ -16,4 +17,19 @@ export type {
   StatsSnapshot,
 } from "./snapshot.ts";
 export type { MetricSpec, Scope } from "./spec.ts";
-export { HistogramHandle, Stripe } from "./stripe.ts";
+export { HistogramHandle } from "./histogram.ts";
+export { MaximumHandle } from "./maximum.ts";
+export { Stripe } from "./stripe.ts";
+export {
+  type Example,
+  type LatencyComparison,
+  type Outcome,
+  StatementStore,
+  type StatementSummary,
+} from "./statements.ts";
+export {
+  discoveries,
+  type MedianInterval,
+  medianInterval,
+  signTest,
+} from "./statistics.ts";

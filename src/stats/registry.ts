@@ -1,5 +1,10 @@
-import { createLayout, type StatsLayout, stripeViews } from "./layout.ts";
-import { type StatsSnapshot, takeSnapshot } from "./snapshot.ts";
+import {
+  controlView,
+  createLayout,
+  type StatsLayout,
+  WINDOW_EPOCH,
+} from "./layout.ts";
+import { SnapshotReader, type StatsSnapshot } from "./snapshot.ts";
 import { checkSpec, type MetricSpec } from "./spec.ts";
 
 const MAX_SERIES = 256;
@@ -12,6 +17,7 @@ const MAX_SERIES = 256;
 export class Registry {
   readonly #specs: MetricSpec[] = [];
   #layout: StatsLayout | undefined;
+  #reader: SnapshotReader | undefined;
 
   /** @throws {TypeError} for an ill-formed or repeated metric, or after {@linkcode Registry.freeze}. */
   declare(spec: MetricSpec): void {
@@ -31,29 +37,29 @@ export class Registry {
     return this.#specs.some((spec) => spec.name === name);
   }
 
-  /** Ends the declarations. @param options.maxSeries bound on label sets in each stripe. */
+  /**
+   * Ends the declarations; called again, it gives the same layout.
+   *
+   * @param options.maxSeries bound on label sets, the shared "other" included. Default 256.
+   */
   freeze(
     options: { readonly stripes: number; readonly maxSeries?: number },
   ): StatsLayout {
-    this.#layout ??= createLayout(
-      this.#specs,
-      options.stripes,
-      options.maxSeries ?? MAX_SERIES,
-    );
+    const { stripes, maxSeries = MAX_SERIES } = options;
+    this.#layout ??= createLayout(this.#specs, stripes, maxSeries);
+    this.#reader ??= new SnapshotReader(this.#layout, this.#specs);
     return this.#layout;
   }
 
   /** All metrics now; none before {@linkcode Registry.freeze}. */
   snapshot(): StatsSnapshot {
-    if (this.#layout === undefined) {
-      return { at: Date.now(), metrics: [], get: () => undefined };
-    }
-    return takeSnapshot(this.#layout, this.#specs);
+    return this.#reader?.read() ??
+      { at: Date.now(), metrics: [], get: () => undefined };
   }
 
   /** Tells the stripes that a new window begins: maxima start over. */
   bumpResetEpoch(): void {
     if (this.#layout === undefined) return;
-    Atomics.add(stripeViews(this.#layout, 0).control, 0, 1);
+    Atomics.add(controlView(this.#layout), WINDOW_EPOCH, 1);
   }
 }

@@ -1,4 +1,12 @@
-import { labelOffset, type StatsLayout, stripeViews } from "./layout.ts";
+import { Directory, OTHER_SERIES } from "./directory.ts";
+import {
+  cellsView,
+  controlView,
+  type MetricLayout,
+  type StatsLayout,
+  STRIPE_EPOCHS,
+  WINDOW_EPOCH,
+} from "./layout.ts";
 import { cellsPerValue, type MetricSpec, MIRROR_LABELS } from "./spec.ts";
 
 /** A histogram's cells, merged. */
@@ -16,6 +24,7 @@ export interface SeriesSnapshot {
   readonly histogram?: HistogramSnapshot;
 }
 
+/** One metric: all series that there are, in the order in which they came up. */
 export interface MetricSnapshot {
   readonly spec: MetricSpec;
   readonly series: readonly SeriesSnapshot[];
@@ -30,144 +39,195 @@ export interface StatsSnapshot {
   get(name: string): MetricSnapshot | undefined;
 }
 
-interface SeriesKey {
+/** One label set. */
+interface Series {
   readonly labels: Readonly<Record<string, string>>;
-  /** Where its cells begin in each stripe that has it. */
-  readonly places: { stripe: number; base: number }[];
+  /** Where its cells begin in every stripe; more than one place if two workers came at once. */
+  readonly bases: number[];
 }
 
-type Cells = { counts: number[]; sum: number };
+const PROCESS: Series = { labels: {}, bases: [0] };
 
-/**
- * Merges the stripes. Metrics are read in the reverse order of their
- * declaration, so that a total that is declared before its parts is read after
- * them, and what is derived by subtraction is never negative.
- */
-export function takeSnapshot(
-  layout: StatsLayout,
-  specs: readonly MetricSpec[],
-): StatsSnapshot {
-  const at = Date.now();
-  const views = Array.from(
-    { length: layout.stripes },
-    (_, i) => stripeViews(layout, i),
-  );
-  const keys = mirrorSeries(layout, views);
-  const process: SeriesKey = {
-    labels: {},
-    places: views.map((_, stripe) => ({ stripe, base: 0 })),
-  };
-  const read = new Map<string, Map<SeriesKey, Cells[]>>();
-  for (const [i, spec] of [...specs.entries()].reverse()) {
-    if (spec.derive !== undefined) continue;
-    const offset = layout.metrics[i]?.offset ?? 0;
-    const series = spec.scope === "process" ? [process] : keys;
-    read.set(
-      spec.name,
-      new Map(series.map((key) => [
-        key,
-        (spec.label?.values ?? [""]).map((_, value) =>
-          merge(spec, key, offset + value * cellsPerValue(spec))
-        ),
-      ])),
+/** The merged cells of a metric, `cellsPerValue` for each value of its label. */
+type Merged = ReadonlyMap<Series, Float64Array>;
+
+/** Reads the stripes of one layout; for the main thread. */
+export class SnapshotReader {
+  readonly #specs: readonly MetricSpec[];
+  readonly #metrics: readonly MetricLayout[];
+  readonly #layout: StatsLayout;
+  readonly #control: Int32Array;
+  readonly #stripes: readonly Float64Array[];
+  readonly #directory: Directory;
+  readonly #barrier = new Int32Array(new SharedArrayBuffer(4));
+
+  constructor(layout: StatsLayout, specs: readonly MetricSpec[]) {
+    this.#specs = specs;
+    this.#metrics = layout.metrics;
+    this.#layout = layout;
+    this.#control = controlView(layout);
+    this.#stripes = Array.from(
+      { length: layout.stripes },
+      (_, stripe) => cellsView(layout, stripe),
     );
+    this.#directory = new Directory(layout);
   }
-  const metrics = specs.map((spec): MetricSnapshot => ({
-    spec,
-    series: (spec.scope === "process" ? [process] : keys).flatMap((key) =>
-      (spec.label?.values ?? [undefined]).map((labelValue, value) => {
-        const labels = labelValue === undefined
-          ? key.labels
-          : { ...key.labels, [spec.label?.name ?? ""]: labelValue };
-        if (spec.derive !== undefined) {
-          const get = (name: string, label?: string) =>
-            lookUp(key, name, label);
-          return { labels, value: spec.derive(get, labelValue) };
-        }
-        const cells = read.get(spec.name)?.get(key)?.[value];
-        const counts = cells?.counts ?? [0];
-        const count = counts.reduce((sum, n) => sum + n, 0);
-        return spec.type === "histogram"
-          ? {
-            labels,
-            value: count,
-            histogram: { counts, sum: cells?.sum ?? 0, count },
-          }
-          : { labels, value: count };
-      })
-    ),
-  }));
-  const byName = new Map(metrics.map((metric) => [metric.spec.name, metric]));
-  return { at, metrics, get: (name) => byName.get(name) };
 
-  function merge(spec: MetricSpec, key: SeriesKey, offset: number): Cells {
-    const length = spec.type === "histogram" ? cellsPerValue(spec) - 1 : 1;
-    const counts = new Array<number>(length).fill(0);
-    let sum = 0;
-    for (const { stripe, base } of key.places) {
-      const cells = views[stripe]?.cells;
-      for (let i = 0; i < length; i++) {
-        const value = cells?.[base + offset + i] ?? 0;
-        counts[i] = spec.aggregate === "max"
-          ? Math.max(counts[i] ?? 0, value)
-          : (counts[i] ?? 0) + value;
+  /**
+   * Merges the stripes. Metrics are read in the reverse order of their
+   * declaration, so that a total that is declared before its parts is read after
+   * them, and what is derived by subtraction is never negative.
+   */
+  read(): StatsSnapshot {
+    const at = Date.now();
+    const mirrored = this.#series();
+    const scopes = { process: [PROCESS], mirror: mirrored };
+    const merged = new Map<string, Merged>();
+    for (let i = this.#specs.length - 1; i >= 0; i--) {
+      const spec = this.#specs[i] as MetricSpec; // i < length
+      if (spec.derive !== undefined) continue;
+      merged.set(spec.name, this.#merge(spec, i, scopes[spec.scope]));
+      // The reads of the next metric come after those of this one.
+      Atomics.add(this.#barrier, 0, 0);
+    }
+    const lookUp = new LookUp(this.#specs, merged);
+    const metrics = this.#specs.map((spec): MetricSnapshot => ({
+      spec,
+      series: scopes[spec.scope].flatMap((series) =>
+        (spec.label?.values ?? [undefined]).map((label, position) =>
+          seriesSnapshot(spec, series, label, position, lookUp)
+        )
+      ),
+    }));
+    const byName = new Map(metrics.map((metric) => [metric.spec.name, metric]));
+    return { at, metrics, get: (name) => byName.get(name) };
+  }
+
+  #series(): Series[] {
+    const { processCells, mirrorCells } = this.#layout;
+    const found = new Map<string, Series>();
+    this.#directory.forEach((values, position) => {
+      const base = processCells + position * mirrorCells;
+      if (position === OTHER_SERIES && this.#isUnused(base)) return;
+      const key = values.join("\0");
+      const known = found.get(key);
+      if (known !== undefined) {
+        known.bases.push(base);
+        return;
       }
-      if (spec.type === "histogram") {
-        sum += cells?.[base + offset + length] ?? 0;
-      }
-    }
-    return { counts, sum };
+      const labels = Object.fromEntries(
+        MIRROR_LABELS.map((name, i) => [name, values[i] ?? ""]),
+      );
+      found.set(key, { labels, bases: [base] });
+    });
+    return [...found.values()];
   }
 
-  function lookUp(key: SeriesKey, name: string, label?: string): number {
-    const spec = specs.find((s) => s.name === name);
-    const cells = read.get(name)?.get(key);
-    if (spec === undefined || cells === undefined) {
-      throw new RangeError(`Metric "${name}" has no cell to derive from`);
-    }
-    const values = spec.label?.values ?? [""];
-    return cells.reduce(
-      (total, { counts }, i) =>
-        label === undefined || values[i] === label
-          ? total + counts.reduce((sum, n) => sum + n, 0)
-          : total,
-      0,
-    );
-  }
-}
-
-function mirrorSeries(
-  layout: StatsLayout,
-  views: ReturnType<typeof stripeViews>[],
-): SeriesKey[] {
-  const decoder = new TextDecoder();
-  const keys = new Map<string, SeriesKey>();
-  views.forEach(({ count, labels: bytes }, stripe) => {
-    const used = Atomics.load(count, 0);
-    for (let index = 0; index < used; index++) {
-      const labels: Record<string, string> = {};
-      MIRROR_LABELS.forEach((name, i) => {
-        const at = labelOffset(index, i);
-        const length = bytes[at] ?? 0;
-        labels[name] = decoder.decode(bytes.slice(at + 1, at + 1 + length));
-      });
-      const id = JSON.stringify(labels);
-      const key = keys.get(id) ?? { labels, places: [] };
-      key.places.push({
-        stripe,
-        base: layout.processCells + index * layout.mirrorCells,
-      });
-      keys.set(id, key);
-    }
-  });
-  return [...keys.values()].filter((key) => !isUnusedOther(key));
-
-  /** The shared series exists in every stripe; it is shown once something is in it. */
-  function isUnusedOther(key: SeriesKey): boolean {
-    return key.places.every(({ stripe, base }) =>
-      base === layout.processCells &&
-      views[stripe]?.cells.subarray(base, base + layout.mirrorCells)
+  /** The shared series is always there; it is shown once something is in it. */
+  #isUnused(base: number): boolean {
+    return this.#stripes.every((cells) =>
+      cells.subarray(base, base + this.#layout.mirrorCells)
         .every((cell) => cell === 0)
+    );
+  }
+
+  #merge(spec: MetricSpec, index: number, series: readonly Series[]): Merged {
+    const { offset, cells: length, windowed } = this.#metrics[
+      index
+    ] as MetricLayout; // one for each spec
+    const epoch = Atomics.load(this.#control, WINDOW_EPOCH);
+    const stripes = this.#stripes.filter((_, i) =>
+      !windowed || Atomics.load(this.#control, STRIPE_EPOCHS + i) === epoch
+    );
+    return new Map(series.map((one) => {
+      const into = new Float64Array(length);
+      for (const cells of stripes) {
+        for (const base of one.bases) {
+          add(into, cells, base + offset, spec.aggregate === "max");
+        }
+      }
+      return [one, into];
+    }));
+  }
+}
+
+function add(
+  into: Float64Array,
+  cells: Float64Array,
+  from: number,
+  isMaximum: boolean,
+): void {
+  for (let i = 0; i < into.length; i++) {
+    const sum = into[i] as number;
+    const value = cells[from + i] as number;
+    into[i] = isMaximum ? Math.max(sum, value) : sum + value;
+  }
+}
+
+function seriesSnapshot(
+  spec: MetricSpec,
+  series: Series,
+  label: string | undefined,
+  position: number,
+  lookUp: LookUp,
+): SeriesSnapshot {
+  const labels = spec.label === undefined || label === undefined
+    ? series.labels
+    : { ...series.labels, [spec.label.name]: label };
+  if (spec.derive !== undefined) {
+    const get = (name: string, value?: string) =>
+      lookUp.sum(series, name, value);
+    return { labels, value: spec.derive(get, label) };
+  }
+  const cells = lookUp.cells(series, spec, position);
+  if (spec.type !== "histogram") return { labels, value: cells[0] ?? 0 };
+  const counts = Array.from(cells.subarray(0, -1));
+  const count = counts.reduce((sum, n) => sum + n, 0);
+  const sum = cells.at(-1) ?? 0;
+  return { labels, value: count, histogram: { counts, sum, count } };
+}
+
+/** The merged cells by name, for the metrics that derive from them. */
+class LookUp {
+  readonly #specs: ReadonlyMap<string, MetricSpec>;
+  readonly #merged: ReadonlyMap<string, Merged>;
+
+  constructor(
+    specs: readonly MetricSpec[],
+    merged: ReadonlyMap<string, Merged>,
+  ) {
+    this.#specs = new Map(specs.map((spec) => [spec.name, spec]));
+    this.#merged = merged;
+  }
+
+  /** One value of the label. */
+  cells(series: Series, spec: MetricSpec, position: number): Float64Array {
+    const all = this.#merged.get(spec.name)?.get(series);
+    if (all === undefined) {
+      throw new RangeError(
+        `Metric "${spec.name}" has no cells to derive from in this series`,
+      );
+    }
+    const length = cellsPerValue(spec);
+    return all.subarray(position * length, (position + 1) * length);
+  }
+
+  /** Of one value of the label, or over all; a histogram gives its count. */
+  sum(series: Series, name: string, label?: string): number {
+    const spec = this.#specs.get(name);
+    if (spec === undefined) {
+      throw new RangeError(`Metric "${name}" is not declared`);
+    }
+    return (spec.label?.values ?? [undefined]).reduce(
+      (total, value, position) => {
+        if (label !== undefined && value !== label) return total;
+        const cells = this.cells(series, spec, position);
+        const counts = spec.type === "histogram"
+          ? cells.subarray(0, -1)
+          : cells;
+        return total + counts.reduce((sum, n) => sum + n, 0);
+      },
+      0,
     );
   }
 }

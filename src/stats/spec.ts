@@ -18,8 +18,13 @@ export interface MetricSpec {
   };
   /** Histograms only: upper bounds in base units, ascending, without +Inf. */
   readonly buckets?: readonly number[];
-  /** How stripes combine; gauges only. Default `sum`. */
+  /** How stripes combine; gauges only, "max" for values not below 0. Default "sum". */
   readonly aggregate?: "sum" | "max";
+  /**
+   * Gauges with `aggregate: "max"` only: the maximum of the window that RESET
+   * MIRROR_STATS begins anew. Written through `Stripe.maximum`.
+   */
+  readonly windowed?: boolean;
   /** Kept for SHOW, left out by exporters. */
   readonly internal?: boolean;
   /**
@@ -35,32 +40,62 @@ export interface MetricSpec {
 }
 
 const NAME = /^[a-z][a-z0-9_]*$/;
+/** `le` is the label of a histogram's buckets. */
+const RESERVED_LABELS: readonly string[] = [...MIRROR_LABELS, "le"];
 
 /** @throws {TypeError} naming what is wrong with `spec`. */
 export function checkSpec(spec: MetricSpec): void {
-  const problem = !NAME.test(spec.name)
-    ? "is not a metric name"
-    : spec.help.trim() === ""
-    ? "has no help text"
-    : spec.type === "counter" && !spec.name.endsWith("_total")
-    ? "is a counter and must end in _total"
-    : spec.type !== "counter" && spec.name.endsWith("_total")
-    ? "ends in _total and is not a counter"
-    : spec.label !== undefined && spec.label.values.length === 0
-    ? "has a label without values"
-    : spec.type === "histogram"
-    ? bucketProblem(spec.buckets)
-    : undefined;
+  const problem = nameProblem(spec) ?? labelProblem(spec.label) ??
+    valueProblem(spec);
   if (problem !== undefined) {
     throw new TypeError(`Metric "${spec.name}" ${problem}`);
   }
 }
 
-function bucketProblem(buckets: readonly number[] | undefined) {
+type Problem = string | undefined;
+
+function nameProblem({ name, help, type }: MetricSpec): Problem {
+  if (!NAME.test(name)) return "is not a metric name";
+  if (help.trim() === "") return "has no help text";
+  if (type === "counter" && !name.endsWith("_total")) {
+    return "is a counter and must end in _total";
+  }
+  if (type !== "counter" && name.endsWith("_total")) {
+    return "ends in _total and is not a counter";
+  }
+}
+
+function labelProblem(label: MetricSpec["label"]): Problem {
+  if (label === undefined) return undefined;
+  if (!NAME.test(label.name)) return `has the ill-named label "${label.name}"`;
+  if (RESERVED_LABELS.includes(label.name)) {
+    return `has the label "${label.name}", which is taken`;
+  }
+  if (label.values.length === 0) return "has a label without values";
+  const twice = label.values.find((v, i) => label.values.indexOf(v) !== i);
+  if (twice !== undefined) return `has the label value "${twice}" twice`;
+}
+
+function valueProblem(spec: MetricSpec): Problem {
+  const { type, buckets, aggregate, windowed, derive } = spec;
+  if (aggregate !== undefined && type !== "gauge") {
+    return "has an aggregate and is not a gauge";
+  }
+  if (windowed && (aggregate !== "max" || derive)) {
+    return 'is windowed and not a gauge with cells and the aggregate "max"';
+  }
+  if (type !== "histogram") {
+    return buckets && "has buckets and is not a histogram";
+  }
+  if (derive) return "is a histogram and can't be derived";
   if (buckets === undefined || buckets.length === 0) return "has no buckets";
-  return buckets.some((bound, i) => i > 0 && bound <= (buckets[i - 1] ?? 0))
-    ? "has buckets that do not ascend"
-    : undefined;
+  if (buckets.some((bound) => !Number.isFinite(bound))) {
+    return "has a bucket without a finite bound";
+  }
+  const ascends = buckets.every((bound, i) =>
+    i === 0 || bound > (buckets[i - 1] ?? 0)
+  );
+  return ascends ? undefined : "has buckets that do not ascend";
 }
 
 /** Cells of one label value of a metric: a histogram has its buckets, the overflow and the sum. */

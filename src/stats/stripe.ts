@@ -1,14 +1,14 @@
+import { Directory, type MirrorLabels } from "./directory.ts";
+import { HistogramHandle } from "./histogram.ts";
 import {
-  LABEL_BYTES,
-  labelOffset,
+  cellsView,
+  controlView,
+  type MetricLayout,
   type StatsLayout,
-  stripeViews,
+  STRIPE_EPOCHS,
+  WINDOW_EPOCH,
 } from "./layout.ts";
-
-const encoder = new TextEncoder();
-
-/** The values of the shared series that takes what the bound on series refuses. */
-export const OTHER = "other";
+import { MaximumHandle } from "./maximum.ts";
 
 /**
  * One worker's part of the registry, which only that worker writes. A count is
@@ -21,24 +21,26 @@ export class Stripe {
   /** Base of the series without labels. */
   readonly process = 0;
   readonly #layout: StatsLayout;
-  readonly #count: Int32Array;
-  readonly #labels: Uint8Array;
   readonly #control: Int32Array;
-  readonly #series = new Map<string, number>();
+  readonly #directory: Directory;
+  /** The control word that says of which window this stripe's maxima are. */
+  readonly #epochWord: number;
+  #epoch: number;
+  /** Of this thread only, so that a barrier takes no cache line from another. */
+  readonly #barrier = new Int32Array(new SharedArrayBuffer(4));
 
   constructor(layout: StatsLayout, index: number) {
-    if (index < 0 || index >= layout.stripes) {
+    if (!(index >= 0 && index < layout.stripes)) {
       throw new RangeError(
         `Stripe ${index} asked for, there are ${layout.stripes}`,
       );
     }
-    const views = stripeViews(layout, index);
-    this.cells = views.cells;
+    this.cells = cellsView(layout, index);
     this.#layout = layout;
-    this.#count = views.count;
-    this.#labels = views.labels;
-    this.#control = views.control;
-    if (Atomics.load(this.#count, 0) === 0) this.series([OTHER, OTHER, OTHER]);
+    this.#control = controlView(layout);
+    this.#directory = new Directory(layout);
+    this.#epochWord = STRIPE_EPOCHS + index;
+    this.#epoch = Atomics.load(this.#control, this.#epochWord);
   }
 
   /** The metric's first cell, relative to its series. @throws {RangeError} if it is not declared. */
@@ -46,9 +48,17 @@ export class Stripe {
     return this.#metric(name).offset;
   }
 
-  /** A histogram's handle, to be resolved once. `value` selects the enumerated label. */
+  /**
+   * A histogram's handle, to be resolved once.
+   *
+   * @param value position in the enumerated label.
+   * @throws {RangeError} if it is not declared, or no histogram.
+   */
   histogram(name: string, value = 0): HistogramHandle {
     const { offset, buckets } = this.#metric(name);
+    if (buckets.length === 0) {
+      throw new RangeError(`Metric "${name}" is not a histogram`);
+    }
     return new HistogramHandle(
       this.cells,
       offset + value * (buckets.length + 2),
@@ -57,78 +67,72 @@ export class Stripe {
   }
 
   /**
-   * Finds or creates the series of these labels, longer values cut to 63 bytes.
+   * The handle of a windowed gauge, to be resolved once.
    *
-   * @returns its base in `cells`; beyond the bound that of the shared `other`.
+   * @param value position in the enumerated label.
+   * @throws {RangeError} if it is not declared, or not windowed.
    */
-  series(
-    labels: readonly [database: string, mirror: string, user: string],
-  ): number {
-    const key = labels.join("\0");
-    const known = this.#series.get(key);
-    if (known !== undefined) return known;
-    const index = Atomics.load(this.#count, 0);
-    const { maxSeries, processCells, mirrorCells } = this.#layout;
-    // Series 0 is "other". Refused keys are not remembered: they are unbounded.
-    if (index >= maxSeries) return processCells;
-    labels.forEach((label, i) => {
-      const encoded = encoder.encode(label).subarray(0, LABEL_BYTES - 1);
-      const at = labelOffset(index, i);
-      this.#labels[at] = encoded.length;
-      this.#labels.set(encoded, at + 1);
-    });
-    Atomics.store(this.#count, 0, index + 1);
-    const base = processCells + index * mirrorCells;
-    this.#series.set(key, base);
-    return base;
+  maximum(name: string, value = 0): MaximumHandle {
+    const { offset, windowed } = this.#metric(name);
+    if (!windowed) throw new RangeError(`Metric "${name}" is not windowed`);
+    return new MaximumHandle(this, offset + value);
   }
 
-  /** The bases of all series that carry labels, the shared `other` among them. */
-  *allSeries(): Iterable<number> {
-    const count = Atomics.load(this.#count, 0);
-    for (let i = 0; i < count; i++) {
-      yield this.#layout.processCells + i * this.#layout.mirrorCells;
-    }
+  /**
+   * Finds or creates the series of these labels, longer values cut to 63 bytes.
+   * For once per session, not once per count.
+   *
+   * @returns its base in `cells`; beyond the bound on series that of the shared "other".
+   */
+  series(labels: MirrorLabels): number {
+    return this.#base(this.#directory.series(labels));
   }
 
   /** Goes up by one with each RESET MIRROR_STATS. */
   resetEpoch(): number {
-    return Atomics.load(this.#control, 0);
+    return Atomics.load(this.#control, WINDOW_EPOCH);
   }
 
-  #metric(name: string) {
+  /** Makes the windowed gauges start over if a new window has begun. */
+  syncWindow(): void {
+    const epoch = this.resetEpoch();
+    if (epoch === this.#epoch) return;
+    this.#epoch = epoch;
+    for (const metric of this.#layout.metrics) {
+      if (metric.windowed) this.#clear(metric);
+    }
+    Atomics.store(this.#control, this.#epochWord, epoch);
+  }
+
+  /**
+   * What was counted before is seen by others before what is counted after. For
+   * a total and its part that one worker counts in a row: aarch64 may make
+   * plain stores visible in another order, and a part must not be ahead.
+   */
+  fence(): void {
+    Atomics.add(this.#barrier, 0, 0);
+  }
+
+  #clear({ scope, offset, cells }: MetricLayout): void {
+    if (scope === "process") {
+      this.cells.fill(0, offset, offset + cells);
+      return;
+    }
+    for (let series = 0; series < this.#layout.maxSeries; series++) {
+      const from = this.#base(series) + offset;
+      this.cells.fill(0, from, from + cells);
+    }
+  }
+
+  #base(series: number): number {
+    return this.#layout.processCells + series * this.#layout.mirrorCells;
+  }
+
+  #metric(name: string): MetricLayout {
     const metric = this.#layout.metrics.find((m) => m.name === name);
     if (metric === undefined) {
       throw new RangeError(`Metric "${name}" is not declared`);
     }
     return metric;
-  }
-}
-
-/** Cells of a histogram: one for each bucket, the overflow, the sum. */
-export class HistogramHandle {
-  readonly #cells: Float64Array;
-  readonly #offset: number;
-  readonly #bounds: Float64Array;
-
-  constructor(cells: Float64Array, offset: number, bounds: readonly number[]) {
-    this.#cells = cells;
-    this.#offset = offset;
-    this.#bounds = new Float64Array(bounds);
-  }
-
-  /** Counts `value`, in base units. Allocates nothing. */
-  observe(series: number, value: number): void {
-    const bounds = this.#bounds;
-    let low = 0;
-    let high = bounds.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (value <= (bounds[middle] as number)) high = middle;
-      else low = middle + 1;
-    }
-    const base = series + this.#offset;
-    (this.#cells[base + low] as number)++;
-    (this.#cells[base + bounds.length + 1] as number) += value;
   }
 }

@@ -8,7 +8,9 @@ export type PackedSqlstate = number;
 /** More than `ZZZZZ`: an error that came without a proper SQLSTATE. */
 export const INVALID_SQLSTATE: PackedSqlstate = 36 ** 5;
 
-const FIELD_SQLSTATE = 0x43; // C, manual chapter "Error and Notice Message Fields"
+// Manual chapter "Error and Notice Message Fields".
+const FIELD_SQLSTATE = 0x43; // C
+const FIELD_SEVERITY = 0x56; // V, not localized
 
 /** Packs the five bytes at `at`. */
 export function packSqlstate(bytes: Uint8Array, at: number): PackedSqlstate {
@@ -34,17 +36,28 @@ export function unpackSqlstate(packed: PackedSqlstate): string {
 
 /** The SQLSTATE of an ErrorResponse or NoticeResponse body. */
 export function sqlstateOf(body: Uint8Array, length: number): PackedSqlstate {
+  const at = fieldStart(body, length, FIELD_SQLSTATE);
+  return at >= 0 && body[at + 5] === 0
+    ? packSqlstate(body, at)
+    : INVALID_SQLSTATE;
+}
+
+/** Whether an ErrorResponse ends the session: severity FATAL or PANIC. */
+export function isFatal(body: Uint8Array, length: number): boolean {
+  const letter = body[fieldStart(body, length, FIELD_SEVERITY)];
+  return letter === 0x46 || letter === 0x50; // F, P
+}
+
+/** Where the field's text begins; -1 if it is missing or cut off. */
+function fieldStart(body: Uint8Array, length: number, field: number): number {
   let at = 0;
   while (at < length && body[at] !== 0) {
-    const field = body[at++];
-    const end = body.indexOf(0, at);
-    if (end < 0 || end >= length) return INVALID_SQLSTATE;
-    if (field === FIELD_SQLSTATE) {
-      return end - at === 5 ? packSqlstate(body, at) : INVALID_SQLSTATE;
-    }
+    const end = body.indexOf(0, at + 1);
+    if (end < 0 || end >= length) return -1;
+    if (body[at] === field) return at + 1;
     at = end + 1;
   }
-  return INVALID_SQLSTATE;
+  return -1;
 }
 
 /** Packs a literal such as `"57014"`, for constants. */

@@ -33,6 +33,8 @@ export interface Ledger {
   readonly dropped: Readonly<Record<string, number>>;
   readonly failed: Readonly<Record<string, number>>;
   readonly queryErrors: number;
+  /** Statements by result. */
+  readonly statements: Readonly<Record<string, number>>;
 }
 
 /** A proxy in this process, its log kept. */
@@ -104,10 +106,10 @@ ${options.more ?? ""}`;
     const series = (name: string) => snapshot.get(name)?.series ?? [];
     const sum = (name: string) =>
       series(name).reduce((total, { value }) => total + value, 0);
-    const byReason = (name: string) => {
+    const byType = (name: string, label: string) => {
       const result: Record<string, number> = {};
       for (const { labels, value } of series(name)) {
-        const reason = labels.reason ?? "";
+        const reason = labels[label] ?? "";
         if (value > 0) result[reason] = (result[reason] ?? 0) + value;
       }
       return result;
@@ -116,10 +118,11 @@ ${options.more ?? ""}`;
       seen: sum("mirror_requests_total"),
       replayed: sum("mirror_requests_mirrored_total"),
       pending: sum("mirror_pending_requests"),
-      excluded: byReason("mirror_requests_excluded_total"),
-      dropped: byReason("mirror_requests_dropped_total"),
-      failed: byReason("mirror_requests_failed_total"),
-      queryErrors: sum("mirror_query_errors_total"),
+      excluded: byType("mirror_requests_excluded_total", "reason"),
+      dropped: byType("mirror_requests_dropped_total", "reason"),
+      failed: byType("mirror_requests_failed_total", "reason"),
+      queryErrors: byType("mirror_errors_total", "type").query ?? 0,
+      statements: byType("mirror_statements_total", "result"),
     };
   }
 

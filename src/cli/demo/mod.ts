@@ -10,6 +10,7 @@ import postgres from "postgres";
 import type { StatsSnapshot } from "../../stats/mod.ts";
 import type { Cluster } from "./cluster.ts";
 import { DEMO_ADMIN_PASSWORD, demoConfig } from "./demo_config.ts";
+import { Guard } from "./guard.ts";
 import { createOutput, type Output } from "./output.ts";
 import { type DemoReport, reportOf } from "./report.ts";
 import { SHOP_DATABASE, tableChecksums } from "./schema.ts";
@@ -61,6 +62,7 @@ export async function demo(
   await using servers = await startShopPair();
   const { primary, mirror } = servers;
   const folder = await Deno.makeTempDir({ prefix: "pgdog-mirror-demo-" });
+  const guard = Guard.start(folder);
   using interrupt = onInterrupt();
   let proxy: DemoProxy | undefined;
   try {
@@ -86,7 +88,7 @@ export async function demo(
     return report;
   } finally {
     await proxy?.stop();
-    await Deno.remove(folder, { recursive: true });
+    await guard.release();
   }
 }
 

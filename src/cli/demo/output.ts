@@ -12,12 +12,15 @@ export interface Stream {
 }
 
 const INTERVAL_MS = 5_000;
+const DEFAULT_COLUMNS = 80;
 /** Back to the line's begin, and clear it (ECMA-48: CR, EL). */
 const REWIND = "\r\x1b[2K";
 
+/** @param columns of the terminal: only a line that fits can be replaced. */
 export function createOutput(
   stream: Stream,
   now: () => number = () => performance.now(),
+  columns: () => number = terminalColumns,
 ): Output {
   const terminal = stream.isTerminal();
   let unfinished = false;
@@ -35,7 +38,7 @@ export function createOutput(
     },
     progress(text) {
       if (terminal) {
-        write(REWIND + text);
+        write(REWIND + [...text].slice(0, columns() - 1).join(""));
         unfinished = true;
       } else if (now() - lastProgress >= INTERVAL_MS) {
         write(`${text}\n`);
@@ -43,4 +46,12 @@ export function createOutput(
       }
     },
   };
+}
+
+function terminalColumns(): number {
+  try {
+    return Deno.consoleSize().columns || DEFAULT_COLUMNS;
+  } catch {
+    return DEFAULT_COLUMNS;
+  }
 }

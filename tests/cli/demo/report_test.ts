@@ -1,14 +1,48 @@
 import assert from "node:assert/strict";
-import { METRICS } from "../../../plugins/mirror_stats/metrics.ts";
 import { reportOf } from "../../../src/cli/demo/report.ts";
 import { summaryText } from "../../../src/cli/demo/summary.ts";
 import {
+  DROPPED,
   Dropped,
+  EXCLUDED,
   Excluded,
+  FAILED,
   Failed,
+  type MetricSpec,
   Registry,
   Stripe,
 } from "../../../src/stats/mod.ts";
+
+const ERROR_TYPES = ["connection", "query", "timeout", "buffer_full"];
+
+function spec(
+  name: string,
+  more: Partial<MetricSpec> = {},
+): MetricSpec {
+  return { name, help: name, type: "counter", scope: "mirror", ...more };
+}
+
+const reason = (values: readonly string[]) => ({
+  label: { name: "reason", values },
+});
+
+/** What the report reads, as mirror_stats declares it. */
+const METRICS: readonly MetricSpec[] = [
+  spec("mirror_requests_total"),
+  spec("mirror_requests_excluded_total", reason(EXCLUDED)),
+  spec("mirror_requests_dropped_total", reason(DROPPED)),
+  spec("mirror_requests_mirrored_total"),
+  spec("mirror_requests_failed_total", reason(FAILED)),
+  spec("mirror_pending_requests", { type: "gauge" }),
+  spec("mirror_errors_total", {
+    label: { name: "type", values: ERROR_TYPES },
+  }),
+  spec("statement_duration_seconds", {
+    type: "histogram",
+    label: { name: "target", values: ["primary", "mirror"] },
+    buckets: [0.0005, 0.001, 0.0025],
+  }),
+];
 
 /** 20 transactions of two users: 2 excluded, 3 dropped, 9 replayed, 2 failed. */
 function sample() {
@@ -31,7 +65,10 @@ function sample() {
   count(a, "mirror_requests_dropped_total", 3, Dropped.queueFull);
   count(a, "mirror_requests_mirrored_total", 9);
   count(a, "mirror_requests_failed_total", 2, Failed.timeout);
-  count(a, "mirror_query_errors_total", 5);
+  count(a, "mirror_pending_requests", 4);
+  for (const [type, n] of [[1, 5], [2, 2], [3, 3]] as const) {
+    count(a, "mirror_errors_total", n, type);
+  }
   return registry.snapshot();
 }
 

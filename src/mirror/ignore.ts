@@ -1,0 +1,23 @@
+import type { Shape } from "../sql/shape.ts";
+import { RESULTS } from "../stats/mod.ts";
+import type { IgnoreRule } from "./target.ts";
+
+/** Joins the `[[ignore]]` rules into one question; the first rule that fits answers. */
+export function createIgnore(rules: readonly IgnoreRule[]) {
+  return (
+    shape: Shape,
+    result: number,
+    mirrorSqlstate: string,
+    primarySqlstate: string,
+  ): boolean =>
+    rules.some((rule) =>
+      (rule.fingerprint === undefined ||
+        rule.fingerprint === shape.fingerprint) &&
+      (rule.sqlstate === undefined ||
+        rule.sqlstate === mirrorSqlstate ||
+        rule.sqlstate === primarySqlstate) &&
+      (rule.class === undefined ||
+        `mismatch_${rule.class}` === RESULTS[result]) &&
+      Date.now() < rule.until
+    );
+}

@@ -1,0 +1,147 @@
+import type { Shape } from "../sql/shape.ts";
+import { Result } from "../stats/ledger.ts";
+import { unpackSqlstate } from "../wire/mod.ts";
+import {
+  KIND_ERROR,
+  KIND_MASK,
+  STATEMENT_KIND,
+  STATEMENT_SQLSTATE,
+} from "../digest/mod.ts";
+import type { Writer } from "./commit_order.ts";
+import { compare, type Reply } from "./compare.ts";
+import type { StatementPair } from "./replay.ts";
+import type { Target } from "./target.ts";
+import { exampleValues } from "./example_values.ts";
+import type { Transaction } from "./transaction.ts";
+
+/** Cycles shorter than this say nothing of a connection's floor. */
+const MIN_FLOOR_US = 1;
+
+/**
+ * Compares the statements of one session, and counts what comes of it. One for
+ * each lane: it knows what the lane's transaction has seen so far.
+ */
+export class Judge {
+  /** Statements of the transaction that failed on the mirror only. */
+  errorsOnMirror = 0;
+  /** SQLSTATE of the first of them. */
+  firstError: string | undefined;
+  readonly #target: Target;
+  readonly #series: number;
+  readonly #session: number;
+  #transaction: Transaction | undefined;
+  #writer: Writer | undefined;
+  #failedBefore = false;
+  /** The shortest times seen, a connection's round trip and the server's least work: what every statement pays. */
+  #primaryFloorUs = Infinity;
+  #mirrorFloorUs = Infinity;
+
+  constructor(target: Target, series: number, session: number) {
+    this.#target = target;
+    this.#series = series;
+    this.#session = session;
+  }
+
+  /** A transaction's replay begins. */
+  begin(transaction: Transaction, writer: Writer | undefined): void {
+    this.#transaction = transaction;
+    this.#writer = writer;
+    this.#failedBefore = false;
+    this.errorsOnMirror = 0;
+    this.firstError = undefined;
+  }
+
+  /** Judges one statement. */
+  pair(pair: StatementPair, nowUs: number): void {
+    const { probes, table, settings, ignored } = this.#target;
+    let result = this.#result(pair, nowUs);
+    if (
+      result >= Result.mismatchRows &&
+      ignored(
+        pair.shape,
+        result,
+        sqlstateOf(pair.mirror),
+        sqlstateOf(pair.primary),
+      )
+    ) result = Result.skippedIgnored;
+    if (result === Result.mismatchErrorOnMirror) {
+      this.errorsOnMirror++;
+      this.firstError ??= sqlstateOf(pair.mirror);
+    }
+    if (
+      result === Result.mismatchErrorOnMirror ||
+      result === Result.mismatchErrorOnPrimary ||
+      result === Result.mismatchSqlstate ||
+      result === Result.noiseConcurrency || result === Result.skippedIgnored
+    ) this.#failedBefore = true;
+    probes.statementCompared(this.#series, result, pair.primaryUs / 1e6);
+    if (pair.primaryUs >= MIN_FLOOR_US) {
+      this.#primaryFloorUs = Math.min(this.#primaryFloorUs, pair.primaryUs);
+    }
+    if (pair.mirrorUs >= MIN_FLOOR_US) {
+      this.#mirrorFloorUs = Math.min(this.#mirrorFloorUs, pair.mirrorUs);
+    }
+    table.add({
+      shape: pair.shape,
+      result,
+      primary: pair.primary,
+      mirror: pair.mirror,
+      primaryUs: above(pair.primaryUs, this.#primaryFloorUs),
+      mirrorUs: above(pair.mirrorUs, this.#mirrorFloorUs),
+      session: this.#session,
+      values: () =>
+        settings.examples === "clear" && this.#transaction !== undefined
+          ? exampleValues(this.#transaction.bytes)
+          : null,
+    });
+  }
+
+  #result(pair: StatementPair, nowUs: number): number {
+    const { primary, mirror, shape } = pair;
+    // One side was skipping to Sync behind an error that is counted already.
+    if (primary === undefined || mirror === undefined) {
+      return this.#failedBefore ? Result.skippedCascade : this.#lone(mirror);
+    }
+    return compare(primary, mirror, {
+      mode: this.#target.settings.compare,
+      shape,
+      failedBefore: this.#failedBefore,
+      ties: pair.ties,
+      concurrentWrite: () => this.#concurrentWrite(shape, pair, nowUs),
+    });
+  }
+
+  /** A result on one side only, without an error before it. */
+  #lone(mirror: Reply | undefined): number {
+    if (mirror === undefined) return Result.mismatchRowCount;
+    return isError(mirror)
+      ? Result.mismatchErrorOnMirror
+      : Result.mismatchRowCount;
+  }
+
+  #concurrentWrite(shape: Shape, pair: StatementPair, nowUs: number): boolean {
+    const { order } = this.#target;
+    const startUs = this.#transaction?.startUs ?? 0;
+    return order.mayDiffer(
+      shape.reads,
+      startUs + pair.cycleStartUs,
+      startUs + pair.cycleEndUs,
+      nowUs,
+      this.#writer,
+    );
+  }
+}
+
+function above(us: number, floorUs: number): number {
+  return Math.max(0, us - floorUs);
+}
+
+function sqlstateOf(reply: Reply | undefined): string {
+  const packed = reply?.words[reply.at + STATEMENT_SQLSTATE] ?? 0;
+  return packed === 0 ? "00000" : unpackSqlstate(packed);
+}
+
+function isError(reply: Reply): boolean {
+  return ((reply.words[reply.at + STATEMENT_KIND] as number) & KIND_MASK) ===
+    KIND_ERROR;
+}

@@ -1,0 +1,107 @@
+import {
+  FLAG_COPY_IN,
+  KIND_ERROR,
+  KIND_MASK,
+  STATEMENT_COMPLETE,
+  STATEMENT_KIND,
+  STATEMENT_TAG,
+  STATEMENT_WORDS,
+} from "../digest/mod.ts";
+import {
+  CYCLE_BYTES,
+  CYCLE_LATENCY,
+  CYCLE_START,
+  CYCLE_STATEMENTS,
+  CYCLE_WORDS,
+} from "../ring/mod.ts";
+import { OTHER_SHAPE, type Shape } from "../sql/shape.ts";
+import type { CommitOrder, Turn } from "./commit_order.ts";
+import type { SessionStatements } from "./session_statements.ts";
+import { isWritingTag } from "./tags.ts";
+import { cycleCount, type Transaction } from "./transaction.ts";
+
+/** Records hold whole microseconds, cut off: a sum of two may be so much too early. */
+const ROUNDING_US = 2;
+
+/** What is known of a transaction's statements before it is replayed. */
+export interface Plan {
+  /** For each cycle the shapes of its results, in order. */
+  readonly shapes: readonly (readonly Shape[])[];
+  /** For each cycle what it has to wait for. */
+  readonly turns: readonly Turn[];
+  /** Its place among the writers; undefined if it wrote nothing. */
+  readonly writer: Parameters<CommitOrder["begin"]>[0] | undefined;
+  /** No statement changes data, definitions or session state. */
+  readonly readOnly: boolean;
+}
+
+/** Follows the session's statements through `transaction`, and says where it stands among the writers. */
+export function planTransaction(
+  transaction: Transaction,
+  session: SessionStatements,
+): Plan {
+  const { bytes, cycles, statements, startUs, endUs } = transaction;
+  const count = cycleCount(transaction);
+  const shapes: (readonly Shape[])[] = [];
+  const turns: Turn[] = [];
+  const moments: { committed: number; completed: number }[] = [];
+  let relations: Set<string> | undefined;
+  let offset = 0;
+  let statement = 0;
+  /** Not before this was the cycle that commits begun. */
+  let earliestUs = startUs;
+  let answeredUs = startUs;
+  for (let i = 0; i < count; i++) {
+    const word = (at: number) => cycles[i * CYCLE_WORDS + at] as number;
+    const cycleShapes = session.cycle(
+      bytes,
+      offset,
+      offset + word(CYCLE_BYTES),
+    );
+    offset += word(CYCLE_BYTES);
+    shapes.push(cycleShapes);
+    const sentUs = startUs + word(CYCLE_START);
+    earliestUs = Math.max(sentUs, answeredUs);
+    answeredUs = sentUs + word(CYCLE_LATENCY);
+    let committed = 0;
+    for (let j = 0; j < word(CYCLE_STATEMENTS); j++, statement++) {
+      const shape = cycleShapes[j] ?? OTHER_SHAPE;
+      const at = statement * STATEMENT_WORDS;
+      if (!wrote(statements, at, shape)) continue;
+      relations ??= new Set();
+      for (const relation of shape.writes) relations.add(relation);
+      committed = sentUs + ROUNDING_US +
+        (statements[at + STATEMENT_COMPLETE] as number);
+    }
+    // BEGIN and COMMIT see nothing: they need not wait.
+    const control = cycleShapes.every(({ kind }) => kind === "transaction");
+    moments.push({ committed, completed: control ? 0 : sentUs });
+  }
+  const key = relations === undefined
+    ? Infinity
+    : count > 1
+    ? earliestUs
+    : endUs;
+  for (const { committed, completed } of moments) {
+    turns.push({
+      committedBeforeUs: committed,
+      completedBeforeUs: completed,
+      key,
+    });
+  }
+  const readOnly = relations === undefined &&
+    shapes.every((cycle) =>
+      cycle.every(({ kind }) => kind === "read" || kind === "transaction")
+    );
+  const writer = relations && { startUs, earliestUs, endUs, key, relations };
+  return { shapes, turns, writer, readOnly };
+}
+
+/** By its command tag, by its text (a SELECT may write through WITH), or because it takes locks. */
+function wrote(statements: Uint32Array, at: number, shape: Shape): boolean {
+  const kind = statements[at + STATEMENT_KIND] as number;
+  if ((kind & KIND_MASK) === KIND_ERROR) return false;
+  return shape.kind === "dml" || shape.kind === "ddl" || shape.locks ||
+    (kind & FLAG_COPY_IN) !== 0 ||
+    isWritingTag(statements[at + STATEMENT_TAG] as number);
+}

@@ -1,0 +1,99 @@
+import type { ShapeCache } from "../sql/shape_cache.ts";
+import { OTHER_SHAPE, type Shape } from "../sql/shape.ts";
+import {
+  BIND,
+  CLOSE,
+  DESCRIBE,
+  EXECUTE,
+  Framer,
+  FUNCTION_CALL,
+  PARSE,
+  QUERY,
+} from "../wire/mod.ts";
+
+const decoder = new TextDecoder();
+const STATEMENT = 0x53; // S, in Close and Describe
+const MAX_NAMES = 10_000;
+const framer = new Framer();
+
+/** Knows which statement each Execute of a session runs, by following its Parse and Bind messages. */
+export class SessionStatements {
+  readonly #shapes: ShapeCache;
+  readonly #statements = new Map<string, Shape>();
+  readonly #portals = new Map<string, Shape>();
+
+  constructor(shapes: ShapeCache) {
+    this.#shapes = shapes;
+  }
+
+  /**
+   * Follows the client messages of one cycle, `bytes[from, to)`.
+   *
+   * @returns the shape of each result that the server will give, in order.
+   */
+  cycle(bytes: Uint8Array, from: number, to: number): readonly Shape[] {
+    framer.reset();
+    const results: Shape[] = [];
+    let described = OTHER_SHAPE;
+    for (let at = from; at < to;) {
+      at = framer.step(bytes, at, to);
+      if (!framer.finished) break;
+      const body = framer.bodyStart;
+      switch (framer.type) {
+        case QUERY: {
+          const shapes = this.#shapes.get(bytes, body, at - 1);
+          if (results.length === 0 && at === to) return shapes;
+          results.push(...shapes);
+          break;
+        }
+        case PARSE: {
+          const text = behind(bytes, body);
+          const shape =
+            this.#shapes.get(bytes, text, behind(bytes, text) - 1)[0];
+          described = shape ?? OTHER_SHAPE;
+          this.#set(this.#statements, name(bytes, body), described);
+          break;
+        }
+        case BIND: {
+          const statement = name(bytes, behind(bytes, body));
+          described = this.#statements.get(statement) ?? OTHER_SHAPE;
+          this.#set(this.#portals, name(bytes, body), described);
+          break;
+        }
+        case DESCRIBE:
+          described =
+            (bytes[body] === STATEMENT ? this.#statements : this.#portals).get(
+              name(bytes, body + 1),
+            ) ?? OTHER_SHAPE;
+          break;
+        case EXECUTE:
+          results.push(this.#portals.get(name(bytes, body)) ?? OTHER_SHAPE);
+          break;
+        case FUNCTION_CALL:
+          results.push(OTHER_SHAPE);
+          break;
+        case CLOSE:
+          (bytes[body] === STATEMENT ? this.#statements : this.#portals)
+            .delete(name(bytes, body + 1));
+      }
+    }
+    // A failed Parse or a lone Describe is a result, too.
+    if (results.length === 0) results.push(described);
+    return results;
+  }
+
+  #set(map: Map<string, Shape>, key: string, shape: Shape): void {
+    if (map.size < MAX_NAMES || map.has(key)) map.set(key, shape);
+  }
+}
+
+/** The position behind the zero byte of the string at `from`. */
+function behind(bytes: Uint8Array, from: number): number {
+  const end = bytes.indexOf(0, from);
+  return end < 0 ? bytes.length : end + 1;
+}
+
+function name(bytes: Uint8Array, from: number): string {
+  if (bytes[from] === 0) return "";
+  return decoder.decode(bytes.slice(from, behind(bytes, from) - 1));
+}

@@ -1,0 +1,75 @@
+/**
+ * Functions whose result depends on the moment, the session, the server or
+ * chance (manual, "Functions and Operators": date/time, UUID, sequence,
+ * system information and administration functions). A statement that calls one
+ * may give other rows on an equal server.
+ */
+export const VOLATILE_FUNCTIONS: ReadonlySet<string> = new Set([
+  // Time
+  "now",
+  "clock_timestamp",
+  "statement_timestamp",
+  "transaction_timestamp",
+  "timeofday",
+  "age", // of one argument: from today on
+  // Chance
+  "random",
+  "random_normal",
+  "setseed",
+  "gen_random_uuid",
+  "gen_random_bytes",
+  "uuidv4",
+  "uuidv7",
+  "uuid_generate_v1",
+  "uuid_generate_v1mc",
+  "uuid_generate_v4",
+  // Sequences
+  "nextval",
+  "currval",
+  "lastval",
+  "setval",
+  // Transactions and write-ahead log
+  "txid_current",
+  "txid_current_if_assigned",
+  "txid_current_snapshot",
+  "txid_snapshot_xmin",
+  "txid_snapshot_xmax",
+  "txid_status",
+  "pg_current_xact_id",
+  "pg_current_xact_id_if_assigned",
+  "pg_current_snapshot",
+  "pg_snapshot_xmin",
+  "pg_snapshot_xmax",
+  "pg_current_wal_lsn",
+  "pg_current_wal_insert_lsn",
+  "pg_current_wal_flush_lsn",
+  "pg_last_wal_replay_lsn",
+  "pg_last_wal_receive_lsn",
+  "pg_last_xact_replay_timestamp",
+  "pg_export_snapshot",
+  // Session and server
+  "pg_backend_pid",
+  "pg_blocking_pids",
+  "pg_conf_load_time",
+  "pg_postmaster_start_time",
+  "pg_is_in_recovery",
+  "inet_client_addr",
+  "inet_client_port",
+  "inet_server_addr",
+  "inet_server_port",
+  "current_database",
+  "current_setting",
+  "version",
+  "pg_try_advisory_lock",
+  "pg_try_advisory_xact_lock",
+  // Sizes and statistics
+  "pg_column_size",
+  "pg_database_size",
+  "pg_indexes_size",
+  "pg_relation_size",
+  "pg_table_size",
+  "pg_tablespace_size",
+  "pg_total_relation_size",
+  "pg_relation_filenode",
+  "pg_relation_filepath",
+]);

@@ -1,0 +1,199 @@
+import assert from "node:assert/strict";
+import { basename, join } from "node:path";
+import postgres from "postgres";
+import { packageProgram } from "../../tools/package.ts";
+import { type Cluster, startCluster } from "../support/cluster.ts";
+import { freePort } from "../support/proxy.ts";
+import { waitFor } from "../support/wait.ts";
+
+/** A plugin as a user writes one: TypeScript, with names that only types have. */
+const PLUGIN = `
+import type { Plugin } from "./not_there/api.ts";
+
+enum Answer { Always = 42 }
+
+export default {
+  id: "answer",
+  parseConfig: (raw: unknown) => raw,
+  create(_config, { stats }) {
+    stats.declare({
+      name: "answer_total",
+      help: "Transactions, times 42",
+      type: "counter",
+      scope: "mirror",
+    });
+    const handle = () => new Response(String(Answer.Always));
+    return { routes: [{ path: "/answer", handle }] };
+  },
+  probe: new URL("./answer_probe.ts", import.meta.url),
+} satisfies Plugin;
+`;
+const PROBE = `
+export default ({ stripe }: { stripe: any }) => {
+  const answer: number = stripe.offset("answer_total");
+  return {
+    requestSeen(series: number): void {
+      stripe.cells[series + answer] += 42;
+    },
+  };
+};
+`;
+
+/** A folder with nothing but the file, and an environment with nothing but a home. */
+class Machine implements AsyncDisposable {
+  readonly folder = Deno.makeTempDirSync({ prefix: "pgdog-mirror-user-" });
+  readonly home = Deno.makeTempDirSync({ prefix: "pgdog-mirror-home-" });
+  readonly port = freePort();
+  readonly httpPort = freePort();
+  stderr = "";
+  #child: Deno.ChildProcess | undefined;
+
+  /** What a user types. */
+  shell(line: string): Deno.Command {
+    return new Deno.Command("/bin/sh", {
+      args: ["-c", line],
+      cwd: this.folder,
+      clearEnv: true,
+      env: { HOME: this.home, PATH: "/usr/bin:/bin" },
+      stdout: "piped",
+      stderr: "piped",
+    });
+  }
+
+  /** `run` with a configuration; returns when it accepts connections. */
+  async run(primary: Cluster): Promise<Deno.ChildProcess> {
+    await this.#write("answer.ts", PLUGIN);
+    await this.#write("answer_probe.ts", PROBE);
+    await this.#write(
+      "pgdog.toml",
+      `
+[general]
+host = "127.0.0.1"
+port = ${this.port}
+workers = 1
+openmetrics_port = ${this.httpPort}
+[[databases]]
+name = "postgres"
+host = "127.0.0.1"
+port = ${primary.port}
+[[databases]]
+name = "mirror"
+host = "127.0.0.1"
+port = ${primary.port}
+database_name = "template1"
+user = "postgres"
+[[mirroring]]
+source_db = "postgres"
+destination_db = "mirror"
+[[plugin]]
+path = "./answer.ts"
+`,
+    );
+    const child = this.shell("exec ./pgdog-mirror run --config pgdog.toml")
+      .spawn();
+    this.#child = child;
+    (async () => {
+      for await (
+        const text of child.stderr.pipeThrough(new TextDecoderStream())
+      ) this.stderr += text;
+    })();
+    await waitFor(
+      "the proxy to accept",
+      () => this.stderr.includes("Accepting connections"),
+      20_000,
+    ).catch((error) => {
+      throw new Error(this.stderr, { cause: error });
+    });
+    return child;
+  }
+
+  async text(path: string): Promise<string> {
+    return await (await fetch(`http://127.0.0.1:${this.httpPort}${path}`))
+      .text();
+  }
+
+  #write(name: string, text: string): Promise<void> {
+    return Deno.writeTextFile(join(this.folder, name), text);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      this.#child?.kill("SIGKILL");
+    } catch {
+      // It has ended.
+    }
+    await this.#child?.status;
+    await this.#child?.stdout.cancel();
+    await Deno.remove(this.folder, { recursive: true });
+    await Deno.remove(this.home, { recursive: true });
+  }
+}
+
+/** User and system time of the children, the last line of the shell's `times`. */
+function childSeconds(output: string): number {
+  const times = output.trimEnd().split("\n").at(-1) ?? "";
+  return [...times.matchAll(/(\d+)m([\d.]+)s/g)]
+    .reduce(
+      (sum, [, minutes, seconds]) =>
+        sum + 60 * Number(minutes) + Number(seconds),
+      0,
+    );
+}
+
+Deno.test({
+  name: "package: one file, alone in an empty folder, is the program",
+  sanitizeOps: false,
+  sanitizeResources: false,
+  async fn(t) {
+    await using machine = new Machine();
+    await packageProgram(join(machine.folder, "pgdog-mirror"));
+
+    await t.step("it says its version, and soon the second time", async () => {
+      const seconds: number[] = [];
+      for (let start = 0; start < 4; start++) {
+        const { code, stdout, stderr } = await machine.shell(
+          "./pgdog-mirror --version && times",
+        ).output();
+        const words = new TextDecoder().decode(stderr);
+        assert.equal(code, 0, words);
+        if (start === 0) assert.match(words, /unpacking/);
+        else assert.equal(words, "");
+        const output = new TextDecoder().decode(stdout);
+        assert.match(output, /^\d+\.\d+\.\d+\n/);
+        seconds.push(childSeconds(output));
+      }
+      // Of CPU, not of the clock: other tests run beside this one.
+      const [, ...later] = seconds;
+      assert.ok(Math.min(...later) < 0.3, `seconds: ${seconds}`);
+    });
+
+    await t.step("it serves traffic, with a plugin by path", async () => {
+      await using primary = await startCluster({ version: "15" });
+      const child = await machine.run(primary);
+      assert.equal(
+        basename(await Deno.readLink(`/proc/${child.pid}/exe`)),
+        "pgdog-mirror",
+      );
+      const sql = postgres({
+        host: "127.0.0.1",
+        port: machine.port,
+        database: "postgres",
+        username: "postgres",
+        max: 1,
+        fetch_types: false,
+      });
+      const [row] = await sql`select 6 * 7 as answer`;
+      assert.equal(row?.["answer"], 42);
+      await sql.end();
+      assert.equal(await machine.text("/answer"), "42");
+      await waitFor("both workers to count", async () => {
+        const metrics = await machine.text("/metrics");
+        return /^pgdog_answer_total\{.*\} 42$/m.test(metrics) &&
+          /^pgdog_mirror_requests_mirrored_total\{.*\} 1$/m.test(metrics);
+      }, 10_000);
+      child.kill("SIGTERM");
+      const { code } = await child.status;
+      assert.equal(code, 0, machine.stderr);
+    });
+  },
+});
