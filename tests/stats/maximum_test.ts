@@ -28,13 +28,13 @@ function setUp() {
 
 Deno.test("MaximumHandle.observe: the largest stays, over all stripes, for each label value", () => {
   const { observe, shown } = setUp();
-  observe(0, 2);
+  observe(0, 5);
   observe(0, 1);
   observe(1, 3);
   observe(1, 7, 1);
   assert.deepEqual(shown(), [
     "shop/new/ann/mirror=7",
-    "shop/new/ann/primary=3",
+    "shop/new/ann/primary=5",
   ]);
 });
 

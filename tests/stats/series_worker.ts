@@ -7,7 +7,7 @@ interface Init {
   readonly start: Int32Array;
 }
 
-/** Makes a series for each user at the same time as other workers, and counts one in each. */
+/** Makes series at the same time as other workers, labels that they make too and labels of its own, and counts one in each. */
 self.onmessage = ({ data }: MessageEvent<Init>) => {
   const { layout, users, start } = data;
   const stripe = new Stripe(layout, data.stripe);
@@ -15,8 +15,10 @@ self.onmessage = ({ data }: MessageEvent<Init>) => {
   self.postMessage(0);
   while (Atomics.load(start, 0) === 0);
   for (let i = 0; i < users; i++) {
-    const base = stripe.series(["shop", "new", `user${i}`]);
-    (stripe.cells[base + offset] as number)++;
+    for (const user of [`user${i}`, `user${i} of ${data.stripe}`]) {
+      const base = stripe.series(["shop", "new", user]);
+      (stripe.cells[base + offset] as number)++;
+    }
   }
   self.postMessage(1);
 };

@@ -35,7 +35,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
   "src/stats": { uses: [] },
   "src/wire": { uses: [] },
   "src/version.ts": { uses: ["deno.json"] },
-  "src/control": { uses: ["src/io"] },
+  "src/control": { uses: ["src/io"], usesTypes: ["src/stats"] },
   "src/digest": { uses: ["src/wire"] },
   "src/sql": { uses: ["src/wire"] },
   // What a plugin may import is handed on by this one file.
@@ -63,6 +63,9 @@ const SIDE_DOORS: readonly string[] = [
   "src/plugin/api.ts",
   // Types for the hot path's signatures.
   "src/plugin/probe_set.ts",
+  // They load the SQL parser, which a proxy worker has no use for.
+  "src/sql/shape.ts",
+  "src/sql/shape_cache.ts",
   // Names only, without the registry.
   "src/stats/ledger.ts",
   // Shared with the main thread; the registry has no part in it.

@@ -1,0 +1,280 @@
+import assert from "node:assert/strict";
+import postgres from "postgres";
+import { type Cluster, startCluster } from "../support/cluster.ts";
+import { TestProxy } from "../support/proxy.ts";
+import { waitFor } from "../support/wait.ts";
+import { RESULTS, type StatementSummary } from "../../src/stats/mod.ts";
+
+const OPTIONS = { sanitizeOps: false, sanitizeResources: false };
+
+const SCHEMA = `
+  create table item (id int primary key, name text, price numeric, note text);
+  insert into item select i, 'item ' || i, i * 1.5, case when i % 2 = 0 then 'n' end
+    from generate_series(1, 2000) i;
+  create table log (id int, line text);
+  create table sorted (name text collate "C");
+  insert into sorted values ('a'), ('B'), ('c'), ('D');
+  create table strict (a int not null);
+  create function twice(int) returns int language sql immutable as 'select $1 * 2';
+  analyze;
+`;
+
+/** What is done to the mirror, the statement that shows it, and the result that it must have. */
+const DEFECTS: readonly {
+  readonly name: string;
+  readonly break: string;
+  readonly statement: string;
+  readonly result: string;
+}[] = [
+  {
+    name: "one row missing",
+    break: "delete from item where id = 7",
+    statement: "select * from item where id between 1 and 10 order by id",
+    result: "mismatch_row_count",
+  },
+  {
+    name: "one byte changed",
+    break: "update item set name = 'item_7' where id = 7",
+    statement:
+      "select id, name from item where id between 1 and 10 order by id",
+    result: "mismatch_rows",
+  },
+  {
+    name: "NULL against empty",
+    break: "update item set note = '' where id = 7",
+    statement: "select note from item where id = 7",
+    result: "mismatch_rows",
+  },
+  {
+    name: "another type",
+    break: "alter table item alter column price type float8",
+    statement: "select price from item where id = 8",
+    result: "mismatch_columns",
+  },
+  {
+    name: "another column name",
+    break: "alter table item rename column name to title",
+    statement: "select * from item where id = 9",
+    result: "mismatch_columns",
+  },
+  {
+    name: "another order under ORDER BY",
+    break: 'alter table sorted alter column name type text collate "und-x-icu"',
+    statement: "select name from sorted order by name",
+    result: "mismatch_rows",
+  },
+  {
+    name: "the same rows in another order, without ORDER BY",
+    break:
+      "create table other_order as select * from item order by id desc; alter table item rename to gone; alter table other_order rename to item",
+    statement: "select id from item where id < 50",
+    result: "match_unordered",
+  },
+  {
+    name: "a missing table",
+    break: "drop table log",
+    statement: "insert into log values (1, 'x')",
+    result: "mismatch_error_on_mirror",
+  },
+  {
+    name: "a missing function",
+    break: "drop function twice(int)",
+    statement: "select twice(21)",
+    result: "mismatch_error_on_mirror",
+  },
+  {
+    name: "a unique violation on the mirror only",
+    break:
+      "create unique index on log (id); insert into log values (1, 'there')",
+    statement: "insert into log values (1, 'new')",
+    result: "mismatch_error_on_mirror",
+  },
+  {
+    name: "fewer rows hit by an UPDATE",
+    break: "delete from item where id = 11",
+    statement: "update item set note = 'u' where id in (11, 12)",
+    result: "mismatch_command_tag",
+  },
+  {
+    name: "an error on the primary only",
+    break: "create table only_there (a int)",
+    statement: "select * from only_there",
+    result: "mismatch_error_on_primary",
+  },
+  {
+    name: "another SQLSTATE",
+    break:
+      "alter table strict alter column a drop not null, add check (a is not null)",
+    statement: "insert into strict values (null)",
+    result: "mismatch_sqlstate",
+  },
+  {
+    name: "rows that differ by nature",
+    break: "select 1",
+    statement: "select clock_timestamp()",
+    result: "noise_volatile",
+  },
+];
+
+Deno.test({
+  name: "judge: every seeded defect is found and named, and nothing else",
+  ...OPTIONS,
+  async fn(t) {
+    await using primary = await startCluster({ version: "15" });
+    await using mirror = await startCluster({ version: "15" });
+    for (const defect of DEFECTS) {
+      await t.step(defect.name, async () => {
+        await prepare(primary, SCHEMA);
+        await prepare(mirror, SCHEMA);
+        await run(mirror, defect.break);
+        const found = await judge(primary, mirror, [defect.statement], 4);
+        const results = resultsOf(found);
+        assert.deepEqual(Object.keys(results), [defect.result]);
+        const [summary] = found;
+        assert.ok(summary !== undefined);
+        if (defect.result.startsWith("mismatch")) {
+          assert.ok(summary.examples.length > 0);
+          assert.equal(summary.examples[0]?.result, defect.result);
+          assert.equal(
+            summary.examples[0]?.values,
+            null,
+            "values are redacted",
+          );
+        }
+      });
+    }
+
+    await t.step(
+      "a table without its index is slower: a regression",
+      async () => {
+        const big = `
+        create table big (id int, filler text);
+        insert into big select i, repeat('x', 100) from generate_series(1, 200000) i;
+        create index on big (id);
+        analyze big`;
+        await prepare(primary, big);
+        await prepare(mirror, big);
+        await run(mirror, "drop index big_id_idx");
+        const [found] = await judge(
+          primary,
+          mirror,
+          ["select filler from big where id = 777"],
+          40,
+        );
+        assert.ok(found !== undefined);
+        const { pairs, ratioLow, difference, pValue } = found.latency;
+        assert.ok(pairs >= 30, `${pairs} pairs`);
+        assert.ok((ratioLow ?? 0) > 1.25, `ratio from ${ratioLow}`);
+        assert.ok((difference ?? 0) > 0.002, `${difference} s`);
+        assert.ok(pValue < 0.001);
+      },
+    );
+
+    await t.step("the same table with its index is not", async () => {
+      await run(mirror, "create index on big (id)");
+      const [found] = await judge(
+        primary,
+        mirror,
+        ["select filler from big where id = 777"],
+        40,
+      );
+      // No timing is asserted: only that the judge sees no difference of milliseconds.
+      assert.ok((found?.latency.difference ?? 1) < 0.002);
+    });
+
+    await t.step("a mirror that errors on everything", async () => {
+      await prepare(primary, SCHEMA);
+      await run(mirror, "drop schema public cascade; create schema public");
+      const results = resultsOf(
+        await judge(
+          primary,
+          mirror,
+          ["select * from item where id = 1", "select twice(1)"],
+          4,
+        ),
+      );
+      assert.deepEqual(results, { mismatch_error_on_mirror: 8 });
+    });
+
+    await t.step(
+      "a mirror that drops connections: failed, not compared",
+      async () => {
+        await prepare(mirror, SCHEMA);
+        await using proxy = await TestProxy.start({ primary, mirror });
+        const sql = postgres(proxy.url(), { max: 1, fetch_types: false });
+        await sql`select 1`;
+        await proxy.settledWith(1);
+        const sleeping = sql`select pg_sleep(1)`.execute();
+        await waitFor("the replay", () => proxy.ledger().pending === 1, 5_000);
+        await run(
+          mirror,
+          "select pg_terminate_backend(pid) from pg_stat_activity where query like '%pg_sleep%' and pid <> pg_backend_pid()",
+        );
+        await sleeping;
+        await sql.end();
+        const ledger = await proxy.settled();
+        assert.deepEqual(ledger.failed, { connection: 1 });
+        assert.deepEqual(ledger.statements, { match: 1 });
+      },
+    );
+  },
+});
+
+async function prepare(cluster: Cluster, schema: string): Promise<void> {
+  await run(cluster, "drop schema public cascade; create schema public");
+  await run(cluster, schema);
+}
+
+async function run(cluster: Cluster, sql: string): Promise<void> {
+  const connection = postgres(cluster.url(), { max: 1, onnotice() {} });
+  try {
+    await connection.unsafe(sql).simple();
+  } finally {
+    await connection.end();
+  }
+}
+
+/** Runs statements through a proxy, in the simple and the extended protocol, and gives what is known of each. */
+async function judge(
+  primary: Cluster,
+  mirror: Pick<Cluster, "host" | "port">,
+  statements: readonly string[],
+  rounds: number,
+): Promise<readonly StatementSummary[]> {
+  await using proxy = await TestProxy.start({ primary, mirror });
+  const sql = postgres(proxy.url(), {
+    max: 1,
+    fetch_types: false,
+    onnotice() {},
+  });
+  for (let i = 0; i < rounds; i++) {
+    for (const statement of statements) {
+      const query = sql.unsafe(statement, [], { prepare: i % 2 === 1 });
+      await query.catch(() => {});
+    }
+  }
+  await sql.end();
+  const ledger = await proxy.settled();
+  assert.equal(ledger.replayed, ledger.seen, JSON.stringify(ledger));
+  const calls = (summaries: readonly StatementSummary[]) =>
+    summaries.reduce((sum, { calls }) => sum + calls, 0);
+  await waitFor(
+    "the statements to be reported",
+    () => calls(proxy.supervisor.statements()) >= rounds * statements.length,
+    5_000,
+  );
+  return proxy.supervisor.statements();
+}
+
+function resultsOf(
+  summaries: readonly StatementSummary[],
+): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const { results } of summaries) {
+    results.forEach((count, i) => {
+      const name = RESULTS[i] as string;
+      if (count > 0) counts[name] = (counts[name] ?? 0) + count;
+    });
+  }
+  return counts;
+}
