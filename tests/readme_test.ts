@@ -33,5 +33,7 @@ Deno.test("README: its tasks exist", () => {
   const tasks = [...README.matchAll(/deno(?:@[\d.]+)? task (\w+)/g)]
     .map(([, task]) => task);
   assert.ok(tasks.length > 0);
-  for (const task of tasks) assert.ok(task && task in manifest.tasks, task);
+  for (const task of tasks) {
+    assert.ok(task && task in manifest.tasks, `${task}`);
+  }
 });

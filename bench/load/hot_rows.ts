@@ -49,6 +49,10 @@ for (const order of ["commit", "client"]) {
   );
   let equal = 0;
   let number = 0;
+  const overwrite = (
+    sql: postgres.Sql | postgres.TransactionSql,
+    id: number,
+  ) => sql`update hot set writer = ${`${number++}`} where id = ${id}`;
   for (let checkpoint = 0; checkpoint < checkpoints; checkpoint++) {
     let left = writes;
     await Promise.all(clients.map(async (sql) => {
@@ -81,10 +85,6 @@ for (const order of ["commit", "client"]) {
     }`,
   );
   await Promise.all(clients.map((sql) => sql.end()));
-
-  function overwrite(sql: postgres.Sql | postgres.TransactionSql, id: number) {
-    return sql`update hot set writer = ${`${number++}`} where id = ${id}`;
-  }
 }
 
 function connection(url: string): postgres.Sql & AsyncDisposable {

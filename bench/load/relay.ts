@@ -80,6 +80,12 @@ for (const clients of values.clients.split(",").map(Number)) {
       runs.get(target)?.push(await selectOnly(target, clients, seconds));
     }
   }
+  // Round by round: what the machine does meanwhile hits both.
+  const ratio = (a: Target, b: Target, of: (run: Run) => number) =>
+    median((runs.get(a) ?? []).map((run, i) => {
+      const other = runs.get(b)?.[i];
+      return other === undefined ? NaN : of(run) / of(other);
+    })).toFixed(2);
   const middle = (target: Target, of: (run: Run) => number) =>
     median((runs.get(target) ?? []).map(of));
   console.table(targets.map((target) => ({
@@ -91,15 +97,6 @@ for (const clients of values.clients.split(",").map(Number)) {
     "cpu / pgbouncer": ratio(target, bouncer, ({ cpuUs }) => cpuUs),
     "cpu / no mirror": ratio(target, plain, ({ cpuUs }) => cpuUs),
   })));
-
-  function ratio(a: Target, b: Target, of: (run: Run) => number): string {
-    // Round by round: what the machine does meanwhile hits both.
-    const ratios = (runs.get(a) ?? []).map((run, i) => {
-      const other = runs.get(b)?.[i];
-      return other === undefined ? NaN : of(run) / of(other);
-    });
-    return median(ratios).toFixed(2);
-  }
 }
 
 const before = residentKib(mirroring.pid);

@@ -9,6 +9,9 @@ import {
 } from "../../src/plugin/api.ts";
 import { LAST_ERROR_CATEGORIES, Target } from "./metrics.ts";
 
+/** What comes from the mirror may be anything. */
+const SQLSTATE = /^[0-9A-Z]{5}$/;
+
 /** Counts the ledger in one worker. */
 class LedgerProbe implements Required<Probe> {
   readonly #stripe: Stripe;
@@ -122,11 +125,10 @@ class LedgerProbe implements Required<Probe> {
   }
 
   errorOnMirror(series: number, sqlstate: string): void {
-    const packed = parseInt(sqlstate, 36);
     this.#noteError(
       series,
       LAST_ERROR_CATEGORIES.indexOf("query"),
-      Number.isNaN(packed) ? 0 : packed + 1,
+      SQLSTATE.test(sqlstate) ? parseInt(sqlstate, 36) + 1 : 0,
     );
   }
 

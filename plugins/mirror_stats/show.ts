@@ -47,40 +47,47 @@ export function mirrorRows(
   snapshot: StatsSnapshot,
   mirrors: PluginContext["mirrors"],
 ): Row[] {
-  const rows = (snapshot.get("mirror_requests_total")?.series ?? [])
-    .map(({ labels }) => mirrorRow(snapshot, labels));
-  const silent = mirrors.filter(({ database, mirror }) =>
-    !rows.some((row) => row[0] === database && row[7] === mirror)
-  ).map(({ database, mirror }) =>
-    mirrorRow(snapshot, { database, mirror, user: "" })
-  );
-  return [...rows, ...silent];
-}
-
-function mirrorRow(
-  snapshot: StatsSnapshot,
-  labels: SeriesSnapshot["labels"],
-): Row {
-  const sum = (name: string) =>
-    (snapshot.get(name)?.series ?? [])
-      .filter((series) =>
-        series.labels.database === labels.database &&
-        series.labels.mirror === labels.mirror &&
-        series.labels.user === labels.user
-      ).reduce((total, { value }) => total + value, 0);
-  return [
+  const sum = (name: string) => sumByLabels(snapshot, name);
+  const total = sum("mirror_requests_total");
+  const mirrored = sum("mirror_requests_mirrored_total");
+  const dropped = sum("mirror_requests_dropped_total");
+  const errors = sum("mirror_errors_total");
+  const queue = sum("mirror_queue_length");
+  const excluded = sum("mirror_requests_excluded_total");
+  const failed = sum("mirror_requests_failed_total");
+  const pending = sum("mirror_pending_requests");
+  const active = (snapshot.get("mirror_requests_total")?.series ?? [])
+    .map(({ labels }) => labels);
+  const silent = mirrors
+    .filter(({ database, mirror }) =>
+      !active.some((labels) =>
+        labels.database === database && labels.mirror === mirror
+      )
+    ).map((labels): SeriesSnapshot["labels"] => ({ ...labels, user: "" }));
+  return [...active, ...silent].map((labels) => [
     labels.database ?? "",
     labels.user ?? "",
-    sum("mirror_requests_total"),
-    sum("mirror_requests_mirrored_total"),
-    sum("mirror_requests_dropped_total"),
-    sum("mirror_errors_total"),
-    sum("mirror_queue_length"),
+    total(labels),
+    mirrored(labels),
+    dropped(labels),
+    errors(labels),
+    queue(labels),
     labels.mirror ?? "",
-    sum("mirror_requests_excluded_total"),
-    sum("mirror_requests_failed_total"),
-    sum("mirror_pending_requests"),
-  ];
+    excluded(labels),
+    failed(labels),
+    pending(labels),
+  ]);
+}
+
+/** A metric by mirror and user, summed over its own label. */
+function sumByLabels(snapshot: StatsSnapshot, name: string) {
+  const key = ({ database, mirror, user }: SeriesSnapshot["labels"]) =>
+    JSON.stringify([database, mirror, user]);
+  const sums = new Map<string, number>();
+  for (const { labels, value } of snapshot.get(name)?.series ?? []) {
+    sums.set(key(labels), (sums.get(key(labels)) ?? 0) + value);
+  }
+  return (labels: SeriesSnapshot["labels"]) => sums.get(key(labels)) ?? 0;
 }
 
 /** The rows of SHOW MIRROR_STATS, the seed's first. */

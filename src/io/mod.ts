@@ -20,6 +20,7 @@ export {
   connect,
   describeError,
   listen,
+  minRoundTripUs,
   receive,
   send,
   setAbortive,

@@ -85,6 +85,26 @@ export function socketError(fd: number): number {
   return errorCell[0] as number;
 }
 
+// struct tcp_info of <linux/tcp.h>: tcpi_min_rtt is the 32-bit word at byte 148.
+const tcpInfo = new Uint8Array(232);
+const tcpInfoWords = new Uint32Array(tcpInfo.buffer);
+const MIN_RTT_WORD = 148 / 4;
+
+/** The shortest round trip that the kernel has seen on a TCP connection, in microseconds; 0 if it can't tell. */
+export function minRoundTripUs(fd: number): number {
+  lengthCell[0] = tcpInfo.length;
+  tcpInfoWords[MIN_RTT_WORD] = 0;
+  const result = c.libc().getsockopt(
+    fd,
+    c.IPPROTO_TCP,
+    c.TCP_INFO,
+    tcpInfo,
+    lengthBytes,
+  );
+  const microseconds = tcpInfoWords[MIN_RTT_WORD] as number;
+  return result === 0 && microseconds !== 0xffff_ffff ? microseconds : 0;
+}
+
 /** errno values of <asm-generic/errno.h> in words, for the few that a connect meets. */
 export function describeError(errno: number): string {
   switch (errno) {

@@ -2,6 +2,7 @@ import {
   connect,
   describeError,
   type Handler,
+  minRoundTripUs,
   type Reactor,
   READ,
   receive,
@@ -92,6 +93,11 @@ export class MirrorConnection implements Handler {
     }
     this.#pending.push(rest);
     this.#want(this.#interest | WRITE);
+  }
+
+  /** Shortest round trip so far, in microseconds; 0: unknown. */
+  get roundTripUs(): number {
+    return this.#state === "closed" ? 0 : minRoundTripUs(this.#fd);
   }
 
   /** Says goodbye if the mirror is listening, and closes. */

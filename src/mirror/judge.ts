@@ -14,9 +14,6 @@ import type { Target } from "./target.ts";
 import { exampleValues } from "./example_values.ts";
 import type { Transaction } from "./transaction.ts";
 
-/** Cycles shorter than this say nothing of a connection's floor. */
-const MIN_FLOOR_US = 1;
-
 /**
  * Compares the statements of one session, and counts what comes of it. One for
  * each lane: it knows what the lane's transaction has seen so far.
@@ -32,9 +29,9 @@ export class Judge {
   #transaction: Transaction | undefined;
   #writer: Writer | undefined;
   #failedBefore = false;
-  /** The shortest times seen, a connection's round trip and the server's least work: what every statement pays. */
-  #primaryFloorUs = Infinity;
-  #mirrorFloorUs = Infinity;
+  /** What the network alone takes on each side: the kernel's shortest round trips. */
+  #primaryFloorUs = 0;
+  #mirrorFloorUs = 0;
 
   constructor(target: Target, series: number, session: number) {
     this.#target = target;
@@ -42,9 +39,15 @@ export class Judge {
     this.#session = session;
   }
 
-  /** A transaction's replay begins. */
-  begin(transaction: Transaction, writer: Writer | undefined): void {
+  /** A transaction's replay begins. @param roundTripUs of the mirror's connection, in microseconds. */
+  begin(
+    transaction: Transaction,
+    writer: Writer | undefined,
+    roundTripUs: number,
+  ): void {
     this.#transaction = transaction;
+    this.#primaryFloorUs = transaction.roundTripUs;
+    this.#mirrorFloorUs = roundTripUs;
     this.#writer = writer;
     this.#failedBefore = false;
     this.errorsOnMirror = 0;
@@ -75,12 +78,6 @@ export class Judge {
       result === Result.noiseConcurrency || result === Result.skippedIgnored
     ) this.#failedBefore = true;
     probes.statementCompared(this.#series, result, pair.primaryUs / 1e6);
-    if (pair.primaryUs >= MIN_FLOOR_US) {
-      this.#primaryFloorUs = Math.min(this.#primaryFloorUs, pair.primaryUs);
-    }
-    if (pair.mirrorUs >= MIN_FLOOR_US) {
-      this.#mirrorFloorUs = Math.min(this.#mirrorFloorUs, pair.mirrorUs);
-    }
     table.add({
       shape: pair.shape,
       result,

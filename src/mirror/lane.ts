@@ -55,6 +55,8 @@ interface Entry {
 
 /** Login errors of a whole mirror by SQLSTATE class; others are the session's own (its parameters, its limits). */
 const MIRROR_WIDE = /^(?:08|28|3D|53|57|58|XX)/;
+/** The mirror's round trip is asked for at the first replay and every 64th. */
+const ROUND_TRIP_MASK = 63;
 /** A cycle that is due so soon is sent at once. */
 const PACING_SLACK_US = 1_000;
 
@@ -80,6 +82,8 @@ export class Lane implements ConnectionOwner {
   #deadlineUs = Infinity;
   #timer: Timer | undefined;
   #tainted = false;
+  #replays = 0;
+  #roundTripUs = 0;
   #leaving = false;
   /** Its row in SHOW SERVERS, -1 without a connection. */
   #row = -1;
@@ -328,7 +332,10 @@ export class Lane implements ConnectionOwner {
       return this.#restoreNext();
     }
     this.#entry = entry;
-    this.#judge.begin(entry.transaction, entry.writer);
+    if ((this.#replays++ & ROUND_TRIP_MASK) === 0) {
+      this.#roundTripUs = this.#connection?.roundTripUs ?? 0;
+    }
+    this.#judge.begin(entry.transaction, entry.writer, this.#roundTripUs);
     this.#replay = new Replay(
       entry.transaction,
       entry.plan.shapes,
@@ -405,6 +412,7 @@ export class Lane implements ConnectionOwner {
       statements: new Uint32Array(0),
       startUs: 0,
       endUs: 0,
+      roundTripUs: 0,
     };
     this.#replay = new Replay(transaction, [], this.#digest, this.#ties);
     this.#setDeadline(this.#target.settings.timeoutMs);

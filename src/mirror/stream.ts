@@ -52,6 +52,7 @@ export class Stream {
     const cycleWords = (ring.words[word + 2] as number) * CYCLE_WORDS;
     const statementWords = (ring.words[word + 3] as number) * STATEMENT_WORDS;
     const count = ring.words[word + 4] as number;
+    const roundTripUs = ring.words[word + 5] as number;
     const startUs = ring.doubles[(word + 6) >> 1] as number;
     const endUs = ring.doubles[(word + 8) >> 1] as number;
     word += FRAGMENT_WORDS;
@@ -63,7 +64,8 @@ export class Stream {
     this.#cycles = joinWords(this.#cycles, cycles);
     this.#statements = joinWords(this.#statements, statements);
     if ((flags & FLAG_END) === 0) return this.#keep(bytes);
-    this.#end(bytes, startUs, endUs, (flags & FLAG_DISCARD) !== 0);
+    const times = { startUs, endUs, roundTripUs };
+    this.#end(bytes, times, (flags & FLAG_DISCARD) !== 0);
   }
 
   /** The stream is over: what is not closed was never finished. */
@@ -73,8 +75,7 @@ export class Stream {
 
   #end(
     bytes: Uint8Array,
-    startUs: number,
-    endUs: number,
+    times: Pick<Transaction, "startUs" | "endUs" | "roundTripUs">,
     discard: boolean,
   ): void {
     const cycles = this.#cycles;
@@ -102,7 +103,7 @@ export class Stream {
       whole = joined.subarray(0, length);
       if (joined.length > length) this.#keep(joined.subarray(length));
     }
-    const transaction = { bytes: whole, cycles, statements, startUs, endUs };
+    const transaction = { bytes: whole, cycles, statements, ...times };
     if (discard) this.#owner.onDiscarded(transaction);
     else this.#owner.onTransaction(transaction);
   }

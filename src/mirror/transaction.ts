@@ -11,6 +11,8 @@ export interface Transaction {
   /** Microseconds of the monotonic clock. */
   readonly startUs: number;
   readonly endUs: number;
+  /** Shortest round trip of the primary's connection, in microseconds; 0: unknown. */
+  readonly roundTripUs: number;
 }
 
 /** Cycles in `transaction`. */

@@ -32,6 +32,8 @@ const encoder = new TextEncoder();
 export class Capture {
   /** Position behind the last byte seen. */
   appended = 0;
+  /** The primary connection's shortest round trip, in microseconds: what no statement can be faster than. */
+  roundTripUs = 0;
   /** Position behind the last byte that is in the ring. */
   sent = 0;
   readonly digest: ReplyDigest;
@@ -208,6 +210,7 @@ export class Capture {
     words[word + 2] = this.#cycleCount;
     words[word + 3] = this.digest.statements;
     words[word + 4] = count;
+    words[word + 5] = this.roundTripUs;
     doubles[(word + 6) >> 1] = startUs;
     doubles[(word + 8) >> 1] = endUs;
     word += FRAGMENT_WORDS;

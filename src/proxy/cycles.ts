@@ -22,6 +22,7 @@ export class Cycles {
    */
   readonly #copyEnds: { readonly end: number; readonly command: number }[] = [];
   #copying = false;
+  #answeredEnd = 0;
   /** End of the last Query or Execute; -1 once its copy data have ended. */
   #command = -1;
 
@@ -61,7 +62,7 @@ export class Cycles {
     const command = this.#command;
     this.#command = -1;
     if (!this.#copying) {
-      if (command >= 0) this.#copyEnds.push({ end, command });
+      if (command > this.#answeredEnd) this.#copyEnds.push({ end, command });
       return;
     }
     this.#copying = false;
@@ -72,15 +73,15 @@ export class Cycles {
 
   /** The server sent CopyInResponse for the oldest cycle. */
   copyIn(): void {
-    if (this.waiting === 0) return;
     const head = this.#head;
     const end = this.#copyEnds.shift()?.end;
-    if (this.#bySync[head] === 0) {
+    if (this.waiting > 0 && this.#bySync[head] === 0) {
       if (end === undefined) this.#copying = true;
       else this.#ends[head] = Math.max(end, this.#ends[head] as number);
       return;
     }
-    // The Syncs before the end of the data are swallowed; the first after it counts.
+    // The Syncs before the end of the data are swallowed, those that are still
+    // to come included; the first after it counts.
     while (
       this.waiting > 0 && (end === undefined || this.headEnd < end)
     ) this.#drop();
@@ -99,6 +100,7 @@ export class Cycles {
   /** The oldest cycle has its ReadyForQuery. */
   answered(): void {
     const end = this.headEnd;
+    this.#answeredEnd = end;
     this.#drop();
     this.#copying = false;
     while ((this.#copyEnds[0]?.command ?? Infinity) <= end) {

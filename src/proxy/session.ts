@@ -1,6 +1,7 @@
 import {
   connect,
   describeError,
+  minRoundTripUs,
   monotonicUs,
   setAbortive,
   setNoDelay,
@@ -25,6 +26,8 @@ import { Tap } from "./tap.ts";
 
 /** How long a client may take to read our last words, in milliseconds. */
 const LINGER_MS = 2_000;
+/** The primary's round trip is asked for at the first request and every 256th. */
+const ROUND_TRIP_MASK = 255;
 /** SSLRequest and GSSENCRequest, each perhaps once, as PostgreSQL allows. */
 const MAX_ENCRYPTION_REQUESTS = 2;
 
@@ -65,6 +68,7 @@ export class Session implements EndpointOwner {
   #startup = new Uint8Array(0);
   #encryptionRequests = 0;
   #draining = false;
+  #requests = 0;
 
   constructor(context: ProxyContext, fd: number, row: number) {
     this.#context = context;
@@ -310,7 +314,7 @@ export class Session implements EndpointOwner {
       this.#attach();
       clients.setState(this.#row, ClientState.idle);
     } else {
-      if (!this.#tap.inTransaction) clients.countRequest(this.#row);
+      if (!this.#tap.inTransaction) this.#countRequest();
       clients.setState(
         this.#row,
         this.#tap.inTransaction
@@ -321,6 +325,16 @@ export class Session implements EndpointOwner {
       );
     }
     if (this.#draining && idle) this.terminate();
+  }
+
+  #countRequest(): void {
+    this.#context.clients.countRequest(this.#row);
+    // A shorter round trip may come along; asking each time would cost a call.
+    if ((this.#requests++ & ROUND_TRIP_MASK) !== 0) return;
+    const fd = this.#server?.fd ?? -1;
+    if (this.#capture !== undefined && fd >= 0) {
+      this.#capture.roundTripUs = minRoundTripUs(fd);
+    }
   }
 
   #attach(): void {

@@ -107,7 +107,7 @@ export class Tap {
       const from = at;
       at = framer.step(chunk, at, length);
       if (framer.broken) return this.#giveUp();
-      if (this.ready && !isCopyMessage(framer.type)) {
+      if (this.ready && !isMeaningless(framer.type)) {
         this.#meaningful = base + at;
       }
       if (!framer.finished) continue;
@@ -131,7 +131,6 @@ export class Tap {
           break;
         case TERMINATE:
           this.#terminated = true;
-          this.#meaningful = Math.min(this.#meaningful, base + from);
           kept = from;
           at = length;
       }
@@ -367,9 +366,10 @@ export class Tap {
   }
 }
 
-/** Messages that the server ignores outside of a copy. */
-function isCopyMessage(type: number): boolean {
-  return type === COPY_DATA || type === COPY_DONE || type === COPY_FAIL;
+/** Messages that ask for no answer: the server ignores copy data outside of a copy. */
+function isMeaningless(type: number): boolean {
+  return type === COPY_DATA || type === COPY_DONE || type === COPY_FAIL ||
+    type === TERMINATE;
 }
 
 const NO_BYTES = new Uint8Array(0);

@@ -12,7 +12,7 @@
  * ```
  * OPEN      0 kind | 1 stream | 2 source database | 3 bytes | then the startup parameters, name\0value\0…
  * CLOSE     0 kind | 1 stream
- * FRAGMENT  0 kind+flags | 1 stream | 2 cycles | 3 statements | 4 bytes | 5 -
+ * FRAGMENT  0 kind+flags | 1 stream | 2 cycles | 3 statements | 4 bytes | 5 round trip (µs)
  *           6,7 transaction start (f64, µs) | 8,9 transaction end (f64, µs; with END)
  *           then per cycle CYCLE_WORDS, per statement STATEMENT_WORDS, then the bytes
  * ```

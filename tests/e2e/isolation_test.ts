@@ -11,6 +11,7 @@ import {
 const OPTIONS = { sanitizeOps: false, sanitizeResources: false };
 const CLIENTS = 8;
 const ROUNDS = 60;
+const MIB = 1024 * 1024;
 
 /** What the clients of a workload saw, in order: no state of the mirror may change it. */
 async function workload(

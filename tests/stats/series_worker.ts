@@ -1,3 +1,4 @@
+/// <reference lib="deno.worker" />
 import { type StatsLayout, Stripe } from "../../src/stats/mod.ts";
 
 interface Init {

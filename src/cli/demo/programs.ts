@@ -81,6 +81,14 @@ export function packageOf(
   const cpu = arch === "x86_64" ? "x64" : "arm64";
   const imports: Readonly<Record<string, string>> = manifest.imports;
   const specifier = imports[`postgres-${version}-linux-${cpu}`];
+  if (
+    os === "linux" && specifier === undefined &&
+    /^(?:x86_64|aarch64)$/.test(arch)
+  ) {
+    throw new Error(
+      `The servers of the demo are not in this program: run "deno task demo" in a checkout`,
+    );
+  }
   if (os !== "linux" || specifier === undefined) {
     throw new Error(
       `There are no PostgreSQL ${version} programs for ${os} ${arch}: the demo and the tests need Linux on x64 or arm64`,

@@ -1,0 +1,443 @@
+import assert from "node:assert/strict";
+import { METRICS } from "../../plugins/mirror_stats/metrics.ts";
+import { mirrorStats } from "../../plugins/mirror_stats/mod.ts";
+import {
+  DROPPED,
+  Dropped,
+  EXCLUDED,
+  Excluded,
+  FAILED,
+  Failed,
+} from "../../src/plugin/api.ts";
+import {
+  ANN,
+  BOB,
+  type Counted,
+  counted,
+  records,
+  replay,
+  WEB,
+} from "./fixture.ts";
+
+const SEED_ROWS = [
+  "requests_total",
+  "requests_mirrored",
+  "requests_dropped",
+  "errors_connection",
+  "errors_query",
+  "errors_timeout",
+  "errors_buffer_full",
+  "consecutive_errors",
+  "latency_avg_ms",
+  "latency_max_ms",
+  "error_rate",
+];
+
+/** SHOW MIRROR_STATS as name and value. */
+function stats({ command }: Counted): Record<string, string | null> {
+  return Object.fromEntries(command("SHOW MIRROR_STATS").rows());
+}
+
+function number(row: string | null | undefined): number {
+  assert.match(row ?? "", /^-?[0-9.]+$/);
+  return Number(row);
+}
+
+/** seen = excluded + dropped + replayed + failed + pending, in SHOW MIRROR_STATS. */
+function assertCloses(shown: Record<string, string | null>): void {
+  const parts = ["excluded", "dropped", "mirrored", "failed", "pending"]
+    .map((part) => number(shown[`requests_${part}`]));
+  assert.equal(
+    number(shown.requests_total),
+    parts.reduce((sum, n) => sum + n, 0),
+  );
+  for (
+    const [outcome, reasons] of [
+      ["excluded", EXCLUDED],
+      ["dropped", DROPPED],
+      ["failed", FAILED],
+    ] as const
+  ) {
+    const sum = reasons.reduce(
+      (total, reason) => total + number(shown[`${outcome}_${reason}`]),
+      0,
+    );
+    assert.equal(number(shown[`requests_${outcome}`]), sum, outcome);
+  }
+}
+
+function value({ registry }: Counted, name: string): number {
+  return (registry.snapshot().get(name)?.series ?? [])
+    .reduce((sum, series) => sum + series.value, 0);
+}
+
+Deno.test("mirrorStats: the total is declared before its parts, so that it is read after them", () => {
+  assert.equal(METRICS[0]?.name, "mirror_requests_total");
+});
+
+Deno.test("mirrorStats: declares what the design lists", () => {
+  const { registry } = counted();
+  for (
+    const name of [
+      "mirror_requests_total",
+      "mirror_requests_mirrored_total",
+      "mirror_requests_dropped_total",
+      "mirror_requests_excluded_total",
+      "mirror_requests_failed_total",
+      "mirror_pending_requests",
+      "mirror_errors_total",
+      "statement_duration_seconds",
+      "mirror_lag_seconds",
+      "mirror_queue_length",
+      "mirror_queue_bytes",
+      "mirror_consecutive_errors",
+      "mirror_last_success_timestamp_seconds",
+      "mirror_last_error_timestamp_seconds",
+    ]
+  ) assert.ok(registry.has(name), name);
+});
+
+Deno.test("mirrorStats: has no settings, and says so of each", () => {
+  assert.deepEqual(mirrorStats.parseConfig(undefined), {});
+  assert.deepEqual(mirrorStats.parseConfig({}), {});
+  assert.throws(
+    () => mirrorStats.parseConfig({ speed: 1 }),
+    /\[plugins\.mirror_stats\] has no key "speed"/,
+  );
+});
+
+Deno.test("SHOW MIRROR_STATS: without traffic every row is there, with zeros and no error rate", () => {
+  const test = counted();
+  const rows = test.command("SHOW MIRROR_STATS").rows();
+  assert.deepEqual(rows.slice(0, SEED_ROWS.length).map(([name]) => name), [
+    ...SEED_ROWS,
+  ]);
+  const none = [
+    "error_rate",
+    "last_success",
+    "last_error",
+    "last_error_sqlstate",
+  ];
+  for (const [name, cell] of rows) {
+    const expected = name === "last_error_category"
+      ? "none"
+      : name === "metrics"
+      ? "on"
+      : none.includes(String(name))
+      ? null
+      : "0";
+    assert.equal(cell, expected, String(name));
+  }
+  assertCloses(stats(test));
+});
+
+Deno.test("SHOW MIRROR_STATS: every outcome has its row, and they add up", () => {
+  const test = counted();
+  const { proxy, mirror, series } = test;
+  const ann = series(ANN);
+  const seen = (times: number) => {
+    for (let i = 0; i < times; i++) proxy.requestSeen(ann);
+  };
+  EXCLUDED.forEach((_, reason) => {
+    seen(reason + 1);
+    for (let i = 0; i <= reason; i++) {
+      (i % 2 ? proxy : mirror).requestExcluded(ann, reason);
+    }
+  });
+  DROPPED.forEach((_, reason) => {
+    seen(reason + 1);
+    for (let i = 0; i <= reason; i++) {
+      (i % 2 ? proxy : mirror).requestDropped(ann, reason);
+    }
+  });
+  FAILED.forEach((_, reason) => {
+    seen(reason + 1);
+    for (let i = 0; i <= reason; i++) mirror.requestFailed(ann, reason);
+  });
+  replay(test, BOB, { times: 5 });
+  seen(3);
+  const shown = stats(test);
+  EXCLUDED.forEach((reason, i) =>
+    assert.equal(shown[`excluded_${reason}`], `${i + 1}`, reason)
+  );
+  DROPPED.forEach((reason, i) =>
+    assert.equal(shown[`dropped_${reason}`], `${i + 1}`, reason)
+  );
+  FAILED.forEach((reason, i) =>
+    assert.equal(shown[`failed_${reason}`], `${i + 1}`, reason)
+  );
+  assert.equal(shown.requests_total, `${28 + 21 + 10 + 5 + 3}`);
+  assert.equal(shown.requests_mirrored, "5");
+  assert.equal(shown.requests_pending, "3");
+  assertCloses(shown);
+});
+
+Deno.test("SHOW MIRROR_STATS: the seed's errors come from the ledger, an internal one is in none", () => {
+  const test = counted();
+  const { proxy, mirror, series } = test;
+  const ann = series(ANN);
+  mirror.requestFailed(ann, Failed.connection);
+  mirror.requestFailed(ann, Failed.protocol);
+  for (let i = 0; i < 3; i++) mirror.requestFailed(ann, Failed.timeout);
+  for (let i = 0; i < 4; i++) proxy.requestDropped(ann, Dropped.queueFull);
+  mirror.requestFailed(ann, Failed.internal);
+  mirror.requestDropped(ann, Dropped.tooLarge);
+  mirror.requestExcluded(ann, Excluded.cancelled);
+  const { errors_connection, errors_timeout, errors_buffer_full } = stats(test);
+  assert.deepEqual(
+    [errors_connection, errors_timeout, errors_buffer_full],
+    ["2", "3", "4"],
+  );
+  assert.equal(stats(test).failed_internal, "1");
+});
+
+Deno.test("SHOW MIRROR_STATS: errors in a row, until a request is replayed without one", () => {
+  const test = counted();
+  const { proxy, mirror, series } = test;
+  const ann = series(ANN);
+  const steps: readonly [() => void, number][] = [
+    [() => mirror.requestFailed(ann, Failed.timeout), 1],
+    // One request, however many of its statements failed.
+    [() => replay(test, ANN, { errorsOnMirror: 3 }), 2],
+    [() => mirror.requestDropped(ann, Dropped.mirrorDown), 3],
+    [() => mirror.requestDropped(ann, Dropped.queueFull), 4],
+    // These say nothing of the mirror's health.
+    [() => mirror.requestDropped(ann, Dropped.tooLarge), 4],
+    [() => mirror.requestDropped(ann, Dropped.shutdown), 4],
+    [() => mirror.requestExcluded(ann, Excluded.sampledOut), 4],
+    [() => proxy.requestDropped(ann, Dropped.queueFull), 4],
+    // Another user's success is not this one's.
+    [() => replay(test, BOB), 4],
+    [() => replay(test, ANN), 0],
+    [() => mirror.requestFailed(ann, Failed.connection), 1],
+  ];
+  for (const [i, [step, expected]] of steps.entries()) {
+    step();
+    assert.equal(stats(test).consecutive_errors, `${expected}`, `step ${i}`);
+  }
+});
+
+Deno.test("SHOW MIRROR_STATS: the error rate is of requests, not of statements", () => {
+  const test = counted();
+  const { mirror, series, proxy } = test;
+  const ann = series(ANN);
+  replay(test, ANN, { times: 6 });
+  assert.equal(stats(test).error_rate, "0");
+  replay(test, ANN, { errorsOnMirror: 9 });
+  mirror.requestFailed(ann, Failed.timeout);
+  // Neither begun nor an error of the mirror's.
+  proxy.requestDropped(ann, Dropped.paused);
+  proxy.requestExcluded(ann, Excluded.level);
+  assert.equal(stats(test).error_rate, "0.25");
+});
+
+Deno.test("SHOW MIRROR_STATS: what the last error was, and its SQLSTATE", () => {
+  const test = counted();
+  const { mirror, series } = test;
+  const last = () => {
+    const { last_error_category, last_error_sqlstate } = stats(test);
+    return [last_error_category, last_error_sqlstate];
+  };
+  assert.deepEqual(last(), ["none", null]);
+  for (const sqlstate of ["42P01", "P0001", "XX000", "00000", "ZZZZZ"]) {
+    mirror.errorOnMirror(series(ANN), sqlstate);
+    assert.deepEqual(last(), ["query", sqlstate]);
+  }
+  for (const [reason, category] of FAILED.entries()) {
+    mirror.requestFailed(series(ANN), reason);
+    assert.deepEqual(last(), [category, null]);
+  }
+  for (
+    const hostile of ["", "\x00;--\n", "42p01", "42P01\n", "Z".repeat(999)]
+  ) {
+    mirror.errorOnMirror(series(ANN), hostile);
+    assert.deepEqual(last(), ["query", null]);
+  }
+  const [{ last_error, last_success }] = [stats(test)];
+  const age = Date.now() - Date.parse(last_error ?? "");
+  assert.ok(age >= 0 && age < 60_000, `${last_error}`);
+  assert.equal(last_success, null);
+  replay(test, ANN);
+  const since = Date.now() - Date.parse(stats(test).last_success ?? "");
+  assert.ok(since >= 0 && since < 60_000);
+});
+
+Deno.test("SHOW MIRROR_STATS: latencies of both sides in milliseconds", () => {
+  const test = counted();
+  replay(test, ANN, { latencySeconds: 0.002, times: 99 });
+  replay(test, BOB, { latencySeconds: 0.8 });
+  const shown = stats(test);
+  assert.equal(shown.latency_avg_ms, `${(99 * 2 + 800) / 100}`);
+  assert.equal(shown.latency_max_ms, "800");
+  assert.equal(shown.primary_latency_avg_ms, `${(99 * 1 + 400) / 100}`);
+  assert.equal(shown.primary_latency_max_ms, "400");
+  // Interpolated in the bucket from 1 to 2.5 ms: 1 + 1.5 * 50 / 99.
+  assert.equal(shown.latency_p50_ms, "1.758");
+  assert.equal(shown.latency_p99_ms, "2.5");
+  assert.equal(shown.lag_ms, "250");
+});
+
+Deno.test("SHOW MIRROR_STATS: the queue of the mirror and the bytes of all", () => {
+  const test = counted();
+  test.mirror.queue(test.series(ANN), 7, 4096);
+  const { queue_length, queue_bytes } = stats(test);
+  assert.deepEqual([queue_length, queue_bytes], ["7", "4096"]);
+});
+
+Deno.test("SHOW MIRROR_STATS: says that metrics are off", () => {
+  const test = counted([mirrorStats], {
+    general: { mirror_metrics_enabled: false },
+  });
+  assert.equal(stats(test).metrics, "off: mirror_metrics_enabled is false");
+});
+
+Deno.test("RESET MIRROR_STATS: SHOW begins at zero, and no counter falls", () => {
+  const test = counted();
+  replay(test, ANN, { times: 4, latencySeconds: 0.9, errorsOnMirror: 1 });
+  test.proxy.requestSeen(test.series(ANN));
+  test.mirror.requestFailed(test.series(ANN), Failed.timeout);
+  const counters = METRICS.filter(({ type }) => type === "counter")
+    .map(({ name }) => name);
+  const before = counters.map((name) => value(test, name));
+  assert.deepEqual(test.command("RESET MIRROR_STATS").rows(), []);
+  const after = stats(test);
+  for (
+    const row of [
+      "requests_mirrored",
+      "errors_timeout",
+      "latency_avg_ms",
+      "latency_max_ms",
+      "latency_p99_ms",
+      "primary_latency_max_ms",
+    ]
+  ) assert.equal(after[row], "0", row);
+  assert.equal(after.error_rate, null);
+  assert.deepEqual(counters.map((name) => value(test, name)), before);
+  replay(test, BOB, { times: 2, latencySeconds: 0.02 });
+  const later = stats(test);
+  assert.equal(later.requests_total, "2");
+  assert.equal(later.requests_mirrored, "2");
+  assert.equal(later.latency_avg_ms, "20");
+  assert.equal(later.latency_max_ms, "20");
+  assert.equal(later.error_rate, "0");
+  assert.equal(value(test, "mirror_requests_mirrored_total"), 6);
+});
+
+Deno.test("RESET MIRROR_STATS: what was pending is the new window's, so that its ledger closes", () => {
+  const test = counted();
+  const ann = test.series(ANN);
+  replay(test, ANN, { times: 3 });
+  for (let i = 0; i < 2; i++) test.proxy.requestSeen(ann);
+  test.command("RESET MIRROR_STATS").rows();
+  assert.equal(stats(test).requests_total, "2");
+  assert.equal(stats(test).requests_pending, "2");
+  assertCloses(stats(test));
+  test.mirror.requestReplayed(ann, 0.001, 0.001, 0);
+  test.mirror.requestFailed(ann, Failed.connection);
+  test.proxy.requestSeen(ann);
+  const { requests_total, requests_mirrored, requests_failed } = stats(test);
+  assert.deepEqual([requests_total, requests_mirrored, requests_failed], [
+    "3",
+    "1",
+    "1",
+  ]);
+  assertCloses(stats(test));
+});
+
+Deno.test("SHOW MIRRORS: PgDog's columns first, a row for each user, and one for a silent mirror", () => {
+  const test = counted();
+  const { proxy, mirror, series, command } = test;
+  replay(test, ANN, { times: 2, errorsOnMirror: 1 });
+  const bob = series(BOB);
+  for (let i = 0; i < 9; i++) proxy.requestSeen(bob);
+  proxy.requestDropped(bob, Dropped.queueFull);
+  mirror.requestDropped(bob, Dropped.mirrorDown);
+  mirror.requestExcluded(bob, Excluded.sampledOut);
+  mirror.requestFailed(bob, Failed.protocol);
+  mirror.requestFailed(bob, Failed.internal);
+  mirror.queue(bob, 3, 100);
+  const show = command("SHOW MIRRORS");
+  assert.deepEqual(show.columns.slice(0, 7).map(({ name }) => name), [
+    "database",
+    "user",
+    "total_count",
+    "mirrored_count",
+    "dropped_count",
+    "error_count",
+    "queue_length",
+  ]);
+  const zero = {
+    total_count: 0,
+    mirrored_count: 0,
+    dropped_count: 0,
+    error_count: 0,
+    queue_length: 0,
+    excluded_count: 0,
+    failed_count: 0,
+    pending_count: 0,
+  };
+  assert.deepEqual(records(show), [
+    {
+      ...zero,
+      database: "shop",
+      user: "ann",
+      mirror: "shop_18",
+      total_count: 2,
+      mirrored_count: 2,
+    },
+    {
+      ...zero,
+      database: "shop",
+      user: "bob",
+      mirror: "shop_18",
+      total_count: 9,
+      dropped_count: 2,
+      // queue_full and protocol; mirror_down and internal are in none of the four.
+      error_count: 2,
+      queue_length: 3,
+      excluded_count: 1,
+      failed_count: 2,
+      pending_count: 4,
+    },
+    { ...zero, database: "web", user: "", mirror: "web_18" },
+  ]);
+});
+
+Deno.test("SHOW MIRROR_STATS_BY_DATABASE: each source database for itself, in the window", () => {
+  const test = counted();
+  replay(test, ANN, { latencySeconds: 0.5 });
+  replay(test, WEB, { latencySeconds: 0.5 });
+  test.command("RESET MIRROR_STATS").rows();
+  replay(test, ANN, { times: 2, latencySeconds: 0.004 });
+  replay(test, BOB, { times: 2, latencySeconds: 0.002 });
+  test.mirror.requestFailed(test.series(WEB), Failed.timeout);
+  test.proxy.requestSeen(test.series(WEB));
+  const show = test.command("SHOW MIRROR_STATS_BY_DATABASE");
+  assert.deepEqual(show.columns.slice(0, 3).map(({ name }) => name), [
+    "database",
+    "mirrored",
+    "errors",
+  ]);
+  const shown = records(show).map((row) => [
+    row.database,
+    row.mirrored,
+    row.errors,
+    row.total,
+    row.failed,
+    row.pending,
+    row.latency_avg_ms,
+    row.primary_latency_avg_ms,
+  ]);
+  assert.deepEqual(shown, [
+    ["shop", 4, 0, 4, 0, 0, 3, 1.5],
+    ["web", 0, 1, 1, 1, 0, 0, 0],
+  ]);
+});
+
+Deno.test("mirrorStats: every row of every command has a cell for each column", () => {
+  const test = counted();
+  replay(test, ANN);
+  for (const { words, columns, rows } of test.host.commands) {
+    for (const row of rows()) assert.equal(row.length, columns.length, words);
+  }
+});
