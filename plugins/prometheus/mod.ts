@@ -35,10 +35,6 @@ export const prometheus: Plugin<PrometheusConfig> = {
         collectProcessMetrics(process);
         return Promise.resolve();
       },
-      close() {
-        process.clear();
-        return Promise.resolve();
-      },
       routes: [{
         path: "/metrics",
         async handle() {

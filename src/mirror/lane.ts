@@ -3,7 +3,7 @@ import { monotonicUs, type Timer } from "../io/mod.ts";
 import { sessionState } from "../sql/mod.ts";
 import { ClientState } from "../stats/client_table.ts";
 import { Dropped, Excluded, Failed } from "../stats/ledger.ts";
-import { COPY_FAIL, QUERY, SYNC } from "../wire/mod.ts";
+import { COPY_FAIL, Framer, QUERY, SYNC } from "../wire/mod.ts";
 import type { Writer } from "./commit_order.ts";
 import {
   type ConnectionFailure,
@@ -13,7 +13,7 @@ import {
 import { Judge } from "./judge.ts";
 import { laneStartup, Login } from "./login.ts";
 import { type Plan, planTransaction } from "./plan.ts";
-import { Replay, type StatementPair } from "./replay.ts";
+import { isUnasked, Replay, type StatementPair } from "./replay.ts";
 import { SessionLog } from "./session_log.ts";
 import { SessionStatements } from "./session_statements.ts";
 import { SortTies } from "./sort_ties.ts";
@@ -68,6 +68,7 @@ export class Lane implements ConnectionOwner {
   readonly #digest: ReplyDigest;
   readonly #statements: SessionStatements;
   readonly #ties: SortTies;
+  readonly #framer = new Framer();
   readonly #judge: Judge;
   readonly #log = new SessionLog();
   #queue: Entry[] = [];
@@ -201,6 +202,7 @@ export class Lane implements ConnectionOwner {
   }
 
   onLoggedIn(): void {
+    this.#framer.reset();
     const { breaker } = this.#target;
     const first = breaker.state(monotonicUs()) !== "closed";
     breaker.succeeded();
@@ -215,7 +217,12 @@ export class Lane implements ConnectionOwner {
 
   onReply(chunk: Uint8Array, length: number): void {
     const replay = this.#replay;
-    if (replay === undefined) return; // notices and parameter changes at rest
+    if (
+      replay === undefined || this.#state === "pausing" ||
+      this.#state === "ordering"
+    ) {
+      return this.#onUnasked(chunk, length);
+    }
     const nowUs = monotonicUs();
     const progress = replay.reply(
       chunk,
@@ -233,15 +240,7 @@ export class Lane implements ConnectionOwner {
         this.#connection?.send(EMPTY_COPY_FAIL);
         return;
       case "protocol":
-        this.#connection?.close();
-        return this.#lost(
-          {
-            kind: "protocol",
-            message: "malformed reply",
-            sqlstate: undefined,
-          },
-          Failed.protocol,
-        );
+        return this.#brokeProtocol();
       case "next":
       case "done":
         if (this.#state === "restoring") return this.#restoreNext();
@@ -252,6 +251,25 @@ export class Lane implements ConnectionOwner {
         if (progress === "next") this.#sendCycle(nowUs);
         else this.#replayed(replay, nowUs);
     }
+  }
+
+  /** Bytes came although nothing was asked. */
+  #onUnasked(chunk: Uint8Array, length: number): void {
+    const framer = this.#framer;
+    for (let at = 0; at < length;) {
+      at = framer.step(chunk, at, length);
+      if (framer.broken || !isUnasked(framer.type)) {
+        return this.#brokeProtocol();
+      }
+    }
+  }
+
+  #brokeProtocol(): void {
+    this.#connection?.close();
+    this.#lost(
+      { kind: "protocol", message: "malformed reply", sqlstate: undefined },
+      Failed.protocol,
+    );
   }
 
   onLost(failure: ConnectionFailure): void {
@@ -341,6 +359,7 @@ export class Lane implements ConnectionOwner {
       entry.plan.shapes,
       this.#digest,
       this.#ties,
+      this.#framer,
     );
     this.#sendCycle(monotonicUs());
   }
@@ -414,7 +433,13 @@ export class Lane implements ConnectionOwner {
       endUs: 0,
       roundTripUs: 0,
     };
-    this.#replay = new Replay(transaction, [], this.#digest, this.#ties);
+    this.#replay = new Replay(
+      transaction,
+      [],
+      this.#digest,
+      this.#ties,
+      this.#framer,
+    );
     this.#setDeadline(this.#target.settings.timeoutMs);
     this.#connection?.send(this.#replay.take(monotonicUs()));
   }

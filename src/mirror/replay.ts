@@ -16,13 +16,26 @@ import {
   COPY_DONE,
   COPY_FAIL,
   COPY_IN_RESPONSE,
+  ERROR_RESPONSE,
   Framer,
   IDLE,
+  NOTICE_RESPONSE,
+  NOTIFICATION_RESPONSE,
+  PARAMETER_STATUS,
   READY_FOR_QUERY,
 } from "../wire/mod.ts";
 import type { Reply } from "./compare.ts";
 import type { SortTies } from "./sort_ties.ts";
 import { cycleCount, type Transaction } from "./transaction.ts";
+
+/**
+ * Messages that a server may send at any time (manual, "Asynchronous
+ * Operations"), and the error with which it ends a session.
+ */
+export function isUnasked(type: number): boolean {
+  return type === NOTICE_RESPONSE || type === PARAMETER_STATUS ||
+    type === NOTIFICATION_RESPONSE || type === ERROR_RESPONSE;
+}
 
 /** What became of the bytes that a reply brought. */
 export type Progress =
@@ -65,7 +78,7 @@ export class Replay {
   readonly #shapes: readonly (readonly Shape[])[];
   readonly #digest: ReplyDigest;
   readonly #ties: SortTies;
-  readonly #framer = new Framer();
+  readonly #framer: Framer;
   readonly #tied: boolean[] = [];
   #cycle = 0;
   #offset = 0;
@@ -75,13 +88,16 @@ export class Replay {
   /**
    * @param shapes of each cycle's results, in order.
    * @param digest reused from replay to replay; cleared here.
+   * @param framer the connection's: a message may begin in one replay and end in the next.
    */
   constructor(
     transaction: Transaction,
     shapes: readonly (readonly Shape[])[],
     digest: ReplyDigest,
     ties: SortTies,
+    framer: Framer,
   ) {
+    this.#framer = framer;
     this.transaction = transaction;
     this.#shapes = shapes;
     this.#digest = digest;
@@ -132,11 +148,13 @@ export class Replay {
     const elapsedUs = nowUs - this.#sentUs;
     let progress: Progress = "waiting";
     for (let at = 0; at < length;) {
-      // A reply behind the last ReadyForQuery answers nothing we sent.
-      if (progress !== "waiting") return "protocol";
       at = framer.step(chunk, at, length);
       if (framer.broken) return "protocol";
       const type = framer.type;
+      if (progress !== "waiting") {
+        if (isUnasked(type)) continue;
+        return "protocol";
+      }
       if (type === READY_FOR_QUERY) {
         if (framer.finished) {
           digest.cycleEnded(elapsedUs);

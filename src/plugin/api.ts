@@ -7,12 +7,13 @@
  * 2. `create` declares metrics and returns the instance; no I/O, no timers.
  * 3. `needs` are checked against everything declared; the registry freezes.
  * 4. Every worker loads the module at `probe` and calls its default export.
- * 5. `start` runs: now I/O and timers are allowed. It may be async.
+ * 5. `start` runs, one plugin after the other: now I/O and timers are allowed.
  * 6. `onSample` is called once a second, synchronously.
- * 7. `close` ends it; it may be called after a half-done start, and twice.
+ * 7. `close` ends it, also after a start that failed or is not done.
  *
- * A hook that throws is named in the log and counted, and everything else goes
- * on: a plugin can't end the process or touch user traffic.
+ * What a hook throws after `create` is named in the log and counted in
+ * `plugin_errors_total`, and everything else goes on; a `start` or `close` that
+ * takes more than 5 seconds is given up. A probe that throws is off from then on.
  *
  * @module
  */
@@ -77,7 +78,7 @@ export interface PluginInstance {
   start?(signal: AbortSignal): Promise<void>;
   /** Synchronous, once a second. */
   onSample?(snapshot: StatsSnapshot): void;
-  /** Asynchronous; may be called at any time, twice. */
+  /** Asynchronous; called once, at any time after `create`. */
   close?(): Promise<void>;
   readonly commands?: readonly AdminCommand[];
   readonly routes?: readonly HttpRoute[];

@@ -203,7 +203,7 @@ Deno.test({
         await using proxy = await TestProxy.start({ primary, mirror });
         const sql = postgres(proxy.url(), { max: 1, fetch_types: false });
         await sql`select 1`;
-        await proxy.settledWith(1);
+        await proxy.replayed(1);
         const sleeping = sql`select pg_sleep(3)`.execute();
         await waitFor("the replay", () => proxy.ledger().pending === 1, 5_000);
         await run(

@@ -186,7 +186,7 @@ Deno.test({
         const sql = postgres(proxy.url(), { max: 1, fetch_types: false });
         await sql`select ${1}::int as prepared`;
         await sql.unsafe("prepare p as select 1");
-        await proxy.settledWith(1);
+        await proxy.replayed(2);
         await onServer(
           mirror,
           (m) =>

@@ -9,6 +9,7 @@ import {
   FAILED,
   Failed,
 } from "../../src/plugin/api.ts";
+import { waitFor } from "../support/wait.ts";
 import {
   ANN,
   BOB,
@@ -226,6 +227,7 @@ Deno.test("SHOW MIRROR_STATS: the error rate is of requests, not of statements",
   replay(test, ANN, { errorsOnMirror: 9 });
   mirror.requestFailed(ann, Failed.timeout);
   // Neither begun nor an error of the mirror's.
+  proxy.requestSeen(ann);
   proxy.requestDropped(ann, Dropped.paused);
   proxy.requestExcluded(ann, Excluded.level);
   assert.equal(stats(test).error_rate, "0.25");
@@ -262,6 +264,22 @@ Deno.test("SHOW MIRROR_STATS: what the last error was, and its SQLSTATE", () => 
   assert.ok(since >= 0 && since < 60_000);
 });
 
+Deno.test("SHOW MIRROR_STATS: the last error is the latest of all users", async () => {
+  const test = counted();
+  const { mirror, series } = test;
+  const ann = series(ANN);
+  mirror.errorOnMirror(series(BOB), "42P01");
+  series(WEB);
+  const then = Date.now();
+  await waitFor("the clock to go on", () => Date.now() > then, 5_000);
+  mirror.requestFailed(ann, Failed.timeout);
+  const { last_error_category, last_error_sqlstate } = stats(test);
+  assert.deepEqual([last_error_category, last_error_sqlstate], [
+    "timeout",
+    null,
+  ]);
+});
+
 Deno.test("SHOW MIRROR_STATS: latencies of both sides in milliseconds", () => {
   const test = counted();
   replay(test, ANN, { latencySeconds: 0.002, times: 99 });
@@ -294,6 +312,7 @@ Deno.test("SHOW MIRROR_STATS: says that metrics are off", () => {
 Deno.test("RESET MIRROR_STATS: SHOW begins at zero, and no counter falls", () => {
   const test = counted();
   replay(test, ANN, { times: 4, latencySeconds: 0.9, errorsOnMirror: 1 });
+  replay(test, ANN, { times: 4, latencySeconds: 0.0004 });
   test.proxy.requestSeen(test.series(ANN));
   test.mirror.requestFailed(test.series(ANN), Failed.timeout);
   const counters = METRICS.filter(({ type }) => type === "counter")
@@ -319,8 +338,10 @@ Deno.test("RESET MIRROR_STATS: SHOW begins at zero, and no counter falls", () =>
   assert.equal(later.requests_mirrored, "2");
   assert.equal(later.latency_avg_ms, "20");
   assert.equal(later.latency_max_ms, "20");
+  // In the bucket from 10 to 25 ms.
+  assert.equal(later.latency_p99_ms, "24.85");
   assert.equal(later.error_rate, "0");
-  assert.equal(value(test, "mirror_requests_mirrored_total"), 6);
+  assert.equal(value(test, "mirror_requests_mirrored_total"), 10);
 });
 
 Deno.test("RESET MIRROR_STATS: what was pending is the new window's, so that its ledger closes", () => {

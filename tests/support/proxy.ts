@@ -141,14 +141,13 @@ ${options.more ?? ""}`;
     return this.ledger();
   }
 
-  /** Waits until nothing is pending while `clients` stay connected. */
-  async settledWith(clients: number, timeoutMs = 30_000): Promise<Ledger> {
+  /** Waits until `count` transactions have been replayed, clients still there. */
+  async replayed(count: number, timeoutMs = 30_000): Promise<void> {
     await waitFor(
-      "the ledger to settle",
-      () => this.clients === clients && this.ledger().pending === 0,
+      `${count} replays`,
+      () => this.ledger().replayed >= count,
       timeoutMs,
     );
-    return this.ledger();
   }
 
   get clients(): number {
