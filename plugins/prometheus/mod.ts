@@ -86,6 +86,8 @@ interface PromValues {
 interface PromValue {
   readonly metricName: string;
   readonly labels: Readonly<Record<string, string | number>>;
+  /** Written once per object, not once per bucket. */
+  readonly sharedLabels?: Readonly<Record<string, string>>;
   readonly value: number;
 }
 
@@ -129,15 +131,17 @@ function promValues(
   const values = series.flatMap(({ labels, value, histogram }): PromValue[] => {
     if (histogram === undefined) return [{ metricName: name, labels, value }];
     const { counts, sum, count } = histogram;
+    const sharedLabels = labels;
     let below = 0;
     return [
       ...counts.map((n, i): PromValue => ({
         metricName: `${name}_bucket`,
-        labels: { ...labels, le: buckets[i] ?? "+Inf" },
+        labels: { le: buckets[i] ?? "+Inf" },
+        sharedLabels,
         value: below += n,
       })),
-      { metricName: `${name}_sum`, labels, value: sum },
-      { metricName: `${name}_count`, labels, value: count },
+      { metricName: `${name}_sum`, labels: {}, sharedLabels, value: sum },
+      { metricName: `${name}_count`, labels: {}, sharedLabels, value: count },
     ];
   });
   return { name, help, type, values };

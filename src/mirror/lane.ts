@@ -3,18 +3,19 @@ import { monotonicUs, type Timer } from "../io/mod.ts";
 import { sessionState } from "../sql/mod.ts";
 import { ClientState } from "../stats/client_table.ts";
 import { Dropped, Excluded, Failed } from "../stats/ledger.ts";
-import { COPY_FAIL, Framer, QUERY, SYNC } from "../wire/mod.ts";
-import type { Writer } from "./commit_order.ts";
+import { COPY_FAIL, Framer } from "../wire/mod.ts";
 import {
   type ConnectionFailure,
   type ConnectionOwner,
   MirrorConnection,
 } from "./connection.ts";
 import { Judge } from "./judge.ts";
+import { type Entry, LaneQueue } from "./lane_queue.ts";
+import { LaneRow } from "./lane_row.ts";
 import { laneStartup, Login } from "./login.ts";
-import { type Plan, planTransaction } from "./plan.ts";
+import { isWithin, planTransaction } from "./plan.ts";
 import { isUnasked, Replay, type StatementPair } from "./replay.ts";
-import { SessionLog } from "./session_log.ts";
+import { restoring, SessionLog } from "./session_log.ts";
 import { SessionStatements } from "./session_statements.ts";
 import { SortTies } from "./sort_ties.ts";
 import type { Target } from "./target.ts";
@@ -44,15 +45,6 @@ type State =
   | "ordering"
   | "closed";
 
-/** A queue entry: a transaction to replay, or one of which only the session state is wanted. */
-interface Entry {
-  readonly transaction: Transaction;
-  /** Undefined if only the session state is wanted. */
-  readonly plan: Plan | undefined;
-  /** Its place among the writers. */
-  readonly writer: Writer | undefined;
-}
-
 /** Login errors of a whole mirror by SQLSTATE class; others are the session's own (its parameters, its limits). */
 const MIRROR_WIDE = /^(?:08|28|3D|53|57|58|XX)/;
 /** The mirror's round trip is asked for at the first replay and every 64th. */
@@ -71,8 +63,8 @@ export class Lane implements ConnectionOwner {
   readonly #framer = new Framer();
   readonly #judge: Judge;
   readonly #log = new SessionLog();
-  #queue: Entry[] = [];
-  #head = 0;
+  readonly #queue: LaneQueue;
+  readonly #row: LaneRow;
   #state: State = "resting";
   #connection: MirrorConnection | undefined;
   #replay: Replay | undefined;
@@ -86,8 +78,6 @@ export class Lane implements ConnectionOwner {
   #replays = 0;
   #roundTripUs = 0;
   #leaving = false;
-  /** Its row in SHOW SERVERS, -1 without a connection. */
-  #row = -1;
   readonly #onClosed: (lane: Lane) => void;
 
   /**
@@ -108,6 +98,8 @@ export class Lane implements ConnectionOwner {
     this.#statements = new SessionStatements(target.shapes);
     this.#ties = new SortTies(target.columns);
     this.#judge = new Judge(target, series, session);
+    this.#queue = new LaneQueue(target, series);
+    this.#row = new LaneRow(target);
     this.#onClosed = onClosed;
   }
 
@@ -134,7 +126,7 @@ export class Lane implements ConnectionOwner {
       return;
     }
     const writer = plan.writer && order.begin(plan.writer);
-    this.#push({ transaction, plan, writer });
+    this.#queue.push({ transaction, plan, writer });
     this.#advance();
   }
 
@@ -148,10 +140,10 @@ export class Lane implements ConnectionOwner {
     const state = sessionState(transaction.bytes);
     if (state.lost) this.taint();
     if (state.repeat.length === 0 && state.closed.length === 0) return;
-    if (this.#connection === undefined && this.#length === 0) {
+    if (this.#connection === undefined && this.#queue.length === 0) {
       this.#log.add(state);
     } else if (this.#target.budget.take(transaction.bytes.length)) {
-      this.#push({ transaction, plan: undefined, writer: undefined });
+      this.#queue.push({ transaction, plan: undefined, writer: undefined });
     } else this.taint();
   }
 
@@ -286,10 +278,6 @@ export class Lane implements ConnectionOwner {
     );
   }
 
-  get #length(): number {
-    return this.#queue.length - this.#head;
-  }
-
   /** Why `transaction` can't be queued (Dropped), or -1. Takes its bytes from the budget. */
   #refusal(transaction: Transaction): number {
     const { settings, breaker, budget } = this.#target;
@@ -298,52 +286,27 @@ export class Lane implements ConnectionOwner {
       this.#connection === undefined &&
       breaker.state(monotonicUs()) === "open"
     ) return Dropped.mirrorDown;
-    if (this.#length >= settings.queueLength) return Dropped.queueFull;
+    if (this.#queue.length >= settings.queueLength) return Dropped.queueFull;
     if (!budget.take(transaction.bytes.length)) return Dropped.queueFull;
     return -1;
-  }
-
-  #push(entry: Entry): void {
-    this.#queue.push(entry);
-    this.#target.queued++;
-    this.#gauge();
-  }
-
-  /** The first entry leaves the queue; its bytes stay in the budget until it is settled. */
-  #shift(): Entry | undefined {
-    const entry = this.#queue[this.#head];
-    if (entry === undefined) return undefined;
-    this.#head++;
-    if (this.#head === this.#queue.length) {
-      this.#queue = [];
-      this.#head = 0;
-    }
-    this.#target.queued--;
-    this.#gauge();
-    return entry;
-  }
-
-  #gauge(): void {
-    const { probes, queued, budget } = this.#target;
-    probes.queue(this.#series, queued, budget.bytes);
   }
 
   /** Does the next thing, if there is one to do. */
   #advance(): void {
     if (this.#state === "resting") {
-      if (this.#length > 0) this.#connect();
+      if (this.#queue.length > 0) this.#connect();
       else if (this.#leaving) this.#close();
       return;
     }
     if (this.#state !== "ready") return;
-    const entry = this.#shift();
+    const entry = this.#queue.shift();
     if (entry === undefined) {
       if (this.#leaving) this.#close();
       return;
     }
     if (entry.plan === undefined) {
       const state = sessionState(entry.transaction.bytes);
-      this.#settle(entry);
+      this.#queue.settle(entry);
       this.#log.add(state);
       this.#restoring = state.repeat.map(({ message }) => message);
       this.#state = "restoring";
@@ -381,7 +344,7 @@ export class Lane implements ConnectionOwner {
       case "connect":
     }
     this.#state = "connecting";
-    this.#list();
+    this.#row.open();
     this.#setDeadline(settings.connectTimeoutMs);
     try {
       this.#connection = new MirrorConnection(
@@ -401,19 +364,6 @@ export class Lane implements ConnectionOwner {
     }
   }
 
-  #list(): void {
-    const { laneTable: table, settings } = this.#target;
-    this.#unlist();
-    this.#row = table.open(settings.host, settings.port, Date.now());
-    if (this.#row < 0) return;
-    table.identify(this.#row, 0, settings.login.user, settings.name, "");
-  }
-
-  #unlist(): void {
-    if (this.#row >= 0) this.#target.laneTable.close(this.#row);
-    this.#row = -1;
-  }
-
   /** Sends the next message of session state; none left: ready. */
   #restoreNext(): void {
     const message = this.#restoring.shift();
@@ -421,20 +371,11 @@ export class Lane implements ConnectionOwner {
       this.#replay = undefined;
       this.#state = "ready";
       this.#clearDeadline();
-      this.#show(ClientState.idle);
+      this.#row.show(ClientState.idle);
       return this.#advance();
     }
-    const bytes = message[0] === QUERY ? message : withSync(message);
-    const transaction: Transaction = {
-      bytes,
-      cycles: new Uint32Array([bytes.length, 0, 0, 0]),
-      statements: new Uint32Array(0),
-      startUs: 0,
-      endUs: 0,
-      roundTripUs: 0,
-    };
     this.#replay = new Replay(
-      transaction,
+      restoring(message),
       [],
       this.#digest,
       this.#ties,
@@ -472,17 +413,13 @@ export class Lane implements ConnectionOwner {
     this.#setDeadline(settings.timeoutMs);
   }
 
-  #show(state: number): void {
-    if (this.#row >= 0) this.#target.laneTable.setState(this.#row, state);
-  }
-
   #send(replay: Replay): void {
     const writer = this.#entry?.writer;
     if (writer !== undefined && writer.mirrorStartUs === Infinity) {
       writer.mirrorStartUs = monotonicUs();
     }
     this.#state = "replaying";
-    this.#show(ClientState.active);
+    this.#row.show(ClientState.active);
     this.#setDeadline(
       this.#target.settings.timeoutMs + replay.primaryLatencyUs / 1e3,
     );
@@ -506,12 +443,12 @@ export class Lane implements ConnectionOwner {
     );
     if (replay.idle) {
       this.#state = "ready";
-      this.#show(ClientState.idle);
+      this.#row.show(ClientState.idle);
     } else {
       // Idle on the primary, open on the mirror: only a new connection is clean.
       this.#connection?.close();
       this.#connection = undefined;
-      this.#unlist();
+      this.#row.close();
       this.#state = "resting";
     }
     this.#advance();
@@ -521,7 +458,7 @@ export class Lane implements ConnectionOwner {
     const { breaker, settings } = this.#target;
     const wasConnecting = this.#state === "connecting";
     this.#connection = undefined;
-    this.#unlist();
+    this.#row.close();
     this.#clearDeadline();
     this.#target.reactor.cancel(this.#timer);
     this.#stopWaiting();
@@ -568,30 +505,23 @@ export class Lane implements ConnectionOwner {
     const entry = this.#entry as Entry; // there is one
     this.#entry = undefined;
     this.#replay = undefined;
-    this.#settle(entry);
+    this.#queue.settle(entry);
     this.#log.add(sessionState(entry.transaction.bytes));
   }
 
   #dropQueue(reason: number): void {
     for (
-      let entry = this.#shift();
+      let entry = this.#queue.shift();
       entry !== undefined;
-      entry = this.#shift()
+      entry = this.#queue.shift()
     ) {
-      this.#settle(entry);
+      this.#queue.settle(entry);
       if (entry.plan !== undefined) {
         this.#target.probes.requestDropped(this.#series, reason);
       }
       this.#log.add(sessionState(entry.transaction.bytes));
     }
     if (this.#leaving) this.#close();
-  }
-
-  #settle({ transaction, writer }: Entry): void {
-    const { budget, order } = this.#target;
-    budget.give(transaction.bytes.length);
-    this.#gauge();
-    if (writer !== undefined) order.end(writer);
   }
 
   #close(): void {
@@ -601,7 +531,7 @@ export class Lane implements ConnectionOwner {
     this.#clearDeadline();
     this.#target.reactor.cancel(this.#timer);
     this.#target.waiting.delete(this);
-    this.#unlist();
+    this.#row.close();
     this.#connection?.close();
     this.#connection = undefined;
     this.#onClosed(this);
@@ -618,26 +548,8 @@ export class Lane implements ConnectionOwner {
   }
 }
 
-/** Whether `level` wants the transaction: PgDog's three, and "read" for a mirror that is itself a replica. */
-function isWithin(
-  level: Target["settings"]["level"],
-  { readOnly, shapes }: Plan,
-): boolean {
-  if (level === "all") return true;
-  if (level === "read") return readOnly;
-  const ddl = shapes.some((cycle) => cycle.some(({ kind }) => kind === "ddl"));
-  return level === "ddl" ? ddl : !ddl;
-}
-
 /** Session state that is brought back is compared with nothing. */
 function ignorePair(_pair: StatementPair): void {}
-
-function withSync(message: Uint8Array): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(message.length + 5);
-  bytes.set(message);
-  bytes.set([SYNC, 0, 0, 0, 4], message.length);
-  return bytes;
-}
 
 /** Ends copy-in that the primary's client never answered: CopyFail with an empty reason. */
 const EMPTY_COPY_FAIL = new Uint8Array([

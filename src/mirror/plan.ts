@@ -105,3 +105,14 @@ function wrote(statements: Uint32Array, at: number, shape: Shape): boolean {
     (kind & FLAG_COPY_IN) !== 0 ||
     isWritingTag(statements[at + STATEMENT_TAG] as number);
 }
+
+/** Whether `level` wants the transaction: PgDog's three, and "read" for a mirror that is itself a replica. */
+export function isWithin(
+  level: "all" | "dml" | "ddl" | "read",
+  { readOnly, shapes }: Plan,
+): boolean {
+  if (level === "all") return true;
+  if (level === "read") return readOnly;
+  const ddl = shapes.some((cycle) => cycle.some(({ kind }) => kind === "ddl"));
+  return level === "ddl" ? ddl : !ddl;
+}

@@ -1,4 +1,6 @@
 import type { SessionState } from "../sql/mod.ts";
+import { QUERY, SYNC } from "../wire/mod.ts";
+import type { Transaction } from "./transaction.ts";
 
 /** Bounds of one session's log; beyond them its state can't be rebuilt. */
 const MAX_ENTRIES = 2_000;
@@ -42,4 +44,24 @@ export class SessionLog {
     this.#bytes -= old.length;
     this.#messages.delete(key);
   }
+}
+
+/** The transaction that brings one message of session state back. */
+export function restoring(message: Uint8Array<ArrayBuffer>): Transaction {
+  const bytes = message[0] === QUERY ? message : withSync(message);
+  return {
+    bytes,
+    cycles: new Uint32Array([bytes.length, 0, 0, 0]),
+    statements: new Uint32Array(0),
+    startUs: 0,
+    endUs: 0,
+    roundTripUs: 0,
+  };
+}
+
+function withSync(message: Uint8Array): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(message.length + 5);
+  bytes.set(message);
+  bytes.set([SYNC, 0, 0, 0, 4], message.length);
+  return bytes;
 }

@@ -84,12 +84,17 @@ Deno.test({
     /** Runs the workload against a mirror in some state; the clients must see what they see without one. */
     async function run(
       mirror: NonNullable<ProxyOptions["mirror"]>,
-      during?: (round: number) => Promise<void>,
+      during: (round: number, proxy: TestProxy) => Promise<void> = () =>
+        Promise.resolve(),
       after?: () => void,
     ): Promise<Ledger> {
       await prepare(primary);
       await using proxy = await TestProxy.start({ primary, mirror, general });
-      assert.deepEqual(await workload(proxy.url(), during), expected);
+      const seen = await workload(
+        proxy.url(),
+        (round) => during(round, proxy),
+      );
+      assert.deepEqual(seen, expected);
       after?.();
       const ledger = await proxy.settled();
       assertClosed(ledger);
@@ -120,9 +125,10 @@ Deno.test({
     await t.step("killed in the middle: failed, then mirror_down", async () => {
       await using mirror = await startCluster({ version: "18" });
       await prepare(mirror);
-      const ledger = await run(mirror, (round) => {
-        if (round === ROUNDS / 2) mirror.kill("SIGKILL");
-        return Promise.resolve();
+      const ledger = await run(mirror, async (round, proxy) => {
+        if (round !== ROUNDS / 2) return;
+        await proxy.replayed(1);
+        mirror.kill("SIGKILL");
       });
       assert.ok(ledger.replayed > 0, JSON.stringify(ledger));
       assert.ok((ledger.dropped.mirror_down ?? 0) > 0, JSON.stringify(ledger));
@@ -137,8 +143,10 @@ Deno.test({
       async () => {
         await using mirror = await startCluster({ version: "18" });
         await prepare(mirror);
-        const ledger = await run(mirror, async (round) => {
-          if (round === ROUNDS / 2) await mirror.pause();
+        const ledger = await run(mirror, async (round, proxy) => {
+          if (round !== ROUNDS / 2) return;
+          await proxy.replayed(1);
+          await mirror.pause();
         });
         assert.ok((ledger.failed.timeout ?? 0) > 0, JSON.stringify(ledger));
         mirror.resume();

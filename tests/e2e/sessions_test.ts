@@ -157,7 +157,7 @@ Deno.test({
       await using proxy = await TestProxy.start({
         primary,
         mirror,
-        general: { mirror_exposure: 0.5 },
+        general: { mirror_exposure: 0.5, mirror_queue: 10_000 },
       });
       const sql = postgres(proxy.url(), { max: 1 });
       await sql`set application_name = 'sampled'`;

@@ -1,6 +1,14 @@
+import assert from "node:assert/strict";
 import createProbe from "../../plugins/mirror_stats/probe.ts";
 import { mirrorStats } from "../../plugins/mirror_stats/mod.ts";
-import type { AdminCommand, Plugin, Probe } from "../../src/plugin/api.ts";
+import {
+  type AdminCommand,
+  DROPPED,
+  EXCLUDED,
+  FAILED,
+  type Plugin,
+  type Probe,
+} from "../../src/plugin/api.ts";
 import type { PluginHostOptions } from "../../src/plugin/mod.ts";
 import { Stripe } from "../../src/stats/mod.ts";
 import { hostOf } from "../plugin/fixture.ts";
@@ -70,4 +78,44 @@ export function records(command: AdminCommand): Record<string, unknown>[] {
   return command.rows().map((row) =>
     Object.fromEntries(command.columns.map(({ name }, i) => [name, row[i]]))
   );
+}
+
+/** SHOW MIRROR_STATS as name and value. */
+export function stats({ command }: Counted): Record<string, string | null> {
+  return Object.fromEntries(command("SHOW MIRROR_STATS").rows());
+}
+
+/** A row's value that must be a number. */
+export function number(row: string | null | undefined): number {
+  assert.match(row ?? "", /^-?[0-9.]+$/);
+  return Number(row);
+}
+
+/** seen = excluded + dropped + replayed + failed + pending, in SHOW MIRROR_STATS. */
+export function assertCloses(shown: Record<string, string | null>): void {
+  const parts = ["excluded", "dropped", "mirrored", "failed", "pending"]
+    .map((part) => number(shown[`requests_${part}`]));
+  assert.equal(
+    number(shown.requests_total),
+    parts.reduce((sum, n) => sum + n, 0),
+  );
+  for (
+    const [outcome, reasons] of [
+      ["excluded", EXCLUDED],
+      ["dropped", DROPPED],
+      ["failed", FAILED],
+    ] as const
+  ) {
+    const sum = reasons.reduce(
+      (total, reason) => total + number(shown[`${outcome}_${reason}`]),
+      0,
+    );
+    assert.equal(number(shown[`requests_${outcome}`]), sum, outcome);
+  }
+}
+
+/** A metric's sum over all series. */
+export function value({ registry }: Counted, name: string): number {
+  return (registry.snapshot().get(name)?.series ?? [])
+    .reduce((sum, series) => sum + series.value, 0);
 }

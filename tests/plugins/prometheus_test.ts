@@ -78,7 +78,7 @@ Deno.test("prometheus: a histogram is cumulative, with +Inf, sum and count", asy
   const labels = 'database="shop",mirror="shop_18",user="ann",target="mirror"';
   assert.match(text, new RegExp(`^# TYPE ${name} histogram$`, "m"));
   const bucket = (le: string) =>
-    all.get(`${name}_bucket{${labels},le="${le}"}`);
+    all.get(`${name}_bucket{le="${le}",${labels}}`);
   assert.deepEqual(
     ["0.00025", "0.001", "0.005", "60", "+Inf"].map(bucket),
     [2, 2, 3, 3, 4],

@@ -1,0 +1,67 @@
+import type { Writer } from "./commit_order.ts";
+import type { Plan } from "./plan.ts";
+import type { Target } from "./target.ts";
+import type { Transaction } from "./transaction.ts";
+
+/** A queue entry: a transaction to replay, or one of which only the session state is wanted. */
+export interface Entry {
+  readonly transaction: Transaction;
+  /** Undefined if only the session state is wanted. */
+  readonly plan: Plan | undefined;
+  /** Its place among the writers. */
+  readonly writer: Writer | undefined;
+}
+
+/**
+ * What waits for one lane. Its length is bounded by `mirror_queue`, the bytes
+ * of all lanes together by `mirror_queue_bytes`: an entry's bytes are taken
+ * from the budget before it is pushed, and given back when it is settled.
+ */
+export class LaneQueue {
+  readonly #target: Target;
+  readonly #series: number;
+  #entries: Entry[] = [];
+  #head = 0;
+
+  constructor(target: Target, series: number) {
+    this.#target = target;
+    this.#series = series;
+  }
+
+  get length(): number {
+    return this.#entries.length - this.#head;
+  }
+
+  push(entry: Entry): void {
+    this.#entries.push(entry);
+    this.#target.queued++;
+    this.#gauge();
+  }
+
+  /** The first entry leaves the queue; it is not settled yet. */
+  shift(): Entry | undefined {
+    const entry = this.#entries[this.#head];
+    if (entry === undefined) return undefined;
+    this.#head++;
+    if (this.#head === this.#entries.length) {
+      this.#entries = [];
+      this.#head = 0;
+    }
+    this.#target.queued--;
+    this.#gauge();
+    return entry;
+  }
+
+  /** An entry that has left the queue is done with: replayed, failed or dropped. */
+  settle({ transaction, writer }: Entry): void {
+    const { budget, order } = this.#target;
+    budget.give(transaction.bytes.length);
+    this.#gauge();
+    if (writer !== undefined) order.end(writer);
+  }
+
+  #gauge(): void {
+    const { probes, queued, budget } = this.#target;
+    probes.queue(this.#series, queued, budget.bytes);
+  }
+}
