@@ -153,6 +153,40 @@ Deno.test({
       },
     );
 
+    await t.step("stopped for good: memory keeps to its bound", async () => {
+      await using mirror = await startCluster({ version: "18" });
+      const bound = 2 * MIB;
+      await using proxy = await TestProxy.start({
+        primary,
+        mirror,
+        general: {
+          ...general,
+          mirror_timeout: 60_000,
+          mirror_queue_bytes: bound,
+          mirror_max_transaction_bytes: MIB,
+        },
+      });
+      const sql = postgres(proxy.url(), { max: 1, fetch_types: false });
+      await sql`select 1`;
+      await proxy.replayed(1);
+      await mirror.pause();
+      const before = Deno.memoryUsage().rss;
+      let highest = 0;
+      const text = "x".repeat(100_000);
+      for (let i = 0; i < 640; i++) {
+        await sql.unsafe(`select length('${text}')`);
+        const bytes = proxy.supervisor.snapshot().get("mirror_queue_bytes");
+        highest = Math.max(highest, bytes?.series[0]?.value ?? 0);
+      }
+      await sql.end();
+      assert.ok(highest > 0 && highest <= bound, `${highest} bytes queued`);
+      assert.ok((proxy.ledger().dropped.queue_full ?? 0) > 500);
+      // 64 MB went through; the rest is the garbage of this very test.
+      const grown = (Deno.memoryUsage().rss - before) / MIB;
+      assert.ok(grown < 200, `${grown} MiB more`);
+      mirror.resume();
+    });
+
     await t.step(
       "wrong password: mirror_down, one login per step",
       async () => {
