@@ -11,6 +11,8 @@ export interface SourceOptions {
   readonly clients: readonly ClientTable[];
   readonly lanes: ClientTable;
   readonly plugins: () => readonly PluginStatus[];
+  /** Where the user's own plugins came from, by id. */
+  readonly pluginPaths: Readonly<Record<string, string>>;
   readonly shutdown: () => void;
 }
 
@@ -81,7 +83,10 @@ export function createAdminSources(options: SourceOptions): AdminSources {
       })),
     ],
     plugins: () =>
-      options.plugins().map((plugin) => ({ ...plugin, source: "built-in" })),
+      options.plugins().map((plugin) => ({
+        ...plugin,
+        source: options.pluginPaths[plugin.id] ?? "built-in",
+      })),
     shutdown: options.shutdown,
   };
 }

@@ -45,6 +45,8 @@ const LOOPBACK = "127.0.0.1";
 export interface SupervisorOptions {
   readonly config: Config;
   readonly plugins: readonly Plugin[];
+  /** Where the user's own plugins came from, by id. */
+  readonly pluginPaths?: Readonly<Record<string, string>>;
   readonly logger: (category: string) => Logger;
   /** SHUTDOWN was asked for on the admin console. */
   readonly onShutdownRequest: () => void;
@@ -257,6 +259,7 @@ class RunningSupervisor implements Supervisor {
         clients,
         lanes,
         plugins: () => host.status,
+        pluginPaths: this.#options.pluginPaths ?? {},
         shutdown: onShutdownRequest,
       }),
       host.commands,

@@ -24,10 +24,19 @@ export async function run(options: RunOptions): Promise<number> {
   for (const warning of warnings) log.warn(formatProblem(warning));
   const userPlugins = await loadUserPlugins(config, configPath);
 
+  // A rejection that nobody waits for, in a plugin's own timer for instance,
+  // would end the process, and every client's connection with it.
+  globalThis.addEventListener("unhandledrejection", (event) => {
+    event.preventDefault();
+    log.error("Unhandled rejection", { error: String(event.reason) });
+  });
   const asked = Promise.withResolvers<string>();
   const supervisor = await startSupervisor({
     config,
     plugins: [...options.plugins, ...userPlugins],
+    pluginPaths: Object.fromEntries(
+      userPlugins.map(({ id }, i) => [id, config.plugin[i]?.path ?? ""]),
+    ),
     logger: createLogger,
     onShutdownRequest: () => asked.resolve("SHUTDOWN"),
   });

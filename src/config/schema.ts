@@ -19,7 +19,9 @@ export const generalSchema = z.strictObject({
   port: port().default(6432).describe("Port for clients."),
   workers: z.int().min(0).max(256).default(0)
     .describe("Proxy workers; 0 makes one for each core."),
-  auth_type: z.literal("relay").default("relay")
+  auth_type: z.literal("relay", {
+    error: 'only "relay" is there: leave the key out',
+  }).default("relay")
     .describe(
       'How clients log in. "relay": the primary\'s own authentication is relayed, no user list is needed.',
     ),

@@ -59,7 +59,6 @@ export function compare(
   mirror: Reply,
   around: Surroundings,
 ): number {
-  if (around.mode === "off") return Result.skippedCompareOff;
   const p = (offset: number) => primary.words[primary.at + offset] as number;
   const m = (offset: number) => mirror.words[mirror.at + offset] as number;
   const primaryKind = p(STATEMENT_KIND) & KIND_MASK;
@@ -71,6 +70,7 @@ export function compare(
       around.failedBefore,
     );
   }
+  if (around.mode === "off") return Result.skippedCompareOff;
   if (p(STATEMENT_TAG) !== m(STATEMENT_TAG)) return Result.mismatchCommandTag;
   if (p(STATEMENT_COLUMNS) !== m(STATEMENT_COLUMNS)) {
     return Result.mismatchColumns;

@@ -34,7 +34,7 @@ export class LaneQueue {
 
   push(entry: Entry): void {
     this.#entries.push(entry);
-    this.#target.queued++;
+    this.#count(1);
     this.#gauge();
   }
 
@@ -47,7 +47,7 @@ export class LaneQueue {
       this.#entries = [];
       this.#head = 0;
     }
-    this.#target.queued--;
+    this.#count(-1);
     this.#gauge();
     return entry;
   }
@@ -60,8 +60,13 @@ export class LaneQueue {
     if (writer !== undefined) order.end(writer);
   }
 
+  #count(change: number): void {
+    const { queued } = this.#target;
+    queued.set(this.#series, (queued.get(this.#series) ?? 0) + change);
+  }
+
   #gauge(): void {
     const { probes, queued, budget } = this.#target;
-    probes.queue(this.#series, queued, budget.bytes);
+    probes.queue(this.#series, queued.get(this.#series) ?? 0, budget.bytes);
   }
 }

@@ -80,8 +80,8 @@ export interface Target {
   readonly waiting: Set<Lane>;
   /** Lanes with a deadline; the worker looks at them now and then. */
   readonly timed: Set<Lane>;
-  /** Requests that every lane's queue holds, for the gauge. */
-  queued: number;
+  /** Requests in the queues of all lanes of a series, for the gauge. */
+  readonly queued: Map<number, number>;
   /** What the worker logs, once per change: no secrets. */
   log(
     level: "info" | "warn",

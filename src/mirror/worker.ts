@@ -122,7 +122,7 @@ async function start(init: MirrorInit): Promise<void> {
       random: Math.random,
       waiting: new Set(),
       timed,
-      queued: 0,
+      queued: new Map(),
       log: (level, message, properties) =>
         tell({
           type: "log",

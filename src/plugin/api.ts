@@ -168,7 +168,7 @@ export interface Probe {
     result: number,
     primarySeconds: number,
   ): void;
-  /** Mirror worker: requests that wait in all lanes of the mirror, and bytes that wait in all. */
+  /** Mirror worker: requests that wait in all lanes of the series, and bytes that wait in all lanes. */
   queue?(series: number, length: number, bytes: number): void;
 }
 

@@ -1,0 +1,184 @@
+import assert from "node:assert/strict";
+import {
+  ConfigError,
+  formatProblem,
+  loadConfig,
+  parseConfig,
+} from "../../src/config/mod.ts";
+
+const MINIMAL = `[[databases]]
+name = "shop"
+host = "10.0.0.5"
+`;
+const MIRRORED = `${MINIMAL}
+[[databases]]
+name = "next"
+host = "10.0.0.6"
+user = "mirror"
+[[mirroring]]
+source_db = "shop"
+destination_db = "next"
+[admin]
+password = "pw"
+`;
+
+function problemsOf(text: string, env: Record<string, string> = {}): string[] {
+  try {
+    parseConfig(text, "f", env);
+  } catch (error) {
+    assert.ok(error instanceof ConfigError);
+    return error.problems.map(formatProblem);
+  }
+  return [];
+}
+
+function warningsOf(text: string, env: Record<string, string> = {}): string[] {
+  return parseConfig(text, "f", env).warnings.map(formatProblem);
+}
+
+Deno.test("parseConfig: defaults are filled in", () => {
+  const { config } = parseConfig(MIRRORED, "f", {});
+  assert.equal(config.general.port, 6432);
+  assert.equal(config.general.mirror_queue, 128);
+  assert.equal(config.databases[0]?.port, 5432);
+  assert.deepEqual(warningsOf(MIRRORED), []);
+});
+
+Deno.test("parseConfig: every problem at once, each with its line", () => {
+  const problems = problemsOf(`[general]
+prot = 6432
+workers = -1
+log_level = "loud"
+
+[[databases]]
+name = "shop"
+`);
+  assert.equal(problems.length, 4);
+  assert.match(problems[0] ?? "", /^f:3: general\.workers: /);
+  assert.match(problems[1] ?? "", /^f:4: general\.log_level: /);
+  assert.match(
+    problems[2] ?? "",
+    /^f:2: general\.prot: unknown key; did you mean "port"\?$/,
+  );
+  assert.match(problems[3] ?? "", /^f:6: databases\[0\]\.host: is missing/);
+});
+
+Deno.test("parseConfig: a syntax error has its line", () => {
+  const [problem] = problemsOf(`${MINIMAL}[general\nport = 1`);
+  assert.match(problem ?? "", /^f:4: /);
+});
+
+Deno.test("parseConfig: a key of PgDog's is a warning, another unknown one an error", () => {
+  const text =
+    `${MIRRORED}[general]\ndefault_pool_size = 10\n[[sharded_tables]]\nname = "x"\n`;
+  assert.deepEqual(problemsOf(text), []);
+  const warnings = warningsOf(text);
+  assert.equal(warnings.length, 2);
+  assert.match(
+    warnings.join("\n"),
+    /general\.default_pool_size: is a key of PgDog's/,
+  );
+});
+
+Deno.test("parseConfig: the environment overrides [general]", () => {
+  const { config, warnings } = parseConfig(MIRRORED, "f", {
+    PGDOG_PORT: "7000",
+    PGDOG_MIRROR_METRICS_ENABLED: "false",
+    PGDOG_OPENMETRICS_NAMESPACE: "n_",
+    PGDOG_PROT: "1",
+    HOME: "/",
+  });
+  assert.equal(config.general.port, 7000);
+  assert.equal(config.general.mirror_metrics_enabled, false);
+  assert.equal(config.general.openmetrics_namespace, "n_");
+  assert.deepEqual(warnings.map(formatProblem), [
+    'environment: PGDOG_PROT: overrides nothing; did you mean "PGDOG_PORT"?',
+  ]);
+  assert.match(
+    problemsOf(MIRRORED, { PGDOG_PORT: "many" })[0] ?? "",
+    /^environment: PGDOG_PORT: /,
+  );
+});
+
+Deno.test("parseConfig: a password may come from the environment, and is never told", () => {
+  const text = MIRRORED.replace('"pw"', '"${ADMIN_PASSWORD}"');
+  const { config } = parseConfig(text, "f", { ADMIN_PASSWORD: "s3cret" });
+  assert.equal(config.admin.password, "s3cret");
+  assert.match(
+    problemsOf(text).join(),
+    /admin\.password: the environment variable ADMIN_PASSWORD is not set/,
+  );
+  const wrong = problemsOf(
+    MIRRORED.replace('password = "pw"', 'password = "s3cret"\nport = 1'),
+  );
+  assert.equal(wrong.length, 1);
+  assert.ok(!wrong.join().includes("s3cret"));
+});
+
+const CROSS_CHECKS: readonly [name: string, text: string, problem: RegExp][] = [
+  [
+    "a mirror that is not in [[databases]]",
+    MIRRORED.replace('destination_db = "next"', 'destination_db = "nxt"'),
+    /^f:11: mirroring\[0\]\.destination_db: "nxt" is not in \[\[databases\]\]; did you mean "next"\?$/,
+  ],
+  [
+    "a mirror that is the source",
+    MIRRORED.replace('destination_db = "next"', 'destination_db = "shop"'),
+    /is the source itself/,
+  ],
+  [
+    "two names for one database",
+    MIRRORED.replace("10.0.0.6", "10.0.0.5").replace(
+      "user =",
+      'database_name = "shop"\nuser =',
+    ),
+    /the same database: every write would happen twice/,
+  ],
+  [
+    "a mirror without a user",
+    MIRRORED.replace('user = "mirror"\n', ""),
+    /"next" is a mirror and needs a user/,
+  ],
+  [
+    "a name that is there twice",
+    MINIMAL + MINIMAL,
+    /^f:5: databases\[1\]\.name: "shop" is there twice$/,
+  ],
+  [
+    "a database named like the console",
+    MINIMAL.replace("shop", "admin"),
+    /is the admin console's name/,
+  ],
+  [
+    "one port for two listeners",
+    `${MINIMAL}[general]\nadmin_port = 6432\n`,
+    /^f:5: general\.admin_port: 6432 is the port too$/,
+  ],
+];
+
+for (const [name, text, problem] of CROSS_CHECKS) {
+  Deno.test(`parseConfig: ${name} is a problem`, () => {
+    assert.match(problemsOf(text).join("\n"), problem);
+  });
+}
+
+Deno.test("loadConfig: a missing file, and one that others can read", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const path = `${folder}/pgdog.toml`;
+    await assert.rejects(
+      loadConfig({ path, env: {} }),
+      /there is no such file/,
+    );
+    await Deno.writeTextFile(path, MIRRORED, { mode: 0o644 });
+    const { warnings } = await loadConfig({ path, env: {} });
+    assert.match(
+      warnings.map(formatProblem).join(),
+      /can be read by others; run: chmod 600/,
+    );
+    await Deno.chmod(path, 0o600);
+    assert.deepEqual((await loadConfig({ path, env: {} })).warnings, []);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});

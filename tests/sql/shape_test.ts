@@ -1,0 +1,134 @@
+import assert from "node:assert/strict";
+import { loadModule } from "libpg-query";
+import { literalFreeKey } from "../../src/sql/literal_free_key.ts";
+import { ShapeCache } from "../../src/sql/shape_cache.ts";
+import { OTHER_SHAPE, type Shape } from "../../src/sql/shape.ts";
+
+await loadModule();
+const encoder = new TextEncoder();
+
+function key(sql: string): number {
+  const bytes = encoder.encode(sql);
+  return literalFreeKey(bytes, 0, bytes.length);
+}
+
+function shapes(sql: string, cache = new ShapeCache(100)): readonly Shape[] {
+  const bytes = encoder.encode(sql);
+  return cache.get(bytes, 0, bytes.length);
+}
+
+Deno.test("literalFreeKey: literals count the same, all else tells", () => {
+  const same = [
+    ["select 1", "select 22.5e3"],
+    ["select 'a'", "select 'it''s; -- \"b\"'"],
+    ["select E'\\''", "select E'x'"],
+    ["select $$a$$", "select $tag$ b $$ $tag$"],
+    ["select  1\n ,2", "select 3 ,4"],
+  ];
+  for (const [a = "", b = ""] of same) {
+    assert.equal(key(a), key(b), `${a} | ${b}`);
+  }
+  const different = [
+    ["select a1", "select a2"],
+    ["select 1", "select 'a'"],
+    ["select a from t", "select a from u"],
+    ["select 'a', b", "select 'a, b'"],
+  ];
+  for (const [a = "", b = ""] of different) {
+    assert.notEqual(key(a), key(b), `${a} | ${b}`);
+  }
+});
+
+const NOISE: readonly [sql: string, noise: Shape["noise"]][] = [
+  ["select a from t", undefined],
+  ["select now()", "volatile"],
+  ["select current_timestamp", "volatile"],
+  ["select pg_catalog.random()", "volatile"],
+  ["select a from t where b > clock_timestamp()", "volatile"],
+  ["select nextval('s')", "volatile"],
+  ["select ctid from t", "volatile"],
+  ["select t.xmin from t", "volatile"],
+  ["select a from t limit 5", "volatile"],
+  ["select a from t order by a limit 5", undefined],
+  ["select relname from pg_class", "volatile"],
+  ["insert into t (a) values (1) returning id", "sequence"],
+  ["insert into t values (1) returning *", "sequence"],
+  ["insert into t (a) values (1) returning a", undefined],
+];
+for (const [sql, noise] of NOISE) {
+  Deno.test(`ShapeCache: the noise of "${sql}" is ${noise ?? "none"}`, () => {
+    assert.equal(shapes(sql)[0]?.noise, noise);
+  });
+}
+
+Deno.test("ShapeCache: reads, writes, locks and kinds", () => {
+  const of = (sql: string) => {
+    const shape = shapes(sql)[0] ?? OTHER_SHAPE;
+    const { kind, reads, writes, locks } = shape;
+    return { kind, reads, writes, locks };
+  };
+  assert.deepEqual(of("select * from a join s.b on true for update"), {
+    kind: "read",
+    reads: ["a", "b"],
+    writes: [],
+    locks: true,
+  });
+  assert.deepEqual(of("update a set x = (select max(y) from b)"), {
+    kind: "dml",
+    reads: ["b", "a"],
+    writes: ["a"],
+    locks: false,
+  });
+  assert.deepEqual(
+    of("with w as (delete from a returning *) select * from w, b"),
+    {
+      kind: "dml",
+      reads: ["b", "a"],
+      writes: ["a"],
+      locks: false,
+    },
+  );
+  assert.equal(of("create table x (a int)").kind, "ddl");
+  assert.equal(of("begin").kind, "transaction");
+  assert.equal(of("set x = 1").kind, "other");
+  assert.deepEqual(of("copy a from stdin").writes, ["a"]);
+  assert.equal(of("copy (select 1) to stdout").kind, "read");
+});
+
+Deno.test("ShapeCache: ORDER BY keys are columns by name or ordinal, or unknown", () => {
+  assert.equal(shapes("select a from t")[0]?.orderBy, undefined);
+  assert.deepEqual(
+    shapes("select a, b from t order by t.b desc, 1")[0]?.orderBy,
+    ["b", 1],
+  );
+  assert.equal(shapes("select a from t order by lower(a)")[0]?.orderBy, null);
+});
+
+Deno.test("ShapeCache: one shape for each statement of a string, texts without values", () => {
+  const found = shapes("select 1; update t set a = 'secret¬' where b = 2;");
+  assert.deepEqual(found.map(({ text }) => text), [
+    "select $1",
+    "update t set a = $1 where b = $2",
+  ]);
+});
+
+Deno.test("ShapeCache: literals make no new shape, equal ones are one object", () => {
+  const cache = new ShapeCache(100);
+  assert.equal(
+    shapes("select 1 from t", cache)[0],
+    shapes("select 2 from t", cache)[0],
+  );
+  assert.equal(
+    shapes("SELECT 1 FROM t", cache)[0],
+    shapes("select 2 from t", cache)[0],
+  );
+});
+
+Deno.test("ShapeCache: what does not parse, and what is beyond the bound, is other", () => {
+  assert.deepEqual(shapes("selec 1"), [OTHER_SHAPE]);
+  const cache = new ShapeCache(2);
+  shapes("select a", cache);
+  shapes("select b", cache);
+  assert.equal(shapes("select c", cache)[0], OTHER_SHAPE);
+  assert.equal(shapes("select a", cache)[0]?.text, "select a");
+});
