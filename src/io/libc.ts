@@ -38,6 +38,9 @@ const SYMBOLS = {
   write: { parameters: ["i32", "buffer", "u32"], result: "i32" },
   close: { parameters: ["i32"], result: "i32" },
   eventfd: { parameters: ["u32", "i32"], result: "i32" },
+  setpriority: { parameters: ["i32", "u32", "i32"], result: "i32" },
+  // Not in every C library.
+  mallopt: { parameters: ["i32", "i32"], result: "i32", optional: true },
   clock_gettime: { parameters: ["i32", "buffer"], result: "i32" },
 } as const;
 
@@ -104,3 +107,5 @@ export const EPOLL_CTL_MOD = 3;
 export const EFD_NONBLOCK = 0o4000;
 export const EFD_CLOEXEC = 0o2000000;
 export const CLOCK_MONOTONIC = 1;
+export const PRIO_PROCESS = 0;
+export const M_TRIM_THRESHOLD = -1; // <malloc.h>

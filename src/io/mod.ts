@@ -28,5 +28,6 @@ export {
   shutdownWrite,
   socketError,
 } from "./socket.ts";
+export { keepFreedMemory, setNice } from "./thread.ts";
 export type { Timer } from "./timers.ts";
 export { clearWake, createWake, signalWake } from "./wake.ts";

@@ -142,7 +142,7 @@ export class Lane implements ConnectionOwner {
     if (state.repeat.length === 0 && state.closed.length === 0) return;
     if (this.#connection === undefined && this.#queue.length === 0) {
       this.#log.add(state);
-    } else if (this.#target.budget.take(transaction.bytes.length)) {
+    } else if (this.#target.budget.take(transaction.size)) {
       this.#queue.push({ transaction, plan: undefined, writer: undefined });
     } else this.taint();
   }
@@ -287,7 +287,7 @@ export class Lane implements ConnectionOwner {
       breaker.state(monotonicUs()) === "open"
     ) return Dropped.mirrorDown;
     if (this.#queue.length >= settings.queueLength) return Dropped.queueFull;
-    if (!budget.take(transaction.bytes.length)) return Dropped.queueFull;
+    if (!budget.take(transaction.size)) return Dropped.queueFull;
     return -1;
   }
 

@@ -55,7 +55,7 @@ export class LaneQueue {
   /** An entry that has left the queue is done with: replayed, failed or dropped. */
   settle({ transaction, writer }: Entry): void {
     const { budget, order } = this.#target;
-    budget.give(transaction.bytes.length);
+    budget.give(transaction.size);
     this.#gauge();
     if (writer !== undefined) order.end(writer);
   }

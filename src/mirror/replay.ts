@@ -147,6 +147,7 @@ export class Replay {
     const digest = this.#digest;
     const elapsedUs = nowUs - this.#sentUs;
     let progress: Progress = "waiting";
+    let wantsCopy = false;
     for (let at = 0; at < length;) {
       at = framer.step(chunk, at, length);
       if (framer.broken) return "protocol";
@@ -171,11 +172,11 @@ export class Replay {
         this.#ties.begin(this.#shape(digest.statements));
       }
       if (type === COPY_BOTH_RESPONSE) return "protocol";
-      if (type === COPY_IN_RESPONSE && framer.finished && !this.#hasCopyEnd()) {
-        return "copy";
+      if (type === COPY_IN_RESPONSE && framer.finished) {
+        wantsCopy = !this.#hasCopyEnd();
       }
     }
-    return progress;
+    return wantsCopy && progress === "waiting" ? "copy" : progress;
   }
 
   #answered(

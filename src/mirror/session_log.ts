@@ -53,6 +53,7 @@ export function restoring(message: Uint8Array<ArrayBuffer>): Transaction {
     bytes,
     cycles: new Uint32Array([bytes.length, 0, 0, 0]),
     statements: new Uint32Array(0),
+    size: bytes.length,
     startUs: 0,
     endUs: 0,
     roundTripUs: 0,

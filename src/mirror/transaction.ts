@@ -8,6 +8,8 @@ export interface Transaction {
   readonly cycles: Uint32Array;
   /** Digests of the primary's replies, STATEMENT_WORDS for each statement. */
   readonly statements: Uint32Array;
+  /** Bytes of all three: what it takes of the queue's budget. */
+  readonly size: number;
   /** Microseconds of the monotonic clock. */
   readonly startUs: number;
   readonly endUs: number;

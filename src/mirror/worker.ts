@@ -14,7 +14,13 @@ import {
   readCommand,
   type WorkerMessage,
 } from "../control/mailbox.ts";
-import { clearWake, EpollReactor, READ } from "../io/mod.ts";
+import {
+  clearWake,
+  EpollReactor,
+  keepFreedMemory,
+  READ,
+  setNice,
+} from "../io/mod.ts";
 import { loadProbes } from "../plugin/mod.ts";
 import {
   KIND_CLOSE,
@@ -52,6 +58,9 @@ export interface MirrorInit {
   readonly lanes: ClientTableMemory;
 }
 
+/** Clients come first: where cores are short, replaying lags. */
+const NICE = 10;
+const KEPT_BYTES = 64 * 1024 * 1024;
 const SCRATCH_BYTES = 64 * 1024;
 /** Records taken from one ring before the sockets are looked at again. */
 const RING_BUDGET = 256;
@@ -87,6 +96,8 @@ async function start(init: MirrorInit): Promise<void> {
         properties: { probe, error: String(error) },
       }),
   );
+  setNice(NICE);
+  keepFreedMemory(KEPT_BYTES);
   const reactor = new EpollReactor();
   const scratch = new Uint8Array(SCRATCH_BYTES);
   const laneTable = new ClientTable(init.lanes);
