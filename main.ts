@@ -6,6 +6,13 @@
 
 import { mirrorStats } from "./plugins/mirror_stats/mod.ts";
 import { prometheus } from "./plugins/prometheus/mod.ts";
+import { readiness } from "./plugins/readiness/mod.ts";
 import { main } from "./src/cli/mod.ts";
 
-if (import.meta.main) await main(Deno.args, [mirrorStats, prometheus]);
+if (import.meta.main) {
+  await main(Deno.args, [
+    mirrorStats,
+    readiness,
+    prometheus,
+  ]);
+}

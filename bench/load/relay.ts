@@ -60,6 +60,13 @@ await using plain = await startProxy(
   primary.port,
   undefined,
 );
+await using single = await startProxy(
+  "proxy, 1 worker",
+  freePort(),
+  primary.port,
+  undefined,
+  "workers = 1",
+);
 await using mirroring = await startProxy(
   "proxy, mirror",
   freePort(),
@@ -68,7 +75,7 @@ await using mirroring = await startProxy(
 );
 const rest = residentKib(mirroring.pid);
 
-const targets = [direct, bouncer, plain, mirroring];
+const targets = [direct, bouncer, plain, single, mirroring];
 console.log(
   `pgbench -S, simple protocol, ${rounds} interleaved rounds of ${seconds} s, medians; ` +
     "CPU is the process's per transaction, with a mirror the proxy workers' only",

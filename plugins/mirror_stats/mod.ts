@@ -39,7 +39,13 @@ export const mirrorStats: Plugin<MirrorStatsConfig> = {
   create(_config, context: PluginContext): PluginInstance {
     for (const spec of METRICS) context.stats.declare(spec);
     const window = new Window(context);
-    return { commands: commands(context, window) };
+    const resetMs = Number(context.general.mirror_metrics_reset_interval) * 1e3;
+    return {
+      commands: commands(context, window),
+      onSample({ at }) {
+        if (resetMs > 0 && at - window.since >= resetMs) window.reset();
+      },
+    };
   },
 };
 

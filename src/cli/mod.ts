@@ -4,12 +4,19 @@
  * @module
  */
 
-import { Command, CommanderError, InvalidArgumentError } from "commander";
+import {
+  Command,
+  CommanderError,
+  InvalidArgumentError,
+  Option,
+} from "commander";
 import { ConfigError, formatProblem } from "../config/mod.ts";
 import type { Plugin } from "../plugin/mod.ts";
 import { VERSION } from "../version.ts";
 import { check } from "./check.ts";
 import { EXIT_USAGE } from "./exit_codes.ts";
+import type { AskOptions } from "./ask.ts";
+import { readiness, report } from "./readiness.ts";
 import { run } from "./run.ts";
 
 const CONFIG_OPTION = [
@@ -17,6 +24,21 @@ const CONFIG_OPTION = [
   "configuration",
   "pgdog.toml",
 ] as const;
+
+const URL_OPTION = [
+  "--url <url>",
+  "the proxy's HTTP address; default: from the configuration",
+] as const;
+
+/** What `readiness` and `report` have in common. */
+interface AskFlags {
+  readonly config: string;
+  readonly url?: string;
+}
+
+function asking({ config, url }: AskFlags): AskOptions {
+  return { configPath: config, ...(url === undefined ? {} : { url }) };
+}
 
 /**
  * Runs the program and ends the process with its exit code.
@@ -46,6 +68,32 @@ export async function main(
     .action(async ({ config }: { config: string }) => {
       code = await check({ configPath: config, plugins });
     });
+  program.command("readiness")
+    .description(
+      "ask a running proxy: exit 0 READY, 1 NOT READY, 3 INCONCLUSIVE",
+    )
+    .option(...CONFIG_OPTION)
+    .option(...URL_OPTION)
+    .addOption(
+      new Option("--format <format>").choices(["text", "json"])
+        .default("text"),
+    )
+    .action(async (options: AskFlags & { format: "text" | "json" }) => {
+      code = await readiness({ ...asking(options), format: options.format });
+    });
+  program.command("report")
+    .description("print a running proxy's document for the change ticket")
+    .option(...CONFIG_OPTION)
+    .option(...URL_OPTION)
+    .addOption(
+      new Option("--format <format>").choices(["markdown", "html", "json"])
+        .default("markdown"),
+    )
+    .action(
+      async (options: AskFlags & { format: "markdown" | "html" | "json" }) => {
+        code = await report({ ...asking(options), format: options.format });
+      },
+    );
   program.command("demo")
     .description("two real servers, a workload, a broken statement found")
     .option("--duration <seconds>", "how long", positiveNumber, 30)
@@ -66,7 +114,7 @@ export async function main(
   try {
     await program.parseAsync([...args], { from: "user" });
   } catch (error) {
-    code = report(error);
+    code = problemCode(error);
   }
   Deno.exit(code);
 }
@@ -78,7 +126,7 @@ function positiveNumber(text: string): number {
 }
 
 /** Says what went wrong and gives the exit code. */
-function report(error: unknown): number {
+function problemCode(error: unknown): number {
   if (error instanceof CommanderError) {
     return error.exitCode === 0 ? 0 : EXIT_USAGE;
   }

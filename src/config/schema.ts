@@ -67,6 +67,22 @@ export const generalSchema = z.strictObject({
     .describe("A statement slower by more than this factor is a regression."),
   mirror_cleartext_password_allowed: z.boolean().default(false)
     .describe("Send the mirror's password in clear if the mirror asks so."),
+  mirror_max_error_rate: ratio().default(0.01)
+    .describe("READY allows this share of replayed requests with errors."),
+  mirror_max_latency_ms: z.number().min(0).default(1_000)
+    .describe("READY allows this average time of a statement on the mirror."),
+  mirror_min_runtime_hours: z.number().min(0).default(24)
+    .describe("READY needs so many hours of observation."),
+  mirror_min_requests: z.int().min(0).default(100_000)
+    .describe("READY needs so many replayed requests."),
+  mirror_error_threshold: z.int().min(1).default(100)
+    .describe("So many consecutive errors are an alarm, and NOT READY."),
+  mirror_latency_threshold_ms: z.number().min(0).default(5_000)
+    .describe("Such an average latency of the mirror is an alarm."),
+  mirror_metrics_reset_interval: z.int().min(0).default(0)
+    .describe(
+      "Begins a new window of SHOW MIRROR_STATS every so many seconds; 0: never.",
+    ),
   mirror_metrics_enabled: z.boolean().default(true)
     .describe("Count what the mirror does; false loads no probes."),
   admin_port: portOrOff().default(0)

@@ -148,7 +148,7 @@ Deno.test("plugins/README: names every built-in plugin, every hook of a probe, a
   for (const [, key] of found) {
     assert.ok(
       README.includes(`- \`${key}`) || README.includes(` \`${key}`),
-      key,
+      `${key}`,
     );
   }
 });

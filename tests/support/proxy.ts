@@ -3,6 +3,7 @@ import type { Logger } from "../../src/plugin/mod.ts";
 import { startSupervisor, type Supervisor } from "../../src/supervisor.ts";
 import { mirrorStats } from "../../plugins/mirror_stats/mod.ts";
 import { prometheus } from "../../plugins/prometheus/mod.ts";
+import { readiness } from "../../plugins/readiness/mod.ts";
 import type { Cluster } from "./cluster.ts";
 import { waitFor } from "./wait.ts";
 
@@ -88,7 +89,7 @@ ${options.more ?? ""}`;
     const { config } = parseConfig(toml, "test.toml", {});
     const supervisor = await startSupervisor({
       config,
-      plugins: [mirrorStats, prometheus],
+      plugins: [mirrorStats, readiness, prometheus],
       logger: (category) => memoryLogger(category, logs),
       onShutdownRequest() {},
     });

@@ -17,6 +17,7 @@ import { SHOP_DATABASE, tableChecksums } from "./schema.ts";
 import { SERVER_HOST } from "./server_config.ts";
 import { startShopPair } from "./shop_pair.ts";
 import { summaryText } from "./summary.ts";
+import { verdictText } from "./verdict.ts";
 import { waitFor } from "./wait.ts";
 import { runWorkload } from "./workload.ts";
 import { UPGRADE_BREAKAGE } from "./workload_steps.ts";
@@ -127,6 +128,7 @@ async function work(
     ...await compareTables(primary, mirror),
   }));
   if (!settled) output.line("The mirror had not caught up.");
+  output.line(await verdictText(new URL("/readiness", proxy.metricsUrl)));
   return report;
 }
 

@@ -1,0 +1,69 @@
+import type { MetricSpec, PluginContext } from "../../src/plugin/api.ts";
+import type { Evidence } from "./evidence.ts";
+
+/** A value that is watched: above its limit, a line and a gauge; below again, another line. */
+interface Watch {
+  readonly name: string;
+  readonly what: string;
+  readonly limit: number;
+  value(evidence: Evidence): number;
+  crossed: boolean;
+}
+
+/** The seed's two alerts: `mirror_error_threshold` and `mirror_latency_threshold_ms`. */
+export class Alerts {
+  readonly #context: PluginContext;
+  readonly #watches: readonly Watch[];
+
+  constructor(context: PluginContext) {
+    this.#context = context;
+    const { general } = context;
+    this.#watches = [
+      {
+        name: "errors",
+        what: "Consecutive errors",
+        limit: Number(general.mirror_error_threshold),
+        value: ({ consecutiveErrors }) => consecutiveErrors,
+        crossed: false,
+      },
+      {
+        name: "latency",
+        what: "Average latency of the mirror in ms",
+        limit: Number(general.mirror_latency_threshold_ms),
+        value: ({ mirrorMeanMs }) => mirrorMeanMs ?? 0,
+        crossed: false,
+      },
+    ];
+  }
+
+  get metrics(): MetricSpec[] {
+    return [{
+      name: "mirror_threshold_crossed",
+      help: "1 while a threshold of the configuration is reached",
+      type: "gauge",
+      scope: "process",
+      label: {
+        name: "threshold",
+        values: this.#watches.map(({ name }) => name),
+      },
+      derive: (_get, name) =>
+        this.#watches.find((watch) => watch.name === name)?.crossed ? 1 : 0,
+    }];
+  }
+
+  /** Logs what was crossed or recovered since the last look. */
+  look(evidence: Evidence): void {
+    for (const watch of this.#watches) {
+      const value = watch.value(evidence);
+      const crossed = value >= watch.limit;
+      if (crossed === watch.crossed) continue;
+      watch.crossed = crossed;
+      const properties = { value, limit: watch.limit };
+      if (crossed) {
+        this.#context.log.warn(`${watch.what}: threshold reached`, properties);
+      } else {
+        this.#context.log.info(`${watch.what}: recovered`, properties);
+      }
+    }
+  }
+}

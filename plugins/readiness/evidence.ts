@@ -1,0 +1,119 @@
+import {
+  isMismatch,
+  quantile,
+  Result,
+  RESULTS,
+  type StatementSummary,
+  type StatsSnapshot,
+} from "../../src/plugin/api.ts";
+
+/** What a verdict rests on: counts of one mirror, or of all. */
+export interface Evidence {
+  readonly seen: number;
+  readonly excluded: number;
+  readonly dropped: number;
+  readonly replayed: number;
+  readonly failed: number;
+  readonly pending: number;
+  /** Replayed with a statement that failed on the mirror only, or failed. */
+  readonly requestsWithErrors: number;
+  readonly compared: number;
+  readonly mismatches: number;
+  /** Mismatches that a rule of the configuration accepts. */
+  readonly ignored: number;
+  readonly consecutiveErrors: number;
+  /** Null without a replay. */
+  readonly lagP99Seconds: number | null;
+  readonly mirrorStatements: number;
+  readonly mirrorMeanMs: number | null;
+  /** What the primary took for all statements, and for those that were compared. */
+  readonly primarySeconds: number;
+  readonly comparedSeconds: number;
+  readonly observedHours: number;
+  readonly metricsEnabled: boolean;
+  readonly compareMode: string;
+  readonly statements: readonly StatementSummary[];
+}
+
+/** What the snapshot does not hold. */
+export interface Surroundings {
+  readonly statements: readonly StatementSummary[];
+  readonly observedHours: number;
+  readonly metricsEnabled: boolean;
+  readonly compareMode: string;
+}
+
+/** Gathers the evidence of one mirror, or of all without `of`. */
+export function gather(
+  snapshot: StatsSnapshot,
+  around: Surroundings,
+  of?: { readonly database: string; readonly mirror: string },
+): Evidence {
+  const mine = (labels: Readonly<Record<string, string>>) =>
+    of === undefined ||
+    (labels.database === of.database && labels.mirror === of.mirror);
+  const series = (name: string, label?: string, value?: string) =>
+    (snapshot.get(name)?.series ?? []).filter(({ labels }) =>
+      mine(labels) && (label === undefined || labels[label] === value)
+    );
+  const sum = (name: string, label?: string, value?: string) =>
+    series(name, label, value).reduce((total, s) => total + s.value, 0);
+  const seconds = (target: string) =>
+    series("statement_duration_seconds", "target", target)
+      .reduce((total, { histogram }) => total + (histogram?.sum ?? 0), 0);
+
+  const failed = sum("mirror_requests_failed_total");
+  const mirrorStatements = sum(
+    "statement_duration_seconds",
+    "target",
+    "mirror",
+  );
+  const results = RESULTS.map((result) =>
+    sum("mirror_statements_total", "result", result)
+  );
+  const lag = snapshot.get("mirror_replay_lag_seconds");
+  const lagCounts = series("mirror_replay_lag_seconds")
+    .map(({ histogram }) => histogram?.counts ?? [])
+    .reduce<number[]>(
+      (total, counts) => counts.map((n, i) => n + (total[i] ?? 0)),
+      [],
+    );
+  const lagCount = lagCounts.reduce((total, n) => total + n, 0);
+  return {
+    seen: sum("mirror_requests_total"),
+    excluded: sum("mirror_requests_excluded_total"),
+    dropped: sum("mirror_requests_dropped_total"),
+    replayed: sum("mirror_requests_mirrored_total"),
+    failed,
+    pending: sum("mirror_pending_requests"),
+    requestsWithErrors: failed + sum("mirror_replays_with_errors_total"),
+    compared: results.slice(0, Result.skippedCascade)
+      .reduce((total, n) => total + n, 0),
+    mismatches: results.reduce(
+      (total, n, i) => total + (isMismatch(i) ? n : 0),
+      0,
+    ),
+    ignored: results[Result.skippedIgnored] ?? 0,
+    consecutiveErrors: series("mirror_consecutive_errors")
+      .reduce((max, { value }) => Math.max(max, value), 0),
+    lagP99Seconds: lagCount === 0 ? null : quantile(
+      { counts: lagCounts, sum: 0, count: lagCount },
+      lag?.spec.buckets ?? [],
+      0.99,
+    ),
+    mirrorStatements,
+    mirrorMeanMs: mirrorStatements === 0
+      ? null
+      : seconds("mirror") / mirrorStatements * 1e3,
+    primarySeconds: seconds("primary"),
+    comparedSeconds: sum("mirror_compared_seconds_total"),
+    ...around,
+    statements: around.statements.filter((summary) =>
+      mine({ ...labelsOf(summary) })
+    ),
+  };
+}
+
+function labelsOf({ database, mirror }: StatementSummary) {
+  return { database, mirror };
+}

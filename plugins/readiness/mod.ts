@@ -1,0 +1,198 @@
+/**
+ * May the mirror take over? Gates, a verdict, and the evidence.
+ *
+ * @module
+ */
+
+import type {
+  HttpRoute,
+  Plugin,
+  PluginContext,
+  PluginInstance,
+} from "../../src/plugin/api.ts";
+import { Alerts } from "./alerts.ts";
+import { type Evidence, gather } from "./evidence.ts";
+import { type ReadinessDocument, render } from "./report.ts";
+import { assess, GATES, type State, type Verdict } from "./score.ts";
+import { readinessCommands } from "./show.ts";
+import {
+  type GeneralLimits,
+  readinessSchema,
+  type Thresholds,
+} from "./thresholds.ts";
+
+type ReadinessConfig = ReturnType<typeof readinessSchema.parse>;
+
+const STATES: readonly State[] = ["READY", "NOT READY", "INCONCLUSIVE"];
+const STATUS_VALUES = { pass: 1, fail: 0, insufficient: -1 } as const;
+
+/** The plugin; see `plugins/README.md`. */
+export const readiness: Plugin<ReadinessConfig> = {
+  id: "readiness",
+  needs: ["mirror_requests_total", "mirror_statements_total"],
+
+  parseConfig(raw) {
+    const result = readinessSchema.safeParse(raw ?? {});
+    if (result.success) return result.data;
+    const [issue] = result.error.issues;
+    throw new TypeError(
+      `[plugins.readiness] ${issue?.path.join(".")} ${issue?.message}`.trim(),
+    );
+  },
+
+  create(config, context): PluginInstance {
+    const judge = new ReadinessJudge(context, {
+      ...config,
+      ...generalLimits(context),
+    });
+    const alerts = new Alerts(context);
+    let last: State | undefined;
+    const { declare } = context.stats;
+    declare({
+      name: "mirror_readiness_state",
+      help: "1 for the verdict's state, 0 for the others",
+      type: "gauge",
+      scope: "process",
+      label: { name: "state", values: STATES },
+      derive: (_get, state) => judge.lastVerdict.state === state ? 1 : 0,
+    });
+    declare({
+      name: "mirror_readiness_gate",
+      help:
+        "1 for a gate that passes, 0 for one that fails, -1 without enough evidence",
+      type: "gauge",
+      scope: "process",
+      label: { name: "gate", values: GATES },
+      derive: (_get, name) => {
+        const gate = judge.lastVerdict.gates.find((g) => g.gate === name);
+        return STATUS_VALUES[gate?.status ?? "insufficient"];
+      },
+    });
+    declare({
+      name: "mirror_readiness_score",
+      help: "Confidence, 0 to 100",
+      type: "gauge",
+      scope: "process",
+      derive: () => judge.lastVerdict.score,
+    });
+    for (const spec of alerts.metrics) declare(spec);
+    return {
+      onSample() {
+        const { verdict } = judge.document();
+        if (last !== undefined && last !== verdict.state) {
+          context.log.info("Verdict changed", {
+            from: last,
+            to: verdict.state,
+            score: verdict.score,
+          });
+        }
+        last = verdict.state;
+        alerts.look(judge.evidence());
+      },
+      commands: readinessCommands(() => judge.document()),
+      routes: routes(judge),
+    };
+  },
+};
+
+/** Judges on demand, and remembers the last verdict for the exporters. */
+class ReadinessJudge {
+  lastVerdict: Verdict = {
+    state: "INCONCLUSIVE",
+    score: 0,
+    recommendation: "",
+    gates: [],
+    reasons: [],
+  };
+  readonly #context: PluginContext;
+  readonly #thresholds: Thresholds;
+
+  constructor(context: PluginContext, thresholds: Thresholds) {
+    this.#context = context;
+    this.#thresholds = thresholds;
+  }
+
+  /** The evidence of one mirror, or of all. */
+  evidence(of?: { database: string; mirror: string }): Evidence {
+    const { stats, general, startedAt } = this.#context;
+    return gather(stats.snapshot(), {
+      statements: stats.statements(),
+      observedHours: (Date.now() - startedAt) / 3_600_000,
+      metricsEnabled: general.mirror_metrics_enabled !== false,
+      compareMode: String(general.mirror_compare ?? "rows"),
+    }, of);
+  }
+
+  /** The verdict on each mirror; the process's is the worst. */
+  document(): ReadinessDocument {
+    const { mirrors, version, startedAt, general } = this.#context;
+    const verdicts = mirrors.map((of) => {
+      const evidence = this.evidence(of);
+      return { ...of, evidence, verdict: assess(evidence, this.#thresholds) };
+    });
+    const evidence = this.evidence();
+    const worst = verdicts.map(({ verdict }) => verdict)
+      .toSorted((a, b) => badness(b) - badness(a))[0];
+    const verdict = worst ?? assess(evidence, this.#thresholds);
+    this.lastVerdict = verdict;
+    return {
+      at: new Date().toISOString(),
+      since: new Date(startedAt).toISOString(),
+      version,
+      compare: String(general.mirror_compare ?? ""),
+      verdict,
+      mirrors: verdicts,
+      evidence,
+    };
+  }
+}
+
+function badness({ state, score }: Verdict): number {
+  const rank = state === "NOT READY" ? 2 : state === "INCONCLUSIVE" ? 1 : 0;
+  return rank * 1_000 + 100 - score;
+}
+
+function routes(judge: ReadinessJudge): HttpRoute[] {
+  return [
+    {
+      path: "/readiness",
+      handle: () => Response.json(render(judge.document(), "json")),
+    },
+    {
+      path: "/report",
+      handle(request) {
+        const format = new URL(request.url).searchParams.get("format") ??
+          "markdown";
+        if (format === "json") {
+          return Response.json(render(judge.document(), "json"));
+        }
+        if (format !== "markdown" && format !== "html") {
+          return new Response('format is "markdown", "html" or "json"\n', {
+            status: 400,
+          });
+        }
+        return new Response(render(judge.document(), format), {
+          headers: {
+            "content-type": format === "html"
+              ? "text/html; charset=utf-8"
+              : "text/markdown; charset=utf-8",
+            "content-security-policy":
+              "default-src 'none'; style-src 'unsafe-inline'",
+          },
+        });
+      },
+    },
+  ];
+}
+
+function generalLimits({ general }: PluginContext): GeneralLimits {
+  const number = (key: string) => Number(general[key]);
+  return {
+    maxErrorRate: number("mirror_max_error_rate"),
+    maxLatencyMs: number("mirror_max_latency_ms"),
+    minRuntimeHours: number("mirror_min_runtime_hours"),
+    minRequests: number("mirror_min_requests"),
+    errorThreshold: number("mirror_error_threshold"),
+    maxLatencyRatio: number("mirror_max_latency_ratio"),
+  };
+}

@@ -1,0 +1,209 @@
+import type { StatementSummary } from "../../src/plugin/api.ts";
+import type { Evidence } from "./evidence.ts";
+import type { Verdict } from "./score.ts";
+import { mismatchesOf, outcomeText, worstFirst } from "./show.ts";
+
+/** All that is known of a migration's readiness, at one moment. */
+export interface ReadinessDocument {
+  /** ISO 8601. */
+  readonly at: string;
+  readonly since: string;
+  /** Of this program. */
+  readonly version: string;
+  readonly compare: string;
+  readonly verdict: Verdict;
+  readonly mirrors: readonly {
+    readonly database: string;
+    readonly mirror: string;
+    readonly verdict: Verdict;
+    readonly evidence: Evidence;
+  }[];
+  /** Over all mirrors. */
+  readonly evidence: Evidence;
+}
+
+/** Statements in a document for people. */
+const WORST = 20;
+
+/** The document as JSON: an object without the statements' histograms. */
+export function render(document: ReadinessDocument, format: "json"): unknown;
+/** The document as a text to put into a change ticket. */
+export function render(
+  document: ReadinessDocument,
+  format: "markdown" | "html",
+): string;
+export function render(
+  document: ReadinessDocument,
+  format: "json" | "markdown" | "html",
+): unknown {
+  if (format === "json") return toJson(document);
+  const blocks = toBlocks(document);
+  return format === "markdown"
+    ? blocks.map(blockToMarkdown).join("\n")
+    : toHtml(blocks);
+}
+
+function toJson(document: ReadinessDocument) {
+  const { verdict, mirrors, evidence, ...head } = document;
+  const withoutStatements = (
+    { statements: _statements, ...counts }: Evidence,
+  ) => counts;
+  return {
+    ...head,
+    ...verdict,
+    evidence: withoutStatements(evidence),
+    mirrors: mirrors.map((mirror) => ({
+      ...mirror,
+      evidence: withoutStatements(mirror.evidence),
+    })),
+    statements: worstFirst(evidence.statements).slice(0, WORST)
+      .map((summary) => ({
+        fingerprint: summary.fingerprint,
+        text: summary.text,
+        mirror: summary.mirror,
+        calls: summary.calls,
+        mismatches: mismatchesOf(summary),
+        latency: summary.latency,
+        examples: summary.examples,
+      })),
+  };
+}
+
+/** A heading, a paragraph or a table: what both texts are made of. */
+type Block =
+  | { readonly kind: "heading"; readonly level: 1 | 2; readonly text: string }
+  | { readonly kind: "paragraph"; readonly text: string }
+  | {
+    readonly kind: "table";
+    readonly head: readonly string[];
+    readonly rows: readonly (readonly string[])[];
+  };
+
+function toBlocks(document: ReadinessDocument): Block[] {
+  const { verdict, evidence, mirrors } = document;
+  return [
+    { kind: "heading", level: 1, text: `Mirror readiness: ${verdict.state}` },
+    {
+      kind: "paragraph",
+      text: `${verdict.recommendation}. Confidence ${verdict.score} of 100. ${
+        verdict.reasons.map((reason) => `Note: ${reason}.`).join(" ")
+      }`.trim(),
+    },
+    {
+      kind: "paragraph",
+      text:
+        `Observed from ${document.since} to ${document.at}. PgDog Mirror ${document.version}, comparing "${document.compare}".`,
+    },
+    ...mirrors.flatMap(({ database, mirror, verdict: { state, gates } }) => [
+      {
+        kind: "heading" as const,
+        level: 2 as const,
+        text: `${database} on ${mirror}: ${state}`,
+      },
+      {
+        kind: "table" as const,
+        head: ["gate", "status", "in words"],
+        rows: gates.map((gate) => [gate.gate, gate.status, gate.sentence]),
+      },
+    ]),
+    { kind: "heading", level: 2, text: "Ledger" },
+    {
+      kind: "table",
+      head: ["seen", "excluded", "dropped", "replayed", "failed", "pending"],
+      rows: [[
+        evidence.seen,
+        evidence.excluded,
+        evidence.dropped,
+        evidence.replayed,
+        evidence.failed,
+        evidence.pending,
+      ].map(String)],
+    },
+    { kind: "heading", level: 2, text: "Worst statements" },
+    {
+      kind: "table",
+      head: ["statement", "calls", "mismatches", "time ratio", "example"],
+      rows: worstFirst(evidence.statements).slice(0, WORST).map(statementCells),
+    },
+  ];
+}
+
+function statementCells(summary: StatementSummary): string[] {
+  const { latency: { ratio, ratioLow, ratioHigh }, examples } = summary;
+  const [example] = examples;
+  const interval = ratioLow === null || ratioHigh === null
+    ? ""
+    : ` (${ratioLow.toFixed(2)} to ${ratioHigh.toFixed(2)})`;
+  return [
+    summary.text,
+    String(summary.calls),
+    String(mismatchesOf(summary)),
+    ratio === null ? "" : ratio.toFixed(2) + interval,
+    example === undefined
+      ? ""
+      : `primary: ${outcomeText(example.primary)}; mirror: ${
+        outcomeText(example.mirror)
+      }`,
+  ];
+}
+
+function blockToMarkdown(block: Block): string {
+  switch (block.kind) {
+    case "heading":
+      return `${"#".repeat(block.level)} ${block.text}\n`;
+    case "paragraph":
+      return `${block.text}\n`;
+    case "table": {
+      const line = (cells: readonly string[]) =>
+        `| ${cells.map(markdownCell).join(" | ")} |`;
+      return [
+        line(block.head),
+        line(block.head.map(() => "---")),
+        ...block.rows.map(line),
+        "",
+      ].join("\n");
+    }
+  }
+}
+
+/** Nothing in a statement's text may end a cell, or begin markup. */
+function markdownCell(text: string): string {
+  return text.replaceAll(/\s+/g, " ").replaceAll(/[\\|<>`*_[\]]/g, "\\$&");
+}
+
+function toHtml(blocks: readonly Block[]): string {
+  const body = blocks.map((block) => {
+    switch (block.kind) {
+      case "heading":
+        return `<h${block.level}>${escapeHtml(block.text)}</h${block.level}>`;
+      case "paragraph":
+        return `<p>${escapeHtml(block.text)}</p>`;
+      case "table": {
+        const row = (cells: readonly string[], tag: string) =>
+          `<tr>${
+            cells.map((cell) => `<${tag}>${escapeHtml(cell)}</${tag}>`).join("")
+          }</tr>`;
+        return `<table>${row(block.head, "th")}${
+          block.rows.map((cells) => row(cells, "td")).join("")
+        }</table>`;
+      }
+    }
+  }).join("\n");
+  return `<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<title>Mirror readiness</title>
+<style>
+body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 70rem; padding: 0 1rem; }
+table { border-collapse: collapse; width: 100%; }
+th, td { border-bottom: 1px solid #ccc; padding: .3rem .6rem; text-align: left; vertical-align: top; }
+</style>
+${body}
+</html>
+`;
+}
+
+function escapeHtml(text: string): string {
+  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;")
+    .replaceAll(">", "&gt;").replaceAll('"', "&quot;");
+}

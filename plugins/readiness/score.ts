@@ -1,0 +1,325 @@
+import { discoveries, type StatementSummary } from "../../src/plugin/api.ts";
+import type { Evidence } from "./evidence.ts";
+import type { Thresholds } from "./thresholds.ts";
+
+export type Status = "pass" | "fail" | "insufficient";
+export type State = "READY" | "NOT READY" | "INCONCLUSIVE";
+
+/** The gates, in the order in which they are shown. */
+export const GATES = [
+  "error_rate",
+  "latency",
+  "latency_regressions",
+  "runtime",
+  "requests",
+  "mismatch_rate",
+  "coverage",
+  "unknown",
+  "consecutive_errors",
+  "lag",
+] as const;
+
+/** One question of the verdict, answered. */
+export interface Gate {
+  readonly gate: typeof GATES[number];
+  readonly status: Status;
+  /** Null without a sample. */
+  readonly observed: number | null;
+  readonly limit: number;
+  /** What the observation rests on. */
+  readonly samples: number;
+  /** For people. */
+  readonly sentence: string;
+}
+
+/** The answer to "may the mirror take over?". */
+export interface Verdict {
+  readonly state: State;
+  /** 0 to 100. */
+  readonly score: number;
+  readonly recommendation: string;
+  readonly gates: readonly Gate[];
+  /** Why it can't be READY although no gate says so. */
+  readonly reasons: readonly string[];
+}
+
+/** A statement that is slower on the mirror, beyond chance. */
+export function regressions(
+  statements: readonly StatementSummary[],
+  thresholds: Thresholds,
+): StatementSummary[] {
+  const tested = statements.filter(({ latency }) =>
+    latency.pairs >= thresholds.min_pairs
+  );
+  const found = discoveries(
+    tested.map(({ latency }) => latency.pValue),
+    thresholds.false_discovery_rate,
+  );
+  return tested.filter(({ latency }, i) =>
+    found[i] === true &&
+    (latency.ratioLow ?? 0) > thresholds.maxLatencyRatio &&
+    (latency.difference ?? 0) * 1e3 > thresholds.min_difference_ms
+  );
+}
+
+/**
+ * Judges the evidence. Pure. A gate that fails makes NOT READY: evidence
+ * against outweighs evidence that is missing. READY takes every gate passed,
+ * and comparing and counting switched on.
+ */
+export function assess(evidence: Evidence, thresholds: Thresholds): Verdict {
+  const gates = judgeGates(evidence, thresholds);
+  const reasons = [
+    ...(evidence.metricsEnabled ? [] : ["metrics are off"]),
+    ...(evidence.compareMode === "rows"
+      ? []
+      : [`rows are not compared (mirror_compare = "${evidence.compareMode}")`]),
+    ...(evidence.seen > 0 ? [] : ["there was no traffic"]),
+  ];
+  const state = gates.some(({ status }) => status === "fail")
+    ? "NOT READY"
+    : reasons.length > 0 || gates.some(({ status }) => status !== "pass")
+    ? "INCONCLUSIVE"
+    : "READY";
+  const score = scoreOf(gates, thresholds);
+  return {
+    state,
+    score,
+    recommendation: recommendationOf(state, score),
+    gates,
+    reasons,
+  };
+}
+
+function judgeGates(e: Evidence, t: Thresholds): Gate[] {
+  const begun = e.replayed + e.failed;
+  const wanted = e.seen - e.excluded;
+  const settled = wanted - e.pending;
+  const slower = regressions(e.statements, t);
+  const tested =
+    e.statements.filter(({ latency }) => latency.pairs >= t.min_pairs).length;
+  const mismatchRate = ratio(e.mismatches, e.compared);
+  const coverage = minimum([
+    ratio(e.replayed, settled),
+    ratio(e.comparedSeconds, e.primarySeconds),
+  ]);
+  const ignored = e.ignored === 0
+    ? ""
+    : ` ${e.ignored} more are ignored by rules of the configuration.`;
+  return [
+    atMost(
+      "error_rate",
+      ratio(e.requestsWithErrors, begun),
+      t.maxErrorRate,
+      begun,
+      (o, l) =>
+        `${
+          percent(o)
+        } of the replayed requests failed, or had a statement fail on the mirror only; ${
+          percent(l)
+        } are allowed.`,
+    ),
+    atMost(
+      "latency",
+      e.mirrorMeanMs,
+      t.maxLatencyMs,
+      e.mirrorStatements,
+      (o, l) =>
+        `A statement takes the mirror ${
+          o.toFixed(2)
+        } ms on average; ${l} ms are allowed.`,
+    ),
+    atMost(
+      "latency_regressions",
+      tested === 0 ? null : slower.length,
+      0,
+      tested,
+      (o) =>
+        o === 0
+          ? `None of ${tested} statements is slower on the mirror by more than a factor of ${t.maxLatencyRatio}.`
+          : `${o} of ${tested} statements are slower on the mirror by more than a factor of ${t.maxLatencyRatio}, the worst: ${
+            slower.toSorted((a, b) =>
+              (b.latency.ratio ?? 0) - (a.latency.ratio ?? 0)
+            )[0]?.text
+          }`,
+    ),
+    atLeast(
+      "runtime",
+      e.observedHours,
+      t.minRuntimeHours,
+      e.seen,
+      (o, l) =>
+        `Traffic was observed for ${o.toFixed(2)} hours; ${l} are needed.`,
+    ),
+    atLeast(
+      "requests",
+      e.replayed,
+      t.minRequests,
+      e.replayed,
+      (o, l) => `${o} requests were replayed; ${l} are needed.`,
+    ),
+    atMost(
+      "mismatch_rate",
+      mismatchRate,
+      t.max_mismatch_rate,
+      e.compared,
+      (o, l) =>
+        `${e.mismatches} of ${e.compared} compared statements (${
+          percent(o)
+        }) had another result on the mirror; ${
+          percent(l)
+        } are allowed.${ignored}`,
+    ),
+    {
+      ...atLeast(
+        "coverage",
+        coverage,
+        t.min_coverage,
+        settled,
+        (o, l) =>
+          `${
+            percent(ratio(e.replayed, settled) ?? 0)
+          } of the requests were replayed, and ${
+            percent(ratio(e.comparedSeconds, e.primarySeconds) ?? 0)
+          } of the primary's time was compared (the lower, ${
+            percent(o)
+          }, counts); ${percent(l)} are needed.`,
+      ),
+      ...(coverage !== null && coverage < t.min_coverage
+        ? { status: "fail" as const }
+        : {}),
+    },
+    atMost(
+      "unknown",
+      ratio(e.failed, settled),
+      t.max_unknown_rate,
+      settled,
+      (o, l) =>
+        `${percent(o)} of the requests have an unknown outcome on the mirror; ${
+          percent(l)
+        } are allowed.`,
+    ),
+    atMost(
+      "consecutive_errors",
+      begun === 0 ? null : e.consecutiveErrors,
+      t.errorThreshold - 1,
+      begun,
+      (o) =>
+        `${o} requests in a row have failed on the mirror; ${t.errorThreshold} are an alarm.`,
+    ),
+    atMost(
+      "lag",
+      e.lagP99Seconds,
+      t.max_lag_seconds,
+      e.replayed,
+      (o, l) =>
+        `99 of 100 replays ended within ${
+          o.toFixed(3)
+        } s of the primary; ${l} s are allowed.`,
+    ),
+  ];
+}
+
+function atMost(
+  gate: Gate["gate"],
+  observed: number | null,
+  limit: number,
+  samples: number,
+  sentence: (observed: number, limit: number) => string,
+): Gate {
+  if (observed === null || samples === 0) return unanswered(gate, limit);
+  const status = observed <= limit ? "pass" : "fail";
+  const text = sentence(observed, limit);
+  return { gate, status, observed, limit, samples, sentence: text };
+}
+
+/** What only time can bring is insufficient below its limit, not failed. */
+function atLeast(
+  gate: Gate["gate"],
+  observed: number | null,
+  limit: number,
+  samples: number,
+  sentence: (observed: number, limit: number) => string,
+): Gate {
+  if (observed === null || samples === 0) return unanswered(gate, limit);
+  const status = observed >= limit ? "pass" : "insufficient";
+  const text = sentence(observed, limit);
+  return { gate, status, observed, limit, samples, sentence: text };
+}
+
+function unanswered(gate: Gate["gate"], limit: number): Gate {
+  const sentence = "There is nothing to judge by yet.";
+  return {
+    gate,
+    status: "insufficient",
+    observed: null,
+    limit,
+    samples: 0,
+    sentence,
+  };
+}
+
+/** From 100 down: what each gate that did not pass, or passed barely, takes off. */
+function scoreOf(gates: readonly Gate[], t: Thresholds): number {
+  let score = 100;
+  for (const { gate, status, observed, limit } of gates) {
+    const passed = status === "pass";
+    const value = observed ?? 0;
+    switch (gate) {
+      case "error_rate":
+        score -= !passed
+          ? t.weight_error_rate
+          : value > limit / 2
+          ? t.weight_error_rate_half
+          : 0;
+        break;
+      case "latency":
+        score -= !passed
+          ? t.weight_latency
+          : value > limit * 0.75
+          ? t.weight_latency_near
+          : 0;
+        break;
+      case "runtime":
+        score -= passed ? 0 : t.weight_runtime;
+        break;
+      case "requests":
+        score -= !passed
+          ? t.weight_requests
+          : value < limit * 2
+          ? t.weight_requests_near
+          : 0;
+        break;
+      case "consecutive_errors":
+        score -= passed ? 0 : t.weight_consecutive_errors;
+        break;
+      default:
+        score -= passed ? 0 : t.weight_other_gate;
+    }
+  }
+  return Math.max(0, score);
+}
+
+/** PgDog's plan: what to do with the score. */
+function recommendationOf(state: State, score: number): string {
+  if (state === "READY" && score >= 95) return "Safe to proceed";
+  if (state === "READY" && score >= 80) return "Possible, with warnings";
+  if (state === "INCONCLUSIVE") {
+    return "Keep observing: the evidence is not complete";
+  }
+  return score >= 60 ? "Address the issues first" : "Do not migrate";
+}
+
+function ratio(part: number, whole: number): number | null {
+  return whole > 0 ? part / whole : null;
+}
+
+function minimum(values: readonly (number | null)[]): number | null {
+  return values.includes(null) ? null : Math.min(...values as number[]);
+}
+
+function percent(value: number): string {
+  return `${
+    (value * 100).toFixed(value !== 0 && Math.abs(value) < 0.001 ? 4 : 2)
+  } %`;
+}

@@ -1,0 +1,163 @@
+import {
+  type AdminColumn,
+  type AdminCommand,
+  type Cell,
+  DURATION_BUCKETS,
+  isMismatch,
+  type Outcome,
+  quantile,
+  RESULTS,
+  type StatementSummary,
+} from "../../src/plugin/api.ts";
+import type { ReadinessDocument } from "./report.ts";
+
+type Row = readonly Cell[];
+
+const column = (
+  name: string,
+  type: AdminColumn["type"],
+  help: string,
+): AdminColumn => ({ name, type, help });
+
+/** SHOW MIRROR READINESS, DIFFS and STATEMENTS. */
+export function readinessCommands(
+  document: () => ReadinessDocument,
+): AdminCommand[] {
+  return [
+    {
+      words: "SHOW MIRROR READINESS",
+      help: "The verdict, then each gate of each mirror",
+      columns: [
+        column("gate", "text", "The question; the first row is the verdict"),
+        column("status", "text", "pass, fail or insufficient"),
+        column("observed", "float8", "What was measured"),
+        column("limit", "float8", "What is allowed, or needed"),
+        column("samples", "int8", "What the observation rests on"),
+        column("reason", "text", "In words"),
+        column("mirror", "text", "Destination database"),
+      ],
+      rows: () => readinessRows(document()),
+    },
+    {
+      words: "SHOW MIRROR DIFFS",
+      help:
+        "Statements whose results differed, by class, with an example of each",
+      columns: [
+        column("fingerprint", "text", "Of the statement's shape"),
+        column("class", "text", "What differed"),
+        column("count", "int8", "How often"),
+        column(
+          "last_seen",
+          "timestamptz",
+          "When the statement was last compared",
+        ),
+        column("statement", "text", "Without its values"),
+        column("primary", "text", "What the primary answered, in an example"),
+        column("mirror_answer", "text", "What the mirror answered to the same"),
+        column("mirror", "text", "Destination database"),
+      ],
+      rows: () => document().evidence.statements.flatMap(diffRows),
+    },
+    {
+      words: "SHOW MIRROR STATEMENTS",
+      help: "Every statement shape, those with most mismatches first",
+      columns: [
+        column("fingerprint", "text", "Of the statement's shape"),
+        column("calls", "int8", "Pairs that were looked at"),
+        column("mismatches", "int8", "Results that differed"),
+        column("noise", "int8", "Differences that have a harmless cause"),
+        column("ratio", "float8", "Median of mirror time by primary time"),
+        column("ratio_low", "float8", "Lower end of its 95 % interval"),
+        column("ratio_high", "float8", "Upper end"),
+        column("primary_p50_ms", "float8", "Median time of the primary"),
+        column("primary_p95_ms", "float8", "95th percentile of the primary"),
+        column("mirror_p50_ms", "float8", "Median time of the mirror"),
+        column("mirror_p95_ms", "float8", "95th percentile of the mirror"),
+        column("statement", "text", "Without its values"),
+        column("mirror", "text", "Destination database"),
+      ],
+      rows: () => worstFirst(document().evidence.statements).map(statementRow),
+    },
+  ];
+}
+
+function readinessRows({ verdict, mirrors }: ReadinessDocument): Row[] {
+  const reason = [verdict.recommendation, ...verdict.reasons].join("; ");
+  return [
+    ["verdict", verdict.state, verdict.score, 100, null, reason, null],
+    ...mirrors.flatMap(({ mirror, verdict: { gates } }) =>
+      gates.map((gate): Row => [
+        gate.gate,
+        gate.status,
+        gate.observed,
+        gate.limit,
+        gate.samples,
+        gate.sentence,
+        mirror,
+      ])
+    ),
+  ];
+}
+
+function diffRows(summary: StatementSummary): Row[] {
+  return summary.results.flatMap((count, i): Row[] => {
+    if (count === 0 || !isMismatch(i)) return [];
+    const name = RESULTS[i] ?? "";
+    const example = summary.examples.find(({ result }) => result === name);
+    return [[
+      summary.fingerprint,
+      name.replace(/^mismatch_/, ""),
+      count,
+      new Date(summary.lastSeen),
+      summary.text,
+      example ? outcomeText(example.primary) : null,
+      example ? outcomeText(example.mirror) : null,
+      summary.mirror,
+    ]];
+  });
+}
+
+function statementRow(summary: StatementSummary): Row {
+  const { latency } = summary;
+  const at = (side: StatementSummary["primary"], q: number) =>
+    side.count === 0 ? null : quantile(side, DURATION_BUCKETS, q) * 1e3;
+  return [
+    summary.fingerprint,
+    summary.calls,
+    mismatchesOf(summary),
+    summary.results.reduce(
+      (sum, n, i) => sum + (RESULTS[i]?.startsWith("noise") ? n : 0),
+      0,
+    ),
+    latency.ratio,
+    latency.ratioLow,
+    latency.ratioHigh,
+    at(summary.primary, 0.5),
+    at(summary.primary, 0.95),
+    at(summary.mirrorLatency, 0.5),
+    at(summary.mirrorLatency, 0.95),
+    summary.text,
+    summary.mirror,
+  ];
+}
+
+/** Results that differed. */
+export function mismatchesOf({ results }: StatementSummary): number {
+  return results.reduce((sum, n, i) => sum + (isMismatch(i) ? n : 0), 0);
+}
+
+/** By mismatches, then by how much slower the mirror is. */
+export function worstFirst(
+  statements: readonly StatementSummary[],
+): StatementSummary[] {
+  return statements.toSorted((a, b) =>
+    mismatchesOf(b) - mismatchesOf(a) ||
+    (b.latency.ratio ?? 0) - (a.latency.ratio ?? 0)
+  );
+}
+
+/** `error 42703`, `SELECT, 5 rows`. */
+export function outcomeText({ kind, sqlstate, tag, rows }: Outcome): string {
+  if (sqlstate !== null) return `${kind} ${sqlstate}`;
+  return `${tag ?? kind}, ${rows} ${rows === 1 ? "row" : "rows"}`;
+}

@@ -1,0 +1,46 @@
+import { z } from "zod";
+
+/**
+ * `[plugins.readiness]`: limits, and what the score loses. The limits that
+ * PgDog's users know are in `[general]`; here are the rest, each with the reason
+ * for its default.
+ */
+export const readinessSchema = z.strictObject({
+  /** One statement in a thousand may differ: fewer can't be told from chance in a day's traffic. */
+  max_mismatch_rate: z.number().min(0).max(1).default(0.001),
+  /** Below it the evidence is about a part of the traffic only. */
+  min_coverage: z.number().min(0).max(1).default(0.99),
+  /** Requests whose outcome on the mirror nobody knows. */
+  max_unknown_rate: z.number().min(0).max(1).default(0.001),
+  /** A minute behind is a mirror that does not keep up. */
+  max_lag_seconds: z.number().min(0).default(60),
+  /** Pairs of one statement before its latency is judged. */
+  min_pairs: z.int().min(2).default(30),
+  /** A slower statement matters from this difference on: less is noise of the network. */
+  min_difference_ms: z.number().min(0).default(2),
+  /** Share of regressions that may be chance, over all statements tested (Benjamini-Hochberg). */
+  false_discovery_rate: z.number().min(0).max(1).default(0.05),
+  /** What the score loses. */
+  weight_error_rate: z.number().min(0).default(30),
+  weight_error_rate_half: z.number().min(0).default(10),
+  weight_latency: z.number().min(0).default(20),
+  weight_latency_near: z.number().min(0).default(5),
+  weight_runtime: z.number().min(0).default(25),
+  weight_requests: z.number().min(0).default(25),
+  weight_requests_near: z.number().min(0).default(5),
+  weight_consecutive_errors: z.number().min(0).default(10),
+  weight_other_gate: z.number().min(0).default(10),
+});
+
+/** The limits that are in `[general]`. */
+export interface GeneralLimits {
+  readonly maxErrorRate: number;
+  readonly maxLatencyMs: number;
+  readonly minRuntimeHours: number;
+  readonly minRequests: number;
+  readonly errorThreshold: number;
+  readonly maxLatencyRatio: number;
+}
+
+/** All that a verdict is judged by. */
+export type Thresholds = z.output<typeof readinessSchema> & GeneralLimits;

@@ -1,0 +1,63 @@
+import { ask, type AskOptions } from "./ask.ts";
+
+/** What `/readiness` says, as far as the exit code and the text need it. */
+interface ReadinessAnswer {
+  readonly state: string;
+  readonly score: number;
+  readonly recommendation: string;
+  readonly reasons: readonly string[];
+  readonly mirrors: readonly {
+    readonly database: string;
+    readonly mirror: string;
+    readonly verdict: {
+      readonly state: string;
+      readonly gates: readonly {
+        readonly gate: string;
+        readonly status: string;
+        readonly sentence: string;
+      }[];
+    };
+  }[];
+}
+
+/** Exit codes, so that a pipeline can gate on the verdict. */
+const EXIT_CODES: Readonly<Record<string, number>> = {
+  READY: 0,
+  "NOT READY": 1,
+  INCONCLUSIVE: 3,
+};
+
+/** Asks a running proxy whether its mirror is ready, and prints the answer. */
+export async function readiness(
+  options: AskOptions & { readonly format: "text" | "json" },
+): Promise<number> {
+  const text = await ask(options, "/readiness");
+  const answer: ReadinessAnswer = JSON.parse(text);
+  console.log(options.format === "json" ? text : readinessText(answer));
+  const code = EXIT_CODES[answer.state];
+  if (code === undefined) throw new Error(`Unknown verdict "${answer.state}"`);
+  return code;
+}
+
+function readinessText(answer: ReadinessAnswer): string {
+  const head = [
+    `${answer.state}: ${answer.recommendation} (confidence ${answer.score} of 100)`,
+    ...answer.reasons.map((reason) => `note: ${reason}`),
+  ];
+  const mirrors = answer.mirrors.flatMap(({ database, mirror, verdict }) => [
+    "",
+    `${database} on ${mirror}: ${verdict.state}`,
+    ...verdict.gates.map(({ gate, status, sentence }) =>
+      `  ${status.padEnd(12)} ${gate.padEnd(19)} ${sentence}`
+    ),
+  ]);
+  return [...head, ...mirrors].join("\n");
+}
+
+/** Prints the change-ticket document of a running proxy. */
+export async function report(
+  options: AskOptions & { readonly format: "markdown" | "html" | "json" },
+): Promise<number> {
+  console.log(await ask(options, `/report?format=${options.format}`));
+  return 0;
+}

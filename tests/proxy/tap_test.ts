@@ -1,0 +1,298 @@
+import assert from "node:assert/strict";
+import { QueueBudget } from "../../src/mirror/target.ts";
+import { Stream } from "../../src/mirror/stream.ts";
+import type { Transaction } from "../../src/mirror/transaction.ts";
+import type { Probe } from "../../src/plugin/api.ts";
+import { ProbeSet } from "../../src/plugin/probe_set.ts";
+import { BufferPool } from "../../src/proxy/buffer_pool.ts";
+import { Capture } from "../../src/proxy/capture.ts";
+import { Tap } from "../../src/proxy/tap.ts";
+import {
+  createRing,
+  KIND_FRAGMENT,
+  KIND_MASK,
+  RingConsumer,
+  RingProducer,
+} from "../../src/ring/mod.ts";
+import { DROPPED, EXCLUDED } from "../../src/stats/mod.ts";
+import {
+  concat,
+  extended,
+  message,
+  query,
+  sync,
+} from "../support/wire_client.ts";
+
+const READY = message("Z", "I");
+const IN_BLOCK = message("Z", "T");
+const DONE = message("C", "SELECT 1\0");
+
+interface Options {
+  readonly maxBytes?: number;
+  readonly ringBytes?: number;
+}
+
+/** A tap that writes into a real ring, and the mirror worker's end of it. */
+class Bench {
+  readonly counts: Record<string, number> = {};
+  readonly transactions: string[] = [];
+  stateLost = 0;
+  readonly tap: Tap;
+  readonly #capture: Capture;
+  readonly #consumer: RingConsumer;
+  readonly #stream: Stream;
+
+  constructor(options: Options = {}) {
+    const memory = createRing(options.ringBytes ?? 1024 * 1024);
+    this.#consumer = new RingConsumer(memory);
+    this.#capture = new Capture(
+      new RingProducer(memory),
+      new BufferPool(256, 16_384, 65_536),
+      7,
+      0,
+      "",
+      1_000,
+    );
+    const count = (name: string) => {
+      this.counts[name] = (this.counts[name] ?? 0) + 1;
+    };
+    const probe: Probe = {
+      requestSeen: () => count("seen"),
+      requestExcluded: (_series, reason) => count(`${EXCLUDED[reason]}`),
+      requestDropped: (_series, reason) => count(`${DROPPED[reason]}`),
+    };
+    this.tap = new Tap(
+      new ProbeSet([{ module: "test", probe }], (_m, error) => {
+        throw error;
+      }),
+    );
+    this.#stream = new Stream({
+      onTransaction: (t) => {
+        count("pushed");
+        this.transactions.push(text(t));
+      },
+      onDiscarded() {},
+      onStateLost: () => this.stateLost++,
+      onShed: (reason) => count(`${DROPPED[reason]}`),
+    }, new QueueBudget(10_000_000));
+    this.tap.server(READY, READY.length, 0);
+    this.tap.attach({
+      series: [0],
+      excluded: -1,
+      maxTransactionBytes: options.maxBytes ?? 1_000_000,
+    }, this.#capture);
+  }
+
+  client(bytes: Uint8Array, size = bytes.length): void {
+    for (let at = 0; at < bytes.length; at += size) {
+      const chunk = bytes.slice(at, at + size);
+      this.tap.client(chunk, chunk.length, 1);
+    }
+  }
+
+  server(bytes: Uint8Array, size = bytes.length): void {
+    for (let at = 0; at < bytes.length; at += size) {
+      const chunk = bytes.slice(at, at + size);
+      this.tap.server(chunk, chunk.length, 2);
+    }
+  }
+
+  /** What the mirror worker does with the ring. */
+  drain(): void {
+    for (let at = this.#consumer.next(); at >= 0; at = this.#consumer.next()) {
+      const kind = (this.#consumer.words[at >> 2] as number) & KIND_MASK;
+      if (kind === KIND_FRAGMENT) this.#stream.fragment(this.#consumer, at);
+      this.#consumer.release();
+    }
+  }
+
+  /** seen = excluded + dropped + pushed */
+  assertClosed(): void {
+    const { seen = 0, ...outcomes } = this.counts;
+    const sum = Object.values(outcomes).reduce((total, n) => total + n, 0);
+    assert.equal(seen, sum, JSON.stringify(this.counts));
+  }
+}
+
+/** The types of a transaction's messages, `|` behind each cycle. */
+function text({ bytes, cycles }: Transaction): string {
+  let result = "";
+  let at = 0;
+  for (let i = 0; i < cycles.length; i += 4) {
+    const end = at + (cycles[i] as number);
+    while (at < end) {
+      result += String.fromCharCode(bytes[at] as number);
+      at += 1 + new DataView(bytes.buffer, bytes.byteOffset).getInt32(at + 1);
+    }
+    assert.equal(at, end, "a cycle ends between two messages");
+    result += "|";
+  }
+  assert.equal(at, bytes.length);
+  return result;
+}
+
+Deno.test("Tap: a transaction is its cycles, however the bytes are cut", () => {
+  for (const size of [1, 2, 3, 5, 1_000]) {
+    const bench = new Bench();
+    bench.client(query("begin"), size);
+    bench.server(concat([DONE, IN_BLOCK]), size);
+    bench.client(query("select 1"), size);
+    bench.server(concat([DONE, IN_BLOCK]), size);
+    bench.client(query("commit"), size);
+    bench.server(concat([DONE, READY]), size);
+    bench.drain();
+    assert.deepEqual(bench.transactions, ["Q|Q|Q|"], `chunks of ${size}`);
+    bench.assertClosed();
+  }
+});
+
+Deno.test("Tap: 100 Syncs ahead of their answers are 100 transactions", () => {
+  for (const size of [1, 7, 10_000]) {
+    const bench = new Bench();
+    const one = concat([extended("select 1"), sync()]);
+    bench.client(concat(Array.from({ length: 100 }, () => one)), size);
+    bench.server(
+      concat(Array.from({ length: 100 }, () => concat([DONE, READY]))),
+      size,
+    );
+    bench.drain();
+    assert.deepEqual(bench.transactions, new Array(100).fill("PBES|"));
+    bench.assertClosed();
+  }
+});
+
+const G = message("G", "\0\0\0");
+const DATA = message("d", "1\n");
+const END = message("c");
+
+Deno.test("Tap: the data of a COPY belong to its Query, whether the server asked before or after", () => {
+  for (const early of [true, false]) {
+    const bench = new Bench();
+    bench.client(query("copy t from stdin"));
+    if (early) bench.server(G);
+    bench.client(concat([DATA, DATA, END]));
+    if (!early) bench.server(G);
+    bench.client(query("select 1"));
+    bench.server(concat([DONE, READY, DONE, READY]));
+    bench.drain();
+    assert.deepEqual(bench.transactions, ["Qddc|", "Q|"]);
+    bench.assertClosed();
+  }
+});
+
+Deno.test("Tap: a Sync that copy-in swallows ends nothing, whenever it comes", () => {
+  const execute = extended("copy t from stdin");
+  const orders: (readonly [client: Uint8Array, server: Uint8Array])[][] = [
+    // The server asks before the Sync, between Sync and data, and behind all.
+    [[execute, G], [concat([sync(), DATA, END, sync()]), READY]],
+    [[concat([execute, sync()]), G], [concat([DATA, END, sync()]), READY]],
+    [[concat([execute, sync(), DATA, END, sync()]), concat([G, READY])]],
+  ];
+  for (const order of orders) {
+    const bench = new Bench();
+    for (const [client, server] of order) {
+      bench.client(client);
+      bench.server(server);
+    }
+    bench.client(query("select 1"));
+    bench.server(concat([DONE, READY]));
+    bench.drain();
+    assert.deepEqual(bench.transactions, ["PBESdcS|", "Q|"]);
+    bench.assertClosed();
+  }
+});
+
+Deno.test("Tap: CopyDone and CopyFail outside of a copy are no request", () => {
+  const bench = new Bench();
+  bench.client(query("copy t from stdin"));
+  bench.server(G);
+  bench.client(concat([DATA, END]));
+  bench.server(concat([DONE, READY]));
+  bench.client(message("f", "late\0"));
+  assert.ok(!bench.tap.busy);
+  bench.tap.end(4);
+  bench.drain();
+  assert.deepEqual(bench.counts, { seen: 1, pushed: 1 });
+});
+
+Deno.test("Tap: a cancelled transaction is excluded, a refused copy is not", () => {
+  const canceled = message("E", "SERROR\0VERROR\0C57014\0\0");
+  const bench = new Bench();
+  bench.client(query("select pg_sleep(9)"));
+  bench.server(concat([canceled, READY]));
+  bench.client(query("copy t from stdin"));
+  bench.server(G);
+  bench.client(message("f", "no\0"));
+  bench.server(concat([canceled, READY]));
+  bench.drain();
+  assert.deepEqual(bench.counts, { seen: 2, cancelled: 1, pushed: 1 });
+});
+
+Deno.test("Tap: a client that goes in a transaction is excluded, one at rest is nothing", () => {
+  const gone = new Bench();
+  gone.client(query("begin"));
+  gone.server(concat([DONE, IN_BLOCK]));
+  gone.tap.end(4);
+  assert.deepEqual(gone.counts, { seen: 1, client_gone: 1 });
+  const rest = new Bench();
+  rest.client(query("select 1"));
+  rest.server(concat([DONE, READY]));
+  rest.client(message("X"));
+  rest.tap.end(4);
+  rest.drain();
+  assert.deepEqual(rest.counts, { seen: 1, pushed: 1 });
+});
+
+Deno.test("Tap: a transaction larger than a buffer goes in fragments", () => {
+  const bench = new Bench();
+  bench.client(query("copy t from stdin"));
+  bench.server(G);
+  for (let i = 0; i < 200; i++) bench.client(message("d", "x".repeat(90)));
+  bench.client(END);
+  bench.server(concat([DONE, READY]));
+  bench.drain();
+  assert.deepEqual(bench.transactions, [`Q${"d".repeat(200)}c|`]);
+  bench.assertClosed();
+});
+
+Deno.test("Tap: too large a transaction is dropped whole, the next one is not", () => {
+  const bench = new Bench({ maxBytes: 2_000 });
+  bench.client(query("copy t from stdin"));
+  bench.server(G);
+  for (let i = 0; i < 100; i++) bench.client(message("d", "x".repeat(90)));
+  bench.client(END);
+  bench.server(concat([DONE, READY]));
+  bench.client(query("select 1"));
+  bench.server(concat([DONE, READY]));
+  bench.drain();
+  assert.deepEqual(bench.transactions, ["Q|"]);
+  assert.deepEqual(bench.counts, { seen: 2, too_large: 1, pushed: 1 });
+  assert.equal(bench.stateLost, 0);
+});
+
+Deno.test("Tap: a full ring drops whole transactions, says if state was lost, and recovers", () => {
+  const bench = new Bench({ ringBytes: 4096 });
+  for (let i = 0; i < 60; i++) {
+    bench.client(query(i === 50 ? "set a = 1" : "select 1"));
+    bench.server(concat([DONE, READY]));
+  }
+  const { queue_full = 0 } = bench.counts;
+  assert.ok(queue_full > 0);
+  bench.drain();
+  bench.client(query("select 2"));
+  bench.server(concat([DONE, READY]));
+  bench.drain();
+  bench.assertClosed();
+  assert.equal(bench.counts.pushed, 61 - queue_full);
+  assert.equal(bench.stateLost, 1);
+});
+
+Deno.test("Tap: bytes that can't be cut are not looked at any more", () => {
+  const bench = new Bench();
+  bench.client(new Uint8Array([0x51, 0, 0, 0, 3, 1, 2, 3]));
+  bench.client(query("select 1"));
+  bench.server(concat([DONE, READY]));
+  bench.drain();
+  assert.deepEqual(bench.transactions, []);
+  bench.assertClosed();
+});

@@ -1,0 +1,108 @@
+import assert from "node:assert/strict";
+import { createRing, RingConsumer, RingProducer } from "../../src/ring/mod.ts";
+
+function push(producer: RingProducer, bytes: Uint8Array): boolean {
+  const at = producer.reserve(bytes.length);
+  if (at < 0) return false;
+  producer.bytes.set(bytes, at);
+  producer.commit();
+  return true;
+}
+
+function pop(consumer: RingConsumer): Uint8Array | undefined {
+  const at = consumer.next();
+  if (at < 0) return undefined;
+  const bytes = consumer.bytes.slice(at, at + consumer.length);
+  consumer.release();
+  return bytes;
+}
+
+Deno.test("ring: records of all sizes come out as they went in, over many turns", () => {
+  const memory = createRing(4096);
+  const producer = new RingProducer(memory);
+  const consumer = new RingConsumer(memory);
+  const waiting: Uint8Array[] = [];
+  let pushed = 0;
+  for (let i = 0; i < 20_000; i++) {
+    const size = (i * 7919) % 1_000;
+    const bytes = new Uint8Array(size).fill(i);
+    if (push(producer, bytes)) {
+      waiting.push(bytes);
+      pushed++;
+    } else {
+      assert.ok(waiting.length > 0, "full although empty");
+      assert.deepEqual(pop(consumer), waiting.shift());
+    }
+    if (i % 3 === 0 && waiting.length > 0) {
+      assert.deepEqual(pop(consumer), waiting.shift());
+    }
+  }
+  while (waiting.length > 0) assert.deepEqual(pop(consumer), waiting.shift());
+  assert.equal(pop(consumer), undefined);
+  assert.ok(consumer.isEmpty && pushed > 10_000);
+});
+
+Deno.test("ring: nothing is seen before it is published, and the full ring refuses", () => {
+  const memory = createRing(4096);
+  const producer = new RingProducer(memory);
+  const consumer = new RingConsumer(memory);
+  assert.ok(producer.reserve(100) >= 0);
+  assert.equal(consumer.next(), -1);
+  producer.commit();
+  assert.ok(consumer.next() >= 0);
+  assert.equal(producer.reserve(producer.maxPayload + 1), -1);
+  let count = 0;
+  while (push(producer, new Uint8Array(1_000))) count++;
+  assert.equal(count, 3);
+});
+
+Deno.test("ring: a sleeping consumer is woken once", () => {
+  const memory = createRing(4096);
+  const producer = new RingProducer(memory);
+  const consumer = new RingConsumer(memory);
+  assert.equal(producer.takeSleeping(), false);
+  consumer.setSleeping(true);
+  assert.equal(producer.takeSleeping(), true);
+  assert.equal(producer.takeSleeping(), false);
+});
+
+Deno.test("ring: two threads pass 100,000 records", async () => {
+  const memory = createRing(64 * 1024);
+  const source = `
+    import { RingProducer } from ${
+    JSON.stringify(new URL("../../src/ring/mod.ts", import.meta.url).href)
+  };
+    self.onmessage = ({ data }) => {
+      const producer = new RingProducer(data);
+      for (let i = 0; i < 100_000;) {
+        const size = 8 + (i * 31) % 200;
+        const at = producer.reserve(size);
+        if (at < 0) continue;
+        producer.words[at >> 2] = i;
+        producer.bytes.fill(i, at + 4, at + size);
+        producer.commit();
+        i++;
+      }
+      self.postMessage("done");
+    };`;
+  const url = URL.createObjectURL(
+    new Blob([source], { type: "application/typescript" }),
+  );
+  const worker = new Worker(url, { type: "module" });
+  const consumer = new RingConsumer(memory);
+  worker.postMessage(memory);
+  for (let i = 0; i < 100_000;) {
+    const at = consumer.next();
+    if (at < 0) {
+      await new Promise((resolve) => setTimeout(resolve, 0));
+      continue;
+    }
+    assert.equal(consumer.words[at >> 2], i);
+    assert.equal(consumer.length, 8 + (i * 31) % 200);
+    assert.equal(consumer.bytes[at + consumer.length - 1], i & 0xff);
+    consumer.release();
+    i++;
+  }
+  worker.terminate();
+  URL.revokeObjectURL(url);
+});
