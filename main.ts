@@ -4,6 +4,7 @@
  * @module
  */
 
+import { history } from "./plugins/history/mod.ts";
 import { mirrorStats } from "./plugins/mirror_stats/mod.ts";
 import { prometheus } from "./plugins/prometheus/mod.ts";
 import { readiness } from "./plugins/readiness/mod.ts";
@@ -12,6 +13,7 @@ import { main } from "./src/cli/mod.ts";
 if (import.meta.main) {
   await main(Deno.args, [
     mirrorStats,
+    history,
     readiness,
     prometheus,
   ]);

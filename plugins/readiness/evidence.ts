@@ -43,7 +43,11 @@ export interface Surroundings {
   readonly compareMode: string;
 }
 
-/** Gathers the evidence of one mirror, or of all without `of`. */
+/**
+ * Gathers the evidence of one mirror, or of all without `of`. Earlier runs
+ * count where a history plugin has declared what it knows of them; latency, lag
+ * and coverage by time are of this run.
+ */
 export function gather(
   snapshot: StatsSnapshot,
   around: Surroundings,
@@ -62,6 +66,14 @@ export function gather(
     series("statement_duration_seconds", "target", target)
       .reduce((total, { histogram }) => total + (histogram?.sum ?? 0), 0);
 
+  /** What a history plugin knows of earlier runs; 0 without one. */
+  const earlier = (name: string) =>
+    (snapshot.get(`history_${name}`)?.series ?? [])
+      .filter(({ labels }) =>
+        of === undefined || labels.pair === `${of.database}/${of.mirror}`
+      )
+      .reduce((total, { value }) => total + value, 0);
+
   const failed = sum("mirror_requests_failed_total");
   const mirrorStatements = sum(
     "statement_duration_seconds",
@@ -71,6 +83,7 @@ export function gather(
   const results = RESULTS.map((result) =>
     sum("mirror_statements_total", "result", result)
   );
+  const observed = snapshot.get("history_observed_seconds")?.series[0]?.value;
   const lag = snapshot.get("mirror_replay_lag_seconds");
   const lagCounts = series("mirror_replay_lag_seconds")
     .map(({ histogram }) => histogram?.counts ?? [])
@@ -80,18 +93,19 @@ export function gather(
     );
   const lagCount = lagCounts.reduce((total, n) => total + n, 0);
   return {
-    seen: sum("mirror_requests_total"),
-    excluded: sum("mirror_requests_excluded_total"),
-    dropped: sum("mirror_requests_dropped_total"),
-    replayed: sum("mirror_requests_mirrored_total"),
-    failed,
+    seen: sum("mirror_requests_total") + earlier("seen"),
+    excluded: sum("mirror_requests_excluded_total") + earlier("excluded"),
+    dropped: sum("mirror_requests_dropped_total") + earlier("dropped"),
+    replayed: sum("mirror_requests_mirrored_total") + earlier("replayed"),
+    failed: failed + earlier("failed"),
     pending: sum("mirror_pending_requests"),
-    requestsWithErrors: failed + sum("mirror_replays_with_errors_total"),
+    requestsWithErrors: failed + sum("mirror_replays_with_errors_total") +
+      earlier("requests_with_errors"),
     compared: results.slice(0, Result.skippedCascade)
-      .reduce((total, n) => total + n, 0),
+      .reduce((total, n) => total + n, earlier("compared")),
     mismatches: results.reduce(
       (total, n, i) => total + (isMismatch(i) ? n : 0),
-      0,
+      earlier("mismatches"),
     ),
     ignored: results[Result.skippedIgnored] ?? 0,
     consecutiveErrors: series("mirror_consecutive_errors")
@@ -108,6 +122,9 @@ export function gather(
     primarySeconds: seconds("primary"),
     comparedSeconds: sum("mirror_compared_seconds_total"),
     ...around,
+    observedHours: observed === undefined
+      ? around.observedHours
+      : observed / 3_600,
     statements: around.statements.filter((summary) =>
       mine({ ...labelsOf(summary) })
     ),

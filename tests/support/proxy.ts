@@ -1,6 +1,7 @@
 import { parseConfig } from "../../src/config/mod.ts";
 import type { Logger } from "../../src/plugin/mod.ts";
 import { startSupervisor, type Supervisor } from "../../src/supervisor.ts";
+import { history } from "../../plugins/history/mod.ts";
 import { mirrorStats } from "../../plugins/mirror_stats/mod.ts";
 import { prometheus } from "../../plugins/prometheus/mod.ts";
 import { readiness } from "../../plugins/readiness/mod.ts";
@@ -89,7 +90,7 @@ ${options.more ?? ""}`;
     const { config } = parseConfig(toml, "test.toml", {});
     const supervisor = await startSupervisor({
       config,
-      plugins: [mirrorStats, readiness, prometheus],
+      plugins: [mirrorStats, history, readiness, prometheus],
       logger: (category) => memoryLogger(category, logs),
       onShutdownRequest() {},
     });

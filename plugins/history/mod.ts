@@ -1,0 +1,213 @@
+/**
+ * The evidence outlives the process: ledger and statements are written every
+ * few seconds, and a later run with the same configuration adds to the window.
+ *
+ * @module
+ */
+
+import { z } from "zod";
+import {
+  type AdminCommand,
+  type HttpRoute,
+  isMismatch,
+  type MetricSpec,
+  type Plugin,
+  type PluginContext,
+  type PluginInstance,
+  Result,
+  RESULTS,
+  type StatsSnapshot,
+} from "../../src/plugin/api.ts";
+import { openPostgres, openSqlite } from "./connections.ts";
+import { MAX_BOUNDARIES, Recorder } from "./recorder.ts";
+import { SqlStore } from "./sql_store.ts";
+import { type LedgerTotals, type Sample, TOTALS } from "./store.ts";
+
+const schema = z.strictObject({
+  /** The SQLite file. */
+  path: z.string().min(1).default("pgdog-mirror-history.sqlite"),
+  /** A PostgreSQL database instead. */
+  url: z.string().min(1).optional(),
+  interval_ms: z.int().min(100).default(10_000),
+  retention_days: z.number().positive().default(90),
+});
+
+/** Undefined: the plugin is off. */
+type HistoryConfig = z.output<typeof schema> | undefined;
+
+const DAY_MS = 86_400_000;
+const MAX_POINTS = 1_000;
+
+/**
+ * The plugin; see `plugins/README.md`. It is off without a table
+ * `[plugins.history]`: a proxy writes to nobody's disk unasked.
+ */
+export const history: Plugin<HistoryConfig> = {
+  id: "history",
+
+  parseConfig(raw) {
+    if (raw === undefined) return undefined;
+    const result = schema.safeParse(raw);
+    if (result.success) return result.data;
+    const [issue] = result.error.issues;
+    throw new TypeError(
+      `[plugins.history] ${issue?.path.join(".")} ${issue?.message}`.trim(),
+    );
+  },
+
+  create(config, context): PluginInstance {
+    if (config === undefined) return {};
+    const { path, url } = config;
+    const store = new SqlStore(() =>
+      url === undefined ? openSqlite(path) : openPostgres(url)
+    );
+    const recorder = new Recorder({
+      store,
+      run: {
+        id: crypto.randomUUID(),
+        startedAt: context.startedAt,
+        version: context.version,
+        config: fingerprintOf(context),
+      },
+      intervalMs: config.interval_ms,
+      retentionMs: config.retention_days * DAY_MS,
+      now: Date.now,
+      log: context.log,
+    });
+    for (const spec of metrics(context, recorder)) context.stats.declare(spec);
+    return {
+      start: () => recorder.start(),
+      onSample: (snapshot) =>
+        recorder.sample(() => sampleOf(snapshot, context)),
+      close: () => recorder.close(sampleOf(context.stats.snapshot(), context)),
+      commands: [historyCommand(recorder)],
+      routes: [historyRoute(store)],
+    };
+  },
+};
+
+function metrics(context: PluginContext, recorder: Recorder): MetricSpec[] {
+  const mirrors = context.mirrors.map(({ database, mirror }) =>
+    `${database}/${mirror}`
+  );
+  return [
+    {
+      name: "history_write_errors_total",
+      help: "Writes of history that failed",
+      type: "counter",
+      scope: "process",
+      derive: () => recorder.writeErrors,
+    },
+    {
+      name: "history_last_write_timestamp_seconds",
+      help: "When history was last written",
+      type: "gauge",
+      scope: "process",
+      derive: () => recorder.lastWriteAt / 1e3,
+    },
+    {
+      name: "history_observed_seconds",
+      help:
+        "Time observed by this run and by earlier ones with the same configuration",
+      type: "gauge",
+      scope: "process",
+      derive: () => recorder.observedMs / 1e3,
+    },
+    ...(mirrors.length === 0 ? [] : TOTALS.map((total): MetricSpec => ({
+      // What the readiness plugin adds to the counts of this run.
+      name: `history_${snakeCase(total)}`,
+      help: `Earlier runs: ${total}`,
+      type: "gauge",
+      scope: "process",
+      internal: true,
+      label: { name: "pair", values: mirrors },
+      derive: (_get, pair) => recorder.earlierTotals(pair ?? "")?.[total] ?? 0,
+    }))),
+  ];
+}
+
+function sampleOf(snapshot: StatsSnapshot, context: PluginContext): Sample {
+  const ledgers = new Map<string, LedgerTotals>();
+  for (const { database, mirror } of context.mirrors) {
+    const sum = (name: string, value?: string) =>
+      (snapshot.get(name)?.series ?? []).filter(({ labels }) =>
+        labels.database === database && labels.mirror === mirror &&
+        (value === undefined || labels.result === value)
+      ).reduce((total, series) => total + series.value, 0);
+    const results = RESULTS.map((result) =>
+      sum("mirror_statements_total", result)
+    );
+    const failed = sum("mirror_requests_failed_total");
+    ledgers.set(`${database}/${mirror}`, {
+      seen: sum("mirror_requests_total"),
+      excluded: sum("mirror_requests_excluded_total"),
+      dropped: sum("mirror_requests_dropped_total"),
+      replayed: sum("mirror_requests_mirrored_total"),
+      failed,
+      requestsWithErrors: failed + sum("mirror_replays_with_errors_total"),
+      compared: results.slice(0, Result.skippedCascade)
+        .reduce((total, n) => total + n, 0),
+      mismatches: results.reduce(
+        (total, n, i) => total + (isMismatch(i) ? n : 0),
+        0,
+      ),
+    });
+  }
+  return {
+    at: snapshot.at,
+    ledgers,
+    statements: context.stats.statements().map((summary) => ({
+      mirror: `${summary.database}/${summary.mirror}`,
+      fingerprint: summary.fingerprint,
+      text: summary.text,
+      calls: summary.calls,
+      results: summary.results,
+      ratio: summary.latency.ratio,
+    })),
+  };
+}
+
+/** Equal for runs whose counts may be added up. */
+function fingerprintOf({ mirrors, general }: PluginContext): string {
+  const keys = [
+    "mirror_compare",
+    "mirror_compare_bytes",
+    "mirror_exposure",
+    "mirror_order",
+  ];
+  return JSON.stringify([mirrors, keys.map((key) => general[key])]);
+}
+
+function historyCommand(recorder: Recorder): AdminCommand {
+  return {
+    words: "SHOW MIRROR HISTORY",
+    help:
+      "Starts, stops, crashes and changes of the configuration, latest first",
+    columns: [
+      { name: "at", type: "timestamptz", help: "When" },
+      { name: "kind", type: "text", help: "start, stop, crash or config" },
+      { name: "note", type: "text", help: "In words" },
+    ],
+    rows: () =>
+      recorder.boundaries.map(({ at, kind, note }) => [
+        new Date(at),
+        kind,
+        note,
+      ]),
+  };
+}
+
+function historyRoute(store: SqlStore): HttpRoute {
+  return {
+    path: "/history",
+    async handle() {
+      const points = await store.points(Date.now() - DAY_MS, MAX_POINTS);
+      const boundaries = await store.boundaries(MAX_BOUNDARIES);
+      return Response.json({ points, boundaries });
+    },
+  };
+}
+
+function snakeCase(name: string): string {
+  return name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}

@@ -1,0 +1,157 @@
+import type { Logger } from "../../src/plugin/api.ts";
+import type {
+  Boundary,
+  Earlier,
+  HistoryStore,
+  LedgerTotals,
+  Run,
+  Sample,
+} from "./store.ts";
+
+/** A store that stays away is named once in so many milliseconds. */
+const WARN_MS = 60_000;
+/** Boundaries that are shown. */
+export const MAX_BOUNDARIES = 100;
+/** How often old rows are looked for. */
+const PRUNE_MS = 3_600_000;
+
+/** What a recorder works with. */
+export interface RecorderOptions {
+  readonly store: HistoryStore;
+  readonly run: Run;
+  readonly intervalMs: number;
+  readonly retentionMs: number;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+  readonly log: Logger;
+}
+
+/**
+ * Writes samples to a store, one at a time, and never throws: what fails is
+ * counted, and said once a minute. Until the store could be opened the run has
+ * not begun; each write tries again.
+ */
+export class Recorder {
+  writeErrors = 0;
+  /** Of the last write, in milliseconds since the epoch; 0: none yet. */
+  lastWriteAt = 0;
+  /** Earlier runs with the same configuration. */
+  earlier: Earlier = { observedMs: 0, ledgers: new Map() };
+  /** Latest first, as they were when the run began. */
+  boundaries: readonly Boundary[] = [];
+  readonly #options: RecorderOptions;
+  #opened = false;
+  #begun = false;
+  #busy: Promise<void> | undefined;
+  #nextAt = 0;
+  #warnedAt = -Infinity;
+  #prunedAt = -Infinity;
+
+  constructor(options: RecorderOptions) {
+    this.#options = options;
+  }
+
+  /** Milliseconds observed: by earlier runs, and by this one until its last write. */
+  get observedMs(): number {
+    const { startedAt } = this.#options.run;
+    return this.earlier.observedMs + Math.max(0, this.lastWriteAt - startedAt);
+  }
+
+  /** Counts of earlier runs; `undefined` if there were none. */
+  earlierTotals(mirror: string): LedgerTotals | undefined {
+    return this.earlier.ledgers.get(mirror);
+  }
+
+  /** Writes a sample if it is time and the last write is done. */
+  sample(make: () => Sample): void {
+    const now = this.#options.now();
+    if (this.#busy !== undefined || now < this.#nextAt) return;
+    this.#nextAt = now + this.#options.intervalMs;
+    this.#busy = this.#write(make()).finally(() => this.#busy = undefined);
+  }
+
+  /** Resolves when no write is under way. */
+  async settled(): Promise<void> {
+    await this.#busy;
+  }
+
+  /** Opens the store and begins the run. */
+  start(): Promise<void> {
+    this.#busy = this.#guarded(() => this.#begin())
+      .finally(() => this.#busy = undefined);
+    return this.#busy;
+  }
+
+  /** Writes the last sample and says goodbye. */
+  async close(last: Sample): Promise<void> {
+    await this.#busy;
+    await this.#write(last);
+    const { store, run, now } = this.#options;
+    if (this.#begun) {
+      await this.#guarded(() =>
+        store.end(run, { at: now(), kind: "stop", note: "" })
+      );
+    }
+    await store.close().catch(() => {});
+  }
+
+  #write(sample: Sample): Promise<void> {
+    return this.#guarded(async () => {
+      await this.#begin();
+      const { store, run, now, retentionMs } = this.#options;
+      await store.write(run, sample);
+      this.lastWriteAt = sample.at;
+      if (now() - this.#prunedAt > PRUNE_MS) {
+        this.#prunedAt = now();
+        await store.prune(now() - retentionMs);
+      }
+    });
+  }
+
+  async #begin(): Promise<void> {
+    if (this.#begun) return;
+    const { store, run, now, retentionMs } = this.#options;
+    if (!this.#opened) {
+      await store.open();
+      this.#opened = true;
+    }
+    const last = await store.lastRun();
+    const boundaries: Boundary[] = [];
+    if (last !== undefined && !last.ended) {
+      const seconds = Math.round((run.startedAt - last.lastWriteAt) / 1e3);
+      boundaries.push({
+        at: last.lastWriteAt,
+        kind: "crash",
+        note:
+          `the process ended without a word; nothing was observed for ${seconds} s`,
+      });
+    }
+    if (last !== undefined && last.config !== run.config) {
+      boundaries.push({
+        at: run.startedAt,
+        kind: "config",
+        note: "mirroring is configured otherwise: a new window begins",
+      });
+    }
+    boundaries.push({ at: run.startedAt, kind: "start", note: run.version });
+    this.earlier = await store.earlier(run.config, now() - retentionMs);
+    await store.begin(run, boundaries);
+    this.#begun = true;
+    this.boundaries = await store.boundaries(MAX_BOUNDARIES);
+  }
+
+  async #guarded(body: () => Promise<void>): Promise<void> {
+    try {
+      await body();
+    } catch (error) {
+      this.writeErrors++;
+      const { now, log } = this.#options;
+      if (now() - this.#warnedAt < WARN_MS) return;
+      this.#warnedAt = now();
+      log.warn("History could not be written", {
+        error: String(error),
+        errors: this.writeErrors,
+      });
+    }
+  }
+}

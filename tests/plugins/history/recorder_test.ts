@@ -1,0 +1,165 @@
+import assert from "node:assert/strict";
+import {
+  openPostgres,
+  openSqlite,
+} from "../../../plugins/history/connections.ts";
+import { Recorder } from "../../../plugins/history/recorder.ts";
+import { SqlStore } from "../../../plugins/history/sql_store.ts";
+import {
+  type LedgerTotals,
+  type Sample,
+  TOTALS,
+} from "../../../plugins/history/store.ts";
+import type { Logger } from "../../../src/plugin/api.ts";
+import { startCluster } from "../../support/cluster.ts";
+
+const HOUR = 3_600_000;
+const PAIR = "shop/next";
+
+function totals(n: number): LedgerTotals {
+  return Object.fromEntries(
+    TOTALS.map((name, i) => [name, n * (i + 1)]),
+  ) as unknown as LedgerTotals;
+}
+
+function sample(at: number, n: number): Sample {
+  return {
+    at,
+    ledgers: new Map([[PAIR, totals(n)]]),
+    statements: [{
+      mirror: PAIR,
+      fingerprint: "f",
+      text: "select $1",
+      calls: n,
+      results: [n],
+      ratio: null,
+    }],
+  };
+}
+
+/** A process's life on one store: its clock, its warnings. */
+class Life {
+  now: number;
+  readonly warnings: string[] = [];
+  readonly recorder: Recorder;
+
+  constructor(store: SqlStore, startedAt: number, config = "c") {
+    this.now = startedAt;
+    const silent = () => {};
+    const log: Logger = {
+      debug: silent,
+      info: silent,
+      warn: (message) => this.warnings.push(message),
+      error: silent,
+    };
+    this.recorder = new Recorder({
+      store,
+      run: { id: `run ${startedAt}`, startedAt, version: "v", config },
+      intervalMs: 1_000,
+      retentionMs: 90 * 24 * HOUR,
+      now: () => this.now,
+      log,
+    });
+  }
+
+  /** Writes at a moment, and waits until it is done. */
+  async write(at: number, n: number): Promise<void> {
+    this.now = at;
+    this.recorder.sample(() => sample(at, n));
+    await this.recorder.settled();
+  }
+}
+
+/** The same story on either database. */
+async function story(connect: () => SqlStore): Promise<void> {
+  const first = new Life(connect(), 0);
+  await first.recorder.start();
+  await first.write(HOUR, 10);
+  await first.write(2 * HOUR, 20);
+  first.now = 3 * HOUR;
+  await first.recorder.close(sample(3 * HOUR, 30));
+  assert.equal(first.recorder.observedMs, 3 * HOUR);
+
+  // A clean restart: the window goes on, the time between is not observed.
+  const second = new Life(connect(), 5 * HOUR);
+  await second.recorder.start();
+  assert.equal(second.recorder.observedMs, 3 * HOUR);
+  assert.deepEqual(second.recorder.earlierTotals(PAIR), totals(30));
+  await second.write(6 * HOUR, 7);
+  assert.equal(second.recorder.observedMs, 4 * HOUR);
+  // … and it dies without a word.
+
+  const third = new Life(connect(), 10 * HOUR);
+  await third.recorder.start();
+  assert.equal(third.recorder.observedMs, 4 * HOUR);
+  assert.deepEqual(third.recorder.earlierTotals(PAIR), totals(37));
+  assert.deepEqual(
+    third.recorder.boundaries.map(({ kind, at }) => [kind, at / HOUR]),
+    [["start", 10], ["crash", 6], ["start", 5], ["stop", 3], ["start", 0]],
+  );
+  assert.match(third.recorder.boundaries[1]?.note ?? "", /14400 s/);
+  await third.recorder.close(sample(10 * HOUR, 0));
+
+  // Another configuration begins a new window.
+  const other = new Life(connect(), 12 * HOUR, "d");
+  await other.recorder.start();
+  assert.equal(other.recorder.observedMs, 0);
+  assert.equal(other.recorder.earlierTotals(PAIR), undefined);
+  assert.equal(other.recorder.boundaries.at(0)?.at, 12 * HOUR);
+  assert.ok(other.recorder.boundaries.some(({ kind }) => kind === "config"));
+  await other.recorder.close(sample(12 * HOUR, 0));
+}
+
+Deno.test("history: SQLite: the window goes on over restarts, a crash is a gap", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    await story(() => new SqlStore(() => openSqlite(`${folder}/h.sqlite`)));
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test({
+  name: "history: PostgreSQL: the same, and a server that is away is counted",
+  sanitizeOps: false,
+  sanitizeResources: false,
+  async fn() {
+    await using cluster = await startCluster({ version: "15" });
+    await story(() => new SqlStore(() => openPostgres(cluster.url())));
+
+    const life = new Life(
+      new SqlStore(() => openPostgres(cluster.url())),
+      20 * HOUR,
+    );
+    await life.recorder.start();
+    await life.write(21 * HOUR, 1);
+    await cluster.stop("immediate");
+    for (let i = 1; i <= 5; i++) await life.write(21 * HOUR + i * 10_000, i);
+    assert.equal(life.recorder.writeErrors, 5);
+    assert.equal(life.warnings.length, 1, "one warning a minute");
+    await life.write(21 * HOUR + 61_000 + 10_000, 6);
+    assert.equal(life.warnings.length, 2);
+    await cluster.start();
+    await life.write(22 * HOUR, 9);
+    assert.equal(life.recorder.lastWriteAt, 22 * HOUR);
+    await life.recorder.close(sample(22 * HOUR, 9));
+  },
+});
+
+Deno.test("history: a disk that takes nothing is counted, and tried again", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const path = `${folder}/missing/h.sqlite`;
+    const life = new Life(new SqlStore(() => openSqlite(path)), 0);
+    await life.recorder.start();
+    await life.write(2_000, 1);
+    assert.equal(life.recorder.writeErrors, 2);
+    assert.equal(life.warnings.length, 1);
+    await Deno.mkdir(`${folder}/missing`);
+    await life.write(4_000, 2);
+    assert.equal(life.recorder.lastWriteAt, 4_000);
+    await life.recorder.close(sample(5_000, 2));
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
