@@ -1,0 +1,77 @@
+import { fileURLToPath } from "node:url";
+import type { Cluster } from "./cluster.ts";
+import { freePort } from "./proxy.ts";
+import { waitFor } from "./wait.ts";
+
+const MAIN = fileURLToPath(new URL("../../main.ts", import.meta.url));
+
+/** The program as a process, from source. */
+export class Program implements AsyncDisposable {
+  stderr = "";
+  readonly port = freePort();
+  readonly adminPort = freePort();
+  readonly httpPort = freePort();
+  readonly folder = Deno.makeTempDirSync();
+  #child: Deno.ChildProcess | undefined;
+  #status: Promise<Deno.CommandStatus> | undefined;
+
+  config(primary: Cluster, general = ""): string {
+    return `
+[general]
+host = "127.0.0.1"
+port = ${this.port}
+admin_port = ${this.adminPort}
+openmetrics_port = ${this.httpPort}
+${general}
+[[databases]]
+name = "postgres"
+host = "127.0.0.1"
+port = ${primary.port}
+[admin]
+password = "pw"
+`;
+  }
+
+  start(config: string, command = "run"): void {
+    const path = `${this.folder}/pgdog.toml`;
+    Deno.writeTextFileSync(path, config, { mode: 0o600 });
+    this.#child = new Deno.Command(Deno.execPath(), {
+      args: ["run", "--quiet", "-A", MAIN, command, "--config", path],
+      stdout: "null",
+      stderr: "piped",
+    }).spawn();
+    this.#status = this.#child.status;
+    const { stderr } = this.#child;
+    (async () => {
+      for await (const text of stderr.pipeThrough(new TextDecoderStream())) {
+        this.stderr += text;
+      }
+    })();
+  }
+
+  async accepting(): Promise<void> {
+    await waitFor(
+      "the proxy to accept: " + this.stderr,
+      () => this.stderr.includes("Accepting connections"),
+      20_000,
+    );
+  }
+
+  kill(signal: Deno.Signal): void {
+    this.#child?.kill(signal);
+  }
+
+  async exitCode(): Promise<number> {
+    return (await this.#status)?.code ?? -1;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      this.#child?.kill("SIGKILL");
+    } catch {
+      // It has ended.
+    }
+    await this.#status;
+    await Deno.remove(this.folder, { recursive: true });
+  }
+}
