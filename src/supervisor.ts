@@ -18,6 +18,7 @@ import { type HttpServer, startHttp } from "./http/mod.ts";
 import { createWake, isSupportedPlatform } from "./io/mod.ts";
 import type { TargetSettings } from "./mirror/target.ts";
 import type { MirrorInit } from "./mirror/worker.ts";
+import { lookAtMirror, replicaWarning } from "./mirror_facts.ts";
 import { type Logger, type Plugin, PluginHost } from "./plugin/mod.ts";
 import type { Route } from "./proxy/route.ts";
 import type { ProxyInit } from "./proxy/worker.ts";
@@ -100,6 +101,8 @@ class RunningSupervisor implements Supervisor {
   readonly #options: SupervisorOptions;
   readonly #registry = new Registry();
   readonly #statements = new StatementStore();
+  /** Of servers, by the name of their database. */
+  readonly #versions = new Map<string, string>();
   readonly #log: Logger;
   readonly #startedAt = Date.now();
   #host: PluginHost | undefined;
@@ -146,6 +149,7 @@ class RunningSupervisor implements Supervisor {
       plugins,
       registry: this.#registry,
       statements: this.#statements,
+      versions: this.#versions,
       config: config.plugins,
       general: { ...general },
       version: VERSION,
@@ -183,7 +187,7 @@ class RunningSupervisor implements Supervisor {
         mirrorMailbox,
         logger("mirror"),
         (message) => this.#workerFailed("mirror", message),
-        this.#statements,
+        { statements: this.#statements },
       );
       await this.#mirror.ready;
     }
@@ -215,11 +219,16 @@ class RunningSupervisor implements Supervisor {
           mailbox,
           logger("proxy"),
           (message) => this.#workerFailed(name, message),
+          {
+            onVersion: (database, version) =>
+              this.#versions.set(database, version),
+          },
         ),
       );
     }
     await Promise.all(this.#proxies.map((worker) => worker.ready));
     this.port = general.port;
+    void this.#lookAtMirrors();
     await this.#host.start();
     this.#startHttp(this.#host);
   }
@@ -401,6 +410,23 @@ class RunningSupervisor implements Supervisor {
         }))
       ),
     );
+  }
+
+  /** Asks each mirror what it is, beside the traffic, and warns of what can't work. */
+  async #lookAtMirrors(): Promise<void> {
+    const { config, logger } = this.#options;
+    for (const { destination_db, level } of config.mirroring) {
+      const database = config.databases.find(({ name }) =>
+        name === destination_db
+      );
+      if (database === undefined) continue;
+      const facts = await lookAtMirror(database, logger("mirror"));
+      if (facts === undefined) continue;
+      this.#versions.set(destination_db, facts.version);
+      const warning = replicaWarning(facts, level);
+      if (warning === undefined) continue;
+      this.#log.warn(warning, { mirror: destination_db, level });
+    }
   }
 
   #workerFailed(name: string, message: string): void {

@@ -2,6 +2,12 @@ import { type Mailbox, post, type WorkerMessage } from "./control/mailbox.ts";
 import type { Logger } from "./plugin/mod.ts";
 import type { StatementStore } from "./stats/mod.ts";
 
+/** Who takes what a worker says besides its log. */
+export interface Heard {
+  readonly statements?: StatementStore;
+  readonly onVersion?: (database: string, version: string) => void;
+}
+
 /** The main thread's end of a worker: start, command, and hear of its end. */
 export class WorkerHandle {
   readonly name: string;
@@ -16,7 +22,6 @@ export class WorkerHandle {
    * @param module the worker's module.
    * @param init sent to it once.
    * @param onFailed the worker's thread has ended by an exception.
-   * @param statements takes what a mirror worker says of statements.
    */
   constructor(
     name: string,
@@ -25,7 +30,7 @@ export class WorkerHandle {
     mailbox: Mailbox,
     log: Logger,
     onFailed: (message: string) => void,
-    statements?: StatementStore,
+    heard: Heard = {},
   ) {
     this.name = name;
     this.#mailbox = mailbox;
@@ -50,8 +55,10 @@ export class WorkerHandle {
           return this.#stopped.resolve();
         case "failed":
           return failed(data.message);
+        case "version":
+          return heard.onVersion?.(data.database, data.version);
         case "statements":
-          return statements?.update(data.summaries);
+          return heard.statements?.update(data.summaries);
         case "log":
           log[data.level](data.message, { worker: name, ...data.properties });
       }

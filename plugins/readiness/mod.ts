@@ -140,6 +140,7 @@ class ReadinessJudge {
       since: new Date(startedAt).toISOString(),
       version,
       compare: String(general.mirror_compare ?? ""),
+      servers: this.#context.versions(),
       verdict,
       mirrors: verdicts,
       evidence,

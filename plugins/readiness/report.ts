@@ -11,6 +11,8 @@ export interface ReadinessDocument {
   /** Of this program. */
   readonly version: string;
   readonly compare: string;
+  /** Versions of the servers by the name of their database. */
+  readonly servers: Readonly<Record<string, string>>;
   readonly verdict: Verdict;
   readonly mirrors: readonly {
     readonly database: string;
@@ -64,6 +66,7 @@ function toJson(document: ReadinessDocument) {
         calls: summary.calls,
         mismatches: mismatchesOf(summary),
         latency: summary.latency,
+        sequences: summary.sequences,
         examples: summary.examples,
       })),
   };
@@ -80,7 +83,9 @@ type Block =
   };
 
 function toBlocks(document: ReadinessDocument): Block[] {
-  const { verdict, evidence, mirrors } = document;
+  const { verdict, evidence, mirrors, servers } = document;
+  const version = (database: string) =>
+    `${database} (PostgreSQL ${servers[database] ?? "of unknown version"})`;
   return [
     { kind: "heading", level: 1, text: `Mirror readiness: ${verdict.state}` },
     {
@@ -98,7 +103,7 @@ function toBlocks(document: ReadinessDocument): Block[] {
       {
         kind: "heading" as const,
         level: 2 as const,
-        text: `${database} on ${mirror}: ${state}`,
+        text: `${version(database)} on ${version(mirror)}: ${state}`,
       },
       {
         kind: "table" as const,

@@ -44,6 +44,12 @@ export type WorkerMessage =
     readonly message: string;
     readonly properties: Readonly<Record<string, unknown>>;
   }
+  /** A primary's version, when it is first heard or has changed. */
+  | {
+    readonly type: "version";
+    readonly database: string;
+    readonly version: string;
+  }
   | {
     readonly type: "statements";
     readonly summaries: readonly StatementSummary[];

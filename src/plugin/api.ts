@@ -101,6 +101,8 @@ export interface PluginContext {
   readonly version: string;
   /** Milliseconds since the epoch. */
   readonly startedAt: number;
+  /** Versions of the servers by the name of their database, as far as they have said them. */
+  versions(): Readonly<Record<string, string>>;
   /** The configured pairs of source database and destination database. */
   readonly mirrors: readonly {
     readonly database: string;

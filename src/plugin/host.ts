@@ -18,6 +18,8 @@ export interface PluginHostOptions {
   readonly plugins: readonly Plugin[];
   readonly registry: Registry;
   readonly statements: StatementStore;
+  /** Of servers, by the name of their database; filled as they are heard. */
+  readonly versions?: ReadonlyMap<string, string>;
   /** The `[plugins.<id>]` tables. */
   readonly config: Readonly<Record<string, unknown>>;
   readonly general: PluginContext["general"];
@@ -72,6 +74,7 @@ export class PluginHost {
       general: options.general,
       version: options.version,
       startedAt: options.startedAt,
+      versions: () => Object.fromEntries(options.versions ?? []),
       mirrors: options.mirrors,
     };
     for (const [i, plugin] of plugins.entries()) {

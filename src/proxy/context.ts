@@ -27,6 +27,8 @@ export interface ProxyContext {
   series(database: string, mirror: string, user: string): number;
   /** A number no other session of any worker has had. */
   nextStream(): number;
+  /** The primary of a route has said its version, at each login. */
+  onVersion(route: Route, version: string): void;
   /** The session is gone. */
   onClosed(session: unknown): void;
   /** The ring had no room for a session's CLOSE: try again later. */

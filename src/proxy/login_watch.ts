@@ -1,16 +1,30 @@
 import { type ClientTable, hashCancelKey } from "../stats/client_table.ts";
-import { BACKEND_KEY_DATA, Collector, Framer } from "../wire/mod.ts";
+import {
+  BACKEND_KEY_DATA,
+  Collector,
+  Framer,
+  PARAMETER_STATUS,
+} from "../wire/mod.ts";
 
-/** Reads the cancel key out of the primary's relayed login conversation. */
+const decoder = new TextDecoder();
+
+/** Reads the cancel key and the version out of the primary's relayed login conversation. */
 export class LoginWatch {
   readonly #framer = new Framer();
   readonly #body = new Collector();
   readonly #clients: ClientTable;
   readonly #row: number;
 
-  constructor(clients: ClientTable, row: number) {
+  readonly #onVersion: (version: string) => void;
+
+  constructor(
+    clients: ClientTable,
+    row: number,
+    onVersion: (version: string) => void,
+  ) {
     this.#clients = clients;
     this.#row = row;
+    this.#onVersion = onVersion;
   }
 
   /** Looks at `chunk[0, length)`, which came from the primary. */
@@ -18,7 +32,9 @@ export class LoginWatch {
     const framer = this.#framer;
     for (let at = 0; at < length && !framer.broken;) {
       at = framer.step(chunk, at, length);
-      if (framer.type !== BACKEND_KEY_DATA) continue;
+      if (
+        framer.type !== BACKEND_KEY_DATA && framer.type !== PARAMETER_STATUS
+      ) continue;
       this.#body.take(
         chunk,
         framer.bodyStart,
@@ -28,6 +44,11 @@ export class LoginWatch {
       );
       if (!framer.finished || this.#body.length < 8) continue;
       const { bytes } = this.#body;
+      if (framer.type === PARAMETER_STATUS) {
+        const [name, value] = decoder.decode(bytes).split("\0");
+        if (name === "server_version") this.#onVersion(value ?? "");
+        continue;
+      }
       this.#clients.setBackend(
         this.#row,
         new DataView(bytes.buffer, bytes.byteOffset).getInt32(0),

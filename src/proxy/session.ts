@@ -271,7 +271,11 @@ export class Session implements EndpointOwner {
     const server = new Endpoint(reactor, this, scratch, fd, true);
     this.#server = server;
     server.write(packet, packet.length);
-    this.#login = new LoginWatch(this.#context.clients, this.#row);
+    this.#login = new LoginWatch(
+      this.#context.clients,
+      this.#row,
+      (version) => this.#context.onVersion(route, version),
+    );
     if (rest.length > 0) {
       server.write(rest, rest.length);
       this.#tap.client(rest, rest.length, monotonicUs());

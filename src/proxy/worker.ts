@@ -89,6 +89,7 @@ async function start(init: ProxyInit): Promise<void> {
   const ring = init.ring && new RingProducer(init.ring);
   const sessions = new Set<Session>();
   const closes: (() => boolean)[] = [];
+  const versions = new Map<string, string>();
   let stream = init.index;
   let draining = false;
 
@@ -113,6 +114,11 @@ async function start(init: ProxyInit): Promise<void> {
     nextStream: () => {
       stream = (stream + init.workers) >>> 0;
       return stream;
+    },
+    onVersion(route, version) {
+      if (versions.get(route.name) === version || route.admin) return;
+      versions.set(route.name, version);
+      tell({ type: "version", database: route.name, version });
     },
     onClosed(session) {
       sessions.delete(session as Session);

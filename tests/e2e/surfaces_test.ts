@@ -92,6 +92,10 @@ Deno.test({
     assert.match(report.stdout, /^# Mirror readiness: NOT READY/);
     assert.match(
       report.stdout,
+      /postgres \(PostgreSQL 15\.18\) on the\\?_mirror \(PostgreSQL 18\.4\)/,
+    );
+    assert.match(
+      report.stdout,
       new RegExp(`\\| ${ledger.seen} \\| 0 \\| 0 \\| ${ledger.replayed} \\|`),
     );
     const html = await cli("report", "--url", base, "--format", "html");
