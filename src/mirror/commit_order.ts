@@ -3,8 +3,8 @@
  * as it can be seen from outside.
  *
  * What is seen of a transaction's commit is an interval: not before the cycle
- * that carries it was sent and the one before it was answered (`earliestUs`),
- * not after its ReadyForQuery (`endUs`). A writing statement that waited for a
+ * that carries it was sent (`earliestUs`), not after its ReadyForQuery
+ * (`endUs`). A writing statement that waited for a
  * lock completes after the holder's commit, but its reply may overtake the
  * holder's ReadyForQuery: locks are released first. So
  *
@@ -12,8 +12,9 @@
  *   completed: `earliestUs` below its completion;
  * - a reading statement waits for those that had completed before it was sent;
  * - and both only for writers with a smaller `key`, so that waits can't form a
- *   circle: `earliestUs` for a transaction of several cycles (all it wrote was
- *   complete by then), `endUs` for one of a single cycle.
+ *   circle: for a transaction of several cycles the moment when the last one was
+ *   sent and the one before it answered (all it wrote was complete by then),
+ *   `endUs` for one of a single cycle.
  *
  * Of writers it remembers for a while what they wrote and when, on both sides:
  * rows that differ while such a one overlapped are told apart from rows that

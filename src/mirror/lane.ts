@@ -49,6 +49,12 @@ type State =
 const MIRROR_WIDE = /^(?:08|28|3D|53|57|58|XX)/;
 /** The mirror's round trip is asked for at the first replay and every 64th. */
 const ROUND_TRIP_MASK = 63;
+/**
+ * Who committed just before may be heard of just after: its ReadyForQuery waits
+ * in another worker's socket. So long a transaction rests before its place
+ * among the writers is believed.
+ */
+const SETTLE_US = 5_000;
 /** A cycle that is due so soon is sent at once. */
 const PACING_SLACK_US = 1_000;
 
@@ -389,16 +395,14 @@ export class Lane implements ConnectionOwner {
   #sendCycle(nowUs: number): void {
     const replay = this.#replay as Replay; // set by the caller
     const { settings, reactor } = this.#target;
-    if (settings.pacing === "original") {
-      const waitUs = replay.transaction.endUs + replay.dueUs - nowUs;
-      if (waitUs > PACING_SLACK_US) {
-        this.#state = "pausing";
-        this.#clearDeadline();
-        this.#timer = reactor.after(waitUs / 1e3, () => this.#inOrder(replay));
-        return;
-      }
-    }
-    this.#inOrder(replay);
+    const { endUs } = replay.transaction;
+    const dueUs = endUs + (settings.pacing === "original" ? replay.dueUs : 0);
+    const settledUs = settings.order === "commit" ? endUs + SETTLE_US : 0;
+    const waitUs = Math.max(dueUs - PACING_SLACK_US, settledUs) - nowUs;
+    if (waitUs <= 0) return this.#inOrder(replay);
+    this.#state = "pausing";
+    this.#clearDeadline();
+    this.#timer = reactor.after(waitUs / 1e3, () => this.#inOrder(replay));
   }
 
   #inOrder(replay: Replay): void {

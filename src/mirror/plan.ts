@@ -48,8 +48,10 @@ export function planTransaction(
   let relations: Set<string> | undefined;
   let offset = 0;
   let statement = 0;
-  /** Not before this was the cycle that commits begun. */
+  /** Not before this was the cycle that commits sent. */
   let earliestUs = startUs;
+  /** By this all before it was complete. */
+  let completeUs = startUs;
   let answeredUs = startUs;
   for (let i = 0; i < count; i++) {
     const word = (at: number) => cycles[i * CYCLE_WORDS + at] as number;
@@ -61,7 +63,8 @@ export function planTransaction(
     offset += word(CYCLE_BYTES);
     shapes.push(cycleShapes);
     const sentUs = startUs + word(CYCLE_START);
-    earliestUs = Math.max(sentUs, answeredUs);
+    earliestUs = sentUs;
+    completeUs = Math.max(sentUs, answeredUs);
     answeredUs = sentUs + word(CYCLE_LATENCY);
     let committed = 0;
     for (let j = 0; j < word(CYCLE_STATEMENTS); j++, statement++) {
@@ -80,7 +83,7 @@ export function planTransaction(
   const key = relations === undefined
     ? Infinity
     : count > 1
-    ? earliestUs
+    ? completeUs
     : endUs;
   for (const { committed, completed } of moments) {
     turns.push({

@@ -260,7 +260,7 @@ export class Capture {
       if (this.#start > 0) return this.#makeRoom(length);
     }
     const larger = needed > this.#pool.largestBytes
-      ? this.#pool.takeOverflow(needed * 2)
+      ? this.#pool.takeOverflow(needed * 2) ?? this.#pool.takeOverflow(needed)
       : this.#pool.take(needed);
     if (larger === undefined) return false;
     larger.set(this.#buffer.subarray(0, this.#end));

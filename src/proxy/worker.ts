@@ -54,14 +54,14 @@ export interface ProxyInit {
   readonly loginTimeoutMs: number;
   readonly maxTransactionBytes: number;
   readonly compareBytes: number;
+  /** What all captures together may hold back while the ring is full for a moment. */
+  readonly overflowBytes: number;
 }
 
 /** One read; large enough that a large result costs few calls, small enough to stay in cache. */
 const SCRATCH_BYTES = 128 * 1024;
 const SMALL_BUFFER_BYTES = 8 * 1024;
 const LARGE_BUFFER_BYTES = 256 * 1024;
-/** What all captures together may hold back while the ring is full for a moment. */
-const OVERFLOW_BYTES = 32 * 1024 * 1024;
 /** Connections accepted in one turn. */
 const ACCEPT_BUDGET = 64;
 const RETRY_CLOSE_MS = 20;
@@ -99,7 +99,7 @@ async function start(init: ProxyInit): Promise<void> {
     pool: new BufferPool(
       SMALL_BUFFER_BYTES,
       LARGE_BUFFER_BYTES,
-      OVERFLOW_BYTES,
+      init.overflowBytes,
     ),
     probes,
     ring,
