@@ -181,8 +181,7 @@ function fingerprintOf({ mirrors, general }: PluginContext): string {
 function historyCommand(recorder: Recorder): AdminCommand {
   return {
     words: "SHOW MIRROR HISTORY",
-    help:
-      "Starts, stops, crashes and changes of the configuration, latest first",
+    help: "Starts, stops, crashes, resets and changes of the configuration",
     columns: [
       { name: "at", type: "timestamptz", help: "When" },
       { name: "kind", type: "text", help: "start, stop, crash or config" },

@@ -70,6 +70,16 @@ export class Recorder {
     this.#busy = this.#write(make()).finally(() => this.#busy = undefined);
   }
 
+  /** Records RESET MIRROR_STATS: a new window of SHOW, not of the evidence. */
+  reset(): void {
+    const { store, now } = this.#options;
+    const boundary: Boundary = { at: now(), kind: "reset", note: "" };
+    void this.#guarded(async () => {
+      await store.mark(boundary);
+      this.boundaries = [boundary, ...this.boundaries];
+    });
+  }
+
   /** Resolves when no write is under way. */
   async settled(): Promise<void> {
     await this.#busy;

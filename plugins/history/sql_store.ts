@@ -165,6 +165,10 @@ export class SqlStore implements HistoryStore {
     });
   }
 
+  async mark(boundary: Boundary): Promise<void> {
+    await bound(this.#execute.bind(this), boundary);
+  }
+
   async boundaries(limit: number): Promise<Boundary[]> {
     const rows = await this.#execute(
       "select at, kind, note from mirror_boundaries order by at desc limit $1",

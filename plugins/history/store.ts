@@ -50,7 +50,7 @@ export interface Sample {
 /** A moment at which the window begins, ends, or has a hole. */
 export interface Boundary {
   readonly at: number;
-  readonly kind: "start" | "stop" | "crash" | "config";
+  readonly kind: "start" | "stop" | "crash" | "config" | "reset";
   readonly note: string;
 }
 
@@ -81,6 +81,7 @@ export interface HistoryStore {
   begin(run: Run, boundaries: readonly Boundary[]): Promise<void>;
   write(run: Run, sample: Sample): Promise<void>;
   end(run: Run, boundary: Boundary): Promise<void>;
+  mark(boundary: Boundary): Promise<void>;
   /** Latest first. */
   boundaries(limit: number): Promise<Boundary[]>;
   /** Oldest first. */

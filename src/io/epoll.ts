@@ -18,6 +18,7 @@ export class EpollReactor implements Reactor {
   readonly #handlers: (Handler | undefined)[] = [];
   readonly #timers = new Timers();
   readonly #closing: number[] = [];
+  readonly #turnBegin: (() => void)[] = [];
   readonly #turnEnd: (() => void)[] = [];
   readonly #control = new DataView(new ArrayBuffer(EVENT_BYTES));
   readonly #controlBytes = new Uint8Array(this.#control.buffer);
@@ -63,6 +64,14 @@ export class EpollReactor implements Reactor {
     this.#timers.cancel(timer);
   }
 
+  get nextTimerUs(): number {
+    return this.#timers.nextUs;
+  }
+
+  onTurnBegin(callback: () => void): void {
+    this.#turnBegin.push(callback);
+  }
+
   onTurnEnd(callback: () => void): void {
     this.#turnEnd.push(callback);
   }
@@ -90,6 +99,7 @@ export class EpollReactor implements Reactor {
       );
       const count = epoll_wait(this.#epoll, eventBytes, EVENTS, waitMs);
       this.nowUs = monotonicUs();
+      for (const callback of this.#turnBegin) this.#guarded(callback);
       for (let i = 0; i < count; i++) {
         const at = i * EVENT_BYTES;
         this.#dispatch(

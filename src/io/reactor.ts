@@ -32,6 +32,10 @@ export interface Reactor {
   close(fd: number): void;
   after(ms: number, callback: () => void): Timer;
   cancel(timer: Timer | undefined): void;
+  /** When the next timer is due, in microseconds of the monotonic clock; Infinity without one. */
+  readonly nextTimerUs: number;
+  /** Runs `callback` at the begin of each turn, before handlers and timers. */
+  onTurnBegin(callback: () => void): void;
   /** Runs `callback` at the end of each turn, before the loop sleeps. */
   onTurnEnd(callback: () => void): void;
   /** Told of what a handler threw; the loop goes on. */

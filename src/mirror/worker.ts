@@ -18,6 +18,7 @@ import {
   clearWake,
   EpollReactor,
   keepFreedMemory,
+  monotonicUs,
   READ,
   setNice,
 } from "../io/mod.ts";
@@ -66,7 +67,8 @@ const SCRATCH_BYTES = 64 * 1024;
 const RING_BUDGET = 256;
 /** How often deadlines are looked at: the precision of every timeout here. */
 const DEADLINE_TICK_MS = 50;
-const RING_POLL_MS = 100;
+/** Sleeps shorter than this are not interrupted by records. */
+const NAP_US = 6_000;
 /** Statement shapes known; the rest is one shape, "other". */
 const MAX_SHAPES = 10_000;
 /** How often, and how many at a time, summaries of statements go to the main thread. */
@@ -238,12 +240,14 @@ async function start(init: MirrorInit): Promise<void> {
   }
 
   /** Before each sleep: empty the rings, or promise to come back at once. */
-  let poll = reactor.after(RING_POLL_MS, () => {});
+  let poll = reactor.after(0, () => {});
   function beforeSleep(): void {
     let more = drainRings();
-    for (const ring of rings) ring.setSleeping(true);
+    // Who gets up soon by itself need not be woken for each record.
+    const naps = reactor.nextTimerUs - monotonicUs() < NAP_US;
+    for (const ring of rings) ring.setSleeping(!naps);
     // A record may have come between the look and the promise to sleep.
-    more ||= rings.some((ring) => !ring.isEmpty);
+    more ||= !naps && rings.some((ring) => !ring.isEmpty);
     if (more) {
       for (const ring of rings) ring.setSleeping(false);
       reactor.cancel(poll);
@@ -298,6 +302,8 @@ async function start(init: MirrorInit): Promise<void> {
     onWritable() {},
     onHangup() {},
   }, READ);
+  // What depends on the order of writers must know all that is known.
+  reactor.onTurnBegin(drainRings);
   reactor.onTurnEnd(beforeSleep);
   reactor.onError((error, handler) => {
     fault(error);

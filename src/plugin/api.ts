@@ -94,6 +94,8 @@ export interface PluginContext {
     statements(): readonly StatementSummary[];
     /** Begins a new window: maxima start over in every stripe. */
     resetWindow(): void;
+    /** Goes up by one with each `resetWindow`, whoever called it. */
+    resetEpoch(): number;
   };
   readonly log: Logger;
   /** The `[general]` table after defaults; no secrets are in it. */

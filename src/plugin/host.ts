@@ -70,6 +70,7 @@ export class PluginHost {
         snapshot: () => registry.snapshot(),
         statements: () => options.statements.all(),
         resetWindow: () => registry.bumpResetEpoch(),
+        resetEpoch: () => registry.resetEpoch,
       },
       general: options.general,
       version: options.version,

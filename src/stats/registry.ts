@@ -57,6 +57,13 @@ export class Registry {
       { at: Date.now(), metrics: [], get: () => undefined };
   }
 
+  /** Goes up by one with each new window. */
+  get resetEpoch(): number {
+    return this.#layout === undefined
+      ? 0
+      : Atomics.load(controlView(this.#layout), WINDOW_EPOCH);
+  }
+
   /** Tells the stripes that a new window begins: maxima start over. */
   bumpResetEpoch(): void {
     if (this.#layout === undefined) return;

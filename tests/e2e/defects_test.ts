@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import postgres from "postgres";
 import { type Cluster, startCluster } from "../support/cluster.ts";
-import { TestProxy } from "../support/proxy.ts";
+import { type ProxyOptions, TestProxy } from "../support/proxy.ts";
 import { waitFor } from "../support/wait.ts";
 import { RESULTS, type StatementSummary } from "../../src/stats/mod.ts";
 
@@ -145,6 +145,49 @@ Deno.test({
     }
 
     await t.step(
+      "an accepted difference is ignored, and still counted",
+      async () => {
+        await prepare(primary, SCHEMA);
+        await prepare(mirror, SCHEMA);
+        await run(mirror, "delete from item where id = 7");
+        const found = await judge(
+          primary,
+          mirror,
+          [
+            "select * from item where id = 7",
+            "select twice(id) from item where id = 7",
+          ],
+          2,
+          {
+            more: `[[ignore]]
+class = "row_count"
+reason = "known"
+[[ignore]]
+class = "rows"
+reason = "over"
+until = "2020-01-01"`,
+          },
+        );
+        assert.deepEqual(resultsOf(found), { skipped_ignored: 4 });
+      },
+    );
+
+    await t.step('mirror_examples = "clear" keeps the values', async () => {
+      const [summary] = await judge(
+        primary,
+        mirror,
+        ["select note from item where id = 7"],
+        1,
+        { general: { mirror_examples: "clear" } },
+      );
+      assert.equal(summary?.text, "select note from item where id = $1");
+      assert.equal(
+        summary?.examples[0]?.values,
+        "select note from item where id = 7",
+      );
+    });
+
+    await t.step(
       "a table without its index is slower: a regression",
       async () => {
         const big = `
@@ -240,8 +283,9 @@ async function judge(
   mirror: Pick<Cluster, "host" | "port">,
   statements: readonly string[],
   rounds: number,
+  options: Pick<ProxyOptions, "general" | "more"> = {},
 ): Promise<readonly StatementSummary[]> {
-  await using proxy = await TestProxy.start({ primary, mirror });
+  await using proxy = await TestProxy.start({ primary, mirror, ...options });
   const sql = postgres(proxy.url(), {
     max: 1,
     fetch_types: false,

@@ -64,6 +64,13 @@ interval_ms = 100
           rows.find(({ metric }) => metric === "requests_total")?.value,
           "0",
         );
+        // A reset is recorded within the next second's sample.
+        await admin.unsafe("RESET MIRROR_STATS");
+        await waitFor(
+          "the reset to be recorded",
+          async () => (await kinds(program))[0] === "reset",
+          5_000,
+        );
         await admin.end();
         program.kill("SIGTERM");
       });
