@@ -13,16 +13,16 @@ import {
 } from "./addresses.ts";
 import { adminCommands, type AdminServer, startAdmin } from "./admin/mod.ts";
 import type { Config } from "./config/mod.ts";
-import { Command, createMailbox } from "./control/mailbox.ts";
+import { Command, createMailbox, type MirrorFacts } from "./control/mailbox.ts";
 import { type HttpServer, startHttp } from "./http/mod.ts";
 import { createWake, isSupportedPlatform } from "./io/mod.ts";
 import type { TargetSettings } from "./mirror/target.ts";
 import type { MirrorInit } from "./mirror/worker.ts";
-import { lookAtMirror, replicaWarning } from "./mirror_facts.ts";
 import { type Logger, type Plugin, PluginHost } from "./plugin/mod.ts";
 import type { Route } from "./proxy/route.ts";
 import type { ProxyInit } from "./proxy/worker.ts";
 import { createRing } from "./ring/mod.ts";
+import { replicaWarning } from "./replica_warning.ts";
 import { createAdminSources } from "./sources.ts";
 import { ClientTable, createClientTable } from "./stats/client_table.ts";
 import {
@@ -187,7 +187,11 @@ class RunningSupervisor implements Supervisor {
         mirrorMailbox,
         logger("mirror"),
         (message) => this.#workerFailed("mirror", message),
-        { statements: this.#statements },
+        {
+          statements: this.#statements,
+          onFacts: (database, mirror, facts) =>
+            this.#onFacts(database, mirror, facts),
+        },
       );
       await this.#mirror.ready;
     }
@@ -229,7 +233,6 @@ class RunningSupervisor implements Supervisor {
     }
     await Promise.all(this.#proxies.map((worker) => worker.ready));
     this.port = general.port;
-    void this.#lookAtMirrors();
     await this.#host.start();
     this.#startHttp(this.#host);
   }
@@ -413,21 +416,15 @@ class RunningSupervisor implements Supervisor {
     );
   }
 
-  /** Asks each mirror what it is, beside the traffic, and warns of what can't work. */
-  async #lookAtMirrors(): Promise<void> {
-    const { config, logger } = this.#options;
-    for (const { destination_db, level } of config.mirroring) {
-      const database = config.databases.find(({ name }) =>
-        name === destination_db
-      );
-      if (database === undefined) continue;
-      const facts = await lookAtMirror(database, logger("mirror"));
-      if (facts === undefined) continue;
-      this.#versions.set(destination_db, facts.version);
-      const warning = replicaWarning(facts, level);
-      if (warning === undefined) continue;
-      this.#log.warn(warning, { mirror: destination_db, level });
-    }
+  /** A mirror has said what it is: warn of what can't work. */
+  #onFacts(database: string, mirror: string, facts: MirrorFacts): void {
+    this.#versions.set(mirror, facts.version);
+    const pair = this.#options.config.mirroring.find((m) =>
+      m.source_db === database && m.destination_db === mirror
+    );
+    const level = pair?.level ?? "all";
+    const warning = replicaWarning(facts, level);
+    if (warning !== undefined) this.#log.warn(warning, { mirror, level });
   }
 
   #workerFailed(name: string, message: string): void {

@@ -1,4 +1,9 @@
-import { type Mailbox, post, type WorkerMessage } from "./control/mailbox.ts";
+import {
+  type Mailbox,
+  type MirrorFacts,
+  post,
+  type WorkerMessage,
+} from "./control/mailbox.ts";
 import type { Logger } from "./plugin/mod.ts";
 import type { StatementStore } from "./stats/mod.ts";
 
@@ -6,6 +11,11 @@ import type { StatementStore } from "./stats/mod.ts";
 export interface Heard {
   readonly statements?: StatementStore;
   readonly onVersion?: (database: string, version: string) => void;
+  readonly onFacts?: (
+    database: string,
+    mirror: string,
+    facts: MirrorFacts,
+  ) => void;
 }
 
 /** The main thread's end of a worker: start, command, and hear of its end. */
@@ -57,6 +67,8 @@ export class WorkerHandle {
           return failed(data.message);
         case "version":
           return heard.onVersion?.(data.database, data.version);
+        case "facts":
+          return heard.onFacts?.(data.database, data.mirror, data.facts);
         case "statements":
           return heard.statements?.update(data.summaries);
         case "log":

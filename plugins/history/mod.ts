@@ -75,10 +75,15 @@ export const history: Plugin<HistoryConfig> = {
       log: context.log,
     });
     for (const spec of metrics(context, recorder)) context.stats.declare(spec);
+    let resets = context.stats.resetEpoch();
     return {
       start: () => recorder.start(),
-      onSample: (snapshot) =>
-        recorder.sample(() => sampleOf(snapshot, context)),
+      onSample(snapshot) {
+        const epoch = context.stats.resetEpoch();
+        if (epoch !== resets) recorder.reset();
+        resets = epoch;
+        recorder.sample(() => sampleOf(snapshot, context));
+      },
       close: () => recorder.close(sampleOf(context.stats.snapshot(), context)),
       commands: [historyCommand(recorder)],
       routes: [historyRoute(store)],
@@ -184,7 +189,11 @@ function historyCommand(recorder: Recorder): AdminCommand {
     help: "Starts, stops, crashes, resets and changes of the configuration",
     columns: [
       { name: "at", type: "timestamptz", help: "When" },
-      { name: "kind", type: "text", help: "start, stop, crash or config" },
+      {
+        name: "kind",
+        type: "text",
+        help: "start, stop, crash, reset or config",
+      },
       { name: "note", type: "text", help: "In words" },
     ],
     rows: () =>

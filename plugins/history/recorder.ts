@@ -75,6 +75,8 @@ export class Recorder {
     const { store, now } = this.#options;
     const boundary: Boundary = { at: now(), kind: "reset", note: "" };
     void this.#guarded(async () => {
+      await this.#busy;
+      await this.#begin();
       await store.mark(boundary);
       this.boundaries = [boundary, ...this.boundaries];
     });

@@ -34,6 +34,16 @@ export function readCommand(mailbox: Mailbox): number {
   return Atomics.load(new Int32Array(mailbox.buffer), 0);
 }
 
+/** What a mirror says of itself. */
+export interface MirrorFacts {
+  /** As the server says it, e.g. "18.4". */
+  readonly version: string;
+  /** It replays another server's write-ahead log: nobody can write to it. */
+  readonly inRecovery: boolean;
+  /** Subscriptions through which it receives changes by logical replication. */
+  readonly subscriptions: number;
+}
+
 /** What a worker tells the main thread. */
 export type WorkerMessage =
   | { readonly type: "ready" }
@@ -49,6 +59,13 @@ export type WorkerMessage =
     readonly type: "version";
     readonly database: string;
     readonly version: string;
+  }
+  /** Once for each pair of databases, when the mirror has been asked. */
+  | {
+    readonly type: "facts";
+    readonly database: string;
+    readonly mirror: string;
+    readonly facts: MirrorFacts;
   }
   | {
     readonly type: "statements";

@@ -38,6 +38,7 @@ import { ShapeCache } from "../sql/shape_cache.ts";
 import { Breaker } from "./breaker.ts";
 import { CommitOrder } from "./commit_order.ts";
 import { MirrorConnection } from "./connection.ts";
+import { askForFacts } from "./facts.ts";
 import { createIgnore } from "./ignore.ts";
 import { Lane } from "./lane.ts";
 import { StatementTable } from "./statement_table.ts";
@@ -309,6 +310,22 @@ async function start(init: MirrorInit): Promise<void> {
     fault(error);
     if (handler instanceof MirrorConnection) handler.fault();
   });
+  for (const { settings } of targets.flat()) {
+    const { sourceDatabase: database, name: mirror } = settings;
+    askForFacts({
+      reactor,
+      settings,
+      scratch,
+      onFacts: (facts) => tell({ type: "facts", database, mirror, facts }),
+      onFailed: (reason) =>
+        tell({
+          type: "log",
+          level: "debug",
+          message: "Mirror could not be asked what it is",
+          properties: { mirror, reason },
+        }),
+    });
+  }
   tick();
   reportNowAndThen();
   tell({ type: "ready" });

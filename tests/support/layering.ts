@@ -48,7 +48,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
   "src/http": SERVER,
   "src/addresses.ts": MAIN_THREAD,
   "src/cli": MAIN_THREAD,
-  "src/mirror_facts.ts": MAIN_THREAD,
+  "src/replica_warning.ts": MAIN_THREAD,
   "src/sources.ts": MAIN_THREAD,
   "src/supervisor.ts": MAIN_THREAD,
   "src/worker_handle.ts": MAIN_THREAD,

@@ -1,3 +1,4 @@
+import { freePort as unusedPort } from "../../src/cli/demo/ports.ts";
 import { parseConfig } from "../../src/config/mod.ts";
 import type { Logger } from "../../src/plugin/mod.ts";
 import { startSupervisor, type Supervisor } from "../../src/supervisor.ts";
@@ -161,12 +162,9 @@ ${options.more ?? ""}`;
   }
 }
 
-/** A port that was free a moment ago. */
+/** A port that is free, and that no outgoing connection will take. */
 export function freePort(): number {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = listener.addr;
-  listener.close();
-  return port;
+  return unusedPort("127.0.0.1");
 }
 
 function lines(table: Readonly<Record<string, string | number | boolean>>) {

@@ -8,6 +8,7 @@ import {
   isStopped,
   processOf,
 } from "../../../src/cli/demo/processes.ts";
+import { freePort } from "../../../src/cli/demo/ports.ts";
 import { SERVER_HOST } from "../../../src/cli/demo/server_config.ts";
 import { serverUser } from "../../../src/cli/demo/server_user.ts";
 import { waitFor } from "../../support/wait.ts";
@@ -45,9 +46,7 @@ Deno.test("startCluster: each version runs as the one it is", async () => {
 });
 
 Deno.test("startCluster: settings, initSql and a given port are used", async () => {
-  const probe = Deno.listen({ hostname: SERVER_HOST, port: 0 });
-  const { port } = probe.addr;
-  probe.close();
+  const port = freePort(SERVER_HOST);
   await using cluster = await startCluster({
     version: "15",
     port,
