@@ -14,7 +14,10 @@
  * - and both only for writers with a smaller `key`, so that waits can't form a
  *   circle: for a transaction of several cycles the moment when the last one was
  *   sent and the one before it answered (all it wrote was complete by then),
- *   `endUs` for one of a single cycle.
+ *   `endUs` for one of a single cycle;
+ * - and a transaction that has begun on the mirror waits for nobody who came in
+ *   after that: it may hold a lock there that the late one needs, and neither
+ *   would go on.
  *
  * Of writers it remembers for a while what they wrote and when, on both sides:
  * rows that differ while such a one overlapped are told apart from rows that
@@ -32,6 +35,8 @@ export interface Writer {
   readonly endUs: number;
   readonly key: number;
   readonly relations: ReadonlySet<string>;
+  /** How many writers had come in with it: {@linkcode CommitOrder.arrivals} then. */
+  readonly arrival: number;
   /** When its first bytes went to the mirror; Infinity before. */
   mirrorStartUs: number;
   done: boolean;
@@ -52,11 +57,14 @@ const MAX_RECENT = 4_096;
 
 interface Waiting {
   readonly turn: Turn;
+  readonly known: number;
   readonly go: () => void;
 }
 
 /** One mirror's order. */
 export class CommitOrder {
+  /** Writers that have come in so far. */
+  arrivals = 0;
   /** By key, ascending; done ones are removed from the front. */
   #open: Writer[] = [];
   readonly #recent: Writer[] = [];
@@ -69,7 +77,8 @@ export class CommitOrder {
       "startUs" | "earliestUs" | "endUs" | "key" | "relations"
     >,
   ): Writer {
-    const added = { ...writer, mirrorStartUs: Infinity, done: false };
+    const arrival = ++this.arrivals;
+    const added = { ...writer, arrival, mirrorStartUs: Infinity, done: false };
     // Records come in nearly in order.
     let at = this.#open.length;
     while (at > 0 && (this.#open[at - 1] as Writer).key > added.key) at--;
@@ -89,12 +98,16 @@ export class CommitOrder {
     this.#wake();
   }
 
-  /** Whether nothing has to be waited for. */
-  isTurn(turn: Turn): boolean {
+  /**
+   * Whether nothing has to be waited for.
+   *
+   * @param known {@linkcode CommitOrder.arrivals} when the transaction began on the mirror; Infinity before.
+   */
+  isTurn(turn: Turn, known: number): boolean {
     const { committedBeforeUs, completedBeforeUs, key } = turn;
     for (const writer of this.#open) {
       if (writer.key >= key) return true;
-      if (writer.done) continue;
+      if (writer.done || writer.arrival > known) continue;
       if (
         writer.earliestUs < committedBeforeUs ||
         writer.endUs < completedBeforeUs
@@ -104,8 +117,8 @@ export class CommitOrder {
   }
 
   /** Calls `go` as soon as it is the turn. @returns a function that takes it back. */
-  wait(turn: Turn, go: () => void): () => void {
-    const entry: Waiting = { turn, go };
+  wait(turn: Turn, known: number, go: () => void): () => void {
+    const entry: Waiting = { turn, known, go };
     this.#waiting.push(entry);
     return () => {
       this.#waiting = this.#waiting.filter((waiting) => waiting !== entry);
@@ -134,7 +147,9 @@ export class CommitOrder {
 
   #wake(): void {
     if (this.#waiting.length === 0) return;
-    const due = this.#waiting.filter(({ turn }) => this.isTurn(turn));
+    const due = this.#waiting.filter(({ turn, known }) =>
+      this.isTurn(turn, known)
+    );
     if (due.length === 0) return;
     this.#waiting = this.#waiting.filter((entry) => !due.includes(entry));
     for (const { go } of due) go();

@@ -77,6 +77,8 @@ export class Lane implements ConnectionOwner {
   /** What is replayed; undefined while session state is restored. */
   #entry: Entry | undefined;
   #stopWaiting: () => void = () => {};
+  /** Writers known when the transaction under way began on the mirror; Infinity before. */
+  #writersKnown = Infinity;
   #restoring: Uint8Array<ArrayBuffer>[] = [];
   #deadlineUs = Infinity;
   #timer: Timer | undefined;
@@ -319,6 +321,7 @@ export class Lane implements ConnectionOwner {
       return this.#restoreNext();
     }
     this.#entry = entry;
+    this.#writersKnown = Infinity;
     if ((this.#replays++ & ROUND_TRIP_MASK) === 0) {
       this.#roundTripUs = this.#connection?.roundTripUs ?? 0;
     }
@@ -409,10 +412,15 @@ export class Lane implements ConnectionOwner {
     const { settings, order } = this.#target;
     const turn = this.#entry?.plan?.turns[replay.cycle];
     if (
-      turn === undefined || settings.order === "client" || order.isTurn(turn)
+      turn === undefined || settings.order === "client" ||
+      order.isTurn(turn, this.#writersKnown)
     ) return this.#send(replay);
     this.#state = "ordering";
-    this.#stopWaiting = order.wait(turn, () => this.#send(replay));
+    this.#stopWaiting = order.wait(
+      turn,
+      this.#writersKnown,
+      () => this.#send(replay),
+    );
     // A writer that never ends must not hold up the rest for ever.
     this.#setDeadline(settings.timeoutMs);
   }
@@ -421,6 +429,9 @@ export class Lane implements ConnectionOwner {
     const writer = this.#entry?.writer;
     if (writer !== undefined && writer.mirrorStartUs === Infinity) {
       writer.mirrorStartUs = monotonicUs();
+    }
+    if (this.#writersKnown === Infinity) {
+      this.#writersKnown = this.#target.order.arrivals;
     }
     this.#state = "replaying";
     this.#row.show(ClientState.active);

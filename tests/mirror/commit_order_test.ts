@@ -24,18 +24,18 @@ Deno.test("CommitOrder: a writing statement waits for who may have committed bef
   const order = new CommitOrder();
   const first = order.begin(writer(0, 10, 30, 10));
   // It completed at 20: the first may have committed at 10 already.
-  assert.equal(order.isTurn(turn(20, 0, 50)), false);
+  assert.equal(order.isTurn(turn(20, 0, 50), Infinity), false);
   // It completed at 9: the first can't have been before it.
-  assert.equal(order.isTurn(turn(9, 0, 50)), true);
+  assert.equal(order.isTurn(turn(9, 0, 50), Infinity), true);
   order.end(first);
-  assert.equal(order.isTurn(turn(20, 0, 50)), true);
+  assert.equal(order.isTurn(turn(20, 0, 50), Infinity), true);
 });
 
 Deno.test("CommitOrder: a reading statement waits for who had completed before it was sent", () => {
   const order = new CommitOrder();
   order.begin(writer(0, 10, 30));
-  assert.equal(order.isTurn(turn(0, 31, Infinity)), false);
-  assert.equal(order.isTurn(turn(0, 30, Infinity)), true);
+  assert.equal(order.isTurn(turn(0, 31, Infinity), Infinity), false);
+  assert.equal(order.isTurn(turn(0, 30, Infinity), Infinity), true);
 });
 
 Deno.test("CommitOrder: nobody waits for a greater key, so no two wait for each other", () => {
@@ -43,17 +43,33 @@ Deno.test("CommitOrder: nobody waits for a greater key, so no two wait for each 
   const a = order.begin(writer(0, 5, 40, 5));
   const b = order.begin(writer(0, 6, 41, 6));
   // Both may have committed before the other's statement completed.
-  assert.equal(order.isTurn(turn(100, 0, a.key)), true);
-  assert.equal(order.isTurn(turn(100, 0, b.key)), false);
+  assert.equal(order.isTurn(turn(100, 0, a.key), Infinity), true);
+  assert.equal(order.isTurn(turn(100, 0, b.key), Infinity), false);
 });
 
 Deno.test("CommitOrder: records that come in late take their place by key", () => {
   const order = new CommitOrder();
   order.begin(writer(0, 20, 20));
   const early = order.begin(writer(0, 10, 10));
-  assert.equal(order.isTurn(turn(15, 0, 20)), false);
+  assert.equal(order.isTurn(turn(15, 0, 20), Infinity), false);
   order.end(early);
-  assert.equal(order.isTurn(turn(15, 0, 20)), true);
+  assert.equal(order.isTurn(turn(15, 0, 20), Infinity), true);
+});
+
+Deno.test("CommitOrder: who has begun on the mirror waits for no late record: it may hold the lock that one needs", () => {
+  const order = new CommitOrder();
+  order.begin(writer(0, 20, 20));
+  const known = order.arrivals;
+  const late = order.begin(writer(0, 10, 10));
+  assert.equal(order.isTurn(turn(15, 0, 20), Infinity), false);
+  assert.equal(order.isTurn(turn(15, 0, 20), known), true);
+  const went: string[] = [];
+  const early = order.begin(writer(0, 5, 5));
+  order.wait(turn(15, 0, 20), order.arrivals - 1, () => went.push("on"));
+  assert.deepEqual(went, []);
+  order.end(late);
+  assert.deepEqual(went, ["on"], "although the last one to come is open");
+  order.end(early);
 });
 
 Deno.test("CommitOrder: who waits goes on as soon as it may, once, and not if it was taken back", () => {
@@ -61,9 +77,9 @@ Deno.test("CommitOrder: who waits goes on as soon as it may, once, and not if it
   const first = order.begin(writer(0, 10, 10));
   const second = order.begin(writer(0, 20, 20));
   const went: string[] = [];
-  order.wait(turn(15, 0, 100), () => went.push("behind the first"));
-  order.wait(turn(25, 0, 100), () => went.push("behind both"));
-  order.wait(turn(25, 0, 100), () => went.push("taken back"))();
+  order.wait(turn(15, 0, 100), Infinity, () => went.push("behind the first"));
+  order.wait(turn(25, 0, 100), Infinity, () => went.push("behind both"));
+  order.wait(turn(25, 0, 100), Infinity, () => went.push("taken back"))();
   order.end(second);
   assert.deepEqual(went, []);
   order.end(first);
