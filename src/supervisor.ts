@@ -213,7 +213,7 @@ class RunningSupervisor implements Supervisor {
         loginTimeoutMs: general.client_login_timeout,
         maxTransactionBytes: general.mirror_max_transaction_bytes,
         compareBytes: compareBytes(general),
-        overflowBytes: Math.floor(general.mirror_queue_bytes / workers),
+        spillBytes: Math.floor(general.mirror_queue_bytes / workers),
       };
       const name = `proxy-${index}`;
       this.#proxies.push(

@@ -252,17 +252,11 @@ export class Capture {
     }
     const needed = this.#end + length;
     if (needed > this.#pool.largestBytes) {
-      if (this.#push(0, this.appended, 0, 0)) {
-        this.#buffer = this.#pool.take(length);
-        return true;
-      }
-      // Part of it may have gone out.
-      if (this.#start > 0) return this.#makeRoom(length);
+      if (!this.#push(0, this.appended, 0, 0)) return false;
+      this.#buffer = this.#pool.take(length);
+      return true;
     }
-    const larger = needed > this.#pool.largestBytes
-      ? this.#pool.takeOverflow(needed * 2) ?? this.#pool.takeOverflow(needed)
-      : this.#pool.take(needed);
-    if (larger === undefined) return false;
+    const larger = this.#pool.take(needed);
     larger.set(this.#buffer.subarray(0, this.#end));
     this.#pool.give(this.#buffer);
     this.#buffer = larger;

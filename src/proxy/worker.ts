@@ -54,8 +54,8 @@ export interface ProxyInit {
   readonly loginTimeoutMs: number;
   readonly maxTransactionBytes: number;
   readonly compareBytes: number;
-  /** What all captures together may hold back while the ring is full for a moment. */
-  readonly overflowBytes: number;
+  /** Bound of what waits in this worker while the ring is full, in bytes. */
+  readonly spillBytes: number;
 }
 
 /** One read; large enough that a large result costs few calls, small enough to stay in cache. */
@@ -65,6 +65,8 @@ const LARGE_BUFFER_BYTES = 256 * 1024;
 /** Connections accepted in one turn. */
 const ACCEPT_BUDGET = 64;
 const RETRY_CLOSE_MS = 20;
+/** How often what waits outside of the ring is tried again. */
+const FLUSH_MS = 2;
 
 function tell(message: WorkerMessage): void {
   self.postMessage(message);
@@ -86,7 +88,7 @@ async function start(init: ProxyInit): Promise<void> {
   const reactor = new EpollReactor();
   const tables = init.clientTables.map((memory) => new ClientTable(memory));
   const clients = tables[init.index] as ClientTable; // one for each worker
-  const ring = init.ring && new RingProducer(init.ring);
+  const ring = init.ring && new RingProducer(init.ring, init.spillBytes);
   const sessions = new Set<Session>();
   const closes: (() => boolean)[] = [];
   const versions = new Map<string, string>();
@@ -96,11 +98,7 @@ async function start(init: ProxyInit): Promise<void> {
   const context: ProxyContext = {
     reactor,
     scratch: new Uint8Array(SCRATCH_BYTES),
-    pool: new BufferPool(
-      SMALL_BUFFER_BYTES,
-      LARGE_BUFFER_BYTES,
-      init.overflowBytes,
-    ),
+    pool: new BufferPool(SMALL_BUFFER_BYTES, LARGE_BUFFER_BYTES),
     probes,
     ring,
     clients,
@@ -135,7 +133,18 @@ async function start(init: ProxyInit): Promise<void> {
     if (closes.length > 0) reactor.after(RETRY_CLOSE_MS, retryCloses);
   }
 
+  let flushing = false;
+  /** Moves what waits outside of the ring, and comes back while anything does. */
+  function flushNowAndThen(): void {
+    ring?.flush();
+    flushing = (ring?.waiting ?? 0) > 0;
+    if (flushing) reactor.after(FLUSH_MS, flushNowAndThen);
+    else if (draining) stopIfDrained();
+  }
+
   function stopIfDrained(): void {
+    // What waits outside of the ring comes first.
+    if (flushing) return;
     // The admin console answers until the end; its sessions hold nobody up.
     for (const session of sessions) if (!session.route?.admin) return;
     tell({ type: "stopped" });
@@ -168,6 +177,14 @@ async function start(init: ProxyInit): Promise<void> {
   };
   reactor.add(listener, acceptor, READ);
 
+  /** At least one more turn, so that the last words are sent. */
+  function stopWhenFlushed(): void {
+    reactor.after(flushing ? FLUSH_MS : 0, () => {
+      if (flushing) stopWhenFlushed();
+      else reactor.stop();
+    });
+  }
+
   const commands = {
     onReadable() {
       clearWake(init.mailbox.wake);
@@ -183,8 +200,7 @@ async function start(init: ProxyInit): Promise<void> {
       }
       if (command === Command.stop) {
         for (const session of [...sessions]) session.terminate();
-        // One more turn, so that the last words are sent.
-        reactor.after(0, () => reactor.stop());
+        stopWhenFlushed();
       }
     },
     onWritable() {},
@@ -192,6 +208,7 @@ async function start(init: ProxyInit): Promise<void> {
   };
   reactor.add(init.mailbox.wake, commands, READ);
   reactor.onTurnEnd(() => {
+    if (!flushing && (ring?.waiting ?? 0) > 0) flushNowAndThen();
     if (ring?.takeSleeping()) signalWake(init.ringWake);
   });
   reactor.onError((error, handler) => {

@@ -54,65 +54,157 @@ class Views {
   }
 }
 
-/** The writing end. Never waits: a full ring is an answer. */
+/** A record that waits outside of the ring: the three ways to look at its payload. */
+class Spilled {
+  readonly bytes: Uint8Array;
+  readonly words: Uint32Array;
+  readonly doubles: Float64Array;
+
+  constructor(readonly payload: number) {
+    const buffer = new ArrayBuffer((payload + 7) & ~7);
+    this.bytes = new Uint8Array(buffer);
+    this.words = new Uint32Array(buffer, 0, buffer.byteLength / 4);
+    this.doubles = new Float64Array(buffer);
+  }
+}
+
+/** What a spilled record takes from the bound: its payload, and about what its four objects weigh. */
+function spillCost(payload: number): number {
+  return payload + 512;
+}
+
+/**
+ * The writing end. It never waits: records that the ring has no room for lie
+ * in this thread's own memory, up to a bound, until {@linkcode
+ * RingProducer.flush} finds room; a consumer that is out of step for a moment
+ * loses nothing.
+ */
 export class RingProducer {
-  readonly bytes: Uint8Array<SharedArrayBuffer>;
-  readonly words: Uint32Array<SharedArrayBuffer>;
-  readonly doubles: Float64Array<SharedArrayBuffer>;
+  /** The memory that the last {@linkcode RingProducer.reserve} gave room in. */
+  bytes: Uint8Array;
+  words: Uint32Array;
+  doubles: Float64Array;
   /** Largest payload in bytes that {@linkcode RingProducer.reserve} can ever give. */
   readonly maxPayload: number;
-  readonly #control: Int32Array<SharedArrayBuffer>;
+  readonly #ring: Views;
   readonly #capacity: number;
   #tail: number;
   #reserved = 0;
+  /** Oldest first; the first `#flushed` of them are gone. */
+  #spilled: Spilled[] = [];
+  #flushed = 0;
+  #spillLeft: number;
+  /** Reserved outside of the ring, not committed yet. */
+  #open: Spilled | undefined;
 
-  constructor(memory: RingMemory) {
-    const views = new Views(memory);
-    this.bytes = views.bytes;
-    this.words = views.words;
-    this.doubles = views.doubles;
-    this.#control = views.control;
+  /** @param spillBytes bound of what waits outside of the ring, in bytes. */
+  constructor(memory: RingMemory, spillBytes = 0) {
+    this.#ring = new Views(memory);
+    this.bytes = this.#ring.bytes;
+    this.words = this.#ring.words;
+    this.doubles = this.#ring.doubles;
     this.#capacity = memory.capacity;
-    this.#tail = Atomics.load(views.control, TAIL) >>> 0;
+    this.#spillLeft = spillBytes;
+    this.#tail = Atomics.load(this.#ring.control, TAIL) >>> 0;
     this.maxPayload = memory.capacity / 2 - RECORD_HEADER_BYTES;
+  }
+
+  /** Records that wait outside of the ring. */
+  get waiting(): number {
+    return this.#spilled.length - this.#flushed;
   }
 
   /**
    * Room for `payload` bytes.
    *
-   * @returns the byte offset of the payload in `bytes` (a multiple of 8), or -1 if the ring is full.
+   * @returns the byte offset of the payload in `bytes` (a multiple of 8), or -1 if there is none.
    */
   reserve(payload: number): number {
     if (payload > this.maxPayload) return -1;
+    if (this.#spilled.length > 0) this.flush();
+    if (this.#spilled.length === 0) {
+      const at = this.#reserveInRing(payload);
+      if (at >= 0) return at;
+    }
+    return this.#reserveOutside(payload);
+  }
+
+  #reserveOutside(payload: number): number {
+    if (spillCost(payload) > this.#spillLeft) return -1;
+    const spilled = new Spilled(payload);
+    this.#open = spilled;
+    this.bytes = spilled.bytes;
+    this.words = spilled.words;
+    this.doubles = spilled.doubles;
+    return 0;
+  }
+
+  #reserveInRing(payload: number): number {
+    const words = this.#ring.words;
     const size = RECORD_HEADER_BYTES + ((payload + 7) & ~7);
-    const head = Atomics.load(this.#control, HEAD) >>> 0;
+    const head = Atomics.load(this.#ring.control, HEAD) >>> 0;
     let used = (this.#tail - head) >>> 0;
     let at = this.#tail & (this.#capacity - 1);
     const toEnd = this.#capacity - at;
     if (toEnd < size) {
       if (used + toEnd + size > this.#capacity) return -1;
-      this.words[at >> 2] = WRAP;
+      words[at >> 2] = WRAP;
       this.#tail = (this.#tail + toEnd) >>> 0;
       used += toEnd;
       at = 0;
     }
     if (used + size > this.#capacity) return -1;
-    this.words[at >> 2] = payload;
+    words[at >> 2] = payload;
     this.#reserved = size;
     return at + RECORD_HEADER_BYTES;
   }
 
   /** Publishes the record of the last {@linkcode RingProducer.reserve}. */
   commit(): void {
+    if (this.#open === undefined) return this.#publish();
+    this.#spilled.push(this.#open);
+    this.#spillLeft -= spillCost(this.#open.payload);
+    this.#useRing();
+  }
+
+  /** Moves into the ring what has room there by now. */
+  flush(): void {
+    this.#useRing();
+    const { bytes } = this.#ring;
+    while (this.#flushed < this.#spilled.length) {
+      const { payload, bytes: from } = this.#spilled[this.#flushed] as Spilled; // below length
+      const at = this.#reserveInRing(payload);
+      if (at < 0) break;
+      bytes.set(from.subarray(0, payload), at);
+      this.#publish();
+      this.#flushed++;
+      this.#spillLeft += spillCost(payload);
+    }
+    // Amortised: what is gone never outweighs what waits.
+    if (this.#flushed * 2 > this.#spilled.length) {
+      this.#spilled = this.#spilled.slice(this.#flushed);
+      this.#flushed = 0;
+    }
+  }
+
+  #useRing(): void {
+    if (this.#open === undefined) return;
+    this.#open = undefined;
+    this.bytes = this.#ring.bytes;
+    this.words = this.#ring.words;
+    this.doubles = this.#ring.doubles;
+  }
+
+  #publish(): void {
     this.#tail = (this.#tail + this.#reserved) >>> 0;
     this.#reserved = 0;
-    Atomics.store(this.#control, TAIL, this.#tail | 0);
+    Atomics.store(this.#ring.control, TAIL, this.#tail | 0);
   }
 
   /** True if the consumer sleeps and must be woken; takes the flag, so one wake-up is enough. */
   takeSleeping(): boolean {
-    return Atomics.load(this.#control, SLEEPS) === 1 &&
-      Atomics.exchange(this.#control, SLEEPS, 0) === 1;
+    return Atomics.load(this.#ring.control, SLEEPS) === 1 &&
+      Atomics.exchange(this.#ring.control, SLEEPS, 0) === 1;
   }
 }
 

@@ -47,7 +47,7 @@ class Bench {
     this.#consumer = new RingConsumer(memory);
     this.#capture = new Capture(
       new RingProducer(memory),
-      new BufferPool(256, 16_384, 65_536),
+      new BufferPool(256, 16_384),
       7,
       0,
       "",

@@ -56,6 +56,32 @@ Deno.test("ring: nothing is seen before it is published, and the full ring refus
   assert.equal(count, 3);
 });
 
+Deno.test("ring: what it has no room for waits outside, in order, within its bound", () => {
+  const memory = createRing(4096);
+  const producer = new RingProducer(memory, 100_000);
+  const consumer = new RingConsumer(memory);
+  const record = (i: number) => new Uint8Array(200 + i % 50).fill(i);
+  let pushed = 0;
+  while (push(producer, record(pushed))) pushed++;
+  // 4 KiB hold 15 to 20 of them, the bound about 135 more.
+  assert.ok(pushed > 140 && pushed < 165, `${pushed}`);
+  assert.ok(producer.waiting > 120);
+  for (let i = 0; i < 10_000; i++) {
+    assert.deepEqual(pop(consumer), record(i));
+    producer.flush();
+    if (push(producer, record(pushed))) pushed++;
+  }
+  for (let i = 10_000; i < pushed; i++) {
+    assert.deepEqual(pop(consumer), record(i));
+    producer.flush();
+  }
+  assert.equal(pop(consumer), undefined);
+  assert.equal(producer.waiting, 0);
+  let again = 0;
+  while (push(producer, record(again))) again++;
+  assert.ok(again > 140, `the bound is whole again: ${again}`);
+});
+
 Deno.test("ring: a sleeping consumer is woken once", () => {
   const memory = createRing(4096);
   const producer = new RingProducer(memory);
