@@ -171,6 +171,13 @@ export const METRICS: readonly MetricSpec[] = [
     internal: true,
   },
   {
+    name: "mirror_order_breaks_total",
+    help:
+      "Transactions that went ahead of one that committed before them, because waiting led nowhere",
+    type: "counter",
+    scope: "mirror",
+  },
+  {
     name: "mirror_queue_length",
     help: "Transactions that wait in the queues of the mirror's lanes",
     type: "gauge",

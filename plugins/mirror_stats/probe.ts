@@ -28,6 +28,7 @@ class LedgerProbe implements Required<Probe> {
   readonly #lastError: number;
   readonly #lastCategory: number;
   readonly #lastSqlstate: number;
+  readonly #orderBreaks: number;
   readonly #queueLength: number;
   readonly #queueBytes: number;
   readonly #lag: number;
@@ -56,6 +57,7 @@ class LedgerProbe implements Required<Probe> {
     this.#lastError = stripe.offset("mirror_last_error_timestamp_seconds");
     this.#lastCategory = stripe.offset("mirror_last_error_category");
     this.#lastSqlstate = stripe.offset("mirror_last_error_sqlstate");
+    this.#orderBreaks = stripe.offset("mirror_order_breaks_total");
     this.#queueLength = stripe.offset("mirror_queue_length");
     this.#queueBytes = stripe.offset("mirror_queue_bytes");
     this.#lag = stripe.offset("mirror_lag_seconds");
@@ -141,6 +143,10 @@ class LedgerProbe implements Required<Probe> {
     if (result < Result.skippedCascade) {
       this.#add(series + this.#comparedSeconds, primarySeconds);
     }
+  }
+
+  orderBroken(series: number): void {
+    this.#add(series + this.#orderBreaks, 1);
   }
 
   queue(series: number, length: number, bytes: number): void {

@@ -14,10 +14,13 @@
  * - and both only for writers with a smaller `key`, so that waits can't form a
  *   circle: for a transaction of several cycles the moment when the last one was
  *   sent and the one before it answered (all it wrote was complete by then),
- *   `endUs` for one of a single cycle;
- * - and a transaction that has begun on the mirror waits for nobody who came in
- *   after that: it may hold a lock there that the late one needs, and neither
- *   would go on.
+ *   `endUs` for one of a single cycle.
+ *
+ * Where a server or a proxy worker got no processor for a while, a record comes
+ * in after its place was given away. It may then need a row lock on the mirror
+ * that a transaction behind it holds, which waits here for it, or for somebody
+ * who does: nobody goes on. Such a standstill is told by time, and ends with
+ * the holder of the lock going ahead ({@linkcode CommitOrder.isStalled}).
  *
  * Of writers it remembers for a while what they wrote and when, on both sides:
  * rows that differ while such a one overlapped are told apart from rows that
@@ -35,12 +38,22 @@ export interface Writer {
   readonly endUs: number;
   readonly key: number;
   readonly relations: ReadonlySet<string>;
-  /** How many writers had come in with it: {@linkcode CommitOrder.arrivals} then. */
-  readonly arrival: number;
   /** When its first bytes went to the mirror; Infinity before. */
   mirrorStartUs: number;
   done: boolean;
+  /** Somebody waits for it: it should not keep its client's pauses. */
+  wanted: boolean;
+  /** Somebody who should have come behind it went ahead of it. */
+  overtaken: boolean;
+  /** Called once, when it becomes wanted. */
+  readonly onWanted: () => void;
 }
+
+/** What is known of a writer when it comes in. */
+export type WriterPlace = Pick<
+  Writer,
+  "startUs" | "earliestUs" | "endUs" | "key" | "relations"
+>;
 
 /** What a cycle has to wait for. */
 export interface Turn {
@@ -52,39 +65,57 @@ export interface Turn {
   readonly key: number;
 }
 
-/** Writers remembered after they are done. */
-const MAX_RECENT = 4_096;
+/** Writers remembered, done or not: what 128 clients with full queues can have open. */
+const MAX_RECENT = 16_384;
+/**
+ * A writer that holds locks on the mirror and waits here while nobody who
+ * writes is answered goes on after so long. What takes that long by itself (a
+ * checkpoint) does no harm: who is overtaken then has its locks already.
+ */
+const PATIENCE_US = 200_000;
 
 interface Waiting {
   readonly turn: Turn;
-  readonly known: number;
   readonly go: () => void;
 }
 
 /** One mirror's order. */
 export class CommitOrder {
-  /** Writers that have come in so far. */
-  arrivals = 0;
   /** By key, ascending; done ones are removed from the front. */
   #open: Writer[] = [];
-  readonly #recent: Writer[] = [];
+  /** As they came in, which is nearly by `endUs`; those before `#firstRecent` are forgotten. */
+  #recent: Writer[] = [];
+  #firstRecent = 0;
   #waiting: Waiting[] = [];
+  /** When a writer was last answered, and until when one that was sent may take. */
+  #answeredUs = 0;
+  #expectedUs = 0;
 
-  /** A writing transaction has come in. */
-  begin(
-    writer: Pick<
-      Writer,
-      "startUs" | "earliestUs" | "endUs" | "key" | "relations"
-    >,
-  ): Writer {
-    const arrival = ++this.arrivals;
-    const added = { ...writer, arrival, mirrorStartUs: Infinity, done: false };
+  /**
+   * A writing transaction has come in.
+   *
+   * @param onWanted called when somebody waits for it.
+   */
+  begin(place: WriterPlace, onWanted: () => void): Writer {
+    const added: Writer = {
+      ...place,
+      mirrorStartUs: Infinity,
+      done: false,
+      wanted: false,
+      overtaken: false,
+      onWanted,
+    };
     // Records come in nearly in order.
     let at = this.#open.length;
     while (at > 0 && (this.#open[at - 1] as Writer).key > added.key) at--;
     this.#open.splice(at, 0, added);
     this.#recent.push(added);
-    if (this.#recent.length > MAX_RECENT) this.#recent.shift();
+    if (this.#recent.length - this.#firstRecent > MAX_RECENT) {
+      if (++this.#firstRecent === MAX_RECENT) {
+        this.#recent = this.#recent.slice(MAX_RECENT);
+        this.#firstRecent = 0;
+      }
+    }
     return added;
   }
 
@@ -98,38 +129,57 @@ export class CommitOrder {
     this.#wake();
   }
 
-  /**
-   * Whether nothing has to be waited for.
-   *
-   * @param known {@linkcode CommitOrder.arrivals} when the transaction began on the mirror; Infinity before.
-   */
-  isTurn(turn: Turn, known: number): boolean {
-    const { committedBeforeUs, completedBeforeUs, key } = turn;
-    for (const writer of this.#open) {
-      if (writer.key >= key) return true;
-      if (writer.done || writer.arrival > known) continue;
-      if (
-        writer.earliestUs < committedBeforeUs ||
-        writer.endUs < completedBeforeUs
-      ) return false;
-    }
-    return true;
+  /** Whether nothing has to be waited for. */
+  isTurn(turn: Turn): boolean {
+    return this.#nextBlocker(turn, 0) < 0;
   }
 
   /** Calls `go` as soon as it is the turn. @returns a function that takes it back. */
-  wait(turn: Turn, known: number, go: () => void): () => void {
-    const entry: Waiting = { turn, known, go };
+  wait(turn: Turn, go: () => void): () => void {
+    const entry: Waiting = { turn, go };
     this.#waiting.push(entry);
+    this.#want(turn);
     return () => {
       this.#waiting = this.#waiting.filter((waiting) => waiting !== entry);
     };
+  }
+
+  /** A writer's cycle was sent; the primary took `primaryLatencyUs` for it. */
+  sent(nowUs: number, primaryLatencyUs: number): void {
+    this.#expectedUs = Math.max(this.#expectedUs, nowUs + 2 * primaryLatencyUs);
+  }
+
+  /** A writer's cycle was answered. */
+  answered(nowUs: number): void {
+    this.#answeredUs = nowUs;
+  }
+
+  /** Microseconds for which somebody who waits since `sinceUs` has waited longer than for what the primary took, too. */
+  overdueUs(nowUs: number, sinceUs: number): number {
+    return nowUs - Math.max(sinceUs, this.#expectedUs);
+  }
+
+  /** Whether nobody who writes goes on, so that one who waits since `sinceUs` and holds locks must. */
+  isStalled(nowUs: number, sinceUs: number): boolean {
+    return this.overdueUs(nowUs, Math.max(sinceUs, this.#answeredUs)) >
+      PATIENCE_US;
+  }
+
+  /** Who had to wait for this turn goes ahead. */
+  overtake(turn: Turn): void {
+    for (
+      let at = this.#nextBlocker(turn, 0);
+      at >= 0;
+      at = this.#nextBlocker(turn, at + 1)
+    ) (this.#open[at] as Writer).overtaken = true;
   }
 
   /**
    * Whether another transaction may stand before a statement on one server and
    * behind it on the other: it wrote a relation that the statement reads, had
    * not completed on the primary when the statement was sent there, and either
-   * overlapped it on the primary or had begun on the mirror already.
+   * overlapped it on the primary or had begun on the mirror already; or it was
+   * overtaken.
    */
   mayDiffer(
     reads: readonly string[],
@@ -138,20 +188,47 @@ export class CommitOrder {
     mirrorEndUs: number,
     own: Writer | undefined,
   ): boolean {
-    return this.#recent.some((writer) =>
-      writer !== own && writer.endUs >= startUs &&
-      (writer.startUs <= endUs || writer.mirrorStartUs <= mirrorEndUs) &&
-      reads.some((relation) => writer.relations.has(relation))
-    );
+    for (let i = this.#firstRecent; i < this.#recent.length; i++) {
+      const writer = this.#recent[i] as Writer; // below length
+      if (writer === own) continue;
+      const apart = writer.endUs < startUs ||
+        writer.startUs > endUs && writer.mirrorStartUs > mirrorEndUs;
+      if (apart && !writer.overtaken) continue;
+      if (reads.some((relation) => writer.relations.has(relation))) return true;
+    }
+    return false;
+  }
+
+  /** The position in `#open`, from `at` on, of one who has to be waited for; -1: there is none. */
+  #nextBlocker(turn: Turn, at: number): number {
+    const { committedBeforeUs, completedBeforeUs, key } = turn;
+    for (let i = at; i < this.#open.length; i++) {
+      const writer = this.#open[i] as Writer; // below length
+      if (writer.key >= key) return -1;
+      if (writer.done) continue;
+      if (
+        writer.earliestUs < committedBeforeUs ||
+        writer.endUs < completedBeforeUs
+      ) return i;
+    }
+    return -1;
+  }
+
+  /** Tells the first of those who are waited for; the others' turn comes when it is done. */
+  #want(turn: Turn): void {
+    const blocker = this.#open[this.#nextBlocker(turn, 0)];
+    if (blocker === undefined || blocker.wanted) return;
+    blocker.wanted = true;
+    blocker.onWanted();
   }
 
   #wake(): void {
     if (this.#waiting.length === 0) return;
-    const due = this.#waiting.filter(({ turn, known }) =>
-      this.isTurn(turn, known)
-    );
-    if (due.length === 0) return;
-    this.#waiting = this.#waiting.filter((entry) => !due.includes(entry));
-    for (const { go } of due) go();
+    const due = this.#waiting.filter(({ turn }) => this.isTurn(turn));
+    if (due.length > 0) {
+      this.#waiting = this.#waiting.filter((entry) => !due.includes(entry));
+      for (const { go } of due) go();
+    }
+    for (const { turn } of this.#waiting) this.#want(turn);
   }
 }

@@ -1,6 +1,6 @@
 import { ReplyDigest } from "../digest/mod.ts";
 import { monotonicUs, type Timer } from "../io/mod.ts";
-import { sessionState } from "../sql/mod.ts";
+import type { SessionState } from "../sql/mod.ts";
 import { ClientState } from "../stats/client_table.ts";
 import { Dropped, Excluded, Failed } from "../stats/ledger.ts";
 import { COPY_FAIL, Framer } from "../wire/mod.ts";
@@ -13,6 +13,8 @@ import { Judge } from "./judge.ts";
 import { type Entry, LaneQueue } from "./lane_queue.ts";
 import { LaneRow } from "./lane_row.ts";
 import { laneStartup, Login } from "./login.ts";
+import type { Turn } from "./commit_order.ts";
+import { lastingState } from "./lasting_state.ts";
 import { isWithin, planTransaction } from "./plan.ts";
 import { isUnasked, Replay, type StatementPair } from "./replay.ts";
 import { restoring, SessionLog } from "./session_log.ts";
@@ -77,8 +79,12 @@ export class Lane implements ConnectionOwner {
   /** What is replayed; undefined while session state is restored. */
   #entry: Entry | undefined;
   #stopWaiting: () => void = () => {};
-  /** Writers known when the transaction under way began on the mirror; Infinity before. */
-  #writersKnown = Infinity;
+  /** The transaction under way has sent a cycle that wrote. */
+  #holdsLocks = false;
+  /** Since when it waits in the order of writers. */
+  #orderingSinceUs = 0;
+  /** Writers of this lane that somebody waits for. */
+  #wanted = 0;
   #restoring: Uint8Array<ArrayBuffer>[] = [];
   #deadlineUs = Infinity;
   #timer: Timer | undefined;
@@ -133,7 +139,8 @@ export class Lane implements ConnectionOwner {
       this.#missed(transaction);
       return;
     }
-    const writer = plan.writer && order.begin(plan.writer);
+    const writer = plan.writer &&
+      order.begin(plan.writer, () => this.#hurry());
     this.#queue.push({ transaction, plan, writer });
     this.#advance();
   }
@@ -145,7 +152,7 @@ export class Lane implements ConnectionOwner {
   }
 
   #missed(transaction: Transaction): void {
-    const state = sessionState(transaction.bytes);
+    const state = lastingState(transaction);
     if (state.lost) this.taint();
     if (state.repeat.length === 0 && state.closed.length === 0) return;
     if (this.#connection === undefined && this.#queue.length === 0) {
@@ -185,8 +192,7 @@ export class Lane implements ConnectionOwner {
   checkDeadline(nowUs: number): void {
     if (nowUs < this.#deadlineUs) return;
     if (this.#state === "ordering" && this.#replay !== undefined) {
-      this.#stopWaiting();
-      return this.#send(this.#replay);
+      return this.#checkOrder(this.#replay, nowUs);
     }
     const replaying = this.#entry !== undefined;
     const logged = this.#state !== "connecting";
@@ -244,6 +250,9 @@ export class Lane implements ConnectionOwner {
       case "next":
       case "done":
         if (this.#state === "restoring") return this.#restoreNext();
+        if (this.#entry?.writer !== undefined) {
+          this.#target.order.answered(nowUs);
+        }
         this.#target.probes.mirrorStatement(
           this.#series,
           replay.cycleLatencyUs / 1e6,
@@ -307,21 +316,22 @@ export class Lane implements ConnectionOwner {
       return;
     }
     if (this.#state !== "ready") return;
-    const entry = this.#queue.shift();
-    if (entry === undefined) {
-      if (this.#leaving) this.#close();
-      return;
-    }
-    if (entry.plan === undefined) {
-      const state = sessionState(entry.transaction.bytes);
-      this.#queue.settle(entry);
-      this.#log.add(state);
-      this.#restoring = state.repeat.map(({ message }) => message);
-      this.#state = "restoring";
-      return this.#restoreNext();
+    let entry = this.#queue.shift();
+    while (entry?.plan === undefined) {
+      if (entry === undefined) {
+        if (this.#leaving) this.#close();
+        return;
+      }
+      const { repeat } = this.#takeState(entry);
+      if (repeat.length > 0) {
+        this.#restoring = repeat.map(({ message }) => message);
+        this.#state = "restoring";
+        return this.#restoreNext();
+      }
+      entry = this.#queue.shift();
     }
     this.#entry = entry;
-    this.#writersKnown = Infinity;
+    this.#holdsLocks = false;
     if ((this.#replays++ & ROUND_TRIP_MASK) === 0) {
       this.#roundTripUs = this.#connection?.roundTripUs ?? 0;
     }
@@ -399,7 +409,9 @@ export class Lane implements ConnectionOwner {
     const replay = this.#replay as Replay; // set by the caller
     const { settings, reactor } = this.#target;
     const { endUs } = replay.transaction;
-    const dueUs = endUs + (settings.pacing === "original" ? replay.dueUs : 0);
+    // Nobody else waits for a client's pauses.
+    const paced = settings.pacing === "original" && this.#wanted === 0;
+    const dueUs = endUs + (paced ? replay.dueUs : 0);
     const settledUs = settings.order === "commit" ? endUs + SETTLE_US : 0;
     const waitUs = Math.max(dueUs - PACING_SLACK_US, settledUs) - nowUs;
     if (waitUs <= 0) return this.#inOrder(replay);
@@ -408,37 +420,62 @@ export class Lane implements ConnectionOwner {
     this.#timer = reactor.after(waitUs / 1e3, () => this.#inOrder(replay));
   }
 
+  /** Somebody waits for a writer of this lane. */
+  #hurry(): void {
+    this.#wanted++;
+    const replay = this.#replay;
+    if (this.#state !== "pausing" || replay === undefined) return;
+    const { reactor } = this.#target;
+    reactor.cancel(this.#timer);
+    this.#timer = reactor.after(0, () => this.#sendCycle(monotonicUs()));
+  }
+
   #inOrder(replay: Replay): void {
     const { settings, order } = this.#target;
-    const turn = this.#entry?.plan?.turns[replay.cycle];
+    const turn = this.#turn(replay);
     if (
-      turn === undefined || settings.order === "client" ||
-      order.isTurn(turn, this.#writersKnown)
+      turn === undefined || settings.order === "client" || order.isTurn(turn)
     ) return this.#send(replay);
     this.#state = "ordering";
-    this.#stopWaiting = order.wait(
-      turn,
-      this.#writersKnown,
-      () => this.#send(replay),
-    );
-    // A writer that never ends must not hold up the rest for ever.
-    this.#setDeadline(settings.timeoutMs);
+    this.#orderingSinceUs = monotonicUs();
+    this.#stopWaiting = order.wait(turn, () => this.#send(replay));
+    this.#setDeadline(0);
+  }
+
+  /** A writer that never ends must not hold up the rest for ever. */
+  #checkOrder(replay: Replay, nowUs: number): void {
+    const { settings, order, probes } = this.#target;
+    const sinceUs = this.#orderingSinceUs;
+    const expired =
+      order.overdueUs(nowUs, sinceUs) > settings.timeoutMs * 1e3 ||
+      this.#holdsLocks && order.isStalled(nowUs, sinceUs);
+    if (!expired) return;
+    this.#stopWaiting();
+    const turn = this.#turn(replay);
+    if (turn !== undefined) order.overtake(turn);
+    probes.orderBroken(this.#series);
+    this.#send(replay);
+  }
+
+  #turn(replay: Replay): Turn | undefined {
+    return this.#entry?.plan?.turns[replay.cycle];
   }
 
   #send(replay: Replay): void {
+    const { settings, order } = this.#target;
+    const nowUs = monotonicUs();
     const writer = this.#entry?.writer;
-    if (writer !== undefined && writer.mirrorStartUs === Infinity) {
-      writer.mirrorStartUs = monotonicUs();
+    if (writer !== undefined) {
+      writer.mirrorStartUs = Math.min(writer.mirrorStartUs, nowUs);
+      order.sent(nowUs, replay.primaryLatencyUs);
     }
-    if (this.#writersKnown === Infinity) {
-      this.#writersKnown = this.#target.order.arrivals;
+    if ((this.#turn(replay)?.committedBeforeUs ?? 0) > 0) {
+      this.#holdsLocks = true;
     }
     this.#state = "replaying";
     this.#row.show(ClientState.active);
-    this.#setDeadline(
-      this.#target.settings.timeoutMs + replay.primaryLatencyUs / 1e3,
-    );
-    this.#connection?.send(replay.take(monotonicUs()));
+    this.#setDeadline(settings.timeoutMs + replay.primaryLatencyUs / 1e3);
+    this.#connection?.send(replay.take(nowUs));
   }
 
   #replayed(replay: Replay, nowUs: number): void {
@@ -520,8 +557,16 @@ export class Lane implements ConnectionOwner {
     const entry = this.#entry as Entry; // there is one
     this.#entry = undefined;
     this.#replay = undefined;
+    this.#takeState(entry);
+  }
+
+  /** An entry is done with: what it did to the session's state is remembered. */
+  #takeState(entry: Entry): SessionState {
+    if (entry.writer?.wanted) this.#wanted--;
     this.#queue.settle(entry);
-    this.#log.add(sessionState(entry.transaction.bytes));
+    const state = lastingState(entry.transaction);
+    this.#log.add(state);
+    return state;
   }
 
   #dropQueue(reason: number): void {
@@ -530,11 +575,10 @@ export class Lane implements ConnectionOwner {
       entry !== undefined;
       entry = this.#queue.shift()
     ) {
-      this.#queue.settle(entry);
+      this.#takeState(entry);
       if (entry.plan !== undefined) {
         this.#target.probes.requestDropped(this.#series, reason);
       }
-      this.#log.add(sessionState(entry.transaction.bytes));
     }
     if (this.#leaving) this.#close();
   }

@@ -256,9 +256,10 @@ async function start(init: MirrorInit): Promise<void> {
     }
   }
 
+  /** Both come back whatever happens: they are promised again first. */
   function tick(): void {
-    for (const lane of timed) lane.checkDeadline(reactor.nowUs);
     reactor.after(DEADLINE_TICK_MS, tick);
+    for (const lane of timed) lane.checkDeadline(reactor.nowUs);
   }
 
   /** Sends the main thread what is new about statements. */
@@ -270,8 +271,8 @@ async function start(init: MirrorInit): Promise<void> {
   }
 
   function reportNowAndThen(): void {
-    report(REPORT_LIMIT);
     reactor.after(REPORT_MS, reportNowAndThen);
+    report(REPORT_LIMIT);
   }
 
   function stopIfDrained(): void {

@@ -172,6 +172,8 @@ export interface Probe {
     result: number,
     primarySeconds: number,
   ): void;
+  /** Mirror worker: a transaction went ahead of one that committed before it, because waiting led nowhere. */
+  orderBroken?(series: number): void;
   /** Mirror worker: requests that wait in all lanes of the series, and bytes that wait in all lanes. */
   queue?(series: number, length: number, bytes: number): void;
 }

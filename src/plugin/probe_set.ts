@@ -43,6 +43,7 @@ export class ProbeSet implements Required<Probe> {
   readonly #mirrorStatement: Listeners<"mirrorStatement">;
   readonly #errorOnMirror: Listeners<"errorOnMirror">;
   readonly #statementCompared: Listeners<"statementCompared">;
+  readonly #orderBroken: Listeners<"orderBroken">;
   readonly #queue: Listeners<"queue">;
   readonly #onFailed: ProbeFailed;
 
@@ -57,6 +58,7 @@ export class ProbeSet implements Required<Probe> {
     this.#mirrorStatement = listeners(probes, "mirrorStatement");
     this.#errorOnMirror = listeners(probes, "errorOnMirror");
     this.#statementCompared = listeners(probes, "statementCompared");
+    this.#orderBroken = listeners(probes, "orderBroken");
     this.#queue = listeners(probes, "queue");
   }
 
@@ -168,6 +170,17 @@ export class ProbeSet implements Required<Probe> {
     }
   }
 
+  orderBroken(series: number): void {
+    const list = this.#orderBroken;
+    for (let i = 0; i < list.length; i++) {
+      try {
+        list[i]?.call(series);
+      } catch (error) {
+        this.#turnOff(list[i]?.module ?? "", error);
+      }
+    }
+  }
+
   queue(series: number, length: number, bytes: number): void {
     const list = this.#queue;
     for (let i = 0; i < list.length; i++) {
@@ -191,6 +204,7 @@ export class ProbeSet implements Required<Probe> {
         this.#mirrorStatement,
         this.#errorOnMirror,
         this.#statementCompared,
+        this.#orderBroken,
         this.#queue,
       ] as { module: string; call: () => void }[][]
     ) {

@@ -22,64 +22,89 @@ function turn(
 
 Deno.test("CommitOrder: a writing statement waits for who may have committed before it completed", () => {
   const order = new CommitOrder();
-  const first = order.begin(writer(0, 10, 30, 10));
+  const first = order.begin(writer(0, 10, 30, 10), () => {});
   // It completed at 20: the first may have committed at 10 already.
-  assert.equal(order.isTurn(turn(20, 0, 50), Infinity), false);
+  assert.equal(order.isTurn(turn(20, 0, 50)), false);
   // It completed at 9: the first can't have been before it.
-  assert.equal(order.isTurn(turn(9, 0, 50), Infinity), true);
+  assert.equal(order.isTurn(turn(9, 0, 50)), true);
   order.end(first);
-  assert.equal(order.isTurn(turn(20, 0, 50), Infinity), true);
+  assert.equal(order.isTurn(turn(20, 0, 50)), true);
 });
 
 Deno.test("CommitOrder: a reading statement waits for who had completed before it was sent", () => {
   const order = new CommitOrder();
-  order.begin(writer(0, 10, 30));
-  assert.equal(order.isTurn(turn(0, 31, Infinity), Infinity), false);
-  assert.equal(order.isTurn(turn(0, 30, Infinity), Infinity), true);
+  order.begin(writer(0, 10, 30), () => {});
+  assert.equal(order.isTurn(turn(0, 31, Infinity)), false);
+  assert.equal(order.isTurn(turn(0, 30, Infinity)), true);
 });
 
 Deno.test("CommitOrder: nobody waits for a greater key, so no two wait for each other", () => {
   const order = new CommitOrder();
-  const a = order.begin(writer(0, 5, 40, 5));
-  const b = order.begin(writer(0, 6, 41, 6));
+  const a = order.begin(writer(0, 5, 40, 5), () => {});
+  const b = order.begin(writer(0, 6, 41, 6), () => {});
   // Both may have committed before the other's statement completed.
-  assert.equal(order.isTurn(turn(100, 0, a.key), Infinity), true);
-  assert.equal(order.isTurn(turn(100, 0, b.key), Infinity), false);
+  assert.equal(order.isTurn(turn(100, 0, a.key)), true);
+  assert.equal(order.isTurn(turn(100, 0, b.key)), false);
 });
 
 Deno.test("CommitOrder: records that come in late take their place by key", () => {
   const order = new CommitOrder();
-  order.begin(writer(0, 20, 20));
-  const early = order.begin(writer(0, 10, 10));
-  assert.equal(order.isTurn(turn(15, 0, 20), Infinity), false);
+  order.begin(writer(0, 20, 20), () => {});
+  const early = order.begin(writer(0, 10, 10), () => {});
+  assert.equal(order.isTurn(turn(15, 0, 20)), false);
   order.end(early);
-  assert.equal(order.isTurn(turn(15, 0, 20), Infinity), true);
+  assert.equal(order.isTurn(turn(15, 0, 20)), true);
 });
 
-Deno.test("CommitOrder: who has begun on the mirror waits for no late record: it may hold the lock that one needs", () => {
+Deno.test("CommitOrder: the first who is waited for hears of it, the next when that one is done", () => {
   const order = new CommitOrder();
-  order.begin(writer(0, 20, 20));
-  const known = order.arrivals;
-  const late = order.begin(writer(0, 10, 10));
-  assert.equal(order.isTurn(turn(15, 0, 20), Infinity), false);
-  assert.equal(order.isTurn(turn(15, 0, 20), known), true);
-  const went: string[] = [];
-  const early = order.begin(writer(0, 5, 5));
-  order.wait(turn(15, 0, 20), order.arrivals - 1, () => went.push("on"));
-  assert.deepEqual(went, []);
-  order.end(late);
-  assert.deepEqual(went, ["on"], "although the last one to come is open");
-  order.end(early);
+  const wanted: string[] = [];
+  const begin = (name: string, endUs: number) =>
+    order.begin(writer(0, endUs, endUs), () => wanted.push(name));
+  const first = begin("first", 10);
+  const second = begin("second", 20);
+  begin("third", 30);
+  order.wait(turn(25, 0, 100), () => wanted.push("went"));
+  assert.deepEqual(wanted, ["first"]);
+  order.end(first);
+  assert.deepEqual(wanted, ["first", "second"]);
+  order.end(second);
+  assert.deepEqual(wanted, ["first", "second", "went"]);
+});
+
+Deno.test("CommitOrder: a standstill is told by time without an answer, beyond what the primary took", () => {
+  const order = new CommitOrder();
+  const ms = 1_000;
+  assert.equal(order.isStalled(150 * ms, 0), false);
+  assert.equal(order.isStalled(250 * ms, 0), true);
+  assert.equal(order.isStalled(250 * ms, 200 * ms), false, "waits since 200");
+  order.answered(200 * ms);
+  assert.equal(order.isStalled(250 * ms, 0), false, "one was answered");
+  // One is under way that the primary took a second for.
+  order.sent(300 * ms, 1_000 * ms);
+  assert.equal(order.isStalled(2_400 * ms, 0), false);
+  assert.equal(order.isStalled(2_600 * ms, 0), true);
+  assert.equal(order.overdueUs(2_600 * ms, 0), 300 * ms);
+});
+
+Deno.test("CommitOrder: rows of who was overtaken may differ from then on", () => {
+  const order = new CommitOrder();
+  const ask = () => order.mayDiffer(["t"], 500, 600, 1_000, undefined);
+  order.begin(writer(0, 10, 10), () => {});
+  order.begin(writer(0, 90, 90), () => {});
+  assert.equal(ask(), false, "both completed before it was sent");
+  order.overtake(turn(15, 0, 80));
+  assert.equal(ask(), true);
 });
 
 Deno.test("CommitOrder: who waits goes on as soon as it may, once, and not if it was taken back", () => {
   const order = new CommitOrder();
-  const first = order.begin(writer(0, 10, 10));
-  const second = order.begin(writer(0, 20, 20));
+  const first = order.begin(writer(0, 10, 10), () => {});
+  const second = order.begin(writer(0, 20, 20), () => {});
   const went: string[] = [];
-  order.wait(turn(15, 0, 100), Infinity, () => went.push("behind the first"));
-  order.wait(turn(25, 0, 100), Infinity, () => went.push("behind both"));
-  order.wait(turn(25, 0, 100), Infinity, () => went.push("taken back"))();
+  order.wait(turn(15, 0, 100), () => went.push("behind the first"));
+  order.wait(turn(25, 0, 100), () => went.push("behind both"));
+  order.wait(turn(25, 0, 100), () => went.push("taken back"))();
   order.end(second);
   assert.deepEqual(went, []);
   order.end(first);
@@ -89,7 +114,7 @@ Deno.test("CommitOrder: who waits goes on as soon as it may, once, and not if it
 
 Deno.test("CommitOrder.mayDiffer: only a writer of what is read, that overlapped or ran ahead on the mirror", () => {
   const order = new CommitOrder();
-  const other = order.begin(writer(100, 120, 130));
+  const other = order.begin(writer(100, 120, 130), () => {});
   const ask = (
     reads: string[],
     startUs: number,
