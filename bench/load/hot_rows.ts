@@ -79,8 +79,10 @@ for (const order of ["commit", "client"]) {
     if (await rows(primary) === await rows(mirror)) equal++;
   }
   const { statements } = proxy.ledger();
+  const breaks = (proxy.supervisor.snapshot().get("mirror_order_breaks_total")
+    ?.series ?? []).reduce((sum, { value }) => sum + value, 0);
   console.log(
-    `mirror_order = "${order}": the mirror's rows equal the primary's at ${equal} of ${checkpoints} checkpoints; statements ${
+    `mirror_order = "${order}": the mirror's rows equal the primary's at ${equal} of ${checkpoints} checkpoints; ${breaks} order breaks; statements ${
       JSON.stringify(statements)
     }`,
   );
