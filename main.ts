@@ -7,7 +7,7 @@
 import { history } from "./plugins/history/mod.ts";
 import { mirrorStats } from "./plugins/mirror_stats/mod.ts";
 import { prometheus } from "./plugins/prometheus/mod.ts";
-import { readiness } from "./plugins/readiness/mod.ts";
+import { judgeFleet, readiness } from "./plugins/readiness/mod.ts";
 import { main } from "./src/cli/mod.ts";
 
 if (import.meta.main) {
@@ -16,5 +16,5 @@ if (import.meta.main) {
     history,
     readiness,
     prometheus,
-  ]);
+  ], judgeFleet);
 }

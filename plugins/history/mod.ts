@@ -91,10 +91,21 @@ export const history: Plugin<HistoryConfig> = {
   },
 };
 
+/** What earlier runs with the same configuration came to. */
+const HELP: Readonly<Record<keyof LedgerTotals, string>> = {
+  seen: "Earlier runs: transactions that finished on the primary",
+  excluded: "Earlier runs: transactions that were never meant to be replayed",
+  dropped: "Earlier runs: transactions that were shed",
+  replayed: "Earlier runs: transactions that were replayed to their end",
+  failed: "Earlier runs: transactions whose outcome is unknown",
+  requestsWithErrors:
+    "Earlier runs: transactions that failed, or had a statement fail on the mirror only",
+  compared: "Earlier runs: statements that were compared",
+  mismatches: "Earlier runs: statements whose result differed",
+};
+
 function metrics(context: PluginContext, recorder: Recorder): MetricSpec[] {
-  const mirrors = context.mirrors.map(({ database, mirror }) =>
-    `${database}/${mirror}`
-  );
+  const { mirrors } = context;
   return [
     {
       name: "history_write_errors_total",
@@ -121,12 +132,13 @@ function metrics(context: PluginContext, recorder: Recorder): MetricSpec[] {
     ...(mirrors.length === 0 ? [] : TOTALS.map((total): MetricSpec => ({
       // What the readiness plugin adds to the counts of this run.
       name: `history_${snakeCase(total)}`,
-      help: `Earlier runs: ${total}`,
+      help: HELP[total],
       type: "gauge",
       scope: "process",
-      internal: true,
-      label: { name: "pair", values: mirrors },
-      derive: (_get, pair) => recorder.earlierTotals(pair ?? "")?.[total] ?? 0,
+      sets: mirrors.map(({ database, mirror }) => ({ database, mirror })),
+      derive: (_get, _label, pair) =>
+        recorder.earlierTotals(`${pair?.database}/${pair?.mirror}`)?.[total] ??
+          0,
     }))),
   ];
 }

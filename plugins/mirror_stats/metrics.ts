@@ -127,7 +127,6 @@ export const METRICS: readonly MetricSpec[] = [
       "Replayed transactions with a statement that failed on the mirror only",
     type: "counter",
     scope: "mirror",
-    internal: true,
   },
   {
     name: "mirror_consecutive_errors",

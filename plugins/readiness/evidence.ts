@@ -67,12 +67,7 @@ export function gather(
       .reduce((total, { histogram }) => total + (histogram?.sum ?? 0), 0);
 
   /** What a history plugin knows of earlier runs; 0 without one. */
-  const earlier = (name: string) =>
-    (snapshot.get(`history_${name}`)?.series ?? [])
-      .filter(({ labels }) =>
-        of === undefined || labels.pair === `${of.database}/${of.mirror}`
-      )
-      .reduce((total, { value }) => total + value, 0);
+  const earlier = (name: string) => sum(`history_${name}`);
 
   const failed = sum("mirror_requests_failed_total");
   const mirrorStatements = sum(

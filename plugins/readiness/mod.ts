@@ -11,15 +11,18 @@ import type {
   PluginInstance,
 } from "../../src/plugin/api.ts";
 import { Alerts } from "./alerts.ts";
+import { basisMetrics } from "./basis.ts";
 import { type Evidence, gather } from "./evidence.ts";
 import { type ReadinessDocument, render } from "./report.ts";
-import { assess, GATES, type State, type Verdict } from "./score.ts";
+import { assess, GATES, type State, type Verdict, worstOf } from "./score.ts";
 import { readinessCommands } from "./show.ts";
 import {
   type GeneralLimits,
   readinessSchema,
   type Thresholds,
 } from "./thresholds.ts";
+
+export { judgeFleet } from "./fleet.ts";
 
 type ReadinessConfig = ReturnType<typeof readinessSchema.parse>;
 
@@ -41,13 +44,11 @@ export const readiness: Plugin<ReadinessConfig> = {
   },
 
   create(config, context): PluginInstance {
-    const judge = new ReadinessJudge(context, {
-      ...config,
-      ...generalLimits(context),
-    });
     const alerts = new Alerts(context);
     let last: State | undefined;
     const { declare } = context.stats;
+    const thresholds = { ...config, ...generalLimits(context) };
+    const judge = new ReadinessJudge(context, thresholds);
     declare({
       name: "mirror_readiness_state",
       help: "1 for the verdict's state, 0 for the others",
@@ -75,7 +76,8 @@ export const readiness: Plugin<ReadinessConfig> = {
       scope: "process",
       derive: () => judge.lastVerdict.score,
     });
-    for (const spec of alerts.metrics) declare(spec);
+    const bases = basisMetrics(context, thresholds, () => judge.last);
+    for (const spec of [...bases, ...alerts.metrics]) declare(spec);
     return {
       onSample() {
         const { verdict } = judge.document();
@@ -104,6 +106,8 @@ class ReadinessJudge {
     gates: [],
     reasons: [],
   };
+  /** The last document; none before the first second. */
+  last: ReadinessDocument | undefined;
   readonly #context: PluginContext;
   readonly #thresholds: Thresholds;
 
@@ -131,11 +135,10 @@ class ReadinessJudge {
       return { ...of, evidence, verdict: assess(evidence, this.#thresholds) };
     });
     const evidence = this.evidence();
-    const worst = verdicts.map(({ verdict }) => verdict)
-      .toSorted((a, b) => badness(b) - badness(a))[0];
-    const verdict = worst ?? assess(evidence, this.#thresholds);
+    const verdict = worstOf(verdicts.map(({ verdict }) => verdict)) ??
+      assess(evidence, this.#thresholds);
     this.lastVerdict = verdict;
-    return {
+    return this.last = {
       at: new Date().toISOString(),
       since: new Date(startedAt).toISOString(),
       version,
@@ -146,11 +149,6 @@ class ReadinessJudge {
       evidence,
     };
   }
-}
-
-function badness({ state, score }: Verdict): number {
-  const rank = state === "NOT READY" ? 2 : state === "INCONCLUSIVE" ? 1 : 0;
-  return rank * 1_000 + 100 - score;
 }
 
 function routes(judge: ReadinessJudge): HttpRoute[] {

@@ -43,6 +43,23 @@ export interface Verdict {
   readonly reasons: readonly string[];
 }
 
+/** What the comparison of latencies by statement came to. */
+export interface LatencyFindings {
+  /** Statements with pairs enough to be judged. */
+  readonly tested: number;
+  readonly slower: number;
+  /** The slowest of those; null if there is none. */
+  readonly worst: string | null;
+}
+
+/** What a judge may know besides the evidence. */
+export interface Knowledge {
+  /** Default: found in the evidence's statements. */
+  readonly latency?: LatencyFindings;
+  /** More reasons why it can't be READY. */
+  readonly reasons?: readonly string[];
+}
+
 /** A statement that is slower on the mirror, beyond chance. */
 export function regressions(
   statements: readonly StatementSummary[],
@@ -62,19 +79,45 @@ export function regressions(
   );
 }
 
+function latencyFindings(
+  statements: readonly StatementSummary[],
+  thresholds: Thresholds,
+): LatencyFindings {
+  const slower = regressions(statements, thresholds);
+  const [worst] = slower.toSorted((a, b) =>
+    (b.latency.ratio ?? 0) - (a.latency.ratio ?? 0)
+  );
+  return {
+    tested:
+      statements.filter(({ latency }) => latency.pairs >= thresholds.min_pairs)
+        .length,
+    slower: slower.length,
+    worst: worst?.text ?? null,
+  };
+}
+
 /**
  * Judges the evidence. Pure. A gate that fails makes NOT READY: evidence
  * against outweighs evidence that is missing. READY takes every gate passed,
  * and comparing and counting switched on.
  */
-export function assess(evidence: Evidence, thresholds: Thresholds): Verdict {
-  const gates = judgeGates(evidence, thresholds);
+export function assess(
+  evidence: Evidence,
+  thresholds: Thresholds,
+  knowledge: Knowledge = {},
+): Verdict {
+  const gates = judgeGates(
+    evidence,
+    thresholds,
+    knowledge.latency ?? latencyFindings(evidence.statements, thresholds),
+  );
   const reasons = [
     ...(evidence.metricsEnabled ? [] : ["metrics are off"]),
     ...(evidence.compareMode === "rows"
       ? []
       : [`rows are not compared (mirror_compare = "${evidence.compareMode}")`]),
     ...(evidence.seen > 0 ? [] : ["there was no traffic"]),
+    ...(knowledge.reasons ?? []),
   ];
   const state = gates.some(({ status }) => status === "fail")
     ? "NOT READY"
@@ -91,13 +134,14 @@ export function assess(evidence: Evidence, thresholds: Thresholds): Verdict {
   };
 }
 
-function judgeGates(e: Evidence, t: Thresholds): Gate[] {
+function judgeGates(
+  e: Evidence,
+  t: Thresholds,
+  { tested, slower, worst }: LatencyFindings,
+): Gate[] {
   const begun = e.replayed + e.failed;
   const wanted = e.seen - e.excluded;
   const settled = wanted - e.pending;
-  const slower = regressions(e.statements, t);
-  const tested =
-    e.statements.filter(({ latency }) => latency.pairs >= t.min_pairs).length;
   const mismatchRate = ratio(e.mismatches, e.compared);
   const coverage = minimum([
     ratio(e.replayed, settled),
@@ -131,17 +175,13 @@ function judgeGates(e: Evidence, t: Thresholds): Gate[] {
     ),
     atMost(
       "latency_regressions",
-      tested === 0 ? null : slower.length,
+      tested === 0 ? null : slower,
       0,
       tested,
       (o) =>
         o === 0
           ? `None of ${tested} statements is slower on the mirror by more than a factor of ${t.maxLatencyRatio}.`
-          : `${o} of ${tested} statements are slower on the mirror by more than a factor of ${t.maxLatencyRatio}, the worst: ${
-            slower.toSorted((a, b) =>
-              (b.latency.ratio ?? 0) - (a.latency.ratio ?? 0)
-            )[0]?.text
-          }`,
+          : `${o} of ${tested} statements are slower on the mirror by more than a factor of ${t.maxLatencyRatio}, the worst: ${worst}`,
     ),
     atLeast(
       "runtime",
@@ -298,6 +338,16 @@ function scoreOf(gates: readonly Gate[], t: Thresholds): number {
     }
   }
   return Math.max(0, score);
+}
+
+/** Of several verdicts, the one that all must live with. */
+export function worstOf(verdicts: readonly Verdict[]): Verdict | undefined {
+  return verdicts.toSorted((a, b) => badness(b) - badness(a))[0];
+}
+
+function badness({ state, score }: Verdict): number {
+  const rank = state === "NOT READY" ? 2 : state === "INCONCLUSIVE" ? 1 : 0;
+  return rank * 1_000 + 100 - score;
 }
 
 /** PgDog's plan: what to do with the score. */

@@ -44,3 +44,41 @@ export interface GeneralLimits {
 
 /** All that a verdict is judged by. */
 export type Thresholds = z.output<typeof readinessSchema> & GeneralLimits;
+
+/** Keys of `[general]` and what they are called here. */
+const GENERAL_KEYS: Readonly<Record<string, keyof GeneralLimits>> = {
+  mirror_max_error_rate: "maxErrorRate",
+  mirror_max_latency_ms: "maxLatencyMs",
+  mirror_min_runtime_hours: "minRuntimeHours",
+  mirror_min_requests: "minRequests",
+  mirror_error_threshold: "errorThreshold",
+  mirror_max_latency_ratio: "maxLatencyRatio",
+};
+
+/** All limits and weights by their keys in the configuration. */
+export const LIMIT_KEYS: readonly string[] = [
+  ...Object.keys(GENERAL_KEYS),
+  ...Object.keys(readinessSchema.shape),
+];
+
+/** @param key one of {@linkcode LIMIT_KEYS}. */
+export function limitOf(thresholds: Thresholds, key: string): number {
+  const name = GENERAL_KEYS[key] ?? key;
+  return thresholds[name as keyof Thresholds] ?? NaN;
+}
+
+/**
+ * The opposite of {@linkcode limitOf}.
+ *
+ * @returns undefined if one of the limits is missing.
+ */
+export function thresholdsFrom(
+  limits: ReadonlyMap<string, number>,
+): Thresholds | undefined {
+  if (LIMIT_KEYS.some((key) => !Number.isFinite(limits.get(key)))) {
+    return undefined;
+  }
+  return Object.fromEntries(
+    LIMIT_KEYS.map((key) => [GENERAL_KEYS[key] ?? key, limits.get(key)]),
+  ) as unknown as Thresholds; // all of them: LIMIT_KEYS has every key
+}

@@ -16,6 +16,7 @@ import { VERSION } from "../version.ts";
 import { check } from "./check.ts";
 import { EXIT_USAGE } from "./exit_codes.ts";
 import type { AskOptions } from "./ask.ts";
+import { fleetReadiness, type JudgeFleet } from "./fleet.ts";
 import { readiness, report } from "./readiness.ts";
 import { run } from "./run.ts";
 
@@ -36,6 +37,14 @@ interface AskFlags {
   readonly url?: string;
 }
 
+/** Flags of `readiness`. */
+interface ReadinessFlags extends AskFlags {
+  readonly format: "text" | "json";
+  readonly prometheus?: string;
+  readonly job: string;
+  readonly namespace: string;
+}
+
 function asking({ config, url }: AskFlags): AskOptions {
   return { configPath: config, ...(url === undefined ? {} : { url }) };
 }
@@ -45,10 +54,12 @@ function asking({ config, url }: AskFlags): AskOptions {
  *
  * @param args without the program's name.
  * @param plugins the built-in ones.
+ * @param judgeFleet the readiness plugin's; handed in, because `src` does not know plugins.
  */
 export async function main(
   args: readonly string[],
   plugins: readonly Plugin[],
+  judgeFleet: JudgeFleet,
 ): Promise<never> {
   let code = 0;
   const program = new Command("pgdog-mirror")
@@ -78,8 +89,22 @@ export async function main(
       new Option("--format <format>").choices(["text", "json"])
         .default("text"),
     )
-    .action(async (options: AskFlags & { format: "text" | "json" }) => {
-      code = await readiness({ ...asking(options), format: options.format });
+    .option(
+      "--prometheus <url>",
+      "judge all proxies that this Prometheus server scrapes, as one",
+    )
+    .option("--job <name>", "the scrape job of the proxies", "pgdog-mirror")
+    .option(
+      "--namespace <prefix>",
+      "openmetrics_namespace of the proxies",
+      metricPrefix,
+      "pgdog_",
+    )
+    .action(async (options: ReadinessFlags) => {
+      const { prometheus, format } = options;
+      code = prometheus === undefined
+        ? await readiness({ ...asking(options), format })
+        : await fleetReadiness({ ...options, prometheus, judgeFleet });
     });
   program.command("report")
     .description("print a running proxy's document for the change ticket")
@@ -123,6 +148,11 @@ function positiveNumber(text: string): number {
   const value = Number(text);
   if (!(value > 0)) throw new InvalidArgumentError("It must be above 0.");
   return value;
+}
+
+function metricPrefix(text: string): string {
+  if (/^([a-zA-Z_][a-zA-Z0-9_]*)?$/.test(text)) return text;
+  throw new InvalidArgumentError("It must be the beginning of a metric name.");
 }
 
 /** Says what went wrong and gives the exit code. */

@@ -1,7 +1,7 @@
 import { ask, type AskOptions } from "./ask.ts";
 
-/** What `/readiness` says, as far as the exit code and the text need it. */
-interface ReadinessAnswer {
+/** What `/readiness` says, and what is said of a fleet, as far as the exit code and the text need it. */
+export interface ReadinessAnswer {
   readonly state: string;
   readonly score: number;
   readonly recommendation: string;
@@ -34,12 +34,18 @@ export async function readiness(
   const text = await ask(options, "/readiness");
   const answer: ReadinessAnswer = JSON.parse(text);
   console.log(options.format === "json" ? text : readinessText(answer));
-  const code = EXIT_CODES[answer.state];
-  if (code === undefined) throw new Error(`Unknown verdict "${answer.state}"`);
+  return verdictCode(answer.state);
+}
+
+/** @throws {Error} for a state that this program does not know. */
+export function verdictCode(state: string): number {
+  const code = EXIT_CODES[state];
+  if (code === undefined) throw new Error(`Unknown verdict "${state}"`);
   return code;
 }
 
-function readinessText(answer: ReadinessAnswer): string {
+/** The verdict, and a line for each gate of each mirror. */
+export function readinessText(answer: ReadinessAnswer): string {
   const head = [
     `${answer.state}: ${answer.recommendation} (confidence ${answer.score} of 100)`,
     ...answer.reasons.map((reason) => `note: ${reason}`),

@@ -42,6 +42,7 @@ export type {
   Example,
   HistogramHandle,
   HistogramSnapshot,
+  LabelSet,
   LatencyComparison,
   MaximumHandle,
   MetricSnapshot,

@@ -156,9 +156,9 @@ export class FencedPlugin {
     if (derive === undefined) return spec;
     return {
       ...spec,
-      derive: (get, label) => {
+      derive: (get, label, set) => {
         try {
-          return derive(get, label);
+          return derive(get, label, set);
         } catch (error) {
           this.#failed(`derive ${spec.name}`, error);
           return NaN;

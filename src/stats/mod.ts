@@ -16,7 +16,7 @@ export type {
   SeriesSnapshot,
   StatsSnapshot,
 } from "./snapshot.ts";
-export type { MetricSpec, Scope } from "./spec.ts";
+export type { LabelSet, MetricSpec, Scope } from "./spec.ts";
 export { HistogramHandle } from "./histogram.ts";
 export { MaximumHandle } from "./maximum.ts";
 export { Stripe } from "./stripe.ts";

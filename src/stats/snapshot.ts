@@ -7,7 +7,12 @@ import {
   STRIPE_EPOCHS,
   WINDOW_EPOCH,
 } from "./layout.ts";
-import { cellsPerValue, type MetricSpec, MIRROR_LABELS } from "./spec.ts";
+import {
+  cellsPerValue,
+  type LabelSet,
+  type MetricSpec,
+  MIRROR_LABELS,
+} from "./spec.ts";
 
 /** A histogram's cells, merged. */
 export interface HistogramSnapshot {
@@ -94,8 +99,10 @@ export class SnapshotReader {
     const metrics = this.#specs.map((spec): MetricSnapshot => ({
       spec,
       series: scopes[spec.scope].flatMap((series) =>
-        (spec.label?.values ?? [undefined]).map((label, position) =>
-          seriesSnapshot(spec, series, label, position, lookUp)
+        (spec.sets ?? [undefined]).flatMap((set) =>
+          (spec.label?.values ?? [undefined]).map((label, position) =>
+            seriesSnapshot(spec, series, label, position, lookUp, set)
+          )
         )
       ),
     }));
@@ -170,14 +177,16 @@ function seriesSnapshot(
   label: string | undefined,
   position: number,
   lookUp: LookUp,
+  set?: LabelSet,
 ): SeriesSnapshot {
+  const own = { ...series.labels, ...set };
   const labels = spec.label === undefined || label === undefined
-    ? series.labels
-    : { ...series.labels, [spec.label.name]: label };
+    ? own
+    : { ...own, [spec.label.name]: label };
   if (spec.derive !== undefined) {
     const get = (name: string, value?: string) =>
       lookUp.sum(series, name, value);
-    return { labels, value: spec.derive(get, label) };
+    return { labels, value: spec.derive(get, label, set) };
   }
   const cells = lookUp.cells(series, spec, position);
   if (spec.type !== "histogram") return { labels, value: cells[0] ?? 0 };

@@ -32,12 +32,22 @@ export interface MetricSpec {
    * the same series; it has no cell.
    *
    * @param get the value of another metric: of one label value, or the sum over all.
+   * @param set the label set of {@linkcode MetricSpec.sets} that is asked for.
    */
   readonly derive?: (
     get: (name: string, labelValue?: string) => number,
     labelValue: string | undefined,
+    set?: LabelSet,
   ) => number;
+  /**
+   * Derived metrics of the process only: one series for each of these label
+   * sets, say for each configured mirror, whether it has traffic or not.
+   */
+  readonly sets?: readonly LabelSet[];
 }
+
+/** Label names and their values. */
+export type LabelSet = Readonly<Record<string, string>>;
 
 const NAME = /^[a-z][a-z0-9_]*$/;
 /** `le` is the label of a histogram's buckets. */
@@ -46,7 +56,7 @@ const RESERVED_LABELS: readonly string[] = [...MIRROR_LABELS, "le"];
 /** @throws {TypeError} naming what is wrong with `spec`. */
 export function checkSpec(spec: MetricSpec): void {
   const problem = nameProblem(spec) ?? labelProblem(spec.label) ??
-    valueProblem(spec);
+    setsProblem(spec) ?? valueProblem(spec);
   if (problem !== undefined) {
     throw new TypeError(`Metric "${spec.name}" ${problem}`);
   }
@@ -74,6 +84,18 @@ function labelProblem(label: MetricSpec["label"]): Problem {
   if (label.values.length === 0) return "has a label without values";
   const twice = label.values.find((v, i) => label.values.indexOf(v) !== i);
   if (twice !== undefined) return `has the label value "${twice}" twice`;
+}
+
+function setsProblem({ sets, scope, label, derive }: MetricSpec): Problem {
+  if (sets === undefined) return undefined;
+  if (scope !== "process" || derive === undefined) {
+    return "has label sets and is not a derived metric of the process";
+  }
+  const names = sets.flatMap((set) => Object.keys(set));
+  const wrong = names.find((name) =>
+    !NAME.test(name) || name === "le" || name === label?.name
+  );
+  if (wrong !== undefined) return `has the ill-named label "${wrong}"`;
 }
 
 function valueProblem(spec: MetricSpec): Problem {

@@ -36,6 +36,18 @@ Deno.test("Registry.declare: what is wrong with a metric is named", async (t) =>
       { name: "a_total", type: "counter", aggregate: "max" },
       /has an aggregate and is not a gauge/,
     ],
+    [
+      { sets: [{ database: "a" }] },
+      /has label sets and is not a derived metric of the process/,
+    ],
+    [
+      { sets: [{ database: "a" }], derive: () => 0, scope: "mirror" },
+      /has label sets and is not a derived metric of the process/,
+    ],
+    [
+      { sets: [{ "a-b": "c" }], derive: () => 0 },
+      /has the ill-named label "a-b"/,
+    ],
     [{ windowed: true }, /is windowed and not a gauge/],
     [
       { windowed: true, aggregate: "max", derive: () => 0 },
@@ -221,4 +233,20 @@ Deno.test("Registry.snapshot: what one worker counts in a row is never ahead of 
     Atomics.store(stop, 0, 1);
     worker.terminate();
   }
+});
+
+Deno.test("Registry.snapshot: a derived metric has a series for each of its label sets", () => {
+  const { registry } = frozen([{
+    ...GAUGE,
+    sets: [{ mirror: "a" }, { mirror: "b" }],
+    label: { name: "side", values: ["left", "right"] },
+    derive: (_get, side, set) =>
+      (set?.mirror === "a" ? 10 : 20) + (side === "left" ? 1 : 2),
+  }]);
+  assert.deepEqual(registry.snapshot().get("depth")?.series, [
+    { labels: { mirror: "a", side: "left" }, value: 11 },
+    { labels: { mirror: "a", side: "right" }, value: 12 },
+    { labels: { mirror: "b", side: "left" }, value: 21 },
+    { labels: { mirror: "b", side: "right" }, value: 22 },
+  ]);
 });

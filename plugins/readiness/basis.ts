@@ -1,0 +1,80 @@
+import type { MetricSpec, PluginContext } from "../../src/plugin/api.ts";
+import type { ReadinessDocument } from "./report.ts";
+import { GATES } from "./score.ts";
+import { LIMIT_KEYS, limitOf, type Thresholds } from "./thresholds.ts";
+
+/** Values of `mirror_compare`. */
+export const COMPARE_MODES = ["rows", "shape", "off"] as const;
+
+/**
+ * What a verdict rests on besides the ledger, as metrics: with them Prometheus
+ * knows all that this process knows, so that several proxies can be judged as
+ * one (`fleet.ts`).
+ *
+ * @param last the last document, at most a second old.
+ */
+export function basisMetrics(
+  context: PluginContext,
+  thresholds: Thresholds,
+  last: () => ReadinessDocument | undefined,
+): MetricSpec[] {
+  const { mirrors, general } = context;
+  const latency = (set: Readonly<Record<string, string>> | undefined) =>
+    last()?.mirrors.find(({ database, mirror }) =>
+      database === set?.database && mirror === set?.mirror
+    )?.verdict.gates.find(({ gate }) => gate === "latency_regressions");
+  return [
+    {
+      name: "mirror_readiness_observed_seconds",
+      help:
+        "How long traffic was observed, earlier runs in the history included",
+      type: "gauge",
+      scope: "process",
+      derive: () => (last()?.evidence.observedHours ?? 0) * 3_600,
+    },
+    {
+      name: "mirror_readiness_statements",
+      help:
+        "Statement shapes whose latency was judged, and those slower on the mirror beyond chance",
+      type: "gauge",
+      scope: "process",
+      sets: mirrors.map(({ database, mirror }) => ({ database, mirror })),
+      label: { name: "latency", values: ["tested", "slower"] },
+      derive: (_get, which, set) =>
+        (which === "tested" ? latency(set)?.samples : latency(set)?.observed) ??
+          0,
+    },
+    {
+      name: "mirror_readiness_gate_limit",
+      help: "What is allowed, or needed, at each gate",
+      type: "gauge",
+      scope: "process",
+      label: { name: "gate", values: GATES },
+      derive: (_get, name) =>
+        last()?.verdict.gates.find(({ gate }) => gate === name)?.limit ?? NaN,
+    },
+    {
+      name: "mirror_readiness_limit",
+      help: "Configured limits and weights that the verdict is judged by",
+      type: "gauge",
+      scope: "process",
+      label: { name: "limit", values: LIMIT_KEYS },
+      derive: (_get, key) => limitOf(thresholds, key ?? ""),
+    },
+    {
+      name: "mirror_compare_mode",
+      help: "1 for the configured way of comparing, 0 for the others",
+      type: "gauge",
+      scope: "process",
+      label: { name: "mode", values: COMPARE_MODES },
+      derive: (_get, mode) => general.mirror_compare === mode ? 1 : 0,
+    },
+    {
+      name: "mirror_metrics_enabled",
+      help: "1 if the ledger is counted, 0 if mirror_metrics_enabled is false",
+      type: "gauge",
+      scope: "process",
+      derive: () => general.mirror_metrics_enabled === false ? 0 : 1,
+    },
+  ];
+}

@@ -1,0 +1,125 @@
+import { type Evidence, gather } from "./evidence.ts";
+import { type Sample, snapshotOf } from "./samples.ts";
+import { type Thresholds, thresholdsFrom } from "./thresholds.ts";
+
+/** A source database and its mirror. */
+export interface Pair {
+  readonly database: string;
+  readonly mirror: string;
+}
+
+/** One proxy of a fleet, by the samples that Prometheus has of it. */
+export class Proxy {
+  readonly instance: string;
+  readonly samples: readonly Sample[];
+  readonly #snapshot: ReturnType<typeof snapshotOf>;
+  readonly #namespace: string;
+
+  constructor(
+    instance: string,
+    samples: readonly Sample[],
+    namespace: string,
+  ) {
+    this.instance = instance;
+    this.samples = samples;
+    this.#namespace = namespace;
+    this.#snapshot = snapshotOf(samples, namespace);
+  }
+
+  get state(): "up" | "down" | "no metrics" {
+    const up = this.samples.find(({ labels }) => labels.__name__ === "up");
+    if (up?.value !== 1) return "down";
+    return this.#value("mirror_readiness_observed_seconds") === undefined
+      ? "no metrics"
+      : "up";
+  }
+
+  /** Why its evidence is missing. */
+  get complaint(): string | undefined {
+    if (this.state === "down") return `${this.instance} is down`;
+    if (this.state === "no metrics") {
+      return `${this.instance} has no metrics of this program`;
+    }
+    return this.pairs.length === 0
+      ? `${this.instance} mirrors nothing`
+      : undefined;
+  }
+
+  get version(): string | null {
+    return this.#series("build_info")[0]?.labels.version ?? null;
+  }
+
+  get limits(): Thresholds | undefined {
+    return thresholdsFrom(
+      new Map(
+        this.#series("mirror_readiness_limit")
+          .map(({ labels, value }) => [labels.limit ?? "", value]),
+      ),
+    );
+  }
+
+  get observedHours(): number {
+    return (this.#value("mirror_readiness_observed_seconds") ?? 0) / 3_600;
+  }
+
+  get metricsEnabled(): boolean {
+    return this.#value("mirror_metrics_enabled") === 1;
+  }
+
+  get compareMode(): string {
+    return this.#series("mirror_compare_mode")
+      .find(({ value }) => value === 1)?.labels.mode ?? "unknown";
+  }
+
+  /** Configured pairs, with traffic or without. */
+  get pairs(): Pair[] {
+    return this.#series("mirror_readiness_statements")
+      .filter(({ labels }) => labels.latency === "tested")
+      .map(({ labels: { database = "", mirror = "" } }) => ({
+        database,
+        mirror,
+      }));
+  }
+
+  get evidence(): Evidence {
+    return gatherFrom([this], this.#namespace);
+  }
+
+  mirrors({ database, mirror }: Pair): boolean {
+    return this.pairs.some((pair) =>
+      pair.database === database && pair.mirror === mirror
+    );
+  }
+
+  latency(which: "tested" | "slower", of?: Pair): number {
+    return this.#series("mirror_readiness_statements").filter(({ labels }) =>
+      labels.latency === which && (of === undefined ||
+        (labels.database === of.database && labels.mirror === of.mirror))
+    ).reduce((total, { value }) => total + value, 0);
+  }
+
+  #series(name: string) {
+    return this.#snapshot.get(name)?.series ?? [];
+  }
+
+  #value(name: string): number | undefined {
+    return this.#series(name)[0]?.value;
+  }
+}
+
+/** The evidence of these proxies together. */
+export function gatherFrom(
+  proxies: readonly Proxy[],
+  namespace: string,
+  of?: Pair,
+): Evidence {
+  const samples = proxies.flatMap((proxy) => proxy.samples);
+  const modes = proxies.map(({ compareMode }) => compareMode);
+  const hours = proxies.map(({ observedHours }) => observedHours);
+  return gather(snapshotOf(samples, namespace), {
+    statements: [],
+    observedHours: hours.length === 0 ? 0 : Math.min(...hours),
+    metricsEnabled: proxies.every(({ metricsEnabled }) => metricsEnabled),
+    compareMode: modes.find((mode) => mode !== "rows") ?? modes[0] ?? "unknown",
+  }, of);
+}
