@@ -38,6 +38,14 @@ export const mirrorStats: Plugin<MirrorStatsConfig> = {
 
   create(_config, context: PluginContext): PluginInstance {
     for (const spec of METRICS) context.stats.declare(spec);
+    context.stats.declare({
+      name: "mirror_queue_limit_bytes",
+      help:
+        "Bound of mirror_queue_bytes: from there on transactions are dropped",
+      type: "gauge",
+      scope: "process",
+      derive: () => Number(context.general.mirror_queue_bytes ?? 0),
+    });
     const window = new Window(context);
     const resetMs = Number(context.general.mirror_metrics_reset_interval) * 1e3;
     return {

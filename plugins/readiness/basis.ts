@@ -1,10 +1,23 @@
-import type { MetricSpec, PluginContext } from "../../src/plugin/api.ts";
+import type {
+  MetricSpec,
+  PluginContext,
+  StatsSnapshot,
+} from "../../src/plugin/api.ts";
 import type { ReadinessDocument } from "./report.ts";
-import { GATES } from "./score.ts";
+import { assess, GATES } from "./score.ts";
+import { gather, type Surroundings } from "./evidence.ts";
 import { LIMIT_KEYS, limitOf, type Thresholds } from "./thresholds.ts";
 
 /** Values of `mirror_compare`. */
 export const COMPARE_MODES = ["rows", "shape", "off"] as const;
+
+const NOTHING: StatsSnapshot = { at: 0, metrics: [], get: () => undefined };
+const NOWHERE: Surroundings = {
+  statements: [],
+  observedHours: 0,
+  metricsEnabled: true,
+  compareMode: "rows",
+};
 
 /**
  * What a verdict rests on besides the ledger, as metrics: with them Prometheus
@@ -19,6 +32,8 @@ export function basisMetrics(
   last: () => ReadinessDocument | undefined,
 ): MetricSpec[] {
   const { mirrors, general } = context;
+  // Limits are there before there is anything to judge.
+  const { gates } = assess(gather(NOTHING, NOWHERE), thresholds);
   const latency = (set: Readonly<Record<string, string>> | undefined) =>
     last()?.mirrors.find(({ database, mirror }) =>
       database === set?.database && mirror === set?.mirror
@@ -51,7 +66,7 @@ export function basisMetrics(
       scope: "process",
       label: { name: "gate", values: GATES },
       derive: (_get, name) =>
-        last()?.verdict.gates.find(({ gate }) => gate === name)?.limit ?? NaN,
+        gates.find(({ gate }) => gate === name)?.limit ?? 0,
     },
     {
       name: "mirror_readiness_limit",

@@ -89,9 +89,8 @@ export async function judgeFleet(
       `Prometheus scrapes no job "${options.job}"; --job names another one`,
     );
   }
-  const proxies = [...byInstance].map(([instance, own]) =>
-    new Proxy(instance, own, namespace)
-  );
+  const proxies = [...byInstance].sort(([a], [b]) => a < b ? -1 : 1)
+    .map(([instance, own]) => new Proxy(instance, own, namespace));
   const judged = proxies.filter(({ state }) => state === "up");
   const limits = judged.map(({ limits }) => limits);
   const reasons = [
