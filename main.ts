@@ -5,7 +5,9 @@
  */
 
 import { history } from "./plugins/history/mod.ts";
+import { log } from "./plugins/log/mod.ts";
 import { mirrorStats } from "./plugins/mirror_stats/mod.ts";
+import { otlp } from "./plugins/otlp/mod.ts";
 import { prometheus } from "./plugins/prometheus/mod.ts";
 import { judgeFleet, readiness } from "./plugins/readiness/mod.ts";
 import { main } from "./src/cli/mod.ts";
@@ -16,5 +18,7 @@ if (import.meta.main) {
     history,
     readiness,
     prometheus,
+    otlp,
+    log,
   ], judgeFleet);
 }

@@ -9,6 +9,8 @@ export interface ModuleImport {
   readonly path: string | undefined;
   /** True if nothing of it is left after transpiling. */
   readonly typeOnly: boolean;
+  /** True for `import()`: it is loaded when the call is made. */
+  readonly dynamic: boolean;
 }
 
 /** A TypeScript file of the tree. */
@@ -31,6 +33,7 @@ interface InfoDependency {
   readonly specifier: string;
   readonly code?: { readonly specifier?: string };
   readonly type?: { readonly specifier?: string };
+  readonly isDynamic?: boolean;
 }
 
 /**
@@ -60,6 +63,7 @@ export async function readModules(
       specifier: dependency.specifier,
       path: pathInTree(root, dependency),
       typeOnly: dependency.code === undefined,
+      dynamic: dependency.isDynamic === true,
     }));
     return { path, imports };
   });

@@ -45,7 +45,6 @@ export const readiness: Plugin<ReadinessConfig> = {
 
   create(config, context): PluginInstance {
     const alerts = new Alerts(context);
-    let last: State | undefined;
     const { declare } = context.stats;
     const thresholds = { ...config, ...generalLimits(context) };
     const judge = new ReadinessJudge(context, thresholds);
@@ -80,15 +79,7 @@ export const readiness: Plugin<ReadinessConfig> = {
     for (const spec of [...bases, ...alerts.metrics]) declare(spec);
     return {
       onSample() {
-        const { verdict } = judge.document();
-        if (last !== undefined && last !== verdict.state) {
-          context.log.info("Verdict changed", {
-            from: last,
-            to: verdict.state,
-            score: verdict.score,
-          });
-        }
-        last = verdict.state;
+        judge.document(); // Renews the verdict that the registry shows.
         alerts.look(judge.evidence());
       },
       commands: readinessCommands(() => judge.document()),

@@ -1,5 +1,11 @@
 import assert from "node:assert/strict";
+import { history } from "../../plugins/history/mod.ts";
+import { log } from "../../plugins/log/mod.ts";
+import { otlp } from "../../plugins/otlp/mod.ts";
+import { prometheus } from "../../plugins/prometheus/mod.ts";
+import { readiness } from "../../plugins/readiness/mod.ts";
 import { parseConfig, TABLES } from "../../src/config/mod.ts";
+import type { Plugin } from "../../src/plugin/api.ts";
 
 const TEXT = Deno.readTextFileSync(
   new URL("../../example.pgdog.toml", import.meta.url),
@@ -30,6 +36,38 @@ Deno.test("example.pgdog.toml: has every key with its default and a line on it",
         `[${table}] ${key}`,
       );
     }
+  }
+});
+
+Deno.test("example.pgdog.toml: has every key of the plugins with its default and a line on it", () => {
+  /** Keys that have no default. */
+  const without: Readonly<Record<string, readonly string[]>> = {
+    history: ["url"],
+    otlp: ["endpoint"],
+  };
+  const asked = [prometheus, otlp, log, history, readiness] as Plugin[];
+  for (const plugin of asked) {
+    const section = sectionOf(`plugins.${plugin.id}`);
+    const lines = [...section.matchAll(/^# .+\n# (\w+ = .+)$/gm)]
+      .map(([, line]) => line);
+    const toml = `${TEXT}\n[plugins.${plugin.id}]\n${lines.join("\n")}`;
+    const table = parseConfig(toml, "example.pgdog.toml", {}).config
+      .plugins[plugin.id] ?? {};
+    const keys = Object.keys(table);
+    assert.ok(keys.length > 0, plugin.id);
+    const required = plugin.id === "otlp" ? { endpoint: table.endpoint } : {};
+    const standard = Object.entries(
+      plugin.parseConfig(required) as Record<string, unknown>,
+    ).filter(([key]) => !/^weight_/.test(key));
+    for (const [key, value] of standard) {
+      assert.deepEqual(table[key], value, `[plugins.${plugin.id}] ${key}`);
+    }
+    assert.deepEqual(
+      keys.filter((key) => !standard.some(([known]) => known === key)),
+      (without[plugin.id] ?? []).filter((key) => !(key in required)),
+      "keys of no plugin",
+    );
+    assert.ok(plugin.parseConfig(table));
   }
 });
 

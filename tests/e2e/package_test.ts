@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { basename, join } from "node:path";
 import postgres from "postgres";
 import { packageProgram } from "../../tools/package.ts";
+import { Collector } from "../plugins/otlp/collector.ts";
 import { type Cluster, startCluster } from "../support/cluster.ts";
 import { freePort } from "../support/proxy.ts";
 import { waitFor } from "../support/wait.ts";
@@ -61,7 +62,7 @@ class Machine implements AsyncDisposable {
   }
 
   /** `run` with a configuration; returns when it accepts connections. */
-  async run(primary: Cluster): Promise<Deno.ChildProcess> {
+  async run(primary: Cluster, collector: string): Promise<Deno.ChildProcess> {
     await this.#write("answer.ts", PLUGIN);
     await this.#write("answer_probe.ts", PROBE);
     await this.#write(
@@ -87,6 +88,10 @@ source_db = "postgres"
 destination_db = "mirror"
 [[plugin]]
 path = "./answer.ts"
+[plugins.otlp]
+endpoint = "${collector}"
+interval_ms = 200
+timeout_ms = 200
 `,
     );
     const child = this.shell("exec ./pgdog-mirror run --config pgdog.toml")
@@ -169,7 +174,8 @@ Deno.test({
 
     await t.step("it serves traffic, with a plugin by path", async () => {
       await using primary = await startCluster({ version: "15" });
-      const child = await machine.run(primary);
+      await using collector = new Collector();
+      const child = await machine.run(primary, collector.endpoint);
       assert.equal(
         basename(await Deno.readLink(`/proc/${child.pid}/exe`)),
         "pgdog-mirror",
@@ -191,6 +197,12 @@ Deno.test({
         return /^pgdog_answer_total\{.*\} 42$/m.test(metrics) &&
           /^pgdog_mirror_requests_mirrored_total\{.*\} 1$/m.test(metrics);
       }, 10_000);
+      // Its packages are loaded by a dynamic import, and are in the file, too.
+      await waitFor(
+        "an export",
+        () => collector.last.has("pgdog_answer_total"),
+        10_000,
+      );
       child.kill("SIGTERM");
       const { code } = await child.status;
       assert.equal(code, 0, machine.stderr);

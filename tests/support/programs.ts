@@ -31,3 +31,20 @@ export async function runProgram(
   }
   return decoder.decode(stdout) + decoder.decode(stderr);
 }
+
+/** Debian's, which has Debian's modules; another may come before it in PATH. */
+export const PYTHON = "/usr/bin/python3";
+
+/** Whether Debian's Python has a module, under the same rule as {@linkcode hasProgram}. */
+export async function hasPythonModule(name: string): Promise<boolean> {
+  if (!hasProgram("python3")) return false;
+  const { success } = await new Deno.Command(PYTHON, {
+    args: ["-c", `import ${name}`],
+  }).output();
+  if (!success && Deno.env.get("CI") !== undefined) {
+    throw new Error(
+      `Python's "${name}" is not installed, and nothing is skipped in CI`,
+    );
+  }
+  return success;
+}

@@ -3,7 +3,9 @@ import { parseConfig } from "../../src/config/mod.ts";
 import type { Logger } from "../../src/plugin/mod.ts";
 import { startSupervisor, type Supervisor } from "../../src/supervisor.ts";
 import { history } from "../../plugins/history/mod.ts";
+import { log } from "../../plugins/log/mod.ts";
 import { mirrorStats } from "../../plugins/mirror_stats/mod.ts";
+import { otlp } from "../../plugins/otlp/mod.ts";
 import { prometheus } from "../../plugins/prometheus/mod.ts";
 import { readiness } from "../../plugins/readiness/mod.ts";
 import type { Cluster } from "./cluster.ts";
@@ -91,7 +93,7 @@ ${options.more ?? ""}`;
     const { config } = parseConfig(toml, "test.toml", {});
     const supervisor = await startSupervisor({
       config,
-      plugins: [mirrorStats, history, readiness, prometheus],
+      plugins: [mirrorStats, history, readiness, prometheus, otlp, log],
       logger: (category) => memoryLogger(category, logs),
       onShutdownRequest() {},
     });

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { mirrorStats } from "../../plugins/mirror_stats/mod.ts";
-import { prometheus } from "../../plugins/prometheus/mod.ts";
-import type { Plugin } from "../../src/plugin/api.ts";
-import { plugin } from "../plugin/fixture.ts";
-import { ANN, type Counted, counted, replay } from "./fixture.ts";
+import { mirrorStats } from "../../../plugins/mirror_stats/mod.ts";
+import { prometheus } from "../../../plugins/prometheus/mod.ts";
+import type { Plugin } from "../../../src/plugin/api.ts";
+import { plugin } from "../../plugin/fixture.ts";
+import { ANN, type Counted, counted, replay } from "../fixture.ts";
 
 const GENERAL = { openmetrics_namespace: "pgdog_" };
 
@@ -80,7 +80,7 @@ Deno.test("prometheus: a histogram is cumulative, with +Inf, sum and count", asy
   const bucket = (le: string) =>
     all.get(`${name}_bucket{le="${le}",${labels}}`);
   assert.deepEqual(
-    ["0.00025", "0.001", "0.005", "60", "+Inf"].map(bucket),
+    ["0.00025", "0.001", "0.005", "60.0", "+Inf"].map(bucket),
     [2, 2, 3, 3, 4],
   );
   assert.equal(all.get(`${name}_sum{${labels}}`), 100.0033);
@@ -205,10 +205,14 @@ Deno.test("prometheus: scrapes at once do not disturb each other", async () => {
   assert.equal(new Set(texts).size, 1);
 });
 
-Deno.test("prometheus: has no settings, and says so of each", () => {
-  assert.deepEqual(prometheus.parseConfig(undefined), {});
+Deno.test("prometheus: an unknown key and a number out of range are named", () => {
+  assert.deepEqual(prometheus.parseConfig(undefined), { top_statements: 0 });
   assert.throws(
     () => prometheus.parseConfig({ port: 1 }),
-    /\[plugins\.prometheus\] has no key "port"/,
+    /\[plugins\.prometheus\].*"port"/,
+  );
+  assert.throws(
+    () => prometheus.parseConfig({ top_statements: -1 }),
+    /\[plugins\.prometheus\] top_statements /,
   );
 });
