@@ -15,6 +15,8 @@ export function literalFreeKey(
   let a = 0x811c9dc5;
   let b = 0x2545f491;
   let previous = 0;
+  /** Within an identifier or keyword: digits there are no literal. */
+  let inWord = false;
   for (let at = from; at < to;) {
     const byte = bytes[at] as number;
     const kind = CLASSES[byte] as number;
@@ -27,10 +29,10 @@ export function literalFreeKey(
       // E'…' escapes with a backslash; the letter before the quote tells.
       at = skipQuoted(bytes, at, to, (previous | 0x20) === 0x65);
       token = 0x27;
-    } else if (kind === DIGIT && CLASSES[previous] !== WORD) {
+    } else if (kind === DIGIT && !inWord) {
       at = skipNumber(bytes, at, to);
       token = 0x30;
-    } else if (kind === DOLLAR && CLASSES[previous] !== WORD) {
+    } else if (kind === DOLLAR && !inWord) {
       const end = skipDollarQuoted(bytes, at, to);
       if (end > at) {
         at = end;
@@ -38,6 +40,7 @@ export function literalFreeKey(
       } else at++;
     } else at++;
     previous = byte;
+    inWord = kind === WORD || (inWord && (kind === DIGIT || kind === DOLLAR));
     a = Math.imul(a ^ token, 0x01000193);
     b = Math.imul(b + token, 0x85ebca6b) ^ (b >>> 15);
   }

@@ -30,6 +30,8 @@ Deno.test("literalFreeKey: literals count the same, all else tells", () => {
   }
   const different = [
     ["select a1", "select a2"],
+    ["select a from t10", "select a from t11"],
+    ["select a from t1_20", "select a from t1_21"],
     ["select 1", "select 'a'"],
     ["select a from t", "select a from u"],
     ["select 'a', b", "select 'a, b'"],
