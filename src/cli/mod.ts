@@ -31,6 +31,16 @@ const URL_OPTION = [
   "the proxy's HTTP address; default: from the configuration",
 ] as const;
 
+/** What `check` takes. */
+interface CheckFlags {
+  readonly config: string;
+  readonly connect: boolean;
+  readonly force: boolean;
+  readonly format: "text" | "json";
+  readonly user?: string;
+  readonly passwordFile?: string;
+}
+
 /** What `readiness` and `report` have in common. */
 interface AskFlags {
   readonly config: string;
@@ -76,8 +86,26 @@ export async function main(
   program.command("check")
     .description("check a configuration and say every problem with its line")
     .option(...CONFIG_OPTION)
-    .action(async ({ config }: { config: string }) => {
-      code = await check({ configPath: config, plugins });
+    .option(
+      "--connect",
+      "log in to primary and mirror and compare them: exit 0 alike, 1 warnings, 2 errors",
+      false,
+    )
+    .option("--user <name>", "user for source databases, with --connect")
+    .option("--password-file <file>", "its password, with --connect")
+    .option("--force", "compare even a mirror that is the primary", false)
+    .addOption(
+      new Option("--format <format>").choices(["text", "json"])
+        .default("text"),
+    )
+    .action(async ({ config, connect, ...options }: CheckFlags) => {
+      if (!connect) {
+        code = await check({ configPath: config, plugins });
+        return;
+      }
+      // Loaded here: a proxy that runs has no use for it.
+      const { doctor } = await import("./doctor/mod.ts");
+      code = await doctor({ configPath: config, ...options });
     });
   program.command("readiness")
     .description(

@@ -1,0 +1,227 @@
+/**
+ * `check --connect`: logs in to each source database and its mirror, and
+ * compares what a person compares on the eve of a migration.
+ *
+ * @module
+ */
+
+import {
+  type Config,
+  ConfigError,
+  type Database,
+  formatProblem,
+  loadConfig,
+} from "../../config/mod.ts";
+import { EXIT_ERRORS, EXIT_USAGE, EXIT_WARNINGS } from "../exit_codes.ts";
+import { ServerError } from "./answer.ts";
+import { compareSnapshots } from "./compare.ts";
+import { CatalogConnection, type ConnectionOptions } from "./connection.ts";
+import {
+  type Credentials,
+  type CredentialSources,
+  readPasswordFile,
+  SOURCE_HINT,
+  sourceCredentials,
+} from "./credentials.ts";
+import type { Finding } from "./finding.ts";
+import {
+  type PairReport,
+  reportJson,
+  reportText,
+  type Side,
+  totalCounts,
+} from "./output.ts";
+import { rowOf, type Snapshot } from "./snapshot.ts";
+import { STATEMENT_TIMEOUT_MS, takeSnapshot } from "./take_snapshot.ts";
+
+export interface DoctorOptions {
+  readonly configPath: string;
+  readonly format: "text" | "json";
+  /** Compares even if the mirror is the primary itself. */
+  readonly force: boolean;
+  /** For source databases. */
+  readonly user?: string;
+  readonly passwordFile?: string;
+}
+
+/**
+ * Prints what was found.
+ *
+ * @returns 0: nothing above a note; 1: warnings; 2: errors, a server that could not be asked, or a wrong configuration.
+ */
+export async function doctor(options: DoctorOptions): Promise<number> {
+  const { configPath: path, passwordFile } = options;
+  const env = Deno.env.toObject();
+  let config: Config;
+  try {
+    const loaded = await loadConfig({ path, env });
+    config = loaded.config;
+    for (const warning of loaded.warnings) {
+      console.error(`warning: ${formatProblem(warning)}`);
+    }
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    for (const problem of error.problems) console.error(formatProblem(problem));
+    return EXIT_USAGE;
+  }
+  const sources: CredentialSources = {
+    env,
+    ...(options.user === undefined ? {} : { user: options.user }),
+    ...(passwordFile === undefined
+      ? {}
+      : { password: await readPasswordFile(passwordFile) }),
+  };
+  const pairs = [];
+  for (const entry of config.mirroring) {
+    pairs.push(await examine(config, entry, sources, options.force));
+  }
+  console.log(
+    options.format === "json" ? reportJson(pairs) : reportText(pairs),
+  );
+  const { error, warning } = totalCounts(pairs);
+  return error > 0 ? EXIT_ERRORS : warning > 0 ? EXIT_WARNINGS : 0;
+}
+
+/** A side that was asked, or why not. */
+interface Asked {
+  readonly connection?: CatalogConnection;
+  readonly finding?: Finding;
+}
+
+async function examine(
+  config: Config,
+  { source_db, destination_db, level }: Config["mirroring"][number],
+  sources: CredentialSources,
+  force: boolean,
+): Promise<PairReport> {
+  const source = databaseNamed(config, source_db);
+  const destination = databaseNamed(config, destination_db);
+  const login = sourceCredentials(source, sources);
+  // The configuration was checked: a destination has a user.
+  const mirrorLogin = {
+    user: destination.user ?? "",
+    password: destination.password,
+  };
+  // Both are open at once: who restarted in between is no other server.
+  const [primary, mirror] = await Promise.all([
+    connectSource(connectionOptions(config, source), login),
+    connect("mirror", {
+      ...connectionOptions(config, destination),
+      ...mirrorLogin,
+    }),
+  ]);
+  try {
+    // The primary first: then a sequence that is behind on the mirror really is.
+    const before = await snapshotOf("primary", primary, login?.user ?? "");
+    const after = await snapshotOf("mirror", mirror, mirrorLogin.user);
+    const compared = after.snapshot === undefined
+      ? []
+      : compareSnapshots(before.snapshot, after.snapshot, { level, force });
+    return {
+      primary: sideOf(source, before.snapshot),
+      mirror: sideOf(destination, after.snapshot),
+      findings: [...before.findings, ...after.findings, ...compared],
+    };
+  } finally {
+    primary.connection?.close();
+    mirror.connection?.close();
+  }
+}
+
+function connectSource(
+  options: Omit<ConnectionOptions, keyof Credentials>,
+  login: Credentials | undefined,
+): Promise<Asked> {
+  if (login !== undefined) return connect("primary", { ...options, ...login });
+  return Promise.resolve({
+    finding: problem(
+      "primary",
+      "credentials",
+      "no user is known to log in with",
+      SOURCE_HINT,
+    ),
+  });
+}
+
+async function connect(
+  side: "primary" | "mirror",
+  options: ConnectionOptions,
+): Promise<Asked> {
+  try {
+    return { connection: await CatalogConnection.open(options) };
+  } catch (error) {
+    if (!(error instanceof ServerError)) throw error;
+    const rule = error.credentials ? "credentials" : "connect";
+    const advice = !error.credentials
+      ? "Check host, port and database_name, and that the server listens"
+      : side === "primary"
+      ? SOURCE_HINT
+      : "Check user and password of the destination in [[databases]]";
+    return { finding: problem(side, rule, error.message, advice) };
+  }
+}
+
+async function snapshotOf(
+  side: "primary" | "mirror",
+  { connection, finding }: Asked,
+  user: string,
+): Promise<{ snapshot?: Snapshot; findings: readonly Finding[] }> {
+  if (connection === undefined) {
+    return { findings: finding === undefined ? [] : [finding] };
+  }
+  try {
+    return { snapshot: await takeSnapshot(connection, user), findings: [] };
+  } catch (error) {
+    if (!(error instanceof ServerError)) throw error;
+    const advice = "Ask again; nothing was compared with this server";
+    return { findings: [problem(side, "connect", error.message, advice)] };
+  }
+}
+
+function problem(
+  side: "primary" | "mirror",
+  rule: "connect" | "credentials",
+  reason: string,
+  advice: string,
+): Finding {
+  return {
+    severity: "error",
+    group: "connection",
+    rule,
+    object: side,
+    what: side === "primary"
+      ? "could not be asked, so only the mirror's own catalogs were looked at"
+      : "could not be asked, so nothing was compared",
+    [side]: reason,
+    advice,
+  };
+}
+
+function databaseNamed(config: Config, name: string): Database {
+  // Cross-checked when the configuration was loaded.
+  return config.databases.find((database) =>
+    database.name === name
+  ) as Database;
+}
+
+function connectionOptions(config: Config, database: Database) {
+  const { connect_timeout, mirror_cleartext_password_allowed } = config.general;
+  return {
+    host: database.host,
+    port: database.port,
+    database: database.database_name ?? database.name,
+    cleartextAllowed: mirror_cleartext_password_allowed,
+    connectTimeoutMs: connect_timeout,
+    queryTimeoutMs: STATEMENT_TIMEOUT_MS + connect_timeout,
+  };
+}
+
+function sideOf(database: Database, snapshot: Snapshot | undefined): Side {
+  const { name, host, port, database_name = name } = database;
+  const version = snapshot && rowOf(snapshot, "server").version;
+  return {
+    name,
+    address: `${host}:${port}/${database_name}`,
+    version: version ?? undefined,
+  };
+}
