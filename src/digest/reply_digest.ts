@@ -144,11 +144,23 @@ export class ReplyDigest {
         hash = s.hashByte(hash, byte);
       }
     }
-    if (this.#rows.rows === 0) this.#rows.rows = Math.min(count, 0xffff_ffff);
-    this.#end(s.KIND_COMPLETE, 0, hash >>> 0, elapsedUs);
+    this.#end(
+      s.KIND_COMPLETE,
+      0,
+      hash >>> 0,
+      elapsedUs,
+      Math.min(count, 0xffff_ffff),
+    );
   }
 
-  #end(kind: number, sqlstate: number, tag: number, elapsedUs: number): void {
+  /** @param count of the tag: what a command without rows counts. */
+  #end(
+    kind: number,
+    sqlstate: number,
+    tag: number,
+    elapsedUs: number,
+    count = 0,
+  ): void {
     const at = this.statements * s.STATEMENT_WORDS;
     if (at === this.words.length) {
       const grown = new Uint32Array(this.words.length * 2);
@@ -157,10 +169,11 @@ export class ReplyDigest {
     }
     const words = this.words;
     const rows = this.#rows;
+    if (rows.hashedRows < rows.rows) this.#flags |= s.FLAG_CUT;
     words[at + s.STATEMENT_KIND] = kind | this.#flags;
     words[at + s.STATEMENT_SQLSTATE] = sqlstate;
     words[at + s.STATEMENT_TAG] = tag;
-    words[at + s.STATEMENT_ROWS] = rows.rows;
+    words[at + s.STATEMENT_ROWS] = rows.rows || count;
     words[at + s.STATEMENT_COLUMNS] = this.#columns;
     words[at + s.STATEMENT_ORDERED] = rows.orderedA;
     words[at + s.STATEMENT_ORDERED + 1] = rows.orderedB;

@@ -43,6 +43,8 @@ export const FLAG_ROWS = 0x100;
 export const FLAG_COPY_IN = 0x200;
 /** The error's severity was above ERROR. */
 export const FLAG_FATAL = 0x400;
+/** Rows came that the hashes do not cover: the bound was reached. */
+export const FLAG_CUT = 0x800;
 
 /** FNV-1a, the hash of everything here that is not rows. */
 export const HASH_SEED = 0x811c9dc5;

@@ -1,4 +1,6 @@
 import {
+  FLAG_CUT,
+  FLAG_FATAL,
   FLAG_ROWS,
   KIND_ERROR,
   KIND_MASK,
@@ -64,9 +66,11 @@ export function compare(
   const primaryKind = p(STATEMENT_KIND) & KIND_MASK;
   const mirrorKind = m(STATEMENT_KIND) & KIND_MASK;
   if (primaryKind === KIND_ERROR || mirrorKind === KIND_ERROR) {
+    const severities = (p(STATEMENT_KIND) ^ m(STATEMENT_KIND)) & FLAG_FATAL;
     return compareErrors(
       p(STATEMENT_SQLSTATE),
       m(STATEMENT_SQLSTATE),
+      severities === 0,
       around.failedBefore,
     );
   }
@@ -78,6 +82,8 @@ export function compare(
   const differ = (result: number) =>
     around.shape.noise === "volatile"
       ? Result.noiseVolatile
+      : around.shape.noise === "unknown"
+      ? Result.skippedUnparsed
       : around.concurrentWrite()
       ? Result.noiseConcurrentWrite
       : result;
@@ -87,19 +93,24 @@ export function compare(
       hasRows ? Result.mismatchRowCount : Result.mismatchCommandTag,
     );
   }
-  if (around.mode === "shape" || same(STATEMENT_ORDERED)) return Result.match;
+  const cut = ((p(STATEMENT_KIND) | m(STATEMENT_KIND)) & FLAG_CUT) !== 0;
+  if (around.mode === "shape") return Result.match;
+  // What lies beyond the bound was not seen: equal so far is not equal.
+  if (same(STATEMENT_ORDERED)) {
+    return cut ? Result.skippedTooLarge : Result.match;
+  }
   if (around.shape.noise === "sequence") return Result.noiseSequence;
-  const { orderBy } = around.shape;
+  const { orderBy, limited } = around.shape;
+  // Without an order the bound has cut two different parts out of the same rows, perhaps.
+  if (cut && orderBy === undefined) return Result.skippedTooLarge;
   if (same(STATEMENT_UNORDERED)) {
     if (orderBy === undefined) return Result.matchUnordered;
     return around.ties ? Result.noiseTies : differ(Result.mismatchRows);
   }
-  const covered = p(STATEMENT_HASHED_ROWS) === p(STATEMENT_ROWS);
-  if (!covered && orderBy === undefined && around.shape.noise === undefined) {
-    // The bound has cut two different parts out of the same rows, perhaps.
-    return Result.skippedTooLarge;
-  }
-  return differ(Result.mismatchRows);
+  // Which of the rows with equal keys a LIMIT keeps is chance.
+  return limited && around.ties
+    ? Result.noiseTies
+    : differ(Result.mismatchRows);
 
   function same(offset: number): boolean {
     return p(offset) === m(offset) && p(offset + 1) === m(offset + 1) &&
@@ -107,13 +118,19 @@ export function compare(
   }
 }
 
-/** @param primary packed SQLSTATE, 0 without an error; `mirror` likewise. */
+/**
+ * @param primary packed SQLSTATE, 0 without an error; `mirror` likewise.
+ * @param alike both ended the session, or neither.
+ */
 function compareErrors(
   primary: number,
   mirror: number,
+  alike: boolean,
   failedBefore: boolean,
 ): number {
-  if (primary === mirror) return Result.match;
+  if (primary === mirror) {
+    return alike ? Result.match : Result.mismatchSqlstate;
+  }
   if (failedBefore && (CASCADE.has(primary) || CASCADE.has(mirror))) {
     return Result.skippedCascade;
   }

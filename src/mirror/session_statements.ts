@@ -1,5 +1,10 @@
 import type { ShapeCache } from "../sql/shape_cache.ts";
-import { OTHER_SHAPE, type Shape } from "../sql/shape.ts";
+import {
+  type Link,
+  OTHER_SHAPE,
+  type Shape,
+  type Statements,
+} from "../sql/shape.ts";
 import {
   BIND,
   CLOSE,
@@ -16,7 +21,11 @@ const STATEMENT = 0x53; // S, in Close and Describe
 const MAX_NAMES = 10_000;
 const framer = new Framer();
 
-/** Knows which statement each Execute of a session runs, by following its Parse and Bind messages. */
+/**
+ * Knows which statement each Execute of a session runs, by following its Parse
+ * and Bind messages, PREPARE and DECLARE. Names of both kinds share a space
+ * (manual, "Message Flow": Extended Query).
+ */
 export class SessionStatements {
   readonly #shapes: ShapeCache;
   readonly #statements = new Map<string, Shape>();
@@ -41,16 +50,19 @@ export class SessionStatements {
       const body = framer.bodyStart;
       switch (framer.type) {
         case QUERY: {
-          const shapes = this.#shapes.get(bytes, body, at - 1);
+          const shapes = this.#follow(this.#shapes.get(bytes, body, at - 1));
           if (results.length === 0 && at === to) return shapes;
           results.push(...shapes);
           break;
         }
         case PARSE: {
           const text = behind(bytes, body);
-          const shape =
-            this.#shapes.get(bytes, text, behind(bytes, text) - 1)[0];
-          described = shape ?? OTHER_SHAPE;
+          const statements = this.#shapes.get(
+            bytes,
+            text,
+            behind(bytes, text) - 1,
+          );
+          described = this.#follow(statements)[0] ?? OTHER_SHAPE;
           this.#set(this.#statements, name(bytes, body), described);
           break;
         }
@@ -66,9 +78,11 @@ export class SessionStatements {
               name(bytes, body + 1),
             ) ?? OTHER_SHAPE;
           break;
-        case EXECUTE:
-          results.push(this.#portals.get(name(bytes, body)) ?? OTHER_SHAPE);
+        case EXECUTE: {
+          const shape = this.#portals.get(name(bytes, body)) ?? OTHER_SHAPE;
+          results.push(hasRowLimit(bytes, at) ? inParts(shape) : shape);
           break;
+        }
         case FUNCTION_CALL:
           results.push(OTHER_SHAPE);
           break;
@@ -82,9 +96,46 @@ export class SessionStatements {
     return results;
   }
 
+  /** The shapes of a text, with names put in for what they stand for. */
+  #follow({ shapes, links }: Statements): readonly Shape[] {
+    if (links === undefined) return shapes;
+    return shapes.map((shape, i) => this.#named(shape, links[i]));
+  }
+
+  #named(shape: Shape, link: Link | undefined): Shape {
+    if (link === undefined) return shape;
+    const { kind, name, defines } = link;
+    const names = kind === "prepared" ? this.#statements : this.#portals;
+    if (defines !== undefined) {
+      this.#set(names, name, defines);
+      return shape;
+    }
+    const named = names.get(name) ?? OTHER_SHAPE;
+    return kind === "prepared" ? named : inParts(named);
+  }
+
   #set(map: Map<string, Shape>, key: string, shape: Shape): void {
     if (map.size < MAX_NAMES || map.has(key)) map.set(key, shape);
   }
+}
+
+/** Execute ends with its row limit, an int32; 0: none. */
+function hasRowLimit(bytes: Uint8Array, end: number): boolean {
+  return bytes[end - 1] !== 0 || bytes[end - 2] !== 0 ||
+    bytes[end - 3] !== 0 || bytes[end - 4] !== 0;
+}
+
+const parts = new WeakMap<Shape, Shape>();
+
+/** A query whose rows are fetched in parts: without an order, which rows come when is chance. */
+function inParts(shape: Shape): Shape {
+  if (shape.noise !== undefined || shape.orderBy !== undefined) return shape;
+  let part = parts.get(shape);
+  if (part === undefined) {
+    part = { ...shape, noise: "volatile" };
+    parts.set(shape, part);
+  }
+  return part;
 }
 
 /** The position behind the zero byte of the string at `from`. */

@@ -77,7 +77,8 @@ export class StatementTable {
   /** The ratio above which a statement counts as slower. */
   readonly #maxRatio: number;
   readonly #random: () => number;
-  readonly #entries = new Map<Shape, Entry>();
+  /** By fingerprint: several shapes may have one, a cursor's and its query's. */
+  readonly #entries = new Map<string, Entry>();
   readonly #changed = new Set<Entry>();
 
   constructor(
@@ -97,10 +98,10 @@ export class StatementTable {
   /** Counts a pair. */
   add(pair: Pair): void {
     const { shape, result, primary, mirror } = pair;
-    let entry = this.#entries.get(shape);
+    let entry = this.#entries.get(shape.fingerprint);
     if (entry === undefined) {
       entry = new Entry(shape);
-      this.#entries.set(shape, entry);
+      this.#entries.set(shape.fingerprint, entry);
     }
     this.#changed.add(entry);
     entry.calls++;

@@ -1,5 +1,11 @@
 import { fingerprintSync, normalizeSync, parseSync } from "libpg-query";
-import { OTHER_SHAPE, type Shape, type StatementKind } from "./shape.ts";
+import {
+  type Link,
+  OTHER_SHAPE,
+  type Shape,
+  type StatementKind,
+  type Statements,
+} from "./shape.ts";
 import { VOLATILE_FUNCTIONS } from "./volatile.ts";
 
 type Node = Readonly<Record<string, unknown>>;
@@ -11,23 +17,57 @@ const MAX_TEXT = 2_000;
  * Parses SQL with PostgreSQL's own parser, and says of each statement what
  * replaying and comparing need to know. The module must be loaded.
  *
- * @returns one shape for each statement; {@linkcode OTHER_SHAPE} alone if the text does not parse.
+ * @returns {@linkcode OTHER_SHAPE} alone if the text does not parse.
  */
-export function analyze(sql: string): Shape[] {
+export function analyze(sql: string): Statements {
   try {
     const { stmts = [] } = parseSync(sql) as { stmts?: RawStatement[] };
     // Locations count bytes of UTF-8, not UTF-16 units.
     const bytes = encoder.encode(sql);
-    return stmts.map(({ stmt, stmt_location = 0, stmt_len }) => {
+    const shapes: Shape[] = [];
+    const links: (Link | undefined)[] = [];
+    for (const { stmt, stmt_location = 0, stmt_len } of stmts) {
       const end = stmt_len === undefined
         ? bytes.length
         : stmt_location + stmt_len;
       const text = decoder.decode(bytes.subarray(stmt_location, end)).trim();
-      return shapeOf(stmt as Node, text);
-    });
+      const shape = shapeOf(stmt as Node, text);
+      shapes.push(shape);
+      links.push(linkOf(stmt as Node, shape));
+    }
+    return { shapes, links: links.some(Boolean) ? links : undefined };
   } catch {
     // A syntax error here is the servers' business: they have said so.
-    return [OTHER_SHAPE];
+    return { shapes: [OTHER_SHAPE], links: undefined };
+  }
+}
+
+/** A named query has no text of its own: it is known by its PREPARE or DECLARE. */
+function linkOf(stmt: Node, { fingerprint, text }: Shape): Link | undefined {
+  const [type = "", body = {}] = Object.entries(stmt)[0] as [string, Node];
+  const named = () => {
+    const query = body.query as Node;
+    return { ...describe(query), fingerprint, text };
+  };
+  switch (type) {
+    case "PrepareStmt":
+      return { kind: "prepared", name: String(body.name), defines: named() };
+    case "DeclareCursorStmt":
+      return {
+        kind: "cursor",
+        name: String(body.portalname),
+        defines: named(),
+      };
+    case "ExecuteStmt":
+      return { kind: "prepared", name: String(body.name), defines: undefined };
+    case "FetchStmt":
+      return {
+        kind: "cursor",
+        name: String(body.portalname),
+        defines: undefined,
+      };
+    default:
+      return undefined;
   }
 }
 
@@ -41,6 +81,15 @@ const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
 function shapeOf(stmt: Node, text: string): Shape {
+  return {
+    fingerprint: fingerprintSync(text),
+    text: normalizeSync(text).slice(0, MAX_TEXT),
+    ...describe(stmt),
+  };
+}
+
+/** All of a shape that its tree tells. */
+function describe(stmt: Node): Omit<Shape, "fingerprint" | "text"> {
   const [type = "", body = {}] = Object.entries(stmt)[0] as [string, Node];
   const found = new Findings();
   found.walk(stmt);
@@ -50,17 +99,15 @@ function shapeOf(stmt: Node, text: string): Shape {
   );
   const sequenceOf = returnsDefaults(type, body);
   return {
-    fingerprint: fingerprintSync(text),
-    text: normalizeSync(text).slice(0, MAX_TEXT),
     kind: kindOf(type, body, writes.length > 0),
-    noise: found.volatile || readsCatalog(reads) ||
-        limitWithoutOrder(type, body)
+    noise: found.isVolatile || readsCatalog(reads) || REPORTS.has(type)
       ? "volatile"
       : sequenceOf !== undefined
       ? "sequence"
       : undefined,
     sequenceOf,
     orderBy: type === "SelectStmt" ? orderKeys(body) : undefined,
+    limited: type === "SelectStmt" && body.limitCount !== undefined,
     locks: found.locks,
     // An UPDATE or DELETE reads what it writes.
     reads: [...reads, ...(type === "InsertStmt" ? [] : writes)],
@@ -68,6 +115,8 @@ function shapeOf(stmt: Node, text: string): Shape {
   };
 }
 
+/** What they show is the server's own: plans, settings. */
+const REPORTS = new Set(["ExplainStmt", "VariableShowStmt"]);
 const DML = new Set(["InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt"]);
 const SESSION = new Set([
   "VariableSetStmt",
@@ -104,6 +153,15 @@ class Findings {
   readonly ctes = new Set<string>();
   volatile = false;
   locks = false;
+  /** Some result depends on the order in which rows are read … */
+  #orderMatters = false;
+  /** … and somewhere an order is asked for, perhaps for that. */
+  #sorts = false;
+
+  /** Rows may differ by nature. */
+  get isVolatile(): boolean {
+    return this.volatile || this.#orderMatters && !this.#sorts;
+  }
 
   walk(value: unknown): void {
     if (Array.isArray(value)) {
@@ -141,10 +199,14 @@ class Findings {
           this.#writes(relation.RangeVar);
         }
         return;
+      case "SelectStmt":
+        this.#select(node);
+        return;
+      case "RangeTableSample":
+        this.volatile = true;
+        return;
       case "FuncCall":
-        if (VOLATILE_FUNCTIONS.has(lastName(node.funcname))) {
-          this.volatile = true;
-        }
+        this.#call(node);
         return;
       case "SQLValueFunction": // current_timestamp, current_user, …
         this.volatile = true;
@@ -158,11 +220,55 @@ class Findings {
     }
   }
 
+  /** Which rows a LIMIT or a DISTINCT ON keeps is chance without an ORDER BY beside it. */
+  #select(node: Node): void {
+    const distinctOn = (node.distinctClause as Node[] | undefined)?.some((
+      item,
+    ) => Object.keys(item).length > 0);
+    if (node.sortClause !== undefined) this.#sorts = true;
+    else if (node.limitCount !== undefined || distinctOn) this.volatile = true;
+  }
+
+  #call(node: Node): void {
+    const name = lastName(node.funcname);
+    if (VOLATILE_FUNCTIONS.has(name)) this.volatile = true;
+    const over = node.over as Node | undefined;
+    if (over === undefined) {
+      if (ORDERED_AGGREGATES.has(name) && node.agg_order === undefined) {
+        this.#orderMatters = true;
+      }
+    } else if (
+      over.orderClause === undefined && over.name === undefined &&
+      ORDERED_WINDOW_FUNCTIONS.has(name)
+    ) this.#orderMatters = true;
+  }
+
   #writes(relation: unknown): void {
     if (typeof relation !== "object" || relation === null) return;
     this.written.add(relationName(relation as Node));
   }
 }
+
+/** Aggregates whose result tells the order of their input (manual, "Aggregate Functions"). */
+const ORDERED_AGGREGATES = new Set([
+  "array_agg",
+  "string_agg",
+  "json_agg",
+  "jsonb_agg",
+  "json_object_agg",
+  "jsonb_object_agg",
+  "xmlagg",
+]);
+/** Window functions that number rows, or look at neighbours. */
+const ORDERED_WINDOW_FUNCTIONS = new Set([
+  "row_number",
+  "ntile",
+  "lag",
+  "lead",
+  "first_value",
+  "last_value",
+  "nth_value",
+]);
 
 const PHYSICAL_COLUMNS = new Set([
   "ctid",
@@ -188,12 +294,6 @@ function lastName(parts: unknown): string {
 /** Catalogs hold OIDs, statistics and what the version brings: they differ by nature. */
 function readsCatalog(relations: readonly string[]): boolean {
   return relations.some((name) => name.startsWith("pg_"));
-}
-
-/** Which rows a LIMIT keeps is chance without an ORDER BY beside it. */
-function limitWithoutOrder(type: string, body: Node): boolean {
-  return type === "SelectStmt" && body.limitCount !== undefined &&
-    body.sortClause === undefined;
 }
 
 function orderKeys(body: Node): Shape["orderBy"] {

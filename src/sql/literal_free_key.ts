@@ -17,29 +17,65 @@ export function literalFreeKey(
   let previous = 0;
   /** Within an identifier or keyword: digits there are no literal. */
   let inWord = false;
+  let depth = 0;
+  /** The last token was a literal; a comma behind it is held back: `1, 2, 3` in parentheses is one literal. */
+  let afterLiteral = false;
+  let comma = false;
+  /** Numbers behind BY are columns. */
+  let columns = false;
+  let spaced = true;
   for (let at = from; at < to;) {
     const byte = bytes[at] as number;
     const kind = CLASSES[byte] as number;
     let token = byte;
-    if (kind === SPACE) {
-      at++;
-      while (at < to && CLASSES[bytes[at] as number] === SPACE) at++;
-      token = 0x20;
+    let literal = false;
+    if (kind === SPACE || isComment(bytes, at)) {
+      at = skipSpace(bytes, at, to);
+      inWord = false;
+      if (spaced || comma) continue;
+      spaced = true;
+      token = SPACE_TOKEN;
     } else if (kind === QUOTE) {
       // E'…' escapes with a backslash; the letter before the quote tells.
       at = skipQuoted(bytes, at, to, (previous | 0x20) === 0x65);
       token = 0x27;
+      literal = true;
     } else if (kind === DIGIT && !inWord) {
-      at = skipNumber(bytes, at, to);
-      token = 0x30;
+      const end = skipNumber(bytes, at, to);
+      if (columns) token = byte + (end - at) * 256;
+      else literal = true;
+      at = end;
+      if (literal) token = 0x30;
     } else if (kind === DOLLAR && !inWord) {
-      const end = skipDollarQuoted(bytes, at, to);
-      if (end > at) {
-        at = end;
-        token = 0x27;
-      } else at++;
+      const end = skipDollar(bytes, at, to);
+      literal = end > at;
+      at = literal ? end : at + 1;
+      if (literal) token = 0x27;
     } else at++;
+    if (literal && comma) {
+      comma = false;
+      continue;
+    }
+    if (byte === COMMA && afterLiteral && depth > 0) {
+      comma = true;
+      continue;
+    }
+    if (kind === WORD) {
+      // The end of BY, or of a longer word that ends so: no harm.
+      columns = (byte | 0x20) === 0x79 && (previous | 0x20) === 0x62;
+    } else if (token !== SPACE_TOKEN && byte !== COMMA && kind !== DIGIT) {
+      columns = false;
+    }
+    if (byte === 0x28) depth++;
+    else if (byte === 0x29) depth--;
+    if (comma) {
+      comma = false;
+      a = Math.imul(a ^ COMMA, 0x01000193);
+      b = Math.imul(b + COMMA, 0x85ebca6b) ^ (b >>> 15);
+    }
     previous = byte;
+    afterLiteral = literal;
+    if (token !== SPACE_TOKEN) spaced = false;
     inWord = kind === WORD || (inWord && (kind === DIGIT || kind === DOLLAR));
     a = Math.imul(a ^ token, 0x01000193);
     b = Math.imul(b + token, 0x85ebca6b) ^ (b >>> 15);
@@ -47,6 +83,8 @@ export function literalFreeKey(
   return (a >>> 0) * 0x200000 + (b >>> 11);
 }
 
+const COMMA = 0x2c;
+const SPACE_TOKEN = 0x20;
 const OTHER = 0;
 const SPACE = 1;
 const QUOTE = 2;
@@ -62,6 +100,34 @@ const CLASSES = Uint8Array.from({ length: 256 }, (_, byte) => {
   if (char === "$") return DOLLAR;
   return /[A-Za-z_]/.test(char) || byte >= 0x80 ? WORD : OTHER;
 });
+
+/** `--` or `/*`: a comment tells nothing, and may be another one each time. */
+function isComment(bytes: Uint8Array, at: number): boolean {
+  return bytes[at] === 0x2d
+    ? bytes[at + 1] === 0x2d
+    : bytes[at] === 0x2f && bytes[at + 1] === 0x2a;
+}
+
+/** Behind spaces and comments; those with slash and asterisk nest. */
+function skipSpace(bytes: Uint8Array, from: number, to: number): number {
+  let at = from;
+  while (at < to) {
+    if (CLASSES[bytes[at] as number] === SPACE) at++;
+    else if (!isComment(bytes, at)) break;
+    else if (bytes[at] === 0x2d) {
+      while (at < to && bytes[at] !== 0x0a) at++;
+    } else {
+      let depth = 0;
+      do {
+        const pair = (bytes[at] as number) << 8 | (bytes[at + 1] ?? 0);
+        if (pair === 0x2f2a) depth++;
+        else if (pair === 0x2a2f) depth--;
+        at += pair === 0x2f2a || pair === 0x2a2f ? 2 : 1;
+      } while (depth > 0 && at < to);
+    }
+  }
+  return Math.min(at, to);
+}
 
 function skipQuoted(
   bytes: Uint8Array,
@@ -93,8 +159,11 @@ function skipNumber(bytes: Uint8Array, from: number, to: number): number {
   return at;
 }
 
-/** `$tag$ … $tag$`; `from` itself if no tag begins there (a parameter does not). */
-function skipDollarQuoted(bytes: Uint8Array, from: number, to: number): number {
+/** Behind `$1`, or `$tag$ … $tag$`; `from` itself if it is neither. */
+function skipDollar(bytes: Uint8Array, from: number, to: number): number {
+  if (CLASSES[bytes[from + 1] as number] === DIGIT) {
+    return skipNumber(bytes, from + 1, to);
+  }
   let tagEnd = from + 1;
   while (
     tagEnd < to &&

@@ -1,5 +1,9 @@
 /** Why rows of a statement may differ without anybody's fault. */
-export type NoiseRule = "volatile" | "sequence";
+export type NoiseRule =
+  | "volatile"
+  | "sequence"
+  /** Nothing is known of the statement. */
+  | "unknown";
 
 /** What a statement is, for `level` and for the order of replay. */
 export type StatementKind = "read" | "dml" | "ddl" | "transaction" | "other";
@@ -17,6 +21,8 @@ export interface Shape {
   readonly sequenceOf: string | undefined;
   /** Keys of a top-level ORDER BY: names or ordinals (from 1) of output columns; null: a key is no output column. Undefined: no ORDER BY. */
   readonly orderBy: readonly (string | number)[] | null | undefined;
+  /** A top-level LIMIT or FETCH FIRST. */
+  readonly limited: boolean;
   /** It takes row locks, so its place among the writers matters. */
   readonly locks: boolean;
   /** Relations it reads and writes, without their schema. */
@@ -29,10 +35,26 @@ export const OTHER_SHAPE: Shape = {
   fingerprint: "other",
   text: "(not parsed)",
   kind: "other",
-  noise: "volatile",
+  noise: "unknown",
   sequenceOf: undefined,
   orderBy: undefined,
+  limited: false,
   locks: false,
   reads: [],
   writes: [],
 };
+
+/** A name that a statement gives to another one, or uses. */
+export interface Link {
+  readonly kind: "prepared" | "cursor";
+  readonly name: string;
+  /** What PREPARE or DECLARE names; undefined for EXECUTE and FETCH. */
+  readonly defines: Shape | undefined;
+}
+
+/** The statements of one text. */
+export interface Statements {
+  readonly shapes: readonly Shape[];
+  /** For each its part in PREPARE and EXECUTE, DECLARE and FETCH; undefined if none has one. */
+  readonly links: readonly (Link | undefined)[] | undefined;
+}

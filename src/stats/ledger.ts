@@ -88,6 +88,7 @@ export const RESULTS = [
   "skipped_compare_off",
   "skipped_too_large",
   "skipped_ignored",
+  "skipped_unparsed",
 ] as const;
 
 /** Positions in {@linkcode RESULTS}. */
@@ -110,6 +111,7 @@ export const Result = {
   skippedCompareOff: 15,
   skippedTooLarge: 16,
   skippedIgnored: 17,
+  skippedUnparsed: 18,
 } as const;
 
 /** Whether a result counts as a difference that somebody must explain. */

@@ -28,6 +28,11 @@ function error(code: string) {
   });
 }
 
+/** Nine rows, of which three are hashed. */
+const CUT = {
+  [d.STATEMENT_KIND]: d.KIND_COMPLETE | d.FLAG_ROWS | d.FLAG_CUT,
+  [d.STATEMENT_ROWS]: 9,
+};
 const OTHER_ORDER = { [d.STATEMENT_ORDERED]: 22 };
 const OTHER_ROWS = { [d.STATEMENT_ORDERED]: 22, [d.STATEMENT_UNORDERED]: 32 };
 
@@ -185,23 +190,59 @@ const CASES: readonly [what: string, got: () => string, result: string][] = [
   ],
   [
     "a part of many rows in any order",
-    () =>
-      judge(
-        reply({ ...OTHER_ROWS, [d.STATEMENT_ROWS]: 9 }),
-        {},
-        reply({ [d.STATEMENT_ROWS]: 9 }),
-      ),
+    () => judge(reply({ ...OTHER_ROWS, ...CUT }), {}, reply(CUT)),
     "skipped_too_large",
   ],
   [
     "a part of many ordered rows",
     () =>
-      judge(
-        reply({ ...OTHER_ROWS, [d.STATEMENT_ROWS]: 9 }),
-        { shape: ordered },
-        reply({ [d.STATEMENT_ROWS]: 9 }),
-      ),
+      judge(reply({ ...OTHER_ROWS, ...CUT }), { shape: ordered }, reply(CUT)),
     "mismatch_rows",
+  ],
+  [
+    "an equal part of rows beyond the bound",
+    () => judge(reply(CUT), {}, reply(CUT)),
+    "skipped_too_large",
+  ],
+  [
+    "an equal part of ordered rows beyond the bound",
+    () => judge(reply(CUT), { shape: ordered }, reply(CUT)),
+    "skipped_too_large",
+  ],
+  [
+    "other rows of a statement that nobody knows",
+    () => judge(reply(OTHER_ROWS), { shape: OTHER_SHAPE }),
+    "skipped_unparsed",
+  ],
+  [
+    "equal rows of a statement that nobody knows",
+    () => judge(reply(), { shape: OTHER_SHAPE }),
+    "match",
+  ],
+  [
+    "other rows at the cut of a LIMIT among ties",
+    () =>
+      judge(reply(OTHER_ROWS), {
+        shape: { ...ordered, limited: true },
+        ties: true,
+      }),
+    "noise_ties",
+  ],
+  [
+    "other rows under a LIMIT without ties",
+    () => judge(reply(OTHER_ROWS), { shape: { ...ordered, limited: true } }),
+    "mismatch_rows",
+  ],
+  [
+    "an error that ends the session on one side only",
+    () => {
+      const fatal = {
+        [d.STATEMENT_KIND]: d.KIND_ERROR | d.FLAG_FATAL,
+        [d.STATEMENT_SQLSTATE]: sqlstate("57P01"),
+      };
+      return judge(reply(fatal), {}, error("57P01"));
+    },
+    "mismatch_sqlstate",
   ],
 ];
 
