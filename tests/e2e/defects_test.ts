@@ -187,6 +187,7 @@ until = "2020-01-01"`,
       );
     });
 
+    let without = 0;
     await t.step(
       "a table without its index is slower: a regression",
       async () => {
@@ -210,20 +211,25 @@ until = "2020-01-01"`,
         assert.ok((ratioLow ?? 0) > 1.25, `ratio from ${ratioLow}`);
         assert.ok((difference ?? 0) > 0.002, `${difference} s`);
         assert.ok(pValue < 0.001);
+        without = difference ?? 0;
       },
     );
 
-    await t.step("the same table with its index is not", async () => {
-      await run(mirror, "create index on big (id)");
-      const [found] = await judge(
-        primary,
-        mirror,
-        ["select filler from big where id = 777"],
-        40,
-      );
-      // No timing is asserted: only that the judge sees no difference of milliseconds.
-      assert.ok((found?.latency.difference ?? 1) < 0.002);
-    });
+    await t.step(
+      "the same table with its index is nothing like it",
+      async () => {
+        await run(mirror, "create index on big (id)");
+        const [found] = await judge(
+          primary,
+          mirror,
+          ["select filler from big where id = 777"],
+          40,
+        );
+        // A ratio within one run: a busy machine makes both slow.
+        const { difference } = found?.latency ?? {};
+        assert.ok((difference ?? Infinity) < without / 2, `${difference} s`);
+      },
+    );
 
     await t.step("a mirror that errors on everything", async () => {
       await prepare(primary, SCHEMA);
