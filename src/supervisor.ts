@@ -49,6 +49,8 @@ export interface SupervisorOptions {
   /** Where the user's own plugins came from, by id. */
   readonly pluginPaths?: Readonly<Record<string, string>>;
   readonly logger: (category: string) => Logger;
+  /** The folder of the configuration file. Default: the working folder. */
+  readonly configFolder?: string;
   /** SHUTDOWN was asked for on the admin console. */
   readonly onShutdownRequest: () => void;
 }
@@ -158,6 +160,8 @@ class RunningSupervisor implements Supervisor {
         database: source_db,
         mirror: destination_db,
       })),
+      configFolder: this.#options.configFolder ?? ".",
+      mirroringConfig: mirroringConfig(config),
       logger: (id) => logger(`plugin.${id}`),
     });
     const stats = this.#registry.freeze({ stripes: workers + 1 });
@@ -430,6 +434,17 @@ class RunningSupervisor implements Supervisor {
   #workerFailed(name: string, message: string): void {
     this.#log.error("A worker has failed", { worker: name, error: message });
   }
+}
+
+/** Where and how is mirrored, for the history; no secrets. */
+function mirroringConfig({ databases, mirroring, ignore }: Config): string {
+  const names = mirroring.flatMap((m) => [m.source_db, m.destination_db]);
+  return JSON.stringify([
+    databases.filter(({ name }) => names.includes(name))
+      .map(({ password: _password, ...database }) => database),
+    mirroring,
+    ignore,
+  ]);
 }
 
 function compareBytes(general: Config["general"]): number {

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { resolve } from "node:path";
 import { z } from "zod";
 import {
   type AdminCommand,
@@ -18,13 +19,14 @@ import {
   RESULTS,
   type StatsSnapshot,
 } from "../../src/plugin/api.ts";
+import { ChangedStatements } from "./changed_statements.ts";
 import { openPostgres, openSqlite } from "./connections.ts";
 import { MAX_BOUNDARIES, Recorder } from "./recorder.ts";
 import { SqlStore } from "./sql_store.ts";
 import { type LedgerTotals, type Sample, TOTALS } from "./store.ts";
 
 const schema = z.strictObject({
-  /** The SQLite file. */
+  /** The SQLite file, relative to the configuration. */
   path: z.string().min(1).default("pgdog-mirror-history.sqlite"),
   /** A PostgreSQL database instead. */
   url: z.string().min(1).optional(),
@@ -59,7 +61,9 @@ export const history: Plugin<HistoryConfig> = {
     if (config === undefined) return {};
     const { path, url } = config;
     const store = new SqlStore(() =>
-      url === undefined ? openSqlite(path) : openPostgres(url)
+      url === undefined
+        ? openSqlite(resolve(context.configFolder, path))
+        : openPostgres(url)
     );
     const recorder = new Recorder({
       store,
@@ -73,8 +77,12 @@ export const history: Plugin<HistoryConfig> = {
       retentionMs: config.retention_days * DAY_MS,
       now: Date.now,
       log: context.log,
+      onEarlier: ({ statements }) =>
+        context.stats.restoreStatements(statements),
+      onLost: () => changed.forget(),
     });
     for (const spec of metrics(context, recorder)) context.stats.declare(spec);
+    const changed = new ChangedStatements();
     let resets = context.stats.resetEpoch();
     return {
       start: () => recorder.start(),
@@ -82,9 +90,10 @@ export const history: Plugin<HistoryConfig> = {
         const epoch = context.stats.resetEpoch();
         if (epoch !== resets) recorder.reset();
         resets = epoch;
-        recorder.sample(() => sampleOf(snapshot, context));
+        recorder.sample(() => sampleOf(snapshot, context, changed));
       },
-      close: () => recorder.close(sampleOf(context.stats.snapshot(), context)),
+      close: () =>
+        recorder.close(sampleOf(context.stats.snapshot(), context, changed)),
       commands: [historyCommand(recorder)],
       routes: [historyRoute(store)],
     };
@@ -102,6 +111,13 @@ const HELP: Readonly<Record<keyof LedgerTotals, string>> = {
     "Earlier runs: transactions that failed, or had a statement fail on the mirror only",
   compared: "Earlier runs: statements that were compared",
   mismatches: "Earlier runs: statements whose result differed",
+  ignored: "Earlier runs: differences that a rule of the configuration accepts",
+  mirrorStatements: "Earlier runs: statements that the mirror answered",
+  mirrorMicroseconds: "Earlier runs: time of the mirror for them",
+  replayedMicroseconds:
+    "Earlier runs: time of the primary for statements of replayed transactions",
+  comparedMicroseconds:
+    "Earlier runs: time of the primary for statements that were compared",
 };
 
 function metrics(context: PluginContext, recorder: Recorder): MetricSpec[] {
@@ -143,7 +159,11 @@ function metrics(context: PluginContext, recorder: Recorder): MetricSpec[] {
   ];
 }
 
-function sampleOf(snapshot: StatsSnapshot, context: PluginContext): Sample {
+function sampleOf(
+  snapshot: StatsSnapshot,
+  context: PluginContext,
+  changed: ChangedStatements,
+): Sample {
   const ledgers = new Map<string, LedgerTotals>();
   for (const { database, mirror } of context.mirrors) {
     const sum = (name: string, value?: string) =>
@@ -155,6 +175,11 @@ function sampleOf(snapshot: StatsSnapshot, context: PluginContext): Sample {
       sum("mirror_statements_total", result)
     );
     const failed = sum("mirror_requests_failed_total");
+    const onMirror = (snapshot.get("statement_duration_seconds")?.series ?? [])
+      .filter(({ labels }) =>
+        labels.database === database && labels.mirror === mirror &&
+        labels.target === "mirror"
+      ).map(({ histogram }) => histogram);
     ledgers.set(`${database}/${mirror}`, {
       seen: sum("mirror_requests_total"),
       excluded: sum("mirror_requests_excluded_total"),
@@ -168,31 +193,41 @@ function sampleOf(snapshot: StatsSnapshot, context: PluginContext): Sample {
         (total, n, i) => total + (isMismatch(i) ? n : 0),
         0,
       ),
+      ignored: results[Result.skippedIgnored] ?? 0,
+      mirrorStatements: onMirror.reduce((n, h) => n + (h?.count ?? 0), 0),
+      mirrorMicroseconds: microseconds(
+        onMirror.reduce((n, h) => n + (h?.sum ?? 0), 0),
+      ),
+      replayedMicroseconds: microseconds(sum("mirror_replayed_seconds_total")),
+      comparedMicroseconds: microseconds(sum("mirror_compared_seconds_total")),
     });
   }
   return {
     at: snapshot.at,
     ledgers,
-    statements: context.stats.statements().map((summary) => ({
-      mirror: `${summary.database}/${summary.mirror}`,
-      fingerprint: summary.fingerprint,
-      text: summary.text,
-      calls: summary.calls,
-      results: summary.results,
-      ratio: summary.latency.ratio,
-    })),
+    statements: changed.take(context.stats.ownStatements()),
   };
 }
 
+function microseconds(seconds: number): number {
+  return Math.round(seconds * 1e6);
+}
+
 /** Equal for runs whose counts may be added up. */
-function fingerprintOf({ mirrors, general }: PluginContext): string {
+function fingerprintOf(
+  { mirrors, mirroringConfig, general }: PluginContext,
+): string {
   const keys = [
     "mirror_compare",
     "mirror_compare_bytes",
     "mirror_exposure",
     "mirror_order",
   ];
-  return JSON.stringify([mirrors, keys.map((key) => general[key])]);
+  return JSON.stringify([
+    mirrors,
+    mirroringConfig,
+    keys.map((key) => general[key]),
+  ]);
 }
 
 function historyCommand(recorder: Recorder): AdminCommand {

@@ -24,6 +24,10 @@ export interface RecorderOptions {
   /** Milliseconds since the epoch. */
   readonly now: () => number;
   readonly log: Logger;
+  /** A sample could not be written. */
+  readonly onLost?: () => void;
+  /** The run has begun, behind these earlier ones. */
+  readonly onEarlier?: (earlier: Earlier) => void;
 }
 
 /**
@@ -36,7 +40,7 @@ export class Recorder {
   /** Of the last write, in milliseconds since the epoch; 0: none yet. */
   lastWriteAt = 0;
   /** Earlier runs with the same configuration. */
-  earlier: Earlier = { observedMs: 0, ledgers: new Map() };
+  earlier: Earlier = { observedMs: 0, ledgers: new Map(), statements: [] };
   /** Latest first, as they were when the run began. */
   boundaries: readonly Boundary[] = [];
   readonly #options: RecorderOptions;
@@ -109,9 +113,14 @@ export class Recorder {
 
   #write(sample: Sample): Promise<void> {
     return this.#guarded(async () => {
-      await this.#begin();
-      const { store, run, now, retentionMs } = this.#options;
-      await store.write(run, sample);
+      const { store, run, now, retentionMs, onLost } = this.#options;
+      try {
+        await this.#begin();
+        await store.write(run, sample);
+      } catch (error) {
+        onLost?.();
+        throw error;
+      }
       this.lastWriteAt = sample.at;
       if (now() - this.#prunedAt > PRUNE_MS) {
         this.#prunedAt = now();
@@ -147,6 +156,7 @@ export class Recorder {
     }
     boundaries.push({ at: run.startedAt, kind: "start", note: run.version });
     this.earlier = await store.earlier(run.config, now() - retentionMs);
+    this.#options.onEarlier?.(this.earlier);
     await store.begin(run, boundaries);
     this.#begun = true;
     this.boundaries = await store.boundaries(MAX_BOUNDARIES);

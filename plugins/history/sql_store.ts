@@ -36,8 +36,7 @@ const SCHEMA = [
     primary key (run_id, mirror))`,
   `create table if not exists mirror_statements (
     run_id text not null, mirror text not null, fingerprint text not null,
-    statement text not null, calls bigint not null, results text not null,
-    ratio double precision, primary key (run_id, mirror, fingerprint))`,
+    summary text not null, primary key (run_id, mirror, fingerprint))`,
   `create table if not exists mirror_points (
     run_id text not null, at bigint not null, seen bigint not null,
     replayed bigint not null, compared bigint not null, mismatches bigint not null,
@@ -95,7 +94,16 @@ export class SqlStore implements HistoryStore {
         TOTALS.map((name) => [name, Number(row[column(name)])]),
       ) as unknown as LedgerTotals,
     ]));
-    return { observedMs: Number(time?.observed ?? 0), ledgers };
+    const statements = await this.#execute(
+      `select s.summary from mirror_statements s join mirror_runs r on r.id = s.run_id
+       where r.config = $1 and r.last_write_at >= $2 order by r.started_at`,
+      [config, since],
+    );
+    return {
+      observedMs: Number(time?.observed ?? 0),
+      ledgers,
+      statements: statements.map(({ summary }) => JSON.parse(String(summary))),
+    };
   }
 
   begin(run: Run, boundaries: readonly Boundary[]): Promise<void> {
@@ -128,17 +136,20 @@ export class SqlStore implements HistoryStore {
       }
       for (const statement of sample.statements) {
         await execute(
-          `insert into mirror_statements values ($1, $2, $3, $4, $5, $6, $7)
-           on conflict (run_id, mirror, fingerprint) do update set
-           calls = excluded.calls, results = excluded.results, ratio = excluded.ratio`,
+          `insert into mirror_statements values ($1, $2, $3, $4)
+           on conflict (run_id, mirror, fingerprint) do update set summary = excluded.summary`,
           [
             run.id,
-            statement.mirror,
+            `${statement.database}/${statement.mirror}`,
             statement.fingerprint,
-            statement.text,
-            statement.calls,
-            JSON.stringify(statement.results),
-            statement.ratio,
+            // An example's values are the clients' own: they stay in memory.
+            JSON.stringify({
+              ...statement,
+              examples: statement.examples.map((example) => ({
+                ...example,
+                values: null,
+              })),
+            }),
           ],
         );
       }

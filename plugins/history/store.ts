@@ -1,3 +1,5 @@
+import type { StatementSummary } from "../../src/plugin/api.ts";
+
 /** One mirror's counts, cumulative since its run began. */
 export interface LedgerTotals {
   readonly seen: number;
@@ -8,6 +10,11 @@ export interface LedgerTotals {
   readonly requestsWithErrors: number;
   readonly compared: number;
   readonly mismatches: number;
+  readonly ignored: number;
+  readonly mirrorStatements: number;
+  readonly mirrorMicroseconds: number;
+  readonly replayedMicroseconds: number;
+  readonly comparedMicroseconds: number;
 }
 
 /** The columns of {@linkcode LedgerTotals}, in order. */
@@ -20,6 +27,11 @@ export const TOTALS = [
   "requestsWithErrors",
   "compared",
   "mismatches",
+  "ignored",
+  "mirrorStatements",
+  "mirrorMicroseconds",
+  "replayedMicroseconds",
+  "comparedMicroseconds",
 ] as const;
 
 /** One life of the process. Times are milliseconds since the epoch. */
@@ -36,15 +48,8 @@ export interface Sample {
   readonly at: number;
   /** By `database/mirror`. */
   readonly ledgers: ReadonlyMap<string, LedgerTotals>;
-  readonly statements: readonly {
-    readonly mirror: string;
-    readonly fingerprint: string;
-    readonly text: string;
-    readonly calls: number;
-    /** In the order of RESULTS. */
-    readonly results: readonly number[];
-    readonly ratio: number | null;
-  }[];
+  /** Those that have changed since the last sample. */
+  readonly statements: readonly StatementSummary[];
 }
 
 /** A moment at which the window begins, ends, or has a hole. */
@@ -58,6 +63,8 @@ export interface Boundary {
 export interface Earlier {
   readonly observedMs: number;
   readonly ledgers: ReadonlyMap<string, LedgerTotals>;
+  /** One for each run and fingerprint. */
+  readonly statements: readonly StatementSummary[];
 }
 
 /** Totals at one moment, over all mirrors. */

@@ -95,6 +95,12 @@ export const METRICS: readonly MetricSpec[] = [
     scope: "mirror",
   },
   {
+    name: "mirror_replayed_seconds_total",
+    help: "Time of the primary for all statements of replayed transactions",
+    type: "counter",
+    scope: "mirror",
+  },
+  {
     name: "mirror_replay_lag_seconds",
     help: "End of a replay minus the transaction's end on the primary",
     type: "histogram",

@@ -1,10 +1,10 @@
 import {
   Dropped,
   type HistogramHandle,
+  isCompared,
   type MaximumHandle,
   type Probe,
   type ProbeContext,
-  Result,
   type Stripe,
 } from "../../src/plugin/api.ts";
 import { LAST_ERROR_CATEGORIES, Target } from "./metrics.ts";
@@ -23,6 +23,7 @@ class LedgerProbe implements Required<Probe> {
   readonly #mirrored: number;
   readonly #statements: number;
   readonly #comparedSeconds: number;
+  readonly #replayedSeconds: number;
   readonly #consecutive: number;
   readonly #lastSuccess: number;
   readonly #lastError: number;
@@ -51,6 +52,7 @@ class LedgerProbe implements Required<Probe> {
     this.#mirrored = stripe.offset("mirror_requests_mirrored_total");
     this.#statements = stripe.offset("mirror_statements_total");
     this.#comparedSeconds = stripe.offset("mirror_compared_seconds_total");
+    this.#replayedSeconds = stripe.offset("mirror_replayed_seconds_total");
     this.#replayLag = stripe.histogram("mirror_replay_lag_seconds");
     this.#consecutive = stripe.offset("mirror_consecutive_errors");
     this.#lastSuccess = stripe.offset("mirror_last_success_timestamp_seconds");
@@ -140,7 +142,8 @@ class LedgerProbe implements Required<Probe> {
     primarySeconds: number,
   ): void {
     this.#add(series + this.#statements + result, 1);
-    if (result < Result.skippedCascade) {
+    this.#add(series + this.#replayedSeconds, primarySeconds);
+    if (isCompared(result)) {
       this.#add(series + this.#comparedSeconds, primarySeconds);
     }
   }

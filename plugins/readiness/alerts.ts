@@ -1,12 +1,17 @@
-import type { MetricSpec, PluginContext } from "../../src/plugin/api.ts";
+import type {
+  MetricSpec,
+  PluginContext,
+  StatsSnapshot,
+} from "../../src/plugin/api.ts";
 import type { Evidence } from "./evidence.ts";
+import { RecentMean } from "./recent_mean.ts";
 
 /** A value that is watched: above its limit, a line and a gauge; below again, another line. */
 interface Watch {
   readonly name: string;
   readonly what: string;
   readonly limit: number;
-  value(evidence: Evidence): number;
+  value(evidence: Evidence, snapshot: StatsSnapshot): number;
   crossed: boolean;
 }
 
@@ -18,6 +23,7 @@ export class Alerts {
   constructor(context: PluginContext) {
     this.#context = context;
     const { general } = context;
+    const recent = new RecentMean();
     this.#watches = [
       {
         name: "errors",
@@ -28,9 +34,9 @@ export class Alerts {
       },
       {
         name: "latency",
-        what: "Average latency of the mirror in ms",
+        what: "Average latency of the mirror in ms, over a minute",
         limit: Number(general.mirror_latency_threshold_ms),
-        value: ({ mirrorMeanMs }) => mirrorMeanMs ?? 0,
+        value: (_evidence, snapshot) => recent.look(snapshot) ?? 0,
         crossed: false,
       },
     ];
@@ -51,10 +57,10 @@ export class Alerts {
     }];
   }
 
-  /** Logs what was crossed or recovered since the last look. */
-  look(evidence: Evidence): void {
+  /** Logs what was crossed or recovered since the last look, once a second. */
+  look(evidence: Evidence, snapshot: StatsSnapshot): void {
     for (const watch of this.#watches) {
-      const value = watch.value(evidence);
+      const value = watch.value(evidence, snapshot);
       const crossed = value >= watch.limit;
       if (crossed === watch.crossed) continue;
       watch.crossed = crossed;

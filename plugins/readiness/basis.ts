@@ -17,6 +17,7 @@ const NOWHERE: Surroundings = {
   observedHours: 0,
   metricsEnabled: true,
   compareMode: "rows",
+  stalledSeconds: 0,
 };
 
 /**
@@ -58,6 +59,31 @@ export function basisMetrics(
       derive: (_get, which, set) =>
         (which === "tested" ? latency(set)?.samples : latency(set)?.observed) ??
           0,
+    },
+    {
+      name: "mirror_readiness_shapes",
+      help:
+        "Statement shapes that were seen, and those of which a pair was compared",
+      type: "gauge",
+      scope: "process",
+      sets: mirrors.map(({ database, mirror }) => ({ database, mirror })),
+      label: { name: "comparison", values: ["seen", "compared"] },
+      derive: (_get, which, set) => {
+        const evidence = last()?.mirrors.find(({ database, mirror }) =>
+          database === set?.database && mirror === set?.mirror
+        )?.evidence;
+        return (which === "seen"
+          ? evidence?.shapes
+          : evidence?.comparedShapes) ?? 0;
+      },
+    },
+    {
+      name: "mirror_readiness_stalled_seconds",
+      help:
+        "For how long no request has found its outcome although some are pending",
+      type: "gauge",
+      scope: "process",
+      derive: () => last()?.evidence.stalledSeconds ?? 0,
     },
     {
       name: "mirror_readiness_gate_limit",

@@ -1,4 +1,5 @@
 import {
+  isCompared,
   isMismatch,
   quantile,
   Result,
@@ -15,6 +16,8 @@ export interface Evidence {
   readonly replayed: number;
   readonly failed: number;
   readonly pending: number;
+  /** Why requests of this run were not replayed, or failed, by `dropped queue_full` and the like. */
+  readonly reasons: Readonly<Record<string, number>>;
   /** Replayed with a statement that failed on the mirror only, or failed. */
   readonly requestsWithErrors: number;
   readonly compared: number;
@@ -26,9 +29,14 @@ export interface Evidence {
   readonly lagP99Seconds: number | null;
   readonly mirrorStatements: number;
   readonly mirrorMeanMs: number | null;
-  /** What the primary took for all statements, and for those that were compared. */
-  readonly primarySeconds: number;
+  /** What the primary took for all statements of replayed requests, and for those that were compared. */
+  readonly replayedSeconds: number;
   readonly comparedSeconds: number;
+  /** Statement shapes that were seen, and those of which at least one pair was compared. */
+  readonly shapes: number;
+  readonly comparedShapes: number;
+  /** For how long no request has found its outcome although some are pending. */
+  readonly stalledSeconds: number;
   readonly observedHours: number;
   readonly metricsEnabled: boolean;
   readonly compareMode: string;
@@ -38,6 +46,10 @@ export interface Evidence {
 /** What the snapshot does not hold. */
 export interface Surroundings {
   readonly statements: readonly StatementSummary[];
+  /** Default: counted in `statements`. */
+  readonly shapes?: number;
+  readonly comparedShapes?: number;
+  readonly stalledSeconds: number;
   readonly observedHours: number;
   readonly metricsEnabled: boolean;
   readonly compareMode: string;
@@ -45,8 +57,8 @@ export interface Surroundings {
 
 /**
  * Gathers the evidence of one mirror, or of all without `of`. Earlier runs
- * count where a history plugin has declared what it knows of them; latency, lag
- * and coverage by time are of this run.
+ * count where a history plugin has declared what it knows of them; lag is of
+ * this run.
  */
 export function gather(
   snapshot: StatsSnapshot,
@@ -70,10 +82,13 @@ export function gather(
   const earlier = (name: string) => sum(`history_${name}`);
 
   const failed = sum("mirror_requests_failed_total");
-  const mirrorStatements = sum(
-    "statement_duration_seconds",
-    "target",
-    "mirror",
+  const mirrorStatements =
+    sum("statement_duration_seconds", "target", "mirror") +
+    earlier("mirror_statements");
+  const mirrorSeconds = seconds("mirror") +
+    earlier("mirror_microseconds") / 1e6;
+  const statements = around.statements.filter((summary) =>
+    mine({ ...labelsOf(summary) })
   );
   const results = RESULTS.map((result) =>
     sum("mirror_statements_total", "result", result)
@@ -94,6 +109,7 @@ export function gather(
     replayed: sum("mirror_requests_mirrored_total") + earlier("replayed"),
     failed: failed + earlier("failed"),
     pending: sum("mirror_pending_requests"),
+    reasons: reasonsOf(series),
     requestsWithErrors: failed + sum("mirror_replays_with_errors_total") +
       earlier("requests_with_errors"),
     compared: results.slice(0, Result.skippedCascade)
@@ -102,7 +118,7 @@ export function gather(
       (total, n, i) => total + (isMismatch(i) ? n : 0),
       earlier("mismatches"),
     ),
-    ignored: results[Result.skippedIgnored] ?? 0,
+    ignored: (results[Result.skippedIgnored] ?? 0) + earlier("ignored"),
     consecutiveErrors: series("mirror_consecutive_errors")
       .reduce((max, { value }) => Math.max(max, value), 0),
     lagP99Seconds: lagCount === 0 ? null : quantile(
@@ -113,17 +129,39 @@ export function gather(
     mirrorStatements,
     mirrorMeanMs: mirrorStatements === 0
       ? null
-      : seconds("mirror") / mirrorStatements * 1e3,
-    primarySeconds: seconds("primary"),
-    comparedSeconds: sum("mirror_compared_seconds_total"),
+      : mirrorSeconds / mirrorStatements * 1e3,
+    replayedSeconds: sum("mirror_replayed_seconds_total") +
+      earlier("replayed_microseconds") / 1e6,
+    comparedSeconds: sum("mirror_compared_seconds_total") +
+      earlier("compared_microseconds") / 1e6,
+    shapes: statements.length,
+    comparedShapes: statements.filter(wasCompared).length,
     ...around,
     observedHours: observed === undefined
       ? around.observedHours
       : observed / 3_600,
-    statements: around.statements.filter((summary) =>
-      mine({ ...labelsOf(summary) })
-    ),
+    statements,
   };
+}
+
+function reasonsOf(
+  series: (name: string) => StatsSnapshot["metrics"][number]["series"],
+): Record<string, number> {
+  const reasons: Record<string, number> = {};
+  for (const outcome of ["excluded", "dropped", "failed"]) {
+    for (
+      const { labels, value } of series(`mirror_requests_${outcome}_total`)
+    ) {
+      const name = `${outcome} ${labels.reason}`;
+      if (value > 0) reasons[name] = (reasons[name] ?? 0) + value;
+    }
+  }
+  return reasons;
+}
+
+/** Whether at least one pair of the shape was compared. */
+export function wasCompared({ results }: StatementSummary): boolean {
+  return results.some((count, result) => count > 0 && isCompared(result));
 }
 
 function labelsOf({ database, mirror }: StatementSummary) {

@@ -52,13 +52,14 @@ const NAMES = [
   "build_info",
   "mirror_requests_(total|excluded_total|dropped_total|mirrored_total|failed_total)",
   "mirror_(pending_requests|replays_with_errors_total|statements_total)",
-  "mirror_(compared_seconds_total|consecutive_errors)",
+  "mirror_(compared_seconds_total|replayed_seconds_total|consecutive_errors)",
   "mirror_replay_lag_seconds_(bucket|count|sum)",
   "statement_duration_seconds_(count|sum)",
-  "mirror_readiness_(limit|observed_seconds|statements)",
+  "mirror_readiness_(limit|observed_seconds|statements|shapes|stalled_seconds)",
   "mirror_(compare_mode|metrics_enabled)",
   "history_(seen|excluded|dropped|replayed|failed)",
-  "history_(requests_with_errors|compared|mismatches)",
+  "history_(requests_with_errors|compared|mismatches|ignored|mirror_statements)",
+  "history_(mirror|replayed|compared)_microseconds",
 ];
 
 /**

@@ -92,10 +92,22 @@ export class Proxy {
   }
 
   latency(which: "tested" | "slower", of?: Pair): number {
-    return this.#series("mirror_readiness_statements").filter(({ labels }) =>
-      labels.latency === which && (of === undefined ||
+    return this.#sum("mirror_readiness_statements", "latency", which, of);
+  }
+
+  shapes(which: "seen" | "compared", of?: Pair): number {
+    return this.#sum("mirror_readiness_shapes", "comparison", which, of);
+  }
+
+  get stalledSeconds(): number {
+    return this.#value("mirror_readiness_stalled_seconds") ?? 0;
+  }
+
+  #sum(name: string, label: string, value: string, of?: Pair): number {
+    return this.#series(name).filter(({ labels }) =>
+      labels[label] === value && (of === undefined ||
         (labels.database === of.database && labels.mirror === of.mirror))
-    ).reduce((total, { value }) => total + value, 0);
+    ).reduce((total, series) => total + series.value, 0);
   }
 
   #series(name: string) {
@@ -118,6 +130,15 @@ export function gatherFrom(
   const hours = proxies.map(({ observedHours }) => observedHours);
   return gather(snapshotOf(samples, namespace), {
     statements: [],
+    shapes: proxies.reduce((sum, proxy) => sum + proxy.shapes("seen", of), 0),
+    comparedShapes: proxies.reduce(
+      (sum, proxy) => sum + proxy.shapes("compared", of),
+      0,
+    ),
+    stalledSeconds: Math.max(
+      0,
+      ...proxies.map(({ stalledSeconds }) => stalledSeconds),
+    ),
     observedHours: hours.length === 0 ? 0 : Math.min(...hours),
     metricsEnabled: proxies.every(({ metricsEnabled }) => metricsEnabled),
     compareMode: modes.find((mode) => mode !== "rows") ?? modes[0] ?? "unknown",

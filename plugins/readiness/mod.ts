@@ -9,6 +9,7 @@ import type {
   Plugin,
   PluginContext,
   PluginInstance,
+  StatsSnapshot,
 } from "../../src/plugin/api.ts";
 import { Alerts } from "./alerts.ts";
 import { basisMetrics } from "./basis.ts";
@@ -16,6 +17,7 @@ import { type Evidence, gather } from "./evidence.ts";
 import { type ReadinessDocument, render } from "./report.ts";
 import { assess, GATES, type State, type Verdict, worstOf } from "./score.ts";
 import { readinessCommands } from "./show.ts";
+import { Stall } from "./stall.ts";
 import {
   type GeneralLimits,
   readinessSchema,
@@ -78,9 +80,10 @@ export const readiness: Plugin<ReadinessConfig> = {
     const bases = basisMetrics(context, thresholds, () => judge.last);
     for (const spec of [...bases, ...alerts.metrics]) declare(spec);
     return {
-      onSample() {
+      onSample(snapshot) {
+        judge.sample(snapshot);
         judge.document(); // Renews the verdict that the registry shows.
-        alerts.look(judge.evidence());
+        alerts.look(judge.evidence(), snapshot);
       },
       commands: readinessCommands(() => judge.document()),
       routes: routes(judge),
@@ -101,6 +104,7 @@ class ReadinessJudge {
   last: ReadinessDocument | undefined;
   readonly #context: PluginContext;
   readonly #thresholds: Thresholds;
+  readonly #stall = new Stall();
 
   constructor(context: PluginContext, thresholds: Thresholds) {
     this.#context = context;
@@ -115,7 +119,13 @@ class ReadinessJudge {
       observedHours: (Date.now() - startedAt) / 3_600_000,
       metricsEnabled: general.mirror_metrics_enabled !== false,
       compareMode: String(general.mirror_compare ?? "rows"),
+      stalledSeconds: this.#stall.seconds,
     }, of);
+  }
+
+  /** Takes the second's sample. */
+  sample(snapshot: StatsSnapshot): void {
+    this.#stall.look(snapshot);
   }
 
   /** The verdict on each mirror; the process's is the worst. */

@@ -1,4 +1,4 @@
-import type { StatementSummary } from "../../src/plugin/api.ts";
+import { RESULTS, type StatementSummary } from "../../src/plugin/api.ts";
 import type { Evidence } from "./evidence.ts";
 import type { Verdict } from "./score.ts";
 import { mismatchesOf, outcomeText, worstFirst } from "./show.ts";
@@ -96,8 +96,9 @@ function toBlocks(document: ReadinessDocument): Block[] {
     },
     {
       kind: "paragraph",
-      text:
-        `Observed from ${document.since} to ${document.at}. PgDog Mirror ${document.version}, comparing "${document.compare}".`,
+      text: `Traffic was observed for ${
+        evidence.observedHours.toFixed(2)
+      } hours; this process has run from ${document.since} to ${document.at}. PgDog Mirror ${document.version}, comparing "${document.compare}".`,
     },
     ...mirrors.flatMap(({ database, mirror, verdict: { state, gates } }) => [
       {
@@ -124,6 +125,11 @@ function toBlocks(document: ReadinessDocument): Block[] {
         evidence.pending,
       ].map(String)],
     },
+    ...counts(
+      "Requests that were not replayed to their end (this process)",
+      evidence.reasons,
+    ),
+    ...counts("Statements by result", resultsOf(evidence.statements)),
     { kind: "heading", level: 2, text: "Worst statements" },
     {
       kind: "table",
@@ -131,6 +137,34 @@ function toBlocks(document: ReadinessDocument): Block[] {
       rows: worstFirst(evidence.statements).slice(0, WORST).map(statementCells),
     },
   ];
+}
+
+/** A table of what there is any of. */
+function counts(
+  title: string,
+  counts: Readonly<Record<string, number>>,
+): Block[] {
+  const rows = Object.entries(counts).filter(([, count]) => count > 0)
+    .map(([name, count]) => [name, String(count)]);
+  if (rows.length === 0) return [];
+  return [
+    { kind: "heading", level: 2, text: title },
+    { kind: "table", head: ["what", "how many"], rows },
+  ];
+}
+
+function resultsOf(
+  statements: readonly StatementSummary[],
+): Record<string, number> {
+  return Object.fromEntries(
+    RESULTS.map((
+      name,
+      i,
+    ) => [
+      name,
+      statements.reduce((sum, { results }) => sum + (results[i] ?? 0), 0),
+    ]),
+  );
 }
 
 function statementCells(summary: StatementSummary): string[] {

@@ -117,6 +117,11 @@ export function assess(
       ? []
       : [`rows are not compared (mirror_compare = "${evidence.compareMode}")`]),
     ...(evidence.seen > 0 ? [] : ["there was no traffic"]),
+    ...(evidence.stalledSeconds <= thresholds.max_lag_seconds ? [] : [
+      `${evidence.pending} requests are pending and none has found its outcome for ${
+        Math.round(evidence.stalledSeconds)
+      } s`,
+    ]),
     ...(knowledge.reasons ?? []),
   ];
   const state = gates.some(({ status }) => status === "fail")
@@ -143,9 +148,11 @@ function judgeGates(
   const wanted = e.seen - e.excluded;
   const settled = wanted - e.pending;
   const mismatchRate = ratio(e.mismatches, e.compared);
+  const replayed = ratio(e.replayed, settled);
   const coverage = minimum([
-    ratio(e.replayed, settled),
-    ratio(e.comparedSeconds, e.primarySeconds),
+    replayed,
+    ratio(e.comparedSeconds, e.replayedSeconds),
+    ratio(e.comparedShapes, e.shapes),
   ]);
   const ignored = e.ignored === 0
     ? ""
@@ -217,15 +224,14 @@ function judgeGates(
         t.min_coverage,
         settled,
         (o, l) =>
-          `${
-            percent(ratio(e.replayed, settled) ?? 0)
-          } of the requests were replayed, and ${
-            percent(ratio(e.comparedSeconds, e.primarySeconds) ?? 0)
-          } of the primary's time was compared (the lower, ${
+          `${percent(replayed ?? 0)} of the requests were replayed; of these, ${
+            percent(ratio(e.comparedSeconds, e.replayedSeconds) ?? 0)
+          } of the primary's time and ${e.comparedShapes} of ${e.shapes} statement shapes were compared (the lowest, ${
             percent(o)
           }, counts); ${percent(l)} are needed.`,
       ),
-      ...(coverage !== null && coverage < t.min_coverage
+      // What was lost speaks against the mirror; what could not be compared says nothing.
+      ...(replayed !== null && replayed < t.min_coverage
         ? { status: "fail" as const }
         : {}),
     },

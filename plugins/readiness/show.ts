@@ -73,6 +73,12 @@ export function readinessCommands(
         column("primary_p95_ms", "float8", "95th percentile of the primary"),
         column("mirror_p50_ms", "float8", "Median time of the mirror"),
         column("mirror_p95_ms", "float8", "95th percentile of the mirror"),
+        column("primary_p99_ms", "float8", "99th percentile of the primary"),
+        column("mirror_p99_ms", "float8", "99th percentile of the mirror"),
+        column("rows", "int8", "Rows that the primary returned"),
+        column("skipped", "int8", "Pairs that could not be compared"),
+        column("first_seen", "timestamptz", "First pair"),
+        column("last_seen", "timestamptz", "Last pair"),
         column("statement", "text", "Without its values"),
         column("mirror", "text", "Destination database"),
       ],
@@ -125,10 +131,7 @@ function statementRow(summary: StatementSummary): Row {
     summary.fingerprint,
     summary.calls,
     mismatchesOf(summary),
-    summary.results.reduce(
-      (sum, n, i) => sum + (RESULTS[i]?.startsWith("noise") ? n : 0),
-      0,
-    ),
+    countOf(summary, "noise"),
     latency.ratio,
     latency.ratioLow,
     latency.ratioHigh,
@@ -136,9 +139,23 @@ function statementRow(summary: StatementSummary): Row {
     at(summary.primary, 0.95),
     at(summary.mirrorLatency, 0.5),
     at(summary.mirrorLatency, 0.95),
+    at(summary.primary, 0.99),
+    at(summary.mirrorLatency, 0.99),
+    summary.rows,
+    countOf(summary, "skipped"),
+    new Date(summary.firstSeen),
+    new Date(summary.lastSeen),
     summary.text,
     summary.mirror,
   ];
+}
+
+/** Results whose name begins with `what`. */
+function countOf({ results }: StatementSummary, what: string): number {
+  return results.reduce(
+    (sum, n, i) => sum + (RESULTS[i]?.startsWith(what) ? n : 0),
+    0,
+  );
 }
 
 /** Results that differed. */

@@ -1,3 +1,4 @@
+import { dirname } from "node:path";
 import { formatProblem, loadConfig } from "../config/mod.ts";
 import { configureLog, createLogger } from "../log.ts";
 import type { Plugin } from "../plugin/mod.ts";
@@ -37,6 +38,7 @@ export async function run(options: RunOptions): Promise<number> {
     pluginPaths: Object.fromEntries(
       userPlugins.map(({ id }, i) => [id, config.plugin[i]?.path ?? ""]),
     ),
+    configFolder: dirname(configPath),
     logger: createLogger,
     onShutdownRequest: () => asked.resolve("SHUTDOWN"),
   });

@@ -33,6 +33,7 @@ export {
   Excluded,
   FAILED,
   Failed,
+  isCompared,
   isMismatch,
   quantile,
   Result,
@@ -91,8 +92,12 @@ export interface PluginContext {
     /** Only within `create`. */
     declare(spec: MetricSpec): void;
     snapshot(): StatsSnapshot;
-    /** What is known of each fingerprint; at most a second old. */
+    /** What is known of each fingerprint, with what was restored; at most a second old. */
     statements(): readonly StatementSummary[];
+    /** The same without what was restored: of this process only. */
+    ownStatements(): readonly StatementSummary[];
+    /** Adds what an earlier process knew of fingerprints; replaces what was restored before. */
+    restoreStatements(summaries: readonly StatementSummary[]): void;
     /** Begins a new window: maxima start over in every stripe. */
     resetWindow(): void;
     /** Goes up by one with each `resetWindow`, whoever called it. */
@@ -106,6 +111,10 @@ export interface PluginContext {
   readonly startedAt: number;
   /** Versions of the servers by the name of their database, as far as they have said them. */
   versions(): Readonly<Record<string, string>>;
+  /** The folder of the configuration file: relative paths are relative to it. */
+  readonly configFolder: string;
+  /** What mirroring is configured to (addresses, levels, ignore rules …), as one text without secrets: evidence of equal ones may be added up. */
+  readonly mirroringConfig: string;
   /** The configured pairs of source database and destination database. */
   readonly mirrors: readonly {
     readonly database: string;

@@ -1,4 +1,8 @@
-import type { Registry, StatementStore } from "../stats/mod.ts";
+import type {
+  Registry,
+  StatementStore,
+  StatementSummary,
+} from "../stats/mod.ts";
 import type {
   AdminCommand,
   HttpRoute,
@@ -26,6 +30,10 @@ export interface PluginHostOptions {
   readonly version: string;
   readonly startedAt: number;
   readonly mirrors: PluginContext["mirrors"];
+  /** Default: the working folder. */
+  readonly configFolder?: string;
+  /** Default: nothing is known of it. */
+  readonly mirroringConfig?: string;
   readonly logger: (pluginId: string) => Logger;
   /** Between two samples. Default 1000. */
   readonly sampleMs?: number;
@@ -69,6 +77,9 @@ export class PluginHost {
         declare: registry.declare.bind(registry),
         snapshot: () => registry.snapshot(),
         statements: () => options.statements.all(),
+        ownStatements: () => options.statements.own(),
+        restoreStatements: (summaries: readonly StatementSummary[]) =>
+          options.statements.restore(summaries),
         resetWindow: () => registry.bumpResetEpoch(),
         resetEpoch: () => registry.resetEpoch,
       },
@@ -77,6 +88,8 @@ export class PluginHost {
       startedAt: options.startedAt,
       versions: () => Object.fromEntries(options.versions ?? []),
       mirrors: options.mirrors,
+      configFolder: options.configFolder ?? ".",
+      mirroringConfig: options.mirroringConfig ?? "",
     };
     for (const [i, plugin] of plugins.entries()) {
       this.#plugins[i]?.create(plugin, config[plugin.id], context);

@@ -114,6 +114,13 @@ export const Result = {
   skippedUnparsed: 18,
 } as const;
 
+/** Whether something was learnt from the pair: it was compared, and no chance of the moment made the difference. */
+export function isCompared(result: number): boolean {
+  return result < Result.skippedCascade &&
+    result !== Result.noiseConcurrentWrite &&
+    result !== Result.noiseConcurrency;
+}
+
 /** Whether a result counts as a difference that somebody must explain. */
 export function isMismatch(result: number): boolean {
   return result >= Result.mismatchRows && result <= Result.mismatchSqlstate;

@@ -59,21 +59,87 @@ export interface StatementSummary {
   readonly examples: readonly Example[];
 }
 
-/** The main thread's copy of the mirror workers' tables. */
+/** The main thread's copy of the mirror workers' tables, and what earlier processes knew. */
 export class StatementStore {
-  readonly #summaries = new Map<string, StatementSummary>();
+  readonly #own = new Map<string, StatementSummary>();
+  #restored = new Map<string, StatementSummary>();
 
   /** Takes what has changed; a summary replaces the one before. */
   update(summaries: readonly StatementSummary[]): void {
+    for (const summary of summaries) this.#own.set(keyOf(summary), summary);
+  }
+
+  /** What earlier processes knew; several of one fingerprint are joined. */
+  restore(summaries: readonly StatementSummary[]): void {
+    this.#restored = new Map();
     for (const summary of summaries) {
-      const { database, mirror, fingerprint } = summary;
-      const key = JSON.stringify([database, mirror, fingerprint]);
-      this.#summaries.set(key, summary);
+      const key = keyOf(summary);
+      const known = this.#restored.get(key);
+      this.#restored.set(key, known ? joined(known, summary) : summary);
     }
   }
 
-  /** All, in the order of their first sight. */
-  all(): StatementSummary[] {
-    return [...this.#summaries.values()];
+  /** All of this process, in the order of their first sight. */
+  own(): StatementSummary[] {
+    return [...this.#own.values()];
   }
+
+  /** All of all processes, those of this one first. */
+  all(): StatementSummary[] {
+    if (this.#restored.size === 0) return this.own();
+    const own = [...this.#own].map(([key, summary]) => {
+      const earlier = this.#restored.get(key);
+      return earlier ? joined(earlier, summary) : summary;
+    });
+    const others = [...this.#restored].filter(([key]) => !this.#own.has(key));
+    return [...own, ...others.map(([, summary]) => summary)];
+  }
+}
+
+function keyOf({ database, mirror, fingerprint }: StatementSummary): string {
+  return JSON.stringify([database, mirror, fingerprint]);
+}
+
+/** Examples of one result that are shown. */
+const EXAMPLES = 3;
+
+/**
+ * Two parts of one fingerprint's story. Counts add up; the comparison of
+ * latencies is that of the part which has more pairs, since medians don't.
+ */
+function joined(
+  earlier: StatementSummary,
+  later: StatementSummary,
+): StatementSummary {
+  const examples = [...later.examples, ...earlier.examples];
+  const sequences = { ...earlier.sequences };
+  for (const [name, count] of Object.entries(later.sequences)) {
+    sequences[name] = (sequences[name] ?? 0) + count;
+  }
+  return {
+    ...later,
+    calls: earlier.calls + later.calls,
+    results: later.results.map((n, i) => n + (earlier.results[i] ?? 0)),
+    rows: earlier.rows + later.rows,
+    primary: sum(earlier.primary, later.primary),
+    mirrorLatency: sum(earlier.mirrorLatency, later.mirrorLatency),
+    latency: earlier.latency.pairs > later.latency.pairs
+      ? earlier.latency
+      : later.latency,
+    firstSeen: Math.min(earlier.firstSeen, later.firstSeen),
+    lastSeen: Math.max(earlier.lastSeen, later.lastSeen),
+    sequences,
+    examples: examples.filter((example, i) =>
+      examples.slice(0, i)
+        .filter(({ result }) => result === example.result).length < EXAMPLES
+    ),
+  };
+}
+
+function sum(a: HistogramSnapshot, b: HistogramSnapshot): HistogramSnapshot {
+  return {
+    counts: b.counts.map((n, i) => n + (a.counts[i] ?? 0)),
+    sum: a.sum + b.sum,
+    count: a.count + b.count,
+  };
 }

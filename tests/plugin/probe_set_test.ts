@@ -18,6 +18,7 @@ const CALLS: readonly [keyof Probe, readonly (number | string)[]][] = [
   ["mirrorStatement", [14, 15]],
   ["errorOnMirror", [16, "42P01"]],
   ["statementCompared", [17, 18, 19]],
+  ["orderBroken", [23]],
   ["queue", [20, 21, 22]],
 ];
 

@@ -11,6 +11,10 @@ import {
   TOTALS,
 } from "../../../plugins/history/store.ts";
 import type { Logger } from "../../../src/plugin/api.ts";
+import {
+  StatementStore,
+  type StatementSummary,
+} from "../../../src/stats/mod.ts";
 import { startCluster } from "../../support/cluster.ts";
 
 const HOUR = 3_600_000;
@@ -26,13 +30,42 @@ function sample(at: number, n: number): Sample {
   return {
     at,
     ledgers: new Map([[PAIR, totals(n)]]),
-    statements: [{
-      mirror: PAIR,
-      fingerprint: "f",
-      text: "select $1",
-      calls: n,
-      results: [n],
-      ratio: null,
+    statements: [statement(n)],
+  };
+}
+
+/** A statement called `n` times, of which one example is kept. */
+function statement(n: number): StatementSummary {
+  const histogram = { counts: [n], sum: n, count: n };
+  const outcome = { kind: "complete", sqlstate: null, tag: "SELECT", rows: 1 };
+  return {
+    database: "shop",
+    mirror: "next",
+    fingerprint: "f",
+    text: "select $1",
+    calls: n,
+    results: [n, 1],
+    rows: n,
+    primary: histogram,
+    mirrorLatency: histogram,
+    latency: {
+      pairs: n,
+      ratio: n,
+      ratioLow: n,
+      ratioHigh: n,
+      difference: n,
+      pValue: 0,
+    },
+    firstSeen: n,
+    lastSeen: n,
+    sequences: { t: 1 },
+    examples: [{
+      at: n,
+      result: "mismatch_rows",
+      primary: outcome,
+      mirror: outcome,
+      session: 1,
+      values: "select 'a secret'",
     }],
   };
 }
@@ -93,6 +126,22 @@ async function story(connect: () => SqlStore): Promise<void> {
   await third.recorder.start();
   assert.equal(third.recorder.observedMs, 4 * HOUR);
   assert.deepEqual(third.recorder.earlierTotals(PAIR), totals(37));
+  // What was slower before the restarts is so still, and holds no values.
+  const store = new StatementStore();
+  store.restore(third.recorder.earlier.statements);
+  store.update([statement(5)]);
+  const [known] = store.all();
+  assert.equal(store.all().length, 1);
+  assert.equal(known?.calls, 30 + 7 + 5);
+  assert.deepEqual(known?.results, [42, 3]);
+  assert.equal(known?.latency.pairs, 30);
+  assert.deepEqual(known?.sequences, { t: 3 });
+  assert.deepEqual(known?.examples.map(({ at, values }) => [at, values]), [
+    [5, "select 'a secret'"],
+    [7, null],
+    [30, null],
+  ]);
+  assert.equal(store.own()[0]?.calls, 5);
   assert.deepEqual(
     third.recorder.boundaries.map(({ kind, at }) => [kind, at / HOUR]),
     [["start", 10], ["crash", 6], ["start", 5], ["stop", 3], ["start", 0]],

@@ -139,10 +139,12 @@ Deno.test("judgeFleet: READY takes every proxy", async (t) => {
     await scraped("a", { match: 20 }),
     await scraped("b", { match: 20 }),
   ];
-  /** Latency is judged by statement, which this traffic has none of: give it some. */
+  /** Latency and coverage are judged by statement, which this traffic has none of: give it some. */
   const tested = (samples: readonly Sample[]) =>
     samples.map((one) =>
-      one.labels.latency === "tested" ? { ...one, value: 5 } : one
+      one.labels.latency === "tested" || one.labels.comparison !== undefined
+        ? { ...one, value: 5 }
+        : one
     );
   const good = [...tested(a), ...tested(b)];
   const without = (...names: string[]) =>

@@ -63,8 +63,12 @@ const GOOD: Evidence = {
   lagP99Seconds: 0.01,
   mirrorStatements: 1_000_000,
   mirrorMeanMs: 2,
-  primarySeconds: 1_000,
+  replayedSeconds: 1_000,
   comparedSeconds: 1_000,
+  shapes: 100,
+  comparedShapes: 100,
+  stalledSeconds: 0,
+  reasons: {},
   observedHours: 48,
   metricsEnabled: true,
   compareMode: "rows",
@@ -106,8 +110,10 @@ const LIMITS: readonly (readonly [
   ["mismatch_rate", { mismatches: 1_001 }, "fail"],
   ["coverage", { replayed: 297_000 }, "pass"],
   ["coverage", { replayed: 296_999 }, "fail"],
-  ["coverage", { comparedSeconds: 989 }, "fail"],
+  ["coverage", { comparedSeconds: 989 }, "insufficient"],
   ["coverage", { comparedSeconds: 990 }, "pass"],
+  ["coverage", { comparedShapes: 98 }, "insufficient"],
+  ["coverage", { comparedShapes: 99 }, "pass"],
   ["unknown", { failed: 300 }, "pass"],
   ["unknown", { failed: 301 }, "fail"],
   ["consecutive_errors", { consecutiveErrors: 99 }, "pass"],
@@ -173,8 +179,10 @@ Deno.test("assess: never READY without evidence", () => {
     mirrorStatements: 0,
     mirrorMeanMs: null,
     lagP99Seconds: null,
-    primarySeconds: 0,
+    replayedSeconds: 0,
     comparedSeconds: 0,
+    shapes: 0,
+    comparedShapes: 0,
     statements: [],
   };
   for (
@@ -188,6 +196,10 @@ Deno.test("assess: never READY without evidence", () => {
       [
         { compareMode: "shape" },
         'rows are not compared (mirror_compare = "shape")',
+      ],
+      [
+        { stalledSeconds: 61, pending: 5, seen: 300_005 },
+        "5 requests are pending and none has found its outcome for 61 s",
       ],
     ] as const
   ) {

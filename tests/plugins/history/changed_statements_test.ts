@@ -1,0 +1,17 @@
+import assert from "node:assert/strict";
+import { ChangedStatements } from "../../../plugins/history/changed_statements.ts";
+import type { StatementSummary } from "../../../src/plugin/api.ts";
+
+function called(fingerprint: string, calls: number): StatementSummary {
+  return { database: "a", mirror: "b", fingerprint, calls } as StatementSummary;
+}
+
+Deno.test("ChangedStatements: each is taken when it has changed, and again if that was not written", () => {
+  const changed = new ChangedStatements();
+  const take = (...all: StatementSummary[]) =>
+    changed.take(all).map(({ fingerprint }) => fingerprint);
+  assert.deepEqual(take(called("x", 1), called("y", 1)), ["x", "y"]);
+  assert.deepEqual(take(called("x", 1), called("y", 2)), ["y"]);
+  changed.forget();
+  assert.deepEqual(take(called("x", 1), called("y", 2)), ["x", "y"]);
+});
