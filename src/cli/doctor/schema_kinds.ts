@@ -105,6 +105,8 @@ export const SCHEMA_KINDS: readonly ObjectKind[] = [
     extra: "note",
     fields: [
       field("result"),
+      field("argument_names"),
+      field("argument_defaults"),
       field("language"),
       field("body"),
       { ...field("sql_body"), printed: true },

@@ -99,10 +99,15 @@ select ${RELATION_NAME} as name, format_type(q.seqtypid, null) as type,
 from pg_sequence q join pg_class c on c.oid = q.seqrelid ${IN_SCHEMA}
 where ${relation("'S'")}`,
 
+  // By the types alone: 14 and later write IN before a procedure's arguments.
   functions: (versionNum: number) => `
 select format('%s %I.%I(%s)',
     case p.prokind when 'p' then 'procedure' when 'a' then 'aggregate' else 'function' end,
-    n.nspname, p.proname, pg_get_function_identity_arguments(p.oid)) as name,
+    n.nspname, p.proname, (
+      select string_agg(format_type(a.type, null), ', ' order by a.place)
+      from unnest(p.proargtypes) with ordinality a (type, place))) as name,
+  array_to_string(p.proargnames, ', ', '-') as argument_names,
+  pg_get_expr(p.proargdefaults, 0) as argument_defaults,
   pg_get_function_result(p.oid) as result, l.lanname as language,
   case p.provolatile when 'i' then 'immutable' when 's' then 'stable' else 'volatile' end as volatility,
   p.proisstrict as strict, p.prosecdef as security_definer,

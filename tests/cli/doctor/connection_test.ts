@@ -126,3 +126,20 @@ Deno.test("CatalogConnection: hostile lengths and messages out of place end it",
     );
   }
 });
+
+Deno.test("CatalogConnection: an answer is bounded in bytes", async () => {
+  await withServer(
+    async (socket) => {
+      // NoticeResponses of 4 MiB.
+      const bytes = new Uint8Array(4 * 1024 * 1024);
+      bytes.set(message("N"));
+      new DataView(bytes.buffer).setInt32(1, bytes.length - 1);
+      for (;;) {
+        for (let at = 0; at < bytes.length;) {
+          at += await socket.write(bytes.subarray(at));
+        }
+      }
+    },
+    (port) => assert.rejects(open(port), /over 134217728 bytes/),
+  );
+});
