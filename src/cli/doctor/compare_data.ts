@@ -76,11 +76,13 @@ export function inspectStatistics(
     // A physical replica has the primary's statistics, of empty tables none.
     if (estimate(row) === 0) return [];
     const one = before.get(row.name ?? "");
-    if (primary !== undefined && one !== undefined && estimate(one) === 0) {
-      return [];
-    }
+    const counted = primary === undefined || one === undefined
+      ? undefined
+      : estimate(one);
+    if (counted === 0) return [];
     return [{
-      severity: "warning",
+      // Not on the primary either: both guess.
+      severity: counted === -1 ? "note" : "warning",
       group: "data",
       rule: "never_analyzed",
       object: `${row.kind} ${row.name}`,

@@ -47,7 +47,7 @@ export async function takeSnapshot(
       const rows = await connection.query(
         `savepoint one; ${SETS[set](versionNum)}; release one`,
       );
-      sets[set] = rows;
+      sets[set] = rows.toSorted(byRowName);
       if (set !== "server") continue;
       versionNum = Number(rows[0]?.version_num);
     } catch (error) {
@@ -69,6 +69,12 @@ export async function takeSnapshot(
   }
   await connection.query("commit");
   return { user, sets, unread };
+}
+
+/** Two runs print alike. */
+function byRowName({ name: a }: Row, { name: b }: Row): number {
+  const [one, other] = [a ?? "", b ?? ""];
+  return one < other ? -1 : one > other ? 1 : 0;
 }
 
 function rowsText(rows: readonly Row[] | undefined): string {

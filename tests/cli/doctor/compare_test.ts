@@ -335,6 +335,9 @@ Deno.test("compareSnapshots: rows by the planner's estimate", () => {
   assert.deepEqual(rows("5000", "-1", "f"), [
     "warning never_analyzed table public.t",
   ]);
+  assert.deepEqual(rows("-1", "-1", "f"), [
+    "note never_analyzed table public.t",
+  ]);
   assert.deepEqual(rows("0", "-1", "f"), []);
   // 18's pg_upgrade brings statistics along, and counts no ANALYZE.
   const upgraded = mirrorSnapshot({
