@@ -26,7 +26,8 @@ const TIMEOUT_MS = 30_000;
 /**
  * Evaluates an expression at the server's present moment.
  *
- * @param base the server's address, with the path that it is served under.
+ * @param base the server's address, with the path that it is served under; user
+ * and password in it become basic authentication.
  * @throws {Error} saying who could not be asked, and why.
  */
 export async function queryPrometheus(
@@ -34,10 +35,12 @@ export async function queryPrometheus(
   promql: string,
 ): Promise<readonly PrometheusSample[]> {
   const url = new URL("api/v1/query", base.replace(/\/*$/, "/"));
+  const headers = takeCredentials(url);
   let text: string;
   try {
     const response = await fetch(url, {
       method: "POST",
+      headers,
       body: new URLSearchParams({ query: promql }),
       signal: AbortSignal.timeout(TIMEOUT_MS),
     });
@@ -56,6 +59,16 @@ export async function queryPrometheus(
     labels: metric,
     value: Number(value.replace("Inf", "Infinity")),
   }));
+}
+
+/** `fetch` refuses an address with a password, and an error's text must not have it. */
+function takeCredentials(url: URL): HeadersInit {
+  const { username, password } = url;
+  if (username === "" && password === "") return {};
+  url.username = url.password = "";
+  const pair = [username, password].map(decodeURIComponent).join(":");
+  const base64 = new TextEncoder().encode(pair).toBase64();
+  return { authorization: `Basic ${base64}` };
 }
 
 function parseJson(text: string): unknown {

@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
+import postgres from "postgres";
 import { mirrorStats } from "../../plugins/mirror_stats/mod.ts";
 import { history } from "../../plugins/history/mod.ts";
 import { readiness } from "../../plugins/readiness/mod.ts";
 import { hostOf } from "../plugin/fixture.ts";
+import { startCluster } from "../support/cluster.ts";
 import { freePort, TestProxy } from "../support/proxy.ts";
+import { waitFor } from "../support/wait.ts";
 import {
   ALERTS,
   dashboardExpressions,
@@ -69,7 +72,7 @@ Deno.test("runbook: every alert has its section, with all five parts, and links 
 Deno.test("guide: its links lead to its own headings", () => {
   const anchors = [...GUIDE.matchAll(/^#+ (.+)$/gm)]
     .map(([, title]) => title?.toLowerCase().replaceAll(" ", "-"));
-  for (const [, anchor] of GUIDE.matchAll(/\]\(#([^)]+)\)/g)) {
+  for (const [, anchor = ""] of GUIDE.matchAll(/\]\(#([^)]+)\)/g)) {
     assert.ok(anchors.includes(anchor), anchor);
   }
 });
@@ -146,8 +149,8 @@ Deno.test("dashboard: the file is what the typed source makes", () => {
 
 Deno.test("dashboard: every panel has a title, a description, a unit and queries", () => {
   assert.ok(PANELS.length > 20);
-  for (const { title, description, fieldConfig, targets } of PANELS) {
-    assert.match(title ?? "", /\w/);
+  for (const { title = "", description, fieldConfig, targets } of PANELS) {
+    assert.match(title, /\w/);
     assert.match(description ?? "", /\w.*\.$/, title);
     assert.match(fieldConfig?.defaults.unit ?? "", /\w/, title);
     assert.ok((targets?.length ?? 0) > 0, title);
@@ -159,9 +162,9 @@ Deno.test("dashboard: every panel has a title, a description, a unit and queries
 Deno.test("dashboard: panels do not overlap, variables are there", () => {
   const cells = new Set<string>();
   for (const { gridPos, title } of PANELS) {
-    assert.ok(gridPos !== undefined);
-    for (let x = gridPos.x; x < gridPos.x + gridPos.w; x++) {
-      for (let y = gridPos.y; y < gridPos.y + gridPos.h; y++) {
+    const { x: left, y: top, w, h } = gridPos ?? { x: 24, y: 0, w: 1, h: 1 };
+    for (let x = left; x < left + w; x++) {
+      for (let y = top; y < top + h; y++) {
         assert.ok(x < 24 && !cells.has(`${x},${y}`), `${title} at ${x},${y}`);
         cells.add(`${x},${y}`);
       }
@@ -173,26 +176,42 @@ Deno.test("dashboard: panels do not overlap, variables are there", () => {
   );
 });
 
-/** Names and types of what a proxy with all plugins exposes. */
+/** Names and types of what a proxy with all plugins exposes, a statement behind it. */
 async function exposedMetrics(): Promise<Map<string, string>> {
-  const port = freePort();
+  await using primary = await startCluster({ version: "15" });
+  await using mirror = await startCluster({ version: "15" });
   const folder = await Deno.makeTempDir({ prefix: "pgdog-mirror-guide-" });
-  const host = "127.0.0.1";
-  {
-    await using _proxy = await TestProxy.start({
-      primary: { host, port: 1 },
-      mirror: { host, port: 2 },
-      general: { openmetrics_port: port },
-      more: `[plugins.history]\npath = "${folder}/history.sqlite"`,
-    });
-    const response = await fetch(`http://127.0.0.1:${port}/metrics`);
-    const text = await response.text();
-    await Deno.remove(folder, { recursive: true });
-    return new Map(
-      [...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)]
-        .map(([, name = "", type = ""]) => [name, type]),
-    );
-  }
+  const port = freePort();
+  await using proxy = await TestProxy.start({
+    primary,
+    mirror,
+    general: { openmetrics_port: port },
+    more: `
+[plugins.prometheus]
+top_statements = 1
+[plugins.otlp]
+endpoint = "http://127.0.0.1:${freePort()}"
+timeout_ms = 100
+[plugins.history]
+path = "${folder}/history.sqlite"`,
+  });
+  const sql = postgres(proxy.url(), { max: 1, fetch_types: false });
+  await sql`select 1`;
+  await sql.end();
+  let text = "";
+  await waitFor(
+    "the statement to be exposed",
+    async () => {
+      text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+      return text.includes("pgdog_mirror_top_statement_calls_total{");
+    },
+    15_000,
+  );
+  await Deno.remove(folder, { recursive: true });
+  return new Map(
+    [...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)]
+      .map(([, name = "", type = ""]) => [name, type]),
+  );
 }
 
 /** Names of metrics in an expression, those within a name matcher included. */

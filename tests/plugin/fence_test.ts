@@ -232,3 +232,23 @@ Deno.test("PluginHost: what probes throw in the workers is the plugin's too", ()
     ],
   );
 });
+
+Deno.test("PluginHost: a derived metric is asked for each of its label sets", () => {
+  const { registry } = hostOf([
+    plugin("pairs", {
+      create: (_config, { stats }) => {
+        stats.declare({
+          ...DEPTH,
+          sets: [{ mirror: "a" }, { mirror: "b" }],
+          derive: (_get, _label, set) => set?.mirror === "b" ? 2 : 1,
+        });
+        return {};
+      },
+    }),
+  ]);
+  registry.freeze({ stripes: 1 });
+  assert.deepEqual(
+    registry.snapshot().get("depth")?.series.map(({ value }) => value),
+    [1, 2],
+  );
+});

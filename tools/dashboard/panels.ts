@@ -158,9 +158,17 @@ export function table(
   text: PanelText & {
     /** What becomes of a column: its title, or null to leave it out. */
     readonly columns: Readonly<Record<string, string | null>>;
+    /** A column's title; the highest value comes first. */
+    readonly sortBy?: string;
   },
 ): Unplaced {
-  const options: TableOptions = { frameIndex: 0, showHeader: true };
+  const options: TableOptions = {
+    frameIndex: 0,
+    showHeader: true,
+    ...(text.sortBy === undefined
+      ? {}
+      : { sortBy: [{ displayName: text.sortBy, desc: true }] }),
+  };
   const entries = Object.entries(text.columns);
   const renamed = entries.filter(([, title]) => title !== null);
   return {

@@ -27,6 +27,14 @@ function rate(metric: string, by = "", more = ""): string {
   } (rate(${metric}{${matchers}}[$__rate_interval]))`;
 }
 
+const STATEMENT = "database, mirror, fingerprint";
+
+function meanMs(target: "primary" | "mirror"): string {
+  const sum = (part: string) =>
+    `sum by (${STATEMENT}) (pgdog_mirror_top_statement_duration_seconds_${part}{${MIRROR},target="${target}"})`;
+  return `1000 * ${sum("sum")} / ${sum("count")}`;
+}
+
 const VERDICTS: Meanings = {
   "1": { text: "READY", color: "green" },
   "0": { text: "NOT READY", color: "red" },
@@ -437,6 +445,39 @@ const statements: Section = {
       }],
       width: 24,
       height: 4,
+    }),
+    table({
+      title: "Worst statements",
+      description:
+        'Statements by fingerprint, those with most mismatches first; "other" is the rest. Times are means in ms since the start. SHOW MIRROR STATEMENTS has the texts. Needs top_statements in [plugins.prometheus]; without it there is no data.',
+      unit: "none",
+      queries: [
+        {
+          expr:
+            `sum by (${STATEMENT}) (pgdog_mirror_top_statement_results_total{${MIRROR},result=~"mismatch_.*"})`,
+          legend: "mismatches",
+        },
+        {
+          expr:
+            `sum by (${STATEMENT}) (pgdog_mirror_top_statement_calls_total{${MIRROR}})`,
+          legend: "calls",
+        },
+        { expr: meanMs("primary"), legend: "primary" },
+        { expr: meanMs("mirror"), legend: "mirror" },
+      ],
+      columns: {
+        database: "database",
+        mirror: "mirror",
+        fingerprint: "fingerprint",
+        "Value #A": "mismatches",
+        "Value #B": "calls",
+        "Value #C": "primary, ms",
+        "Value #D": "mirror, ms",
+        Time: null,
+      },
+      sortBy: "mismatches",
+      width: 24,
+      height: 9,
     }),
   ],
 };
