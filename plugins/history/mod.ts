@@ -84,13 +84,20 @@ export const history: Plugin<HistoryConfig> = {
     for (const spec of metrics(context, recorder)) context.stats.declare(spec);
     const changed = new ChangedStatements();
     let resets = context.stats.resetEpoch();
+    let samples = 0;
     return {
       start: () => recorder.start(),
       onSample(snapshot) {
+        samples++;
         const epoch = context.stats.resetEpoch();
         if (epoch !== resets) recorder.reset();
         resets = epoch;
-        recorder.sample(() => sampleOf(snapshot, context, changed));
+        // At the first sample nothing has been judged yet.
+        const verdict = samples === 1 ? undefined : verdictOf(snapshot);
+        recorder.sample(() => ({
+          ...sampleOf(snapshot, context, changed),
+          ...(verdict === undefined ? {} : { verdict }),
+        }));
       },
       close: () =>
         recorder.close(sampleOf(context.stats.snapshot(), context, changed)),
@@ -213,6 +220,12 @@ function microseconds(seconds: number): number {
   return Math.round(seconds * 1e6);
 }
 
+/** As the readiness plugin exports it; undefined without that plugin. */
+function verdictOf(snapshot: StatsSnapshot): string | undefined {
+  return snapshot.get("mirror_readiness_state")?.series
+    .find(({ value }) => value === 1)?.labels.state;
+}
+
 /** Equal for runs whose counts may be added up. */
 function fingerprintOf(
   { mirrors, mirroringConfig, general }: PluginContext,
@@ -233,13 +246,14 @@ function fingerprintOf(
 function historyCommand(recorder: Recorder): AdminCommand {
   return {
     words: "SHOW MIRROR HISTORY",
-    help: "Starts, stops, crashes, resets and changes of the configuration",
+    help:
+      "Starts, stops, crashes, resets, verdicts and changes of the configuration",
     columns: [
       { name: "at", type: "timestamptz", help: "When" },
       {
         name: "kind",
         type: "text",
-        help: "start, stop, crash, reset or config",
+        help: "start, stop, crash, reset, config or verdict",
       },
       { name: "note", type: "text", help: "In words" },
     ],

@@ -50,6 +50,8 @@ export class Recorder {
   #nextAt = 0;
   #warnedAt = -Infinity;
   #prunedAt = -Infinity;
+  /** That was recorded last, in this run. */
+  #verdict: string | undefined;
 
   constructor(options: RecorderOptions) {
     this.#options = options;
@@ -122,11 +124,27 @@ export class Recorder {
         throw error;
       }
       this.lastWriteAt = sample.at;
+      await this.#recordVerdict(sample);
       if (now() - this.#prunedAt > PRUNE_MS) {
         this.#prunedAt = now();
         await store.prune(now() - retentionMs);
       }
     });
+  }
+
+  /** At most one for each write: a verdict that comes and goes in between is not told. */
+  async #recordVerdict({ at, verdict }: Sample): Promise<void> {
+    if (verdict === undefined || verdict === this.#verdict) return;
+    const boundary: Boundary = {
+      at,
+      kind: "verdict",
+      note: this.#verdict === undefined
+        ? verdict
+        : `${verdict}, before: ${this.#verdict}`,
+    };
+    await this.#options.store.mark(boundary);
+    this.#verdict = verdict;
+    this.boundaries = [boundary, ...this.boundaries].slice(0, MAX_BOUNDARIES);
   }
 
   async #begin(): Promise<void> {

@@ -50,12 +50,14 @@ export interface Sample {
   readonly ledgers: ReadonlyMap<string, LedgerTotals>;
   /** Those that have changed since the last sample. */
   readonly statements: readonly StatementSummary[];
+  /** The readiness plugin's verdict on all mirrors; left out if there is none yet. */
+  readonly verdict?: string;
 }
 
-/** A moment at which the window begins, ends, or has a hole. */
+/** A moment at which the window begins, ends, has a hole, or the verdict is another. */
 export interface Boundary {
   readonly at: number;
-  readonly kind: "start" | "stop" | "crash" | "config" | "reset";
+  readonly kind: "start" | "stop" | "crash" | "config" | "reset" | "verdict";
   readonly note: string;
 }
 

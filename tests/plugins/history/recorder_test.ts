@@ -212,3 +212,38 @@ Deno.test("history: a disk that takes nothing is counted, and tried again", asyn
     await Deno.remove(folder, { recursive: true });
   }
 });
+
+Deno.test("history: a verdict is recorded when it changes, once for each write at most", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const connect = () => new SqlStore(() => openSqlite(`${folder}/h.sqlite`));
+    const life = new Life(connect(), 0);
+    await life.recorder.start();
+    const judged = async (at: number, verdict?: string) => {
+      life.now = at;
+      life.recorder.sample(() => ({
+        ...sample(at, 1),
+        ...(verdict === undefined ? {} : { verdict }),
+      }));
+      await life.recorder.settled();
+    };
+    await judged(HOUR);
+    await judged(2 * HOUR, "INCONCLUSIVE");
+    await judged(3 * HOUR, "INCONCLUSIVE");
+    // Before the interval is over: nobody looks.
+    await judged(3 * HOUR + 1, "NOT READY");
+    await judged(4 * HOUR, "READY");
+    const verdicts = [[4, "READY, before: INCONCLUSIVE"], [2, "INCONCLUSIVE"]];
+    const of = (boundaries: Recorder["boundaries"]) =>
+      boundaries.filter(({ kind }) => kind === "verdict")
+        .map(({ at, note }) => [at / HOUR, note]);
+    assert.deepEqual(of(life.recorder.boundaries), verdicts);
+    await life.recorder.close(sample(5 * HOUR, 1));
+    const next = new Life(connect(), 6 * HOUR);
+    await next.recorder.start();
+    assert.deepEqual(of(next.recorder.boundaries), verdicts);
+    await next.recorder.close(sample(6 * HOUR, 0));
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
