@@ -131,6 +131,7 @@ class RunningSupervisor implements Supervisor {
   async start(): Promise<void> {
     const { config, plugins, logger } = this.#options;
     const { general } = config;
+    const { http_token: token, ...publicGeneral } = general;
     checkPortFree(general.host, general.port);
     const workers = general.workers || navigator.hardwareConcurrency;
     const mirrored = config.mirroring.length > 0;
@@ -153,7 +154,8 @@ class RunningSupervisor implements Supervisor {
       statements: this.#statements,
       versions: this.#versions,
       config: config.plugins,
-      general: { ...general },
+      general: publicGeneral,
+      httpProtected: token !== undefined,
       version: VERSION,
       startedAt: this.#startedAt,
       mirrors: config.mirroring.map(({ source_db, destination_db }) => ({
@@ -318,6 +320,7 @@ class RunningSupervisor implements Supervisor {
         port: general.openmetrics_port,
         routes: host.routes,
         health: () => this.#health(),
+        token: general.http_token,
         log: this.#options.logger("http"),
       });
     } catch (cause) {

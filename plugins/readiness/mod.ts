@@ -14,7 +14,7 @@ import type {
 import { Alerts } from "./alerts.ts";
 import { basisMetrics } from "./basis.ts";
 import { type Evidence, gather } from "./evidence.ts";
-import { type ReadinessDocument, render } from "./report.ts";
+import { HTML_POLICY, type ReadinessDocument, render } from "./report.ts";
 import { assess, GATES, type State, type Verdict, worstOf } from "./score.ts";
 import { readinessCommands } from "./show.ts";
 import { Stall } from "./stall.ts";
@@ -144,6 +144,7 @@ class ReadinessJudge {
       since: new Date(startedAt).toISOString(),
       version,
       compare: String(general.mirror_compare ?? ""),
+      showsValues: this.#context.httpProtected,
       servers: this.#context.versions(),
       verdict,
       mirrors: verdicts,
@@ -176,8 +177,7 @@ function routes(judge: ReadinessJudge): HttpRoute[] {
             "content-type": format === "html"
               ? "text/html; charset=utf-8"
               : "text/markdown; charset=utf-8",
-            "content-security-policy":
-              "default-src 'none'; style-src 'unsafe-inline'",
+            "content-security-policy": HTML_POLICY,
           },
         });
       },

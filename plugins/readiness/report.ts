@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { RESULTS, type StatementSummary } from "../../src/plugin/api.ts";
 import type { Evidence } from "./evidence.ts";
 import type { Verdict } from "./score.ts";
@@ -11,6 +12,8 @@ export interface ReadinessDocument {
   /** Of this program. */
   readonly version: string;
   readonly compare: string;
+  /** Whether values of statements may be shown to who reads it. */
+  readonly showsValues: boolean;
   /** Versions of the servers by the name of their database. */
   readonly servers: Readonly<Record<string, string>>;
   readonly verdict: Verdict;
@@ -27,7 +30,10 @@ export interface ReadinessDocument {
 /** Statements in a document for people. */
 const WORST = 20;
 
-/** The document as JSON: an object without the statements' histograms. */
+/**
+ * The document as JSON: an object without the statements' histograms. Values of
+ * statements are in it only if the document says that it may show them.
+ */
 export function render(document: ReadinessDocument, format: "json"): unknown;
 /** The document as a text to put into a change ticket. */
 export function render(
@@ -46,7 +52,7 @@ export function render(
 }
 
 function toJson(document: ReadinessDocument) {
-  const { verdict, mirrors, evidence, ...head } = document;
+  const { verdict, mirrors, evidence, showsValues, ...head } = document;
   const withoutStatements = (
     { statements: _statements, ...counts }: Evidence,
   ) => counts;
@@ -67,7 +73,9 @@ function toJson(document: ReadinessDocument) {
         mismatches: mismatchesOf(summary),
         latency: summary.latency,
         sequences: summary.sequences,
-        examples: summary.examples,
+        examples: showsValues
+          ? summary.examples
+          : summary.examples.map((example) => ({ ...example, values: null })),
       })),
   };
 }
@@ -210,6 +218,23 @@ function markdownCell(text: string): string {
   return text.replaceAll(/\s+/g, " ").replaceAll(/[\\|<>`*_[\]]/g, "\\$&");
 }
 
+/** In the document itself, so that it can be kept as one file. */
+const STYLE = `
+:root { color-scheme: light dark; }
+body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 70rem; padding: 0 1rem; }
+table { border-collapse: collapse; width: 100%; }
+th, td { border-bottom: 1px solid #8888; padding: .3rem .6rem; text-align: left; vertical-align: top; overflow-wrap: anywhere; }
+`;
+
+/** Of an answer with the HTML document: nothing is loaded, that one style sheet is applied. */
+export const HTML_POLICY = [
+  "default-src 'none'",
+  `style-src 'sha256-${createHash("sha256").update(STYLE).digest("base64")}'`,
+  "frame-ancestors 'none'",
+  "base-uri 'none'",
+  "form-action 'none'",
+].join("; ");
+
 function toHtml(blocks: readonly Block[]): string {
   const body = blocks.map((block) => {
     switch (block.kind) {
@@ -232,11 +257,8 @@ function toHtml(blocks: readonly Block[]): string {
 <html lang="en">
 <meta charset="utf-8">
 <title>Mirror readiness</title>
-<style>
-body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 70rem; padding: 0 1rem; }
-table { border-collapse: collapse; width: 100%; }
-th, td { border-bottom: 1px solid #ccc; padding: .3rem .6rem; text-align: left; vertical-align: top; }
-</style>
+<meta name="viewport" content="width=device-width">
+<style>${STYLE}</style>
 ${body}
 </html>
 `;

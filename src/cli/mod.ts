@@ -41,10 +41,16 @@ interface CheckFlags {
   readonly passwordFile?: string;
 }
 
+const TOKEN_OPTION = [
+  "--token <token>",
+  "its http_token; better in PGDOG_HTTP_TOKEN, which no list of processes shows",
+] as const;
+
 /** What `readiness` and `report` have in common. */
 interface AskFlags {
   readonly config: string;
   readonly url?: string;
+  readonly token?: string;
 }
 
 /** Flags of `readiness`. */
@@ -55,8 +61,12 @@ interface ReadinessFlags extends AskFlags {
   readonly namespace: string;
 }
 
-function asking({ config, url }: AskFlags): AskOptions {
-  return { configPath: config, ...(url === undefined ? {} : { url }) };
+function asking({ config, url, token }: AskFlags): AskOptions {
+  return {
+    configPath: config,
+    ...(url === undefined ? {} : { url }),
+    ...(token === undefined ? {} : { token }),
+  };
 }
 
 /**
@@ -113,6 +123,7 @@ export async function main(
     )
     .option(...CONFIG_OPTION)
     .option(...URL_OPTION)
+    .option(...TOKEN_OPTION)
     .addOption(
       new Option("--format <format>").choices(["text", "json"])
         .default("text"),
@@ -138,6 +149,7 @@ export async function main(
     .description("print a running proxy's document for the change ticket")
     .option(...CONFIG_OPTION)
     .option(...URL_OPTION)
+    .option(...TOKEN_OPTION)
     .addOption(
       new Option("--format <format>").choices(["markdown", "html", "json"])
         .default("markdown"),

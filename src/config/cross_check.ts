@@ -82,9 +82,27 @@ export function crossCheck(
   if (admin.password === undefined) {
     warning(["admin"], "no password: nobody can log in to the admin console");
   }
+  if (general.http_token === undefined && general.openmetrics_port !== 0) {
+    if (!isLoopback(general.openmetrics_host)) {
+      warning(
+        ["general", "openmetrics_host"],
+        `everybody who reaches ${general.openmetrics_host} can read statements and counts; set http_token`,
+      );
+    }
+    if (general.mirror_examples === "clear") {
+      warning(
+        ["general", "mirror_examples"],
+        "values of statements are not shown over HTTP without http_token",
+      );
+    }
+  }
   for (const [i, plugin] of config.plugin.entries()) {
     if (!/\.(?:ts|js|mjs)$/.test(plugin.path)) {
       problem(["plugin", i, "path"], "must be a .ts, .js or .mjs file");
     }
   }
+}
+
+function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || host.startsWith("127.");
 }

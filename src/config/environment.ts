@@ -3,6 +3,8 @@ import { nearestName, type Problem } from "./problems.ts";
 import { generalSchema } from "./schema.ts";
 
 const PREFIX = "PGDOG_";
+/** Keys whose value may be `${NAME}`. */
+const SECRET_KEYS: ReadonlySet<unknown> = new Set(["password", "http_token"]);
 
 /**
  * Lets `PGDOG_PORT=6433` stand for `port = 6433` in `[general]`. A value is
@@ -53,7 +55,7 @@ function typed(text: string): unknown {
     : text;
 }
 
-/** Replaces a password of the form `${NAME}` by the environment variable's value. */
+/** Replaces a password or token of the form `${NAME}` by the environment variable's value. */
 export function withSecrets(
   raw: Record<string, unknown>,
   env: Readonly<Record<string, string>>,
@@ -70,7 +72,9 @@ export function withSecrets(
         Object.entries(value).map(([k, v]) => [k, walk(v, [...path, k])]),
       );
     }
-    if (path.at(-1) !== "password" || typeof value !== "string") return value;
+    if (!SECRET_KEYS.has(path.at(-1)) || typeof value !== "string") {
+      return value;
+    }
     const name = value.match(/^\$\{(\w+)\}$/)?.[1];
     if (name === undefined) return value;
     const secret = env[name];

@@ -38,7 +38,8 @@ export async function loadConfig(options: LoadOptions): Promise<Loaded> {
   }
   const loaded = parseConfig(text, path, env);
   const mode = (await Deno.stat(path)).mode;
-  if (mode !== null && (mode & 0o044) !== 0 && /^\s*password\s*=/m.test(text)) {
+  const hasSecret = /^\s*(password|http_token)\s*=/m.test(text);
+  if (mode !== null && (mode & 0o044) !== 0 && hasSecret) {
     return {
       config: loaded.config,
       warnings: [...loaded.warnings, {

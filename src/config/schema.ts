@@ -61,7 +61,7 @@ export const generalSchema = z.strictObject({
     .describe("Rows of a reply that are compared, in bytes."),
   mirror_examples: z.enum(["redacted", "clear"]).default("redacted")
     .describe(
-      '"clear" keeps the values of statements that differed; they are shown to whoever may ask.',
+      '"clear" keeps the values of statements that differed; they are shown to whoever has the http_token.',
     ),
   mirror_max_latency_ratio: z.number().min(1).max(1000).default(1.25)
     .describe("A statement slower by more than this factor is a regression."),
@@ -90,9 +90,17 @@ export const generalSchema = z.strictObject({
       "A port of its own for the admin console; 0: only the main port.",
     ),
   openmetrics_port: portOrOff().default(0)
-    .describe("HTTP port for /metrics, /healthz and /readyz; 0: none."),
+    .describe(
+      "HTTP port for the web page, /metrics, /readiness, /healthz; 0: none.",
+    ),
   openmetrics_host: z.string().min(1).default("127.0.0.1")
     .describe("Address of the HTTP port."),
+  http_token: z.string().regex(/^[\w.~+/-]{16,}=*$/, {
+    error: "must be 16 or more characters of A-Z a-z 0-9 - . _ ~ + /",
+  }).optional()
+    .describe(
+      "Asked for on the HTTP port, except on /healthz and /readyz; without one no values of statements are shown there.",
+    ),
   openmetrics_namespace: z.string().regex(/^([a-zA-Z_][a-zA-Z0-9_]*)?$/)
     .default("pgdog_")
     .describe("Begins every metric's name."),

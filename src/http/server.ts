@@ -1,7 +1,10 @@
 import type { HttpRoute, Logger } from "../plugin/api.ts";
+import { createGuard, type Guard } from "./guard.ts";
 
 const CLOSE_TIMEOUT_MS = 1000;
 const ALLOWED = "GET, HEAD";
+/** For probes of an orchestrator: no token, any Host. */
+const OPEN_PATHS: ReadonlySet<string> = new Set(["/healthz", "/readyz"]);
 
 /** The proxy's own state; trouble of the mirror is none of it. */
 export interface Health {
@@ -21,6 +24,8 @@ export interface HttpOptions {
   readonly routes: readonly HttpRoute[];
   readonly health: () => Health;
   readonly log: Logger;
+  /** Asked for by everything but the health routes; see {@linkcode createGuard}. */
+  readonly token?: string | undefined;
   /** What {@linkcode HttpServer.close} gives the requests in progress. Default 1000. */
   readonly closeTimeoutMs?: number;
 }
@@ -42,6 +47,7 @@ export function startHttp(options: HttpOptions): HttpServer {
   const { host: hostname, port, log } = options;
   const { closeTimeoutMs = CLOSE_TIMEOUT_MS } = options;
   const routes = routeTable(options);
+  const guard = createGuard({ host: hostname, token: options.token });
   /** Ways to answer the requests in progress in their routes' stead. */
   const pending = new Set<(response: Response) => void>();
   const server = Deno.serve({
@@ -53,7 +59,7 @@ export function startHttp(options: HttpOptions): HttpServer {
     const { promise, resolve } = Promise.withResolvers<Response>();
     pending.add(resolve);
     try {
-      return await Promise.race([answer(request, routes, log), promise]);
+      return await Promise.race([answer(request, routes, guard, log), promise]);
     } finally {
       pending.delete(resolve);
     }
@@ -77,7 +83,8 @@ export function startHttp(options: HttpOptions): HttpServer {
 
 function routeTable(options: HttpOptions): ReadonlyMap<string, HttpRoute> {
   const table = new Map<string, HttpRoute>();
-  for (const route of [...healthRoutes(options.health), ...options.routes]) {
+  const { health, routes } = options;
+  for (const route of [...healthRoutes(health), ...routes]) {
     if (!route.path.startsWith("/")) {
       throw new TypeError(`HTTP path "${route.path}" must begin with "/"`);
     }
@@ -113,13 +120,17 @@ function healthRoutes(health: () => Health): HttpRoute[] {
 async function answer(
   request: Request,
   routes: ReadonlyMap<string, HttpRoute>,
+  guard: Guard,
   log: Logger,
 ): Promise<Response> {
   const { pathname } = new URL(request.url);
   const route = routes.get(pathname);
   const isHead = request.method === "HEAD";
+  const refusal = OPEN_PATHS.has(pathname) ? undefined : guard(request);
   let response: Response;
-  if (route === undefined) {
+  if (refusal !== undefined) {
+    response = refusal;
+  } else if (route === undefined) {
     const paths = [...routes.keys()].sort();
     response = text(404, ["Not found. There is:", ...paths].join("\n"));
   } else if (request.method !== "GET" && !isHead) {
@@ -144,6 +155,9 @@ function withHeaders(response: Response, isHead: boolean): Response {
   const { status, statusText, body } = response;
   const headers = new Headers(response.headers);
   headers.set("x-content-type-options", "nosniff");
+  // Another origin's page can't embed what is here, nor learn its address.
+  headers.set("cross-origin-resource-policy", "same-origin");
+  headers.set("referrer-policy", "no-referrer");
   if (!headers.has("cache-control")) headers.set("cache-control", "no-store");
   if (isHead) void body?.cancel();
   return new Response(isHead ? null : body, { status, statusText, headers });

@@ -106,6 +106,11 @@ export interface PluginContext {
   readonly log: Logger;
   /** The `[general]` table after defaults; no secrets are in it. */
   readonly general: Readonly<Record<string, unknown>>;
+  /**
+   * Whether the HTTP port asks for a token. Only then may a route's answer hold
+   * values of statements (`Example.values`).
+   */
+  readonly httpProtected: boolean;
   readonly version: string;
   /** Milliseconds since the epoch. */
   readonly startedAt: number;

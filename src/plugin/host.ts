@@ -27,6 +27,8 @@ export interface PluginHostOptions {
   /** The `[plugins.<id>]` tables. */
   readonly config: Readonly<Record<string, unknown>>;
   readonly general: PluginContext["general"];
+  /** Default false. */
+  readonly httpProtected?: boolean;
   readonly version: string;
   readonly startedAt: number;
   readonly mirrors: PluginContext["mirrors"];
@@ -84,6 +86,7 @@ export class PluginHost {
         resetEpoch: () => registry.resetEpoch,
       },
       general: options.general,
+      httpProtected: options.httpProtected ?? false,
       version: options.version,
       startedAt: options.startedAt,
       versions: () => Object.fromEntries(options.versions ?? []),

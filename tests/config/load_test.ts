@@ -182,3 +182,50 @@ Deno.test("loadConfig: a missing file, and one that others can read", async () =
     await Deno.remove(folder, { recursive: true });
   }
 });
+
+Deno.test("parseConfig: http_token is long, may come from the environment, and is never told", () => {
+  const text = (value: string) =>
+    `${MIRRORED}[general]\nhttp_token = "${value}"\n`;
+  const token = "correct-horse-battery";
+  assert.equal(
+    parseConfig(text(token), "f", {}).config.general.http_token,
+    token,
+  );
+  assert.equal(
+    parseConfig(text("${HTTP_TOKEN}"), "f", { HTTP_TOKEN: token }).config
+      .general.http_token,
+    token,
+  );
+  assert.equal(
+    parseConfig(MIRRORED, "f", { PGDOG_HTTP_TOKEN: "1234567890123456" }).config
+      .general.http_token,
+    "1234567890123456",
+  );
+  for (
+    const wrong of [
+      "too-short-token",
+      "with a blank in it",
+      "ümlaut-in-a-long-token",
+    ]
+  ) {
+    const problems = problemsOf(text(wrong)).join();
+    assert.match(problems, /general\.http_token: must be 16 or more/);
+    assert.ok(!problems.includes(wrong));
+  }
+});
+
+Deno.test("parseConfig: an HTTP port that others reach, or values that are not shown, are warned of without http_token", () => {
+  const text = `${MIRRORED}[general]
+openmetrics_port = 9090
+openmetrics_host = "0.0.0.0"
+mirror_examples = "clear"
+`;
+  const warnings = warningsOf(text);
+  assert.equal(warnings.length, 2);
+  assert.match(warnings[0] ?? "", /openmetrics_host: everybody/);
+  assert.match(warnings[1] ?? "", /mirror_examples: values/);
+  assert.deepEqual(
+    warningsOf(text + 'http_token = "correct-horse-battery"\n'),
+    [],
+  );
+});

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import postgres from "postgres";
+import { plugin } from "../plugin/fixture.ts";
 import { startCluster } from "../support/cluster.ts";
 import { freePort, TestProxy } from "../support/proxy.ts";
 import { waitFor } from "../support/wait.ts";
@@ -107,6 +108,75 @@ Deno.test({
     );
     assert.equal(nobody.code, 2);
     assert.match(nobody.stderr, /Cannot ask/);
+  },
+});
+
+Deno.test({
+  name:
+    "surfaces: http_token is asked for, and told by no SHOW, no log and to no plugin",
+  sanitizeOps: false,
+  sanitizeResources: false,
+  async fn() {
+    await using primary = await startCluster({ version: "15" });
+    const httpPort = freePort();
+    const token = "correct-horse-battery";
+    await using proxy = await TestProxy.start({
+      primary,
+      general: { openmetrics_port: httpPort, http_token: token },
+      plugins: [plugin("nosy", {
+        create: (_config, context) => ({
+          routes: [{ path: "/nosy", handle: () => Response.json(context) }],
+        }),
+      })],
+    });
+    const base = `http://127.0.0.1:${httpPort}`;
+    const list = await fetch(`${base}/nowhere`, {
+      headers: { authorization: `Bearer ${token}` },
+    });
+    const [, ...paths] = (await list.text()).trim().split("\n");
+    assert.ok(paths.includes("/nosy") && paths.includes("/metrics"));
+    for (const path of paths) {
+      const isOpen = path === "/healthz" || path === "/readyz";
+      const refused = await fetch(base + path);
+      await refused.body?.cancel();
+      assert.equal(refused.status, isOpen ? 200 : 401, path);
+      const answered = await fetch(base + path, {
+        headers: { authorization: `Bearer ${token}` },
+      });
+      assert.equal(answered.status, 200, path);
+      assert.ok(!(await answered.text()).includes(token), path);
+    }
+    const admin = postgres(
+      `postgres://admin:admin-secret@127.0.0.1:${proxy.port}/admin`,
+      { max: 1, fetch_types: false },
+    );
+    for (const { command } of await admin.unsafe("SHOW HELP")) {
+      if (!String(command).startsWith("SHOW")) continue;
+      const rows = JSON.stringify(await admin.unsafe(String(command)));
+      assert.ok(!rows.includes(token), String(command));
+    }
+    await admin.end();
+    assert.ok(!proxy.logs.join("\n").includes(token));
+
+    const asked = await cli("readiness", "--url", base, "--token", token);
+    assert.equal(asked.code, 3, asked.stderr);
+    const path = await Deno.makeTempFile({ suffix: ".toml" });
+    await Deno.writeTextFile(
+      path,
+      `[general]
+openmetrics_port = ${httpPort}
+http_token = "${token}"
+[[databases]]
+name = "postgres"
+host = "127.0.0.1"
+`,
+    );
+    const configured = await cli("readiness", "--config", path);
+    await Deno.remove(path);
+    assert.equal(configured.code, 3, configured.stderr);
+    const refused = await cli("report", "--url", base);
+    assert.equal(refused.code, 2);
+    assert.match(refused.stderr, /asks for a token/);
   },
 });
 

@@ -1,6 +1,6 @@
 import { freePort as unusedPort } from "../../src/cli/demo/ports.ts";
 import { parseConfig } from "../../src/config/mod.ts";
-import type { Logger } from "../../src/plugin/mod.ts";
+import type { Logger, Plugin } from "../../src/plugin/mod.ts";
 import { startSupervisor, type Supervisor } from "../../src/supervisor.ts";
 import { history } from "../../plugins/history/mod.ts";
 import { log } from "../../plugins/log/mod.ts";
@@ -27,6 +27,8 @@ export interface ProxyOptions {
   readonly general?: Readonly<Record<string, string | number | boolean>>;
   /** More TOML. */
   readonly more?: string;
+  /** Besides the built-in ones. */
+  readonly plugins?: readonly Plugin[];
 }
 
 /** The ledger summed over all mirrors; reasons without a count are left out. */
@@ -93,7 +95,15 @@ ${options.more ?? ""}`;
     const { config } = parseConfig(toml, "test.toml", {});
     const supervisor = await startSupervisor({
       config,
-      plugins: [mirrorStats, history, readiness, prometheus, otlp, log],
+      plugins: [
+        mirrorStats,
+        history,
+        readiness,
+        prometheus,
+        otlp,
+        log,
+        ...(options.plugins ?? []),
+      ],
       logger: (category) => memoryLogger(category, logs),
       onShutdownRequest() {},
     });
@@ -164,9 +174,16 @@ ${options.more ?? ""}`;
   }
 }
 
-/** A port that is free, and that no outgoing connection will take. */
+const given = new Set<number>();
+
+/** A port that is free, that no outgoing connection will take, and that nobody here was given before. */
 export function freePort(): number {
-  return unusedPort("127.0.0.1");
+  for (;;) {
+    const port = unusedPort("127.0.0.1");
+    if (given.has(port)) continue;
+    given.add(port);
+    return port;
+  }
 }
 
 function lines(table: Readonly<Record<string, string | number | boolean>>) {
