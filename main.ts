@@ -4,6 +4,7 @@
  * @module
  */
 
+import { dashboard } from "./plugins/dashboard/mod.ts";
 import { history } from "./plugins/history/mod.ts";
 import { log } from "./plugins/log/mod.ts";
 import { mirrorStats } from "./plugins/mirror_stats/mod.ts";
@@ -18,6 +19,7 @@ if (import.meta.main) {
     history,
     readiness,
     prometheus,
+    dashboard,
     otlp,
     log,
   ], judgeFleet);

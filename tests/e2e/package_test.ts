@@ -192,6 +192,9 @@ Deno.test({
       assert.equal(row?.["answer"], 42);
       await sql.end();
       assert.equal(await machine.text("/answer"), "42");
+      assert.match(await machine.text("/"), /<title>PgDog Mirror/);
+      assert.match(await machine.text("/dashboard/main.js"), /startFeed/);
+      assert.match(await machine.text("/dashboard/uplot.js"), /uPlot/);
       await waitFor("both workers to count", async () => {
         const metrics = await machine.text("/metrics");
         return /^pgdog_answer_total\{.*\} 42$/m.test(metrics) &&

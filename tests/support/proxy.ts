@@ -2,6 +2,7 @@ import { freePort as unusedPort } from "../../src/cli/demo/ports.ts";
 import { parseConfig } from "../../src/config/mod.ts";
 import type { Logger, Plugin } from "../../src/plugin/mod.ts";
 import { startSupervisor, type Supervisor } from "../../src/supervisor.ts";
+import { dashboard } from "../../plugins/dashboard/mod.ts";
 import { history } from "../../plugins/history/mod.ts";
 import { log } from "../../plugins/log/mod.ts";
 import { mirrorStats } from "../../plugins/mirror_stats/mod.ts";
@@ -102,6 +103,7 @@ ${options.more ?? ""}`;
         prometheus,
         otlp,
         log,
+        dashboard,
         ...(options.plugins ?? []),
       ],
       logger: (category) => memoryLogger(category, logs),
