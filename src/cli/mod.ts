@@ -19,6 +19,7 @@ import type { AskOptions } from "./ask.ts";
 import { fleetReadiness, type JudgeFleet } from "./fleet.ts";
 import { readiness, report } from "./readiness.ts";
 import { run } from "./run.ts";
+import { top } from "./top/mod.ts";
 
 const CONFIG_OPTION = [
   "--config <file>",
@@ -46,7 +47,7 @@ const TOKEN_OPTION = [
   "its http_token; better in PGDOG_HTTP_TOKEN, which no list of processes shows",
 ] as const;
 
-/** What `readiness` and `report` have in common. */
+/** What `readiness`, `report` and `top` have in common. */
 interface AskFlags {
   readonly config: string;
   readonly url?: string;
@@ -159,6 +160,16 @@ export async function main(
         code = await report({ ...asking(options), format: options.format });
       },
     );
+  program.command("top")
+    .description(
+      "watch a running proxy: verdict, ledger, latencies, worst statements",
+    )
+    .option(...CONFIG_OPTION)
+    .option(...URL_OPTION)
+    .option(...TOKEN_OPTION)
+    .action(async (options: AskFlags) => {
+      code = await top(asking(options));
+    });
   program.command("demo")
     .description("two real servers, a workload, a broken statement found")
     .option("--duration <seconds>", "how long", positiveNumber, 30)

@@ -37,7 +37,7 @@ export async function readiness(
   return verdictCode(answer.state);
 }
 
-/** @throws {Error} for a state that this program does not know. */
+/** The exit code of a verdict. @throws {Error} if there is no such verdict. */
 export function verdictCode(state: string): number {
   const code = EXIT_CODES[state];
   if (code === undefined) throw new Error(`Unknown verdict "${state}"`);
