@@ -130,7 +130,10 @@ Deno.test("top: nothing is wider or higher than the window, the sum is whole, wh
   const low = drawn({}, { columns: 40, rows: 24 }).join("\n");
   assert.match(low, /✕ mismatch rate/);
   assert.match(low, /✓ latency, lag/);
-  assert.match(low, /replayed 1,229\n?.*\+ failed 0 \+ pending 1/);
+  assert.match(
+    low,
+    /^seen 1,234 = excluded 0 \+ dropped 4\n\+ replayed 1,229 \+ failed 0 \+ pending 1$/m,
+  );
 });
 
 Deno.test("top: colours are put around, and only if they are wanted", () => {

@@ -40,6 +40,11 @@ Deno.test("Recent: a point is of the last five seconds, over all users", () => {
   assert.ok(point.primaryP99Ms !== undefined && point.primaryP99Ms !== null);
   assert.ok(point.primaryP99Ms > 5 && point.primaryP99Ms <= 10);
   assert.ok(Number(point.mirrorP50Ms) > 10 && Number(point.mirrorP50Ms) <= 25);
+  for (let i = 0; i < 3; i++) sample();
+  assert.equal(last().seenPerSecond, 5, "20 within four seconds");
+  sample();
+  sample();
+  assert.equal(last().seenPerSecond, 0);
 });
 
 Deno.test("Recent: without traffic a point has no time, rather than 0", () => {
