@@ -5,6 +5,12 @@
  * FROM STDIN moves its end: during copy-in the server swallows Sync and Flush
  * (manual, "COPY Operations"), and the data comes behind the Query.
  *
+ * After an error in a message of the extended protocol the server skips all
+ * that comes before the next Sync, a Query or FunctionCall included (manual,
+ * "Extended Query"): those end no cycle. Whether an error in front of a Query
+ * is the Query's own is told by counting: each extended message is completed
+ * by exactly one message of the server.
+ *
  * Positions are bytes of the client's stream.
  */
 export class Cycles {
@@ -13,8 +19,8 @@ export class Cycles {
 
   #ends: number[] = [];
   #timesUs: number[] = [];
-  /** 1: ended by Sync. */
-  #bySync: number[] = [];
+  /** {@linkcode BY_SYNC}, or how many extended messages came before its Query or FunctionCall. */
+  #before: number[] = [];
   #head = 0;
   /**
    * Ends of CopyDone and CopyFail messages that came before the server asked
@@ -25,6 +31,12 @@ export class Cycles {
   #answeredEnd = 0;
   /** End of the last Query or Execute; -1 once its copy data have ended. */
   #command = -1;
+  /** Messages of the extended protocol since the last cycle ended. */
+  #extended = 0;
+  /** Those of the oldest cycle that the server has completed, or more. */
+  #completed = 0;
+  /** The server skips everything up to the next Sync. */
+  #skipping = false;
 
   /** Unanswered cycles. */
   get waiting(): number {
@@ -43,18 +55,32 @@ export class Cycles {
 
   /** A Query or FunctionCall ended at `end`. */
   query(end: number, nowUs: number): void {
+    if (this.#skipping) return;
     this.#command = end;
-    this.#push(end, nowUs, 0);
+    this.#push(end, nowUs, this.#extended);
+  }
+
+  /** A Parse, Bind, Describe or Close ended. */
+  extended(): void {
+    this.#extended++;
   }
 
   /** An Execute ended at `end`. */
   execute(end: number): void {
+    this.#extended++;
     this.#command = end;
   }
 
   /** A Sync ended at `end`; swallowed during copy-in. */
   sync(end: number, nowUs: number): void {
-    if (!this.#copying) this.#push(end, nowUs, 1);
+    if (this.#copying) return;
+    this.#skipping = false;
+    this.#push(end, nowUs, BY_SYNC);
+  }
+
+  /** The server sent what may complete a message of the extended protocol. */
+  completed(): void {
+    this.#completed++;
   }
 
   /** A CopyDone or CopyFail ended at `end`. One that ends no copy means nothing to the server: some drivers send them. */
@@ -66,7 +92,7 @@ export class Cycles {
       return;
     }
     this.#copying = false;
-    if (this.waiting > 0 && this.#bySync[this.#head] === 0) {
+    if (this.waiting > 0 && this.#before[this.#head] !== BY_SYNC) {
       this.#ends[this.#head] = end;
     }
   }
@@ -75,7 +101,7 @@ export class Cycles {
   copyIn(): void {
     const head = this.#head;
     const end = this.#copyEnds.shift()?.end;
-    if (this.waiting > 0 && this.#bySync[head] === 0) {
+    if (this.waiting > 0 && this.#before[head] !== BY_SYNC) {
       if (end === undefined) this.#copying = true;
       else this.#ends[head] = Math.max(end, this.#ends[head] as number);
       return;
@@ -88,12 +114,22 @@ export class Cycles {
     if (end === undefined) this.#copying = true;
   }
 
-  /** The server ended copy-in with an error; `end` is the last whole message. */
-  copyFailed(end: number): void {
-    if (!this.#copying) return;
-    this.#copying = false;
-    if (this.waiting > 0 && this.#bySync[this.#head] === 0) {
-      this.#ends[this.#head] = end;
+  /** The server sent ErrorResponse, which ends copy-in; `end` is the last whole message. */
+  failed(end: number): void {
+    if (this.#copying) {
+      this.#copying = false;
+      if (this.waiting > 0 && this.#before[this.#head] !== BY_SYNC) {
+        this.#ends[this.#head] = end;
+      }
+    }
+    if (this.waiting === 0) {
+      // All that the server has read since the last answer is extended.
+      this.#skipping = this.#extended > 0;
+    } else if (this.#completed < (this.#before[this.#head] as number)) {
+      while (this.waiting > 0 && this.#before[this.#head] !== BY_SYNC) {
+        this.#drop();
+      }
+      this.#skipping = this.waiting === 0;
     }
   }
 
@@ -103,28 +139,33 @@ export class Cycles {
     this.#answeredEnd = end;
     this.#drop();
     this.#copying = false;
+    this.#completed = 0;
     while ((this.#copyEnds[0]?.command ?? Infinity) <= end) {
       this.#copyEnds.shift();
     }
   }
 
-  #push(end: number, timeUs: number, bySync: number): void {
+  #push(end: number, timeUs: number, before: number): void {
     this.#ends.push(end);
     this.#timesUs.push(timeUs);
-    this.#bySync.push(bySync);
+    this.#before.push(before);
+    this.#extended = 0;
   }
 
   #drop(): void {
     this.#head++;
     if (this.#head === this.#ends.length) {
-      this.#ends.length = this.#timesUs.length = this.#bySync.length = 0;
+      this.#ends.length = this.#timesUs.length = this.#before.length = 0;
       this.#head = 0;
     } else if (this.#head >= 1024 && this.#head * 2 > this.#ends.length) {
       // Amortised: a client that is always ahead must not grow the arrays.
       this.#ends = this.#ends.slice(this.#head);
       this.#timesUs = this.#timesUs.slice(this.#head);
-      this.#bySync = this.#bySync.slice(this.#head);
+      this.#before = this.#before.slice(this.#head);
       this.#head = 0;
     }
   }
 }
+
+/** In the place of a count: the cycle is ended by Sync. */
+const BY_SYNC = -1;

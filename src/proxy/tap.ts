@@ -2,19 +2,31 @@ import type { ProbeSet } from "../plugin/probe_set.ts";
 import { sessionState } from "../sql/mod.ts";
 import { Dropped, Excluded } from "../stats/ledger.ts";
 import {
+  BIND,
+  BIND_COMPLETE,
+  CLOSE,
+  CLOSE_COMPLETE,
+  COMMAND_COMPLETE,
   COPY_BOTH_RESPONSE,
   COPY_DATA,
   COPY_DONE,
   COPY_FAIL,
   COPY_IN_RESPONSE,
   DATA_ROW,
+  DESCRIBE,
+  EMPTY_QUERY_RESPONSE,
   ERROR_RESPONSE,
   EXECUTE,
   Framer,
   FUNCTION_CALL,
   IDLE,
+  NO_DATA,
+  PARSE,
+  PARSE_COMPLETE,
+  PORTAL_SUSPENDED,
   QUERY,
   READY_FOR_QUERY,
+  ROW_DESCRIPTION,
   sqlstate,
   SYNC,
   TERMINATE,
@@ -116,6 +128,12 @@ export class Tap {
         case FUNCTION_CALL:
           this.#cycles.query(base + at, nowUs);
           break;
+        case PARSE:
+        case BIND:
+        case DESCRIBE:
+        case CLOSE:
+          this.#cycles.extended();
+          break;
         case EXECUTE:
           this.#cycles.execute(base + at);
           break;
@@ -182,7 +200,8 @@ export class Tap {
         digest.step(framer, chunk, framer.bodyStart, at, this.#elapsed(nowUs));
       }
       if (!framer.finished) continue;
-      if (type === COPY_IN_RESPONSE) this.#cycles.copyIn();
+      if (COMPLETES[type] === 1) this.#cycles.completed();
+      else if (type === COPY_IN_RESPONSE) this.#cycles.copyIn();
       else if (type === COPY_BOTH_RESPONSE) return this.#giveUp();
       else if (type === ERROR_RESPONSE) this.#error();
     }
@@ -218,7 +237,7 @@ export class Tap {
         this.#copyRefused = false;
       }
     }
-    this.#cycles.copyFailed(this.#messageEnd);
+    this.#cycles.failed(this.#messageEnd);
   }
 
   #keep(chunk: Uint8Array, length: number): void {
@@ -365,6 +384,24 @@ export class Tap {
     this.#capture?.forget(true);
   }
 }
+
+/**
+ * The server's messages that complete one of the client's, by type: one of
+ * these answers each Parse, Bind, Describe, Close and Execute that succeeds.
+ */
+const COMPLETES = new Uint8Array(256);
+for (
+  const type of [
+    PARSE_COMPLETE,
+    BIND_COMPLETE,
+    CLOSE_COMPLETE,
+    ROW_DESCRIPTION,
+    NO_DATA,
+    COMMAND_COMPLETE,
+    EMPTY_QUERY_RESPONSE,
+    PORTAL_SUSPENDED,
+  ]
+) COMPLETES[type] = 1;
 
 /** Messages that ask for no answer: the server ignores copy data outside of a copy. */
 function isMeaningless(type: number): boolean {

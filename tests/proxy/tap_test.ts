@@ -202,6 +202,64 @@ Deno.test("Tap: a Sync that copy-in swallows ends nothing, whenever it comes", (
   }
 });
 
+const FAILED = message("E", "SERROR\0C42601\0\0");
+const PARSED = message("1");
+
+Deno.test("Tap: what the server skips up to a Sync ends no cycle, an error of the Query itself does", () => {
+  const parse = message("P", "\0x\0", new Uint8Array(2));
+  const flush = message("H");
+  const one = query("select 1");
+  // As PostgreSQL 15 answers them.
+  const cases: [client: Uint8Array[], server: Uint8Array[], string[]][] = [
+    [[parse, one, sync()], [FAILED, READY], ["PQS|"]],
+    [[parse, one, sync()], [PARSED, FAILED, READY, READY], ["PQ|", "S|"]],
+    [[parse, one, sync()], [PARSED, DONE, READY, READY], ["PQ|", "S|"]],
+    [[one, parse, one, one, sync(), sync()], [
+      DONE,
+      READY,
+      FAILED,
+      READY,
+      READY,
+    ], ["Q|", "PQQS|", "S|"]],
+    [[flush, one, sync()], [FAILED, READY, READY], ["HQ|", "S|"]],
+    [
+      [extended("x"), one, sync()],
+      [PARSED, message("2"), DONE, FAILED, READY, READY],
+      ["PBEQ|", "S|"],
+    ],
+  ];
+  for (const size of [1, 10_000]) {
+    for (const [client, server, expected] of cases) {
+      const bench = new Bench();
+      bench.client(concat(client), size);
+      bench.server(concat(server), size);
+      bench.client(one);
+      bench.server(concat([DONE, READY]));
+      assert.ok(!bench.tap.busy);
+      bench.drain();
+      assert.deepEqual(bench.transactions, [...expected, "Q|"]);
+      bench.assertClosed();
+    }
+  }
+});
+
+Deno.test("Tap: what comes after the error is skipped as well, until the Sync comes", () => {
+  const bench = new Bench();
+  bench.client(
+    concat([message("P", "\0x\0", new Uint8Array(2)), message("H")]),
+  );
+  bench.server(FAILED);
+  bench.client(query("select 1"));
+  bench.client(sync());
+  bench.server(READY);
+  bench.client(query("select 2"));
+  bench.server(concat([DONE, READY]));
+  assert.ok(!bench.tap.busy);
+  bench.drain();
+  assert.deepEqual(bench.transactions, ["PHQS|", "Q|"]);
+  bench.assertClosed();
+});
+
 Deno.test("Tap: CopyDone and CopyFail outside of a copy are no request", () => {
   const bench = new Bench();
   bench.client(query("copy t from stdin"));
