@@ -9,6 +9,7 @@ import {
   FRAGMENT_WORDS,
   type RingConsumer,
 } from "../ring/mod.ts";
+import { StateWatch } from "../sql/mod.ts";
 import { Dropped } from "../stats/ledger.ts";
 import type { QueueBudget } from "./target.ts";
 import type { Transaction } from "./transaction.ts";
@@ -35,8 +36,8 @@ export class Stream {
   #held = 0;
   #cycles: Uint32Array = NO_WORDS;
   #statements: Uint32Array = NO_WORDS;
-  /** The transaction under way did not fit; its bytes are not kept. */
-  #shedding = false;
+  /** The transaction under way did not fit: its bytes are not kept, but looked at and counted. */
+  #shed: { readonly watch: StateWatch; bytes: number } | undefined;
 
   constructor(owner: StreamOwner, budget: QueueBudget) {
     this.#owner = owner;
@@ -47,7 +48,11 @@ export class Stream {
   fragment(ring: RingConsumer, at: number): void {
     const word = at >> 2;
     const flags = ring.words[word] as number;
-    if ((flags & FLAG_RESET) !== 0) this.#reset();
+    if ((flags & FLAG_RESET) !== 0) {
+      // The proxy worker has looked at what did not get here, and at that only.
+      if (this.#shed !== undefined || this.#held > 0) this.#loseState();
+      this.#reset();
+    }
     if ((flags & FLAG_STATE_LOST) !== 0) this.#owner.onStateLost();
     const cycleWords = (ring.words[word + 2] as number) * CYCLE_WORDS;
     const statementWords = (ring.words[word + 3] as number) * STATEMENT_WORDS;
@@ -92,10 +97,12 @@ export class Stream {
     for (let i = 0; i < cycles.length; i += CYCLE_WORDS) {
       length += cycles[i + CYCLE_BYTES] as number;
     }
-    if (this.#shedding) {
-      // Bytes of the next transaction went with it only if it had them.
-      this.#shedding = false;
-      this.#owner.onStateLost();
+    const shed = this.#shed;
+    if (shed !== undefined) {
+      this.#keep(bytes);
+      this.#shed = undefined;
+      // Bytes of the next transaction went with it if the client was ahead.
+      if (shed.watch.touched || shed.bytes > length) this.#owner.onStateLost();
       if (!discard) this.#owner.onShed(Dropped.queueFull);
       return;
     }
@@ -117,14 +124,31 @@ export class Stream {
   }
 
   #keep(bytes: Uint8Array<ArrayBuffer>): void {
-    if (this.#shedding || bytes.length === 0) return;
-    if (!this.#budget.take(bytes.length)) {
+    if (bytes.length === 0) return;
+    if (this.#shed === undefined) {
+      if (this.#budget.take(bytes.length)) {
+        this.#chunks.push(bytes);
+        this.#held += bytes.length;
+        return;
+      }
+      this.#shed = { watch: this.#watchHeld(), bytes: this.#held };
       this.#forget();
-      this.#shedding = true;
-      return;
     }
-    this.#chunks.push(bytes);
-    this.#held += bytes.length;
+    this.#shed.watch.take(bytes, bytes.length);
+    this.#shed.bytes += bytes.length;
+  }
+
+  #watchHeld(): StateWatch {
+    const watch = new StateWatch();
+    for (const chunk of this.#chunks) watch.take(chunk, chunk.length);
+    return watch;
+  }
+
+  /** The bytes that are here are forgotten; do they change the session's state? */
+  #loseState(): void {
+    const watch = this.#shed?.watch ?? this.#watchHeld();
+    watch.end();
+    if (watch.touched) this.#owner.onStateLost();
   }
 
   #forget(): void {
@@ -136,7 +160,7 @@ export class Stream {
   #reset(): void {
     this.#forget();
     this.#cycles = this.#statements = NO_WORDS;
-    this.#shedding = false;
+    this.#shed = undefined;
   }
 }
 

@@ -12,6 +12,8 @@ import {
   MAX_FRAGMENT_BYTES,
   type RingProducer,
 } from "../ring/mod.ts";
+import { StateWatch } from "../sql/mod.ts";
+import { Framer } from "../wire/mod.ts";
 import type { BufferPool } from "./buffer_pool.ts";
 
 /** Cycles and statements kept before a fragment is sent, so that a long transaction stays small here. */
@@ -37,6 +39,8 @@ export class Capture {
   /** Position behind the last byte that is in the ring. */
   sent = 0;
   readonly digest: ReplyDigest;
+  /** Where the message at `sent` stands, if it went in pieces: a piece may end anywhere. */
+  readonly #sentFramer = new Framer();
   readonly #ring: RingProducer;
   readonly #pool: BufferPool;
   readonly #stream: number;
@@ -167,19 +171,27 @@ export class Capture {
     );
   }
 
-  /** Forgets everything that is not in the ring; the next record says so. */
+  /**
+   * Forgets everything that is not in the ring, and says so there: at once, or
+   * with the next record that it takes. What comes next must begin a message.
+   */
   forget(stateLost: boolean): void {
     this.#owed |= FLAG_RESET | (stateLost ? FLAG_STATE_LOST : 0);
     this.sent = this.appended;
+    this.#sentFramer.reset();
     this.#statementsGone += this.digest.statements;
     this.digest.clear();
     this.#cycleCount = 0;
     this.#release();
+    if (this.#announced) this.#pushPiece(0, 0, 0, 0);
   }
 
-  /** The bytes not yet in the ring, valid until the next call. */
-  get unsent(): Uint8Array {
-    return this.#buffer?.subarray(this.#start, this.#end) ?? new Uint8Array(0);
+  /** Looks for session state in the bytes that are not in the ring; what follows them can be given to it. */
+  watchUnsent(): StateWatch {
+    const watch = new StateWatch(this.#sentFramer);
+    const unsent = this.#buffer?.subarray(this.#start, this.#end);
+    if (unsent !== undefined) watch.take(unsent, unsent.length);
+    return watch;
   }
 
   /** Sends what there is up to position `upTo`, in pieces that the ring can take. */
@@ -232,6 +244,9 @@ export class Capture {
     }
     this.#ring.commit();
     this.#owed = 0;
+    // A transaction ends with a message.
+    if ((flags & FLAG_END) !== 0) this.#sentFramer.reset();
+    else if (count > 0) this.#follow(this.#start, this.#start + count);
     this.sent += count;
     this.#start += count;
     this.#cycleCount = 0;
@@ -239,6 +254,11 @@ export class Capture {
     this.digest.statements = 0;
     if (this.#start === this.#end) this.#release();
     return true;
+  }
+
+  #follow(from: number, to: number): void {
+    const buffer = this.#buffer as Uint8Array; // the bytes are in it
+    for (let at = from; at < to;) at = this.#sentFramer.step(buffer, at, to);
   }
 
   #makeRoom(length: number): boolean {

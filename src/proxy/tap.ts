@@ -1,5 +1,5 @@
 import type { ProbeSet } from "../plugin/probe_set.ts";
-import { sessionState } from "../sql/mod.ts";
+import type { StateWatch } from "../sql/mod.ts";
 import { Dropped, Excluded } from "../stats/ledger.ts";
 import {
   BIND,
@@ -82,7 +82,8 @@ export class Tap {
   #copyRefused = false;
   /** Why the transaction under way is not captured; -1: it is. */
   #dropped = -1;
-  #stateLost = false;
+  /** Looks for session state in what is dropped. */
+  #watch: StateWatch | undefined;
   #terminated = false;
   /** Bytes can't be cut any more; they are relayed all the same. */
   #blind = false;
@@ -245,25 +246,25 @@ export class Tap {
     if (capture === undefined) return;
     if (this.#dropped >= 0) {
       capture.skip(length);
-      if (!this.#stateLost) this.#stateLost = touchesState(chunk, length);
+      this.#watch?.take(chunk, length);
       return;
     }
-    if (
-      this.#position - this.#transactionEnd > this.#target.maxTransactionBytes
-    ) this.#drop(Dropped.tooLarge, chunk, length);
-    else if (!capture.append(chunk, length)) {
-      this.#drop(Dropped.queueFull, chunk, length);
-    }
+    const size = this.#position - this.#transactionEnd;
+    const reason = size > this.#target.maxTransactionBytes
+      ? Dropped.tooLarge
+      : capture.append(chunk, length)
+      ? -1
+      : Dropped.queueFull;
+    if (reason < 0) return;
+    this.#drop(capture, reason);
+    capture.skip(length);
+    this.#watch?.take(chunk, length);
   }
 
   /** From here to a moment of rest nothing is captured. */
-  #drop(reason: number, chunk: Uint8Array, length: number): void {
-    const capture = this.#capture;
-    if (capture === undefined) return;
+  #drop(capture: Capture, reason: number): void {
     this.#dropped = reason;
-    this.#stateLost = touchesState(capture.unsent, capture.unsent.length) ||
-      touchesState(chunk, length);
-    capture.skip(length);
+    this.#watch = capture.watchUnsent();
     capture.forget(false);
   }
 
@@ -293,7 +294,7 @@ export class Tap {
       this.#statements = capture.statements;
       const offset = Math.max(0, startUs - this.#transactionStartUs);
       if (!capture.addCycle(bytes, offset, latencyUs, statements)) {
-        this.#drop(Dropped.queueFull, NO_BYTES, 0);
+        this.#drop(capture, Dropped.queueFull);
       }
     }
     this.#answeredEnd = end;
@@ -327,40 +328,29 @@ export class Tap {
       for (let i = 0; i < series.length; i++) {
         this.#probes.requestDropped(series[i] as number, Dropped.queueFull);
       }
-      const unsent = capture.unsent;
-      capture.forget(touchesState(unsent, unsent.length));
-      // Bytes of the next transaction went with it if the client was ahead.
-      if (this.#position > end) this.#dropped = Dropped.queueFull;
-      else this.#statements = capture.statements;
-      return;
-    }
-    this.#count(this.#probes.requestDropped, this.#dropped);
+      this.#drop(capture, Dropped.queueFull);
+    } else this.#count(this.#probes.requestDropped, this.#dropped);
+    // Bytes of the next transaction went with it if the client was ahead.
     if (this.#position === end) this.#resume(capture);
   }
 
   #resume(capture: Capture): void {
-    capture.forget(this.#stateLost);
+    capture.forget(this.#watch?.touched ?? false);
     this.#statements = capture.statements;
     this.#dropped = -1;
-    this.#stateLost = false;
+    this.#watch = undefined;
   }
 
   #exclude(reason: number, atEnd: boolean): void {
     this.#count(this.#probes.requestExcluded, reason);
     const capture = this.#capture;
     if (capture === undefined) return;
-    if (this.#dropped >= 0) {
-      if (this.#position === this.#answeredEnd) this.#resume(capture);
-      return;
+    if (this.#dropped < 0) {
+      if (atEnd) return; // the stream is closed right after
+      if (capture.finish(this.#answeredEnd, 0, 0, true)) return;
+      this.#drop(capture, Dropped.queueFull);
     }
-    if (atEnd) return; // the stream is closed right after
-    if (!capture.finish(this.#answeredEnd, 0, 0, true)) {
-      const unsent = capture.unsent;
-      capture.forget(touchesState(unsent, unsent.length));
-      if (this.#position > this.#answeredEnd) {
-        this.#dropped = Dropped.queueFull;
-      } else this.#statements = capture.statements;
-    }
+    if (this.#position === this.#answeredEnd) this.#resume(capture);
   }
 
   #count(
@@ -407,13 +397,4 @@ for (
 function isMeaningless(type: number): boolean {
   return type === COPY_DATA || type === COPY_DONE || type === COPY_FAIL ||
     type === TERMINATE;
-}
-
-const NO_BYTES = new Uint8Array(0);
-
-/** Whether bytes that will not be replayed may hold session state; a cut-off message counts. */
-function touchesState(bytes: Uint8Array, length: number): boolean {
-  if (length === 0) return false;
-  const { repeat, closed, lost } = sessionState(bytes.subarray(0, length));
-  return lost || repeat.length > 0 || closed.length > 0;
 }

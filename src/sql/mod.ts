@@ -7,3 +7,4 @@
  */
 
 export * from "./session_state.ts";
+export { StateWatch } from "./state_watch.ts";

@@ -35,6 +35,17 @@ export function queryState(sql: string): QueryState {
   return state === 0 ? "none" : other === 0 ? "pure" : "mixed";
 }
 
+/**
+ * Whether one statement changes the session's state, by its first characters.
+ *
+ * @param cut there are more, which may matter: errs towards "yes".
+ */
+export function isStateStatement(head: string, cut: boolean): boolean {
+  const statement = head.replace(LEADING_SPACE_AND_COMMENTS, "");
+  return STATE_STATEMENT.test(statement) ||
+    cut && (statement === "" || /^(?:declare|\/\*|--)/i.test(statement));
+}
+
 const LEADING_SPACE_AND_COMMENTS =
   /^(?:\s+|--[^\n]*(?:\n|$)|\/\*[\s\S]*?\*\/)+/;
 

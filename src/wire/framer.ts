@@ -45,6 +45,17 @@ export class Framer {
     this.started = this.finished = this.broken = false;
   }
 
+  /** Goes on where `other` stands. */
+  follow(other: Framer): void {
+    this.type = other.type;
+    this.bodyLength = other.bodyLength;
+    this.remaining = other.remaining;
+    this.started = this.finished = false;
+    this.broken = other.broken;
+    this.#headerBytes = other.#headerBytes;
+    this.#length = other.#length;
+  }
+
   /**
    * Takes bytes of `chunk[from, to)`.
    *

@@ -30,6 +30,7 @@ const DONE = message("C", "SELECT 1\0");
 interface Options {
   readonly maxBytes?: number;
   readonly ringBytes?: number;
+  readonly queueBytes?: number;
 }
 
 /** A tap that writes into a real ring, and the mirror worker's end of it. */
@@ -41,8 +42,10 @@ class Bench {
   readonly #capture: Capture;
   readonly #consumer: RingConsumer;
   readonly #stream: Stream;
+  readonly budget: QueueBudget;
 
   constructor(options: Options = {}) {
+    this.budget = new QueueBudget(options.queueBytes ?? 10_000_000);
     const memory = createRing(options.ringBytes ?? 1024 * 1024);
     this.#consumer = new RingConsumer(memory);
     this.#capture = new Capture(
@@ -74,7 +77,7 @@ class Bench {
       onDiscarded() {},
       onStateLost: () => this.stateLost++,
       onShed: (reason) => count(`${DROPPED[reason]}`),
-    }, new QueueBudget(10_000_000));
+    }, this.budget);
     this.tap.server(READY, READY.length, 0);
     this.tap.attach({
       series: [0],
@@ -343,6 +346,63 @@ Deno.test("Tap: a full ring drops whole transactions, says if state was lost, an
   bench.assertClosed();
   assert.equal(bench.counts.pushed, 61 - queue_full);
   assert.equal(bench.stateLost, 1);
+});
+
+/** A transaction of 100 kB: `before` its data, `behind` them in the same write. */
+function largeCopy(bench: Bench, before: Uint8Array, behind: Uint8Array): void {
+  const filler = new TextEncoder().encode("prepare x; set y");
+  bench.client(query("begin"));
+  bench.server(concat([DONE, IN_BLOCK]));
+  bench.client(concat([before, sync()]));
+  bench.server(IN_BLOCK);
+  bench.client(query("copy t from stdin"));
+  bench.server(G);
+  const data = message("d", new Uint8Array(1_000), filler);
+  bench.client(
+    concat([...Array.from({ length: 100 }, () => data), END, behind, sync()]),
+    700,
+  );
+  bench.server(concat([DONE, IN_BLOCK, IN_BLOCK]));
+  bench.client(query("commit"));
+  bench.server(concat([DONE, READY]));
+  bench.drain();
+  bench.client(query("select 1"));
+  bench.server(concat([DONE, READY]));
+  bench.drain();
+}
+
+Deno.test("Tap: a transaction that is dropped half way says whether state was lost, wherever it was", () => {
+  const none = new Uint8Array(0);
+  const named = message("P", "named\0select 1\0", new Uint8Array(2));
+  const bounds = [
+    { options: { maxBytes: 50_000 }, reason: "too_large" },
+    { options: { queueBytes: 50_000 }, reason: "queue_full" },
+    { options: { ringBytes: 32_768 }, reason: "queue_full" },
+  ];
+  for (const { options, reason } of bounds) {
+    for (
+      const [before, behind, lost] of [
+        [none, none, 0],
+        [named, none, 1],
+        [none, named, 1],
+      ] as const
+    ) {
+      const bench = new Bench(options);
+      largeCopy(bench, before, behind);
+      assert.deepEqual(bench.transactions, ["Q|"]);
+      assert.deepEqual(bench.counts, { seen: 2, [reason]: 1, pushed: 1 });
+      assert.equal(bench.stateLost, lost, JSON.stringify({ options, lost }));
+    }
+  }
+});
+
+Deno.test("Tap: what a dropped transaction has in the queue is given back at once", () => {
+  const bench = new Bench({ maxBytes: 50_000 });
+  bench.client(query("copy t from stdin"));
+  bench.server(G);
+  for (let i = 0; i < 100; i++) bench.client(message("d", new Uint8Array(990)));
+  bench.drain();
+  assert.equal(bench.budget.bytes, 0);
 });
 
 Deno.test("Tap: bytes that can't be cut are not looked at any more", () => {
