@@ -4,12 +4,18 @@ import {
   Collector,
   Framer,
   PARAMETER_STATUS,
+  READY_FOR_QUERY,
 } from "../wire/mod.ts";
 
 const decoder = new TextDecoder();
 
-/** Reads the cancel key and the version out of the primary's relayed login conversation. */
+/**
+ * Reads the cancel key and the version out of the primary's relayed login
+ * conversation, and sees its end whatever else can be made of the session.
+ */
 export class LoginWatch {
+  /** The first ReadyForQuery has come. */
+  done = false;
   readonly #framer = new Framer();
   readonly #body = new Collector();
   readonly #clients: ClientTable;
@@ -32,6 +38,10 @@ export class LoginWatch {
     const framer = this.#framer;
     for (let at = 0; at < length && !framer.broken;) {
       at = framer.step(chunk, at, length);
+      if (framer.type === READY_FOR_QUERY && framer.finished) {
+        this.done = true;
+        return;
+      }
       if (
         framer.type !== BACKEND_KEY_DATA && framer.type !== PARAMETER_STATUS
       ) continue;

@@ -123,7 +123,7 @@ export class Session implements EndpointOwner {
           this.#context.clients.setState(this.#row, ClientState.active);
         } else {
           if (!this.#client.write(scratch, length)) endpoint.pause();
-          if (this.#state === "login") this.#login?.server(scratch, length);
+          if (this.#login !== undefined) this.#followLogin(length);
           this.#tap.server(scratch, length, nowUs);
         }
         return;
@@ -309,25 +309,27 @@ export class Session implements EndpointOwner {
     this.#client.resume();
   }
 
+  #followLogin(length: number): void {
+    this.#login?.server(this.#context.scratch, length);
+    if (!this.#login?.done) return;
+    this.#login = undefined;
+    this.#state = "relay";
+    this.#context.reactor.cancel(this.#timer);
+    this.#attach();
+    this.#context.clients.setState(this.#row, ClientState.idle);
+  }
+
+  /** The tap has seen a ReadyForQuery; the first one ends the login. */
   #onReady(idle: boolean): void {
-    const { clients } = this.#context;
-    if (this.#state === "login") {
-      this.#state = "relay";
-      this.#context.reactor.cancel(this.#timer);
-      this.#login = undefined;
-      this.#attach();
-      clients.setState(this.#row, ClientState.idle);
-    } else {
-      if (!this.#tap.inTransaction) this.#countRequest();
-      clients.setState(
-        this.#row,
-        this.#tap.inTransaction
-          ? ClientState.idleInTransaction
-          : idle
-          ? ClientState.idle
-          : ClientState.active,
-      );
-    }
+    if (!this.#tap.inTransaction) this.#countRequest();
+    this.#context.clients.setState(
+      this.#row,
+      this.#tap.inTransaction
+        ? ClientState.idleInTransaction
+        : idle
+        ? ClientState.idle
+        : ClientState.active,
+    );
     if (this.#draining && idle) this.terminate();
   }
 
@@ -344,26 +346,28 @@ export class Session implements EndpointOwner {
   #attach(): void {
     const route = this.#route as Route; // set before login
     const { ring, maxTransactionBytes } = this.#context;
-    if (ring === undefined || route.mirrors.length === 0) return;
-    this.#series = route.mirrors.map((mirror) =>
-      this.#context.series(route.name, mirror, this.#user)
-    );
-    if (!this.#replication) {
-      this.#capture = new Capture(
-        ring,
-        this.#context.pool,
-        this.#context.nextStream(),
-        this.#context.routes.indexOf(route),
-        this.#parameters,
-        this.#context.compareBytes,
+    if (ring !== undefined && route.mirrors.length > 0) {
+      this.#series = route.mirrors.map((mirror) =>
+        this.#context.series(route.name, mirror, this.#user)
       );
+      if (!this.#replication) {
+        this.#capture = new Capture(
+          ring,
+          this.#context.pool,
+          this.#context.nextStream(),
+          this.#context.routes.indexOf(route),
+          this.#parameters,
+          this.#context.compareBytes,
+        );
+      }
     }
     this.#parameters = "";
-    this.#tap.attach({
+    const target = {
       series: this.#series,
       excluded: this.#replication ? Excluded.replication : -1,
       maxTransactionBytes,
-    }, this.#capture);
+    };
+    this.#tap.attach(target, this.#capture, monotonicUs());
   }
 
   #cancel(packet: Uint8Array<ArrayBuffer>): void {

@@ -23,6 +23,7 @@ import {
   NO_DATA,
   PARSE,
   PARSE_COMPLETE,
+  PASSWORD,
   PORTAL_SUSPENDED,
   QUERY,
   READY_FOR_QUERY,
@@ -35,6 +36,10 @@ import { STATEMENT_SQLSTATE, STATEMENT_WORDS } from "../digest/mod.ts";
 import type { Capture } from "./capture.ts";
 import { Cycles } from "./cycles.ts";
 
+/** Bound of what a client may send ahead of its login's end, in bytes. */
+const MAX_EARLY_BYTES = 64 * 1024;
+/** A session that can't be looked at from its begin is one request, so that it is seen at all. */
+const UNSEEN = Excluded.unsupported;
 const QUERY_CANCELED = sqlstate("57014");
 
 /** What the tap does with a session's transactions. */
@@ -53,11 +58,9 @@ export interface TapTarget {
  * counts why not. It changes nothing and waits for nothing.
  */
 export class Tap {
-  /** The primary has begun to answer queries: login is over. */
-  ready = false;
   /** A transaction block is open, by the last ReadyForQuery. */
   inTransaction = false;
-  /** Called at each ReadyForQuery. */
+  /** Called at each ReadyForQuery that answers something. */
   onReady: (idle: boolean) => void = () => {};
   readonly #probes: ProbeSet;
   readonly #client = new Framer();
@@ -65,6 +68,12 @@ export class Tap {
   readonly #cycles = new Cycles();
   #target: TapTarget;
   #capture: Capture | undefined;
+  /** Login is over: what comes counts. */
+  #attached = false;
+  /** The login's own ReadyForQuery has come. */
+  #answering = false;
+  /** What the client sent before that, without waiting: legal, if unheard of. */
+  #early: Uint8Array | undefined;
   /**
    * Client bytes seen since login, of them up to the last message that means
    * something by itself (stray copy data does not), behind the last whole
@@ -94,9 +103,20 @@ export class Tap {
   }
 
   /** Begins to count and, with a capture, to mirror. Called once, when login has succeeded. */
-  attach(target: TapTarget, capture: Capture | undefined): void {
+  attach(
+    target: TapTarget,
+    capture: Capture | undefined,
+    nowUs: number,
+  ): void {
     this.#target = target;
     this.#capture = capture;
+    this.#attached = true;
+    if (this.#blind) return this.#count(this.#probes.requestExcluded, UNSEEN);
+    const early = this.#early;
+    if (early === undefined) return;
+    this.#early = undefined;
+    this.#client.reset();
+    this.client(early, early.length, nowUs);
   }
 
   /** True if the client waits for an answer or is inside a transaction. */
@@ -113,6 +133,7 @@ export class Tap {
   /** Looks at `chunk[0, length)`, which went to the primary. */
   client(chunk: Uint8Array, length: number, nowUs: number): void {
     if (this.#blind || this.#terminated) return;
+    if (!this.#attached) return this.#login(chunk, length);
     const base = this.#position;
     const framer = this.#client;
     let kept = length;
@@ -120,9 +141,7 @@ export class Tap {
       const from = at;
       at = framer.step(chunk, at, length);
       if (framer.broken) return this.#giveUp();
-      if (this.ready && !isMeaningless(framer.type)) {
-        this.#meaningful = base + at;
-      }
+      if (!isMeaningless(framer.type)) this.#meaningful = base + at;
       if (!framer.finished) continue;
       switch (framer.type) {
         case QUERY:
@@ -155,11 +174,6 @@ export class Tap {
       }
       this.#messageEnd = base + (this.#terminated ? kept : at);
     }
-    if (!this.ready) {
-      // Queries before the first ReadyForQuery are legal and unheard of.
-      if (this.#cycles.waiting > 0) this.#giveUp();
-      return;
-    }
     if (kept === 0) return;
     this.#position = base + kept;
     if (this.#transactionStartUs < 0 && this.#unanswered) {
@@ -167,6 +181,27 @@ export class Tap {
     }
     this.#keep(chunk, kept);
     if (this.#cycles.waiting > Cycles.MAX) this.#giveUp();
+  }
+
+  /** Puts aside what is not part of the login conversation. */
+  #login(chunk: Uint8Array, length: number): void {
+    let from = 0;
+    if (this.#early === undefined) {
+      const framer = this.#client;
+      for (let at = 0; at < length; from = at) {
+        const begins = framer.atBoundary;
+        at = framer.step(chunk, at, length);
+        if (framer.broken) return this.#giveUp();
+        if (begins && framer.type !== PASSWORD) break;
+      }
+      if (from === length) return;
+    }
+    const held = this.#early?.length ?? 0;
+    if (held + length - from > MAX_EARLY_BYTES) return this.#giveUp();
+    const early = new Uint8Array(held + length - from);
+    if (this.#early !== undefined) early.set(this.#early);
+    early.set(chunk.subarray(from, length), held);
+    this.#early = early;
   }
 
   /** Looks at `chunk[0, length)`, which came from the primary. */
@@ -197,7 +232,7 @@ export class Tap {
         if (this.#blind) return;
         continue;
       }
-      if (digest !== undefined && this.ready) {
+      if (digest !== undefined && this.#answering) {
         digest.step(framer, chunk, framer.bodyStart, at, this.#elapsed(nowUs));
       }
       if (!framer.finished) continue;
@@ -210,7 +245,7 @@ export class Tap {
 
   /** The session is over; `reason` is why an open transaction ends here (Excluded). */
   end(reason: number): void {
-    if (!this.#blind && this.ready) {
+    if (!this.#blind && this.#attached) {
       const open = this.#transactionStartUs >= 0 &&
         (this.inTransaction || this.#unanswered || this.#cycles.waiting > 0);
       if (open) this.#exclude(reason, true);
@@ -270,10 +305,8 @@ export class Tap {
 
   #readyForQuery(status: number, nowUs: number): void {
     this.inTransaction = status !== IDLE;
-    if (!this.ready) {
-      this.ready = true;
-      this.#capture?.digest.clear();
-      this.onReady(true);
+    if (!this.#answering) {
+      this.#answering = true;
       return;
     }
     const cycles = this.#cycles;
@@ -366,7 +399,7 @@ export class Tap {
 
   /** The bytes can't be cut: they are relayed, and no longer looked at. */
   #giveUp(): void {
-    if (this.ready && this.#transactionStartUs >= 0) {
+    if (this.#transactionStartUs >= 0) {
       const { excluded } = this.#target;
       this.#exclude(excluded >= 0 ? excluded : Excluded.unsupported, true);
     }

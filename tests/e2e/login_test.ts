@@ -5,7 +5,7 @@ import postgres from "postgres";
 import { startCluster } from "../support/cluster.ts";
 import { freePort, TestProxy } from "../support/proxy.ts";
 import { waitFor } from "../support/wait.ts";
-import { int32, query, WireClient } from "../support/wire_client.ts";
+import { concat, int32, query, WireClient } from "../support/wire_client.ts";
 import { decodeErrorFields, encodeStartupMessage } from "../../src/wire/mod.ts";
 
 const OPTIONS = { sanitizeOps: false, sanitizeResources: false };
@@ -107,6 +107,26 @@ database_name = "postgres"
       await client.ready(1);
       assert.match(new TextDecoder().decode(client.bytes), /postgresrenamed/);
     });
+    await t.step(
+      "a query in one write with the startup packet",
+      async () => {
+        const startup = encodeStartupMessage([
+          ["user", "postgres"],
+          ["database", "postgres"],
+        ]);
+        const conn = await Deno.connect({
+          hostname: "127.0.0.1",
+          port: proxy.port,
+        });
+        using client = new WireClient(conn);
+        await client.send(concat([startup, query("select 7")]));
+        await client.ready(2);
+        // Longer than client_login_timeout.
+        await client.send(query("select pg_sleep(0.6)"));
+        assert.equal(await client.ready(1), "I");
+        await client.terminate();
+      },
+    );
     await t.step("a startup packet of 10,001 bytes is closed", async () => {
       const huge = encodeStartupMessage([["user", "x".repeat(9_990)]]);
       assert.ok(huge.length > 10_000);

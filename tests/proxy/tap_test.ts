@@ -30,6 +30,8 @@ const DONE = message("C", "SELECT 1\0");
 interface Options {
   readonly maxBytes?: number;
   readonly ringBytes?: number;
+  /** Sent before the login has ended. */
+  readonly early?: Uint8Array;
   readonly queueBytes?: number;
 }
 
@@ -78,12 +80,15 @@ class Bench {
       onStateLost: () => this.stateLost++,
       onShed: (reason) => count(`${DROPPED[reason]}`),
     }, this.budget);
-    this.tap.server(READY, READY.length, 0);
-    this.tap.attach({
+    const { early } = options;
+    if (early !== undefined) this.client(early, 3);
+    const target = {
       series: [0],
       excluded: -1,
       maxTransactionBytes: options.maxBytes ?? 1_000_000,
-    }, this.#capture);
+    };
+    this.tap.attach(target, this.#capture, 0);
+    this.server(READY);
   }
 
   client(bytes: Uint8Array, size = bytes.length): void {
@@ -403,6 +408,29 @@ Deno.test("Tap: what a dropped transaction has in the queue is given back at onc
   for (let i = 0; i < 100; i++) bench.client(message("d", new Uint8Array(990)));
   bench.drain();
   assert.equal(bench.budget.bytes, 0);
+});
+
+Deno.test("Tap: what comes before the login has ended counts like the rest", () => {
+  const password = message("p", "secret Q\0");
+  const bench = new Bench({
+    early: concat([password, password, query("begin"), query("commit")]),
+  });
+  bench.server(concat([DONE, IN_BLOCK, DONE, READY]));
+  bench.client(query("select 1"));
+  bench.server(concat([DONE, READY]));
+  bench.drain();
+  assert.deepEqual(bench.transactions, ["Q|Q|", "Q|"]);
+  bench.assertClosed();
+  assert.ok(!bench.tap.busy);
+});
+
+Deno.test("Tap: a session that is unintelligible before its login has ended is seen once", () => {
+  const bench = new Bench({ early: query("x".repeat(70_000)) });
+  bench.server(concat([DONE, READY]));
+  bench.client(query("select 1"));
+  bench.server(concat([DONE, READY]));
+  bench.drain();
+  assert.deepEqual(bench.counts, { seen: 1, unsupported: 1 });
 });
 
 Deno.test("Tap: bytes that can't be cut are not looked at any more", () => {

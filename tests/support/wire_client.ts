@@ -61,7 +61,8 @@ export class WireClient implements Disposable {
   #ready = 0;
   #status = "";
 
-  private constructor(conn: Deno.TcpConn) {
+  /** @param conn not logged in yet. */
+  constructor(conn: Deno.TcpConn) {
     this.#conn = conn;
     conn.setNoDelay(true);
   }
