@@ -100,7 +100,7 @@ export class Session implements EndpointOwner {
     if (!(this.#state === "relay" && this.#tap.busy)) this.terminate();
   }
 
-  /** Ends the session now: FATAL 57P01, as PostgreSQL says at its own shutdown. */
+  /** Ends the session now: FATAL 57P01, as PostgreSQL says at its own shutdown, if a message may come here. */
   terminate(): void {
     if (this.#state === "closed" || this.#state === "lingering") return;
     this.#fail("57P01", "terminating connection due to administrator command");
@@ -382,6 +382,8 @@ export class Session implements EndpointOwner {
   #fail(sqlstate: string, message: string): void {
     if (this.#state === "closed" || this.#state === "lingering") return;
     this.#tap.end(Excluded.primaryLost);
+    // Inside of a message of the primary's our words would be its data.
+    if (!this.#tap.betweenReplies) return this.#close(false);
     const bytes = encodeErrorResponse("FATAL", sqlstate, message);
     this.#client.write(bytes, bytes.length);
     this.#linger();

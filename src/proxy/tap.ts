@@ -94,8 +94,10 @@ export class Tap {
   /** Looks for session state in what is dropped. */
   #watch: StateWatch | undefined;
   #terminated = false;
-  /** Bytes can't be cut any more; they are relayed all the same. */
+  /** Bytes can't be cut into cycles any more; they are relayed all the same. */
   #blind = false;
+  /** While blind: the client has said something since the last ReadyForQuery. */
+  #asked = false;
 
   constructor(probes: ProbeSet) {
     this.#probes = probes;
@@ -121,8 +123,14 @@ export class Tap {
 
   /** True if the client waits for an answer or is inside a transaction. */
   get busy(): boolean {
+    if (this.#blind) return this.inTransaction || this.#asked;
     return this.inTransaction || this.#cycles.waiting > 0 ||
       (!this.#terminated && this.#unanswered);
+  }
+
+  /** The last byte from the primary ended a message: one of ours may follow. */
+  get betweenReplies(): boolean {
+    return this.#server.atBoundary && !this.#server.broken;
   }
 
   /** The client said goodbye. */
@@ -132,6 +140,7 @@ export class Tap {
 
   /** Looks at `chunk[0, length)`, which went to the primary. */
   client(chunk: Uint8Array, length: number, nowUs: number): void {
+    if (this.#blind) this.#asked = true;
     if (this.#blind || this.#terminated) return;
     if (!this.#attached) return this.#login(chunk, length);
     const base = this.#position;
@@ -206,7 +215,7 @@ export class Tap {
 
   /** Looks at `chunk[0, length)`, which came from the primary. */
   server(chunk: Uint8Array, length: number, nowUs: number): void {
-    if (this.#blind) return;
+    if (this.#blind) return this.#follow(chunk, 0, length);
     const framer = this.#server;
     const digest = this.#dropped < 0 ? this.#capture?.digest : undefined;
     for (let at = 0; at < length;) {
@@ -229,7 +238,7 @@ export class Tap {
         if (framer.finished) {
           this.#readyForQuery(chunk[at - 1] as number, nowUs);
         }
-        if (this.#blind) return;
+        if (this.#blind) return this.#follow(chunk, at, length);
         continue;
       }
       if (digest !== undefined && this.#answering) {
@@ -238,8 +247,22 @@ export class Tap {
       if (!framer.finished) continue;
       if (COMPLETES[type] === 1) this.#cycles.completed();
       else if (type === COPY_IN_RESPONSE) this.#cycles.copyIn();
-      else if (type === COPY_BOTH_RESPONSE) return this.#giveUp();
-      else if (type === ERROR_RESPONSE) this.#error();
+      else if (type === COPY_BOTH_RESPONSE) {
+        this.#giveUp();
+        return this.#follow(chunk, at, length);
+      } else if (type === ERROR_RESPONSE) this.#error();
+    }
+  }
+
+  /** While blind: only whether the primary is between messages, and idle. */
+  #follow(chunk: Uint8Array, from: number, length: number): void {
+    const framer = this.#server;
+    for (let at = from; at < length;) {
+      at = framer.step(chunk, at, length);
+      if (framer.type !== READY_FOR_QUERY || !framer.finished) continue;
+      this.inTransaction = chunk[at - 1] !== IDLE;
+      this.#asked = false;
+      this.onReady(!this.inTransaction);
     }
   }
 
@@ -403,7 +426,7 @@ export class Tap {
       const { excluded } = this.#target;
       this.#exclude(excluded >= 0 ? excluded : Excluded.unsupported, true);
     }
-    this.#blind = true;
+    this.#blind = this.#asked = true;
     this.#capture?.forget(true);
   }
 }

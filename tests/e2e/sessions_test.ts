@@ -3,6 +3,7 @@ import postgres from "postgres";
 import { type Cluster, startCluster } from "../support/cluster.ts";
 import { TestProxy } from "../support/proxy.ts";
 import { waitFor } from "../support/wait.ts";
+import { Framer } from "../../src/wire/mod.ts";
 import { extended, query, sync, WireClient } from "../support/wire_client.ts";
 
 const OPTIONS = { sanitizeOps: false, sanitizeResources: false };
@@ -220,6 +221,42 @@ Deno.test({
         const ledger = await proxy.settled();
         assert.deepEqual(ledger.excluded, { replication: 1 });
         assert.equal(ledger.replayed, 0);
+      },
+    );
+
+    await t.step(
+      "a forced stop inside of a row writes nothing into it",
+      async () => {
+        const proxy = await TestProxy.start({
+          primary,
+          general: { workers: 1 },
+        });
+        using client = await WireClient.connect(proxy.port);
+        using bystander = await WireClient.connect(proxy.port);
+        await bystander.send(query("begin"));
+        await bystander.ready(1);
+        const rowBytes = 64 * MIB;
+        await client.send(query(`select repeat('s', ${rowBytes})`));
+        // Its buffers are full of the row, which nobody has read.
+        await client.some();
+        await proxy.supervisor.stop(10);
+        let bytes: Uint8Array = new Uint8Array(0);
+        client.end().then((all) => bytes = all);
+        await waitFor("the row to end", () => bytes.length > 0, 10_000);
+        assert.ok(bytes.length < rowBytes);
+        const framer = new Framer();
+        let types = "";
+        for (let at = 0; at < bytes.length;) {
+          at = framer.step(bytes, at, bytes.length);
+          if (framer.started) types += String.fromCharCode(framer.type);
+        }
+        assert.equal(types, "TD");
+        const inRow = bytes.subarray(bytes.indexOf(0x73, 64), bytes.length);
+        assert.ok(inRow.every((byte) => byte === 0x73));
+        assert.match(
+          new TextDecoder().decode(await bystander.end()),
+          /FATAL.*57P01/,
+        );
       },
     );
 

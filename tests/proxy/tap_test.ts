@@ -442,3 +442,22 @@ Deno.test("Tap: bytes that can't be cut are not looked at any more", () => {
   assert.deepEqual(bench.transactions, []);
   bench.assertClosed();
 });
+
+Deno.test("Tap: knows where a reply ends and whether the session rests, even when it can't cut cycles", () => {
+  const bench = new Bench();
+  bench.client(new Uint8Array([0x51, 0, 0, 0, 3]));
+  assert.ok(bench.tap.busy && bench.tap.betweenReplies);
+  bench.server(IN_BLOCK.subarray(0, 5));
+  assert.ok(!bench.tap.betweenReplies);
+  bench.server(IN_BLOCK.subarray(5));
+  assert.ok(bench.tap.busy && bench.tap.betweenReplies);
+  bench.client(query("commit"));
+  bench.server(concat([DONE, READY]));
+  assert.ok(!bench.tap.busy);
+  const streaming = new Bench();
+  streaming.client(query("start_replication"));
+  streaming.server(
+    concat([message("W"), message("d", "x"), DONE.subarray(0, 3)]),
+  );
+  assert.ok(!streaming.tap.betweenReplies);
+});

@@ -106,6 +106,11 @@ export class WireClient implements Disposable {
     return this.#status;
   }
 
+  /** Reads once. */
+  async some(): Promise<void> {
+    await this.#read();
+  }
+
   /** Reads until the server closes. @returns all bytes since login. */
   async end(): Promise<Uint8Array> {
     while (await this.#read());
