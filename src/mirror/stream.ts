@@ -25,19 +25,25 @@ export interface StreamOwner {
   onShed(reason: number): void;
 }
 
+/** What one FRAGMENT holds: three views of one buffer. */
+interface Piece {
+  readonly cycles: Uint32Array;
+  readonly statements: Uint32Array;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+}
+
 const NO_WORDS = new Uint32Array(0);
 
 /** Puts one session's fragments together again. */
 export class Stream {
   readonly #owner: StreamOwner;
   readonly #budget: QueueBudget;
-  /** Bytes that came ahead of their transaction's end, joined once at the end. */
-  #chunks: Uint8Array<ArrayBuffer>[] = [];
+  /** What came ahead of its transaction's end, joined once at the end. */
+  #pieces: Piece[] = [];
+  /** Bytes of all that, taken from the budget. */
   #held = 0;
-  #cycles: Uint32Array = NO_WORDS;
-  #statements: Uint32Array = NO_WORDS;
-  /** The transaction under way did not fit: its bytes are not kept, but looked at and counted. */
-  #shed: { readonly watch: StateWatch; bytes: number } | undefined;
+  /** The transaction under way did not fit: it is not kept, but looked at; `ahead`: bytes beyond its cycles. */
+  #shed: { readonly watch: StateWatch; ahead: number } | undefined;
 
   constructor(owner: StreamOwner, budget: QueueBudget) {
     this.#owner = owner;
@@ -50,7 +56,7 @@ export class Stream {
     const flags = ring.words[word] as number;
     if ((flags & FLAG_RESET) !== 0) {
       // The proxy worker has looked at what did not get here, and at that only.
-      if (this.#shed !== undefined || this.#held > 0) this.#loseState();
+      this.#loseState();
       this.#reset();
     }
     if ((flags & FLAG_STATE_LOST) !== 0) this.#owner.onStateLost();
@@ -66,18 +72,18 @@ export class Stream {
     const payload = new Uint8Array(
       ring.bytes.subarray(from, from + wordBytes + count),
     );
-    const cycles = new Uint32Array(payload.buffer, 0, cycleWords);
-    const statements = new Uint32Array(
-      payload.buffer,
-      4 * cycleWords,
-      statementWords,
-    );
-    const bytes = payload.subarray(wordBytes);
-    this.#cycles = joinWords(this.#cycles, cycles);
-    this.#statements = joinWords(this.#statements, statements);
-    if ((flags & FLAG_END) === 0) return this.#keep(bytes);
+    const piece = {
+      cycles: new Uint32Array(payload.buffer, 0, cycleWords),
+      statements: new Uint32Array(
+        payload.buffer,
+        4 * cycleWords,
+        statementWords,
+      ),
+      bytes: payload.subarray(wordBytes),
+    };
+    if ((flags & FLAG_END) === 0) return this.#keep(piece);
     const times = { startUs, endUs, roundTripUs };
-    this.#end(bytes, times, (flags & FLAG_DISCARD) !== 0);
+    this.#end(piece, times, (flags & FLAG_DISCARD) !== 0);
   }
 
   /** The stream is over: what is not closed was never finished. */
@@ -86,89 +92,101 @@ export class Stream {
   }
 
   #end(
-    bytes: Uint8Array<ArrayBuffer>,
+    last: Piece,
     times: Pick<Transaction, "startUs" | "endUs" | "roundTripUs">,
     discard: boolean,
   ): void {
-    const cycles = this.#cycles;
-    const statements = this.#statements;
-    this.#cycles = this.#statements = NO_WORDS;
-    let length = 0;
-    for (let i = 0; i < cycles.length; i += CYCLE_WORDS) {
-      length += cycles[i + CYCLE_BYTES] as number;
-    }
-    const shed = this.#shed;
-    if (shed !== undefined) {
-      this.#keep(bytes);
+    if (this.#shed !== undefined) {
+      this.#keep(last);
+      const { watch, ahead } = this.#shed;
       this.#shed = undefined;
       // Bytes of the next transaction went with it if the client was ahead.
-      if (shed.watch.touched || shed.bytes > length) this.#owner.onStateLost();
+      if (watch.touched || ahead > 0) this.#owner.onStateLost();
       if (!discard) this.#owner.onShed(Dropped.queueFull);
       return;
     }
-    let whole: Uint8Array<ArrayBuffer>;
-    if (this.#held === 0) whole = bytes;
-    else {
-      const joined = joinBytes(
-        [...this.#chunks, bytes],
-        this.#held + bytes.length,
-      );
-      this.#forget();
-      whole = joined.subarray(0, length);
-      if (joined.length > length) this.#keep(joined.subarray(length));
-    }
-    const size = whole.length + cycles.byteLength + statements.byteLength;
-    const transaction = { bytes: whole, cycles, statements, size, ...times };
+    const { cycles, statements, bytes } = this.#pieces.length === 0
+      ? last
+      : this.#join(last);
+    const size = bytes.length + cycles.byteLength + statements.byteLength;
+    const transaction = { bytes, cycles, statements, size, ...times };
     if (discard) this.#owner.onDiscarded(transaction);
     else this.#owner.onTransaction(transaction);
   }
 
-  #keep(bytes: Uint8Array<ArrayBuffer>): void {
-    if (bytes.length === 0) return;
+  /** All pieces in one; what the client sent ahead stays. */
+  #join(last: Piece): Piece {
+    const pieces = [...this.#pieces, last];
+    this.#forget();
+    const cycles = joinWords(pieces.map((piece) => piece.cycles));
+    const statements = joinWords(pieces.map((piece) => piece.statements));
+    const bytes = joinBytes(pieces.map((piece) => piece.bytes));
+    const length = cycleBytes(cycles);
+    if (bytes.length > length) {
+      const ahead = bytes.slice(length);
+      this.#keep({ cycles: NO_WORDS, statements: NO_WORDS, bytes: ahead });
+    }
+    return { cycles, statements, bytes: bytes.subarray(0, length) };
+  }
+
+  #keep(piece: Piece): void {
+    const { cycles, statements, bytes } = piece;
+    const size = bytes.length + cycles.byteLength + statements.byteLength;
+    if (size === 0) return;
     if (this.#shed === undefined) {
-      if (this.#budget.take(bytes.length)) {
-        this.#chunks.push(bytes);
-        this.#held += bytes.length;
+      if (this.#budget.take(size)) {
+        this.#pieces.push(piece);
+        this.#held += size;
         return;
       }
-      this.#shed = { watch: this.#watchHeld(), bytes: this.#held };
+      this.#shed = { watch: new StateWatch(), ahead: 0 };
+      for (const held of this.#pieces) this.#look(held);
       this.#forget();
     }
+    this.#look(piece);
+  }
+
+  /** Takes a piece that is shed. */
+  #look({ cycles, bytes }: Piece): void {
+    if (this.#shed === undefined) return;
     this.#shed.watch.take(bytes, bytes.length);
-    this.#shed.bytes += bytes.length;
+    this.#shed.ahead += bytes.length - cycleBytes(cycles);
   }
 
-  #watchHeld(): StateWatch {
-    const watch = new StateWatch();
-    for (const chunk of this.#chunks) watch.take(chunk, chunk.length);
-    return watch;
-  }
-
-  /** The bytes that are here are forgotten; do they change the session's state? */
+  /** All that is here is given up; did it change the session's state? */
   #loseState(): void {
-    const watch = this.#shed?.watch ?? this.#watchHeld();
-    watch.end();
-    if (watch.touched) this.#owner.onStateLost();
+    let watch = this.#shed?.watch;
+    if (watch === undefined && this.#pieces.length > 0) {
+      watch = new StateWatch();
+      for (const { bytes } of this.#pieces) watch.take(bytes, bytes.length);
+    }
+    watch?.end();
+    if (watch?.touched) this.#owner.onStateLost();
   }
 
   #forget(): void {
     this.#budget.give(this.#held);
-    this.#chunks = [];
+    this.#pieces = [];
     this.#held = 0;
   }
 
   #reset(): void {
     this.#forget();
-    this.#cycles = this.#statements = NO_WORDS;
     this.#shed = undefined;
   }
 }
 
-function joinBytes(
-  parts: readonly Uint8Array[],
-  length: number,
-): Uint8Array<ArrayBuffer> {
-  const joined = new Uint8Array(length);
+/** The bytes that the cycles are made of. */
+function cycleBytes(cycles: Uint32Array): number {
+  let length = 0;
+  for (let i = 0; i < cycles.length; i += CYCLE_WORDS) {
+    length += cycles[i + CYCLE_BYTES] as number;
+  }
+  return length;
+}
+
+function joinBytes(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const joined = new Uint8Array(lengthOf(parts));
   let at = 0;
   for (const part of parts) {
     joined.set(part, at);
@@ -177,10 +195,16 @@ function joinBytes(
   return joined;
 }
 
-function joinWords(left: Uint32Array, right: Uint32Array): Uint32Array {
-  if (left.length === 0) return right;
-  const joined = new Uint32Array(left.length + right.length);
-  joined.set(left);
-  joined.set(right, left.length);
+function joinWords(parts: readonly Uint32Array[]): Uint32Array {
+  const joined = new Uint32Array(lengthOf(parts));
+  let at = 0;
+  for (const part of parts) {
+    joined.set(part, at);
+    at += part.length;
+  }
   return joined;
+}
+
+function lengthOf(parts: readonly { readonly length: number }[]): number {
+  return parts.reduce((sum, { length }) => sum + length, 0);
 }

@@ -401,6 +401,26 @@ Deno.test("Tap: a transaction that is dropped half way says whether state was lo
   }
 });
 
+Deno.test("Tap: a long transaction takes all of its bytes from the queue's bound while it comes in", () => {
+  const bench = new Bench();
+  bench.client(query("begin"));
+  bench.server(concat([DONE, IN_BLOCK]));
+  const count = 20 * 512;
+  for (let i = 0; i < count; i++) {
+    bench.client(query("x"));
+    bench.server(concat([DONE, IN_BLOCK]));
+    if (i % 512 === 0) bench.drain();
+  }
+  bench.drain();
+  // The query is 7 bytes; its digest and cycle have 12 and 4 words or more.
+  assert.ok(bench.budget.bytes >= count * (7 + 4 * 16));
+  bench.client(query("commit"));
+  bench.server(concat([DONE, READY]));
+  bench.drain();
+  assert.equal(bench.budget.bytes, 0);
+  assert.deepEqual(bench.transactions, ["Q|".repeat(count + 2)]);
+});
+
 Deno.test("Tap: what a dropped transaction has in the queue is given back at once", () => {
   const bench = new Bench({ maxBytes: 50_000 });
   bench.client(query("copy t from stdin"));
