@@ -1,6 +1,5 @@
 import { STATEMENT_WORDS } from "../digest/mod.ts";
 import {
-  CYCLE_BYTES,
   CYCLE_WORDS,
   FLAG_DISCARD,
   FLAG_END,
@@ -11,6 +10,14 @@ import {
 } from "../ring/mod.ts";
 import { StateWatch } from "../sql/mod.ts";
 import { Dropped } from "../stats/ledger.ts";
+import {
+  cycleBytes,
+  hasCancelled,
+  joinPieces,
+  type Piece,
+  pieceSize,
+  splitCancelled,
+} from "./piece.ts";
 import type { QueueBudget } from "./target.ts";
 import type { Transaction } from "./transaction.ts";
 
@@ -25,12 +32,7 @@ export interface StreamOwner {
   onShed(reason: number): void;
 }
 
-/** What one FRAGMENT holds: three views of one buffer. */
-interface Piece {
-  readonly cycles: Uint32Array;
-  readonly statements: Uint32Array;
-  readonly bytes: Uint8Array<ArrayBuffer>;
-}
+type Times = Pick<Transaction, "startUs" | "endUs" | "roundTripUs">;
 
 const NO_WORDS = new Uint32Array(0);
 
@@ -93,7 +95,7 @@ export class Stream {
 
   #end(
     last: Piece,
-    times: Pick<Transaction, "startUs" | "endUs" | "roundTripUs">,
+    times: Times,
     discard: boolean,
   ): void {
     if (this.#shed !== undefined) {
@@ -105,11 +107,16 @@ export class Stream {
       if (!discard) this.#owner.onShed(Dropped.queueFull);
       return;
     }
-    const { cycles, statements, bytes } = this.#pieces.length === 0
-      ? last
-      : this.#join(last);
-    const size = bytes.length + cycles.byteLength + statements.byteLength;
-    const transaction = { bytes, cycles, statements, size, ...times };
+    let whole = this.#pieces.length === 0 ? last : this.#join(last);
+    if (hasCancelled(whole.cycles)) {
+      const { kept, cancelled } = splitCancelled(whole);
+      // A statement that was prepared in a cycle outlives what undid the rest.
+      if (!discard) {
+        whole = kept;
+        this.#owner.onDiscarded(transactionOf(cancelled, times));
+      }
+    }
+    const transaction = transactionOf(whole, times);
     if (discard) this.#owner.onDiscarded(transaction);
     else this.#owner.onTransaction(transaction);
   }
@@ -118,9 +125,7 @@ export class Stream {
   #join(last: Piece): Piece {
     const pieces = [...this.#pieces, last];
     this.#forget();
-    const cycles = joinWords(pieces.map((piece) => piece.cycles));
-    const statements = joinWords(pieces.map((piece) => piece.statements));
-    const bytes = joinBytes(pieces.map((piece) => piece.bytes));
+    const { cycles, statements, bytes } = joinPieces(pieces);
     const length = cycleBytes(cycles);
     if (bytes.length > length) {
       const ahead = bytes.slice(length);
@@ -130,8 +135,7 @@ export class Stream {
   }
 
   #keep(piece: Piece): void {
-    const { cycles, statements, bytes } = piece;
-    const size = bytes.length + cycles.byteLength + statements.byteLength;
+    const size = pieceSize(piece);
     if (size === 0) return;
     if (this.#shed === undefined) {
       if (this.#budget.take(size)) {
@@ -176,35 +180,7 @@ export class Stream {
   }
 }
 
-/** The bytes that the cycles are made of. */
-function cycleBytes(cycles: Uint32Array): number {
-  let length = 0;
-  for (let i = 0; i < cycles.length; i += CYCLE_WORDS) {
-    length += cycles[i + CYCLE_BYTES] as number;
-  }
-  return length;
-}
-
-function joinBytes(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const joined = new Uint8Array(lengthOf(parts));
-  let at = 0;
-  for (const part of parts) {
-    joined.set(part, at);
-    at += part.length;
-  }
-  return joined;
-}
-
-function joinWords(parts: readonly Uint32Array[]): Uint32Array {
-  const joined = new Uint32Array(lengthOf(parts));
-  let at = 0;
-  for (const part of parts) {
-    joined.set(part, at);
-    at += part.length;
-  }
-  return joined;
-}
-
-function lengthOf(parts: readonly { readonly length: number }[]): number {
-  return parts.reduce((sum, { length }) => sum + length, 0);
+function transactionOf(piece: Piece, times: Times): Transaction {
+  const { cycles, statements, bytes } = piece;
+  return { bytes, cycles, statements, size: pieceSize(piece), ...times };
 }

@@ -1,5 +1,6 @@
 import { ReplyDigest, STATEMENT_WORDS } from "../digest/mod.ts";
 import {
+  CYCLE_CANCELLED,
   CYCLE_WORDS,
   FLAG_DISCARD,
   FLAG_END,
@@ -52,6 +53,7 @@ export class Capture {
   #end = 0;
   #cycles = new Uint32Array(CYCLE_WORDS * 2);
   #cycleCount = 0;
+  #cycleFlags = 0;
   #statementsGone = 0;
   /** Flags for the next record: what the ring refused before it. */
   #owed = 0;
@@ -128,6 +130,16 @@ export class Capture {
     this.sent = this.appended;
   }
 
+  /** Marks the next cycle as one that the mirror leaves out. */
+  leaveOutNextCycle(): void {
+    this.#cycleFlags = CYCLE_CANCELLED;
+  }
+
+  /** The transaction that ends next can't be replayed, and what it did is missed. */
+  loseState(): void {
+    this.#owed |= FLAG_STATE_LOST;
+  }
+
   /** Adds a cycle. False if the ring was full when room was needed. */
   addCycle(
     bytes: number,
@@ -144,7 +156,8 @@ export class Capture {
     this.#cycles[at] = bytes;
     this.#cycles[at + 1] = startUs;
     this.#cycles[at + 2] = latencyUs;
-    this.#cycles[at + 3] = statements;
+    this.#cycles[at + 3] = statements | this.#cycleFlags;
+    this.#cycleFlags = 0;
     this.#cycleCount++;
     return (this.#cycleCount < MAX_CYCLES &&
       this.digest.statements < MAX_STATEMENTS) ||

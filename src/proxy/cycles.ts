@@ -1,3 +1,32 @@
+import {
+  BIND_COMPLETE,
+  CLOSE_COMPLETE,
+  COMMAND_COMPLETE,
+  EMPTY_QUERY_RESPONSE,
+  NO_DATA,
+  PARSE_COMPLETE,
+  PORTAL_SUSPENDED,
+  ROW_DESCRIPTION,
+} from "../wire/mod.ts";
+
+/**
+ * By type 1 for the server's messages that complete one of the client's: one
+ * of these answers each Parse, Bind, Describe, Close and Execute that succeeds.
+ */
+export const COMPLETES = new Uint8Array(256);
+for (
+  const type of [
+    PARSE_COMPLETE,
+    BIND_COMPLETE,
+    CLOSE_COMPLETE,
+    ROW_DESCRIPTION,
+    NO_DATA,
+    COMMAND_COMPLETE,
+    EMPTY_QUERY_RESPONSE,
+    PORTAL_SUSPENDED,
+  ]
+) COMPLETES[type] = 1;
+
 /**
  * The queries that wait for their ReadyForQuery, in order: a client may send
  * many before it reads one answer. A *cycle* ends at a Query, FunctionCall or
@@ -78,7 +107,7 @@ export class Cycles {
     this.#push(end, nowUs, BY_SYNC);
   }
 
-  /** The server sent what may complete a message of the extended protocol. */
+  /** The server sent a message that {@linkcode COMPLETES} one. */
   completed(): void {
     this.#completed++;
   }

@@ -3,9 +3,7 @@ import type { StateWatch } from "../sql/mod.ts";
 import { Dropped, Excluded } from "../stats/ledger.ts";
 import {
   BIND,
-  BIND_COMPLETE,
   CLOSE,
-  CLOSE_COMPLETE,
   COMMAND_COMPLETE,
   COPY_BOTH_RESPONSE,
   COPY_DATA,
@@ -14,34 +12,24 @@ import {
   COPY_IN_RESPONSE,
   DATA_ROW,
   DESCRIBE,
-  EMPTY_QUERY_RESPONSE,
   ERROR_RESPONSE,
   EXECUTE,
   Framer,
   FUNCTION_CALL,
   IDLE,
-  NO_DATA,
   PARSE,
-  PARSE_COMPLETE,
-  PASSWORD,
-  PORTAL_SUSPENDED,
   QUERY,
   READY_FOR_QUERY,
-  ROW_DESCRIPTION,
-  sqlstate,
   SYNC,
   TERMINATE,
 } from "../wire/mod.ts";
-import { STATEMENT_SQLSTATE, STATEMENT_WORDS } from "../digest/mod.ts";
+import { Cancellation } from "./cancellation.ts";
 import type { Capture } from "./capture.ts";
-import { Cycles } from "./cycles.ts";
+import { COMPLETES, Cycles } from "./cycles.ts";
+import { EarlyBytes } from "./early_bytes.ts";
 
-/** Bound of what a client may send ahead of its login's end, in bytes. */
-const MAX_EARLY_BYTES = 64 * 1024;
 /** A session that can't be looked at from its begin is one request, so that it is seen at all. */
 const UNSEEN = Excluded.unsupported;
-const QUERY_CANCELED = sqlstate("57014");
-
 /** What the tap does with a session's transactions. */
 export interface TapTarget {
   /** The series of each mirror that counts this session; empty: nothing is counted. */
@@ -72,8 +60,7 @@ export class Tap {
   #attached = false;
   /** The login's own ReadyForQuery has come. */
   #answering = false;
-  /** What the client sent before that, without waiting: legal, if unheard of. */
-  #early: Uint8Array | undefined;
+  #early: EarlyBytes | undefined;
   /**
    * Client bytes seen since login, of them up to the last message that means
    * something by itself (stray copy data does not), behind the last whole
@@ -86,9 +73,7 @@ export class Tap {
   #statements = 0;
   #transactionStartUs = -1;
   #transactionEnd = 0;
-  #canceled = false;
-  /** The client sent CopyFail: the primary answers 57014 as it does to a cancel, but the mirror will, too. */
-  #copyRefused = false;
+  readonly #cancellation = new Cancellation();
   /** Why the transaction under way is not captured; -1: it is. */
   #dropped = -1;
   /** Looks for session state in what is dropped. */
@@ -114,11 +99,9 @@ export class Tap {
     this.#capture = capture;
     this.#attached = true;
     if (this.#blind) return this.#count(this.#probes.requestExcluded, UNSEEN);
-    const early = this.#early;
-    if (early === undefined) return;
+    const early = this.#early?.bytes;
     this.#early = undefined;
-    this.#client.reset();
-    this.client(early, early.length, nowUs);
+    if (early !== undefined) this.client(early, early.length, nowUs);
   }
 
   /** True if the client waits for an answer or is inside a transaction. */
@@ -142,7 +125,11 @@ export class Tap {
   client(chunk: Uint8Array, length: number, nowUs: number): void {
     if (this.#blind) this.#asked = true;
     if (this.#blind || this.#terminated) return;
-    if (!this.#attached) return this.#login(chunk, length);
+    if (!this.#attached) {
+      this.#early ??= new EarlyBytes();
+      if (!this.#early.take(chunk, length)) this.#giveUp();
+      return;
+    }
     const base = this.#position;
     const framer = this.#client;
     let kept = length;
@@ -170,7 +157,7 @@ export class Tap {
           this.#cycles.sync(base + at, nowUs);
           break;
         case COPY_FAIL:
-          this.#copyRefused = true;
+          this.#cancellation.copyFail();
           this.#cycles.copyEnd(base + at);
           break;
         case COPY_DONE:
@@ -190,27 +177,6 @@ export class Tap {
     }
     this.#keep(chunk, kept);
     if (this.#cycles.waiting > Cycles.MAX) this.#giveUp();
-  }
-
-  /** Puts aside what is not part of the login conversation. */
-  #login(chunk: Uint8Array, length: number): void {
-    let from = 0;
-    if (this.#early === undefined) {
-      const framer = this.#client;
-      for (let at = 0; at < length; from = at) {
-        const begins = framer.atBoundary;
-        at = framer.step(chunk, at, length);
-        if (framer.broken) return this.#giveUp();
-        if (begins && framer.type !== PASSWORD) break;
-      }
-      if (from === length) return;
-    }
-    const held = this.#early?.length ?? 0;
-    if (held + length - from > MAX_EARLY_BYTES) return this.#giveUp();
-    const early = new Uint8Array(held + length - from);
-    if (this.#early !== undefined) early.set(this.#early);
-    early.set(chunk.subarray(from, length), held);
-    this.#early = early;
   }
 
   /** Looks at `chunk[0, length)`, which came from the primary. */
@@ -245,12 +211,19 @@ export class Tap {
         digest.step(framer, chunk, framer.bodyStart, at, this.#elapsed(nowUs));
       }
       if (!framer.finished) continue;
-      if (COMPLETES[type] === 1) this.#cycles.completed();
-      else if (type === COPY_IN_RESPONSE) this.#cycles.copyIn();
+      if (COMPLETES[type] === 1) {
+        this.#cycles.completed();
+        if (type === COMMAND_COMPLETE && digest !== undefined) {
+          this.#cancellation.completed(digest);
+        }
+      } else if (type === COPY_IN_RESPONSE) this.#cycles.copyIn();
       else if (type === COPY_BOTH_RESPONSE) {
         this.#giveUp();
         return this.#follow(chunk, at, length);
-      } else if (type === ERROR_RESPONSE) this.#error();
+      } else if (type === ERROR_RESPONSE) {
+        if (digest !== undefined) this.#cancellation.failed(digest);
+        this.#cycles.failed(this.#messageEnd);
+      }
     }
   }
 
@@ -285,18 +258,6 @@ export class Tap {
     return this.#cycles.waiting === 0
       ? 0
       : Math.max(0, nowUs - this.#cycles.headTimeUs);
-  }
-
-  #error(): void {
-    const digest = this.#capture?.digest;
-    if (digest !== undefined && digest.statements > 0) {
-      const last = (digest.statements - 1) * STATEMENT_WORDS;
-      if (digest.words[last + STATEMENT_SQLSTATE] === QUERY_CANCELED) {
-        this.#canceled ||= !this.#copyRefused;
-        this.#copyRefused = false;
-      }
-    }
-    this.#cycles.failed(this.#messageEnd);
   }
 
   #keep(chunk: Uint8Array, length: number): void {
@@ -348,6 +309,7 @@ export class Tap {
       const bytes = end - this.#answeredEnd;
       const statements = capture.statements - this.#statements;
       this.#statements = capture.statements;
+      if (this.#cancellation.cycleEnded()) capture.leaveOutNextCycle();
       const offset = Math.max(0, startUs - this.#transactionStartUs);
       if (!capture.addCycle(bytes, offset, latencyUs, statements)) {
         this.#drop(capture, Dropped.queueFull);
@@ -360,11 +322,15 @@ export class Tap {
 
   #endTransaction(end: number, nowUs: number): void {
     const { excluded } = this.#target;
+    const { happened, committed } = this.#cancellation;
     if (excluded >= 0) this.#exclude(excluded, false);
-    else if (this.#canceled) this.#exclude(Excluded.cancelled, false);
-    else if (this.#capture !== undefined) this.#push(this.#capture, end, nowUs);
+    else if (happened && !committed && this.#dropped < 0) {
+      this.#exclude(Excluded.cancelled, false);
+    } else if (this.#capture !== undefined) {
+      this.#push(this.#capture, end, nowUs);
+    }
     this.#transactionEnd = end;
-    this.#canceled = this.#copyRefused = false;
+    this.#cancellation.reset();
     // The next transaction began when the client sent it, perhaps long ago.
     this.#transactionStartUs = this.#cycles.waiting > 0
       ? this.#cycles.headTimeUs
@@ -375,7 +341,12 @@ export class Tap {
 
   #push(capture: Capture, end: number, nowUs: number): void {
     const { series } = this.#target;
-    if (this.#dropped < 0) {
+    if (this.#dropped < 0 && this.#cancellation.unrepeatable) {
+      this.#count(this.#probes.requestDropped, Dropped.sessionTainted);
+      capture.loseState();
+      if (capture.finish(end, 0, 0, true)) return;
+      this.#drop(capture, Dropped.queueFull);
+    } else if (this.#dropped < 0) {
       // Counted before the record can be seen, so that no outcome is ahead of it.
       for (let i = 0; i < series.length; i++) {
         this.#probes.requestSeen(series[i] as number);
@@ -430,24 +401,6 @@ export class Tap {
     this.#capture?.forget(true);
   }
 }
-
-/**
- * The server's messages that complete one of the client's, by type: one of
- * these answers each Parse, Bind, Describe, Close and Execute that succeeds.
- */
-const COMPLETES = new Uint8Array(256);
-for (
-  const type of [
-    PARSE_COMPLETE,
-    BIND_COMPLETE,
-    CLOSE_COMPLETE,
-    ROW_DESCRIPTION,
-    NO_DATA,
-    COMMAND_COMPLETE,
-    EMPTY_QUERY_RESPONSE,
-    PORTAL_SUSPENDED,
-  ]
-) COMPLETES[type] = 1;
 
 /** Messages that ask for no answer: the server ignores copy data outside of a copy. */
 function isMeaningless(type: number): boolean {

@@ -42,6 +42,11 @@ export const CYCLE_BYTES = 0;
 export const CYCLE_START = 1;
 export const CYCLE_LATENCY = 2;
 export const CYCLE_STATEMENTS = 3;
+/**
+ * In CYCLE_STATEMENTS: a statement was cancelled, and all that the cycle did
+ * was rolled back. What the transaction does without the cycle is the same.
+ */
+export const CYCLE_CANCELLED = 0x8000_0000;
 
 /** Largest fragment payload in bytes that a proxy worker sends; the ring must hold several. */
 export const MAX_FRAGMENT_BYTES = 256 * 1024;

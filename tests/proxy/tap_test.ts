@@ -39,6 +39,7 @@ interface Options {
 class Bench {
   readonly counts: Record<string, number> = {};
   readonly transactions: string[] = [];
+  readonly discarded: string[] = [];
   stateLost = 0;
   readonly tap: Tap;
   readonly #capture: Capture;
@@ -76,7 +77,7 @@ class Bench {
         count("pushed");
         this.transactions.push(text(t));
       },
-      onDiscarded() {},
+      onDiscarded: (t) => this.discarded.push(text(t)),
       onStateLost: () => this.stateLost++,
       onShed: (reason) => count(`${DROPPED[reason]}`),
     }, this.budget);
@@ -292,6 +293,52 @@ Deno.test("Tap: a cancelled transaction is excluded, a refused copy is not", () 
   bench.server(concat([canceled, READY]));
   bench.drain();
   assert.deepEqual(bench.counts, { seen: 2, cancelled: 1, pushed: 1 });
+});
+
+Deno.test("Tap: a transaction that commits in spite of a cancel is replayed without it", () => {
+  const canceled = message("E", "SERROR\0VERROR\0C57014\0\0");
+  const ok = (tag: string, status: Uint8Array) =>
+    concat([message("C", `${tag}\0`), status]);
+  const failed = message("Z", "E");
+  const block = (bench: Bench, last: string, ...cycle: Uint8Array[]) => {
+    bench.client(query("begin"));
+    bench.server(ok("BEGIN", IN_BLOCK));
+    bench.client(query("savepoint a"));
+    bench.server(ok("SAVEPOINT", IN_BLOCK));
+    bench.client(concat(cycle));
+    bench.server(concat([canceled, failed]));
+    bench.client(query("rollback to a"));
+    bench.server(ok("ROLLBACK", IN_BLOCK));
+    bench.client(query(last));
+    bench.server(ok(last.toUpperCase(), READY));
+  };
+  const bench = new Bench();
+  const named = message("P", "named\0select 1\0", new Uint8Array(2));
+  block(bench, "commit", named, sync());
+  block(bench, "rollback", query("select pg_sleep(9)"));
+  bench.drain();
+  assert.deepEqual(bench.transactions, ["Q|Q|Q|Q|"]);
+  assert.deepEqual(bench.counts, { seen: 2, pushed: 1, cancelled: 1 });
+  assert.deepEqual(bench.discarded, ["PS|", "Q|Q|Q|Q|Q|"]);
+  assert.equal(bench.stateLost, 0);
+  // Half of a cycle is committed: that can't be replayed, and is no exclusion.
+  bench.client(query("update t set a = 1; commit; select pg_sleep(9)"));
+  bench.server(
+    concat([
+      message("C", "UPDATE 1\0"),
+      message("C", "COMMIT\0"),
+      canceled,
+      READY,
+    ]),
+  );
+  bench.drain();
+  assert.deepEqual(bench.counts, {
+    seen: 3,
+    pushed: 1,
+    cancelled: 1,
+    session_tainted: 1,
+  });
+  assert.equal(bench.stateLost, 1);
 });
 
 Deno.test("Tap: a client that goes in a transaction is excluded, one at rest is nothing", () => {
