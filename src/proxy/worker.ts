@@ -14,10 +14,8 @@ import {
   type WorkerMessage,
 } from "../control/mailbox.ts";
 import {
-  accept,
   clearWake,
   closeDescriptor,
-  describeAddress,
   EpollReactor,
   listen,
   READ,
@@ -30,6 +28,7 @@ import { type RingMemory, RingProducer } from "../ring/mod.ts";
 import { ClientTable, type ClientTableMemory } from "../stats/client_table.ts";
 import { type StatsLayout, Stripe } from "../stats/mod.ts";
 import { encodeErrorResponse } from "../wire/mod.ts";
+import { Acceptor } from "./acceptor.ts";
 import { BufferPool } from "./buffer_pool.ts";
 import type { ProxyContext } from "./context.ts";
 import type { Route } from "./route.ts";
@@ -62,8 +61,6 @@ export interface ProxyInit {
 const SCRATCH_BYTES = 128 * 1024;
 const SMALL_BUFFER_BYTES = 8 * 1024;
 const LARGE_BUFFER_BYTES = 256 * 1024;
-/** Connections accepted in one turn. */
-const ACCEPT_BUDGET = 64;
 const RETRY_CLOSE_MS = 20;
 /** How often what waits outside of the ring is tried again. */
 const FLUSH_MS = 2;
@@ -150,32 +147,28 @@ async function start(init: ProxyInit): Promise<void> {
     tell({ type: "stopped" });
   }
 
-  const listener = listen(init.listen);
-  const peer = new Uint8Array(128);
-  function acceptAll(): void {
-    for (let i = 0; i < ACCEPT_BUDGET; i++) {
-      const fd = accept(listener, peer);
-      if (fd < 0) return;
-      const { host, port } = describeAddress(peer);
+  const acceptor = new Acceptor(reactor, listen(init.listen), {
+    onClient(fd, host, port) {
       const row = clients.open(host, port, Date.now());
-      if (row < 0) {
-        const refusal = encodeErrorResponse(
-          "FATAL",
-          "53300",
-          "sorry, too many clients already",
-        );
-        refuse(fd, refusal);
-        continue;
+      if (row >= 0) {
+        sessions.add(new Session(context, fd, row));
+        return;
       }
-      sessions.add(new Session(context, fd, row));
-    }
-  }
-  const acceptor = {
-    onReadable: acceptAll,
-    onWritable() {},
-    onHangup() {},
-  };
-  reactor.add(listener, acceptor, READ);
+      const refusal = encodeErrorResponse(
+        "FATAL",
+        "53300",
+        "sorry, too many clients already",
+      );
+      refuse(fd, refusal);
+    },
+    onRefused: () =>
+      tell({
+        type: "log",
+        level: "warn",
+        message: "Clients can't be accepted: out of descriptors?",
+        properties: {},
+      }),
+  });
 
   /** At least one more turn, so that the last words are sent. */
   function stopWhenFlushed(): void {
@@ -191,8 +184,8 @@ async function start(init: ProxyInit): Promise<void> {
       const command = readCommand(init.mailbox);
       if (command >= Command.drain && !draining) {
         draining = true;
-        acceptAll();
-        reactor.close(listener);
+        acceptor.acceptAll();
+        acceptor.close();
         for (const session of [...sessions]) {
           if (!session.route?.admin) session.drain();
         }

@@ -1,0 +1,84 @@
+import {
+  accept,
+  describeAddress,
+  type Handler,
+  type Reactor,
+  READ,
+} from "../io/mod.ts";
+
+/** Connections accepted in one turn. */
+const ACCEPT_BUDGET = 64;
+/**
+ * How long a listener rests when there is a connection that can't be accepted,
+ * for want of descriptors: a level-triggered loop would tell of it for ever.
+ * PostgreSQL's postmaster sleeps as long.
+ */
+const REST_MS = 100;
+
+/** What an acceptor tells its worker. */
+export interface AcceptorOwner {
+  /** A client has come from `host`:`port`. */
+  onClient(fd: number, host: string, port: number): void;
+  /** Clients wait, and can't be accepted; once until one is. */
+  onRefused(): void;
+}
+
+/** Accepts the clients of one listening socket. */
+export class Acceptor implements Handler {
+  readonly #reactor: Reactor;
+  readonly #listener: number;
+  readonly #owner: AcceptorOwner;
+  readonly #accept: typeof accept;
+  readonly #peer = new Uint8Array(128);
+  #refused = false;
+  #closed = false;
+
+  constructor(
+    reactor: Reactor,
+    listener: number,
+    owner: AcceptorOwner,
+    acceptNext = accept,
+  ) {
+    this.#reactor = reactor;
+    this.#listener = listener;
+    this.#owner = owner;
+    this.#accept = acceptNext;
+    reactor.add(listener, this, READ);
+  }
+
+  onReadable(): void {
+    if (this.acceptAll() > 0) {
+      this.#refused = false;
+      return;
+    }
+    // The kernel says that somebody waits.
+    if (!this.#refused) this.#owner.onRefused();
+    this.#refused = true;
+    this.#reactor.modify(this.#listener, 0);
+
+    this.#reactor.after(REST_MS, () => {
+      if (!this.#closed) this.#reactor.modify(this.#listener, READ);
+    });
+  }
+
+  onWritable(): void {}
+  onHangup(): void {}
+
+  /** Accepts who waits, up to a turn's worth. @returns how many. */
+  acceptAll(): number {
+    let count = 0;
+    for (; count < ACCEPT_BUDGET; count++) {
+      const fd = this.#accept(this.#listener, this.#peer);
+      if (fd < 0) break;
+      const { host, port } = describeAddress(this.#peer);
+      this.#owner.onClient(fd, host, port);
+    }
+    return count;
+  }
+
+  /** Closes the listening socket. */
+  close(): void {
+    this.#closed = true;
+    this.#reactor.close(this.#listener);
+  }
+}
