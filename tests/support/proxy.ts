@@ -26,6 +26,8 @@ export interface ProxyOptions {
   readonly database?: string;
   /** Keys of `[general]`, as TOML values. */
   readonly general?: Readonly<Record<string, string | number | boolean>>;
+  /** Keys of `[[mirroring]]`. */
+  readonly mirroring?: Readonly<Record<string, string | number | boolean>>;
   /** More TOML. */
   readonly more?: string;
   /** Besides the built-in ones. */
@@ -87,6 +89,7 @@ ${mirror.password === undefined ? "" : `password = "${mirror.password}"`}
 [[mirroring]]
 source_db = "${database}"
 destination_db = "the_mirror"
+${lines(options.mirroring ?? {})}
 `
     }
 [admin]
