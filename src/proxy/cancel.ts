@@ -9,7 +9,8 @@ import { Endpoint } from "./endpoint.ts";
  * the backend; then `done` is called.
  *
  * @param packet length, code, process ID, secret key (4 to 256 bytes).
- * @returns false if nobody here issued the key: as PostgreSQL, say nothing.
+ * @returns false if nobody here issued the key, or there is no descriptor for
+ *   it: as PostgreSQL, say nothing.
  */
 export function sendCancel(
   context: ProxyContext,
@@ -24,6 +25,12 @@ export function sendCancel(
     .find((route) => route >= 0);
   const route = index === undefined ? undefined : context.routes[index];
   if (route === undefined) return false;
+  let fd: number;
+  try {
+    fd = connect(route.address);
+  } catch {
+    return false; // out of descriptors
+  }
   const finish = () => {
     context.reactor.cancel(timer);
     endpoint.close();
@@ -35,10 +42,11 @@ export function sendCancel(
       onBytes() {},
       onEnd: finish,
       onDead: finish,
+      onFault: finish,
       onDrained: (server) => server.resume(),
     },
     context.scratch,
-    connect(route.address),
+    fd,
     true,
   );
   const timer: Timer = context.reactor.after(context.connectTimeoutMs, finish);

@@ -29,6 +29,8 @@ export interface ProxyContext {
   nextStream(): number;
   /** The primary of a route has said its version, at each login. */
   onVersion(route: Route, version: string): void;
+  /** Our own code has thrown; `outcome` says what became of the session. */
+  onFault(outcome: string, error: unknown): void;
   /** The session is gone. */
   onClosed(session: unknown): void;
   /** The ring had no room for a session's CLOSE: try again later. */

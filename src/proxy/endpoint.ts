@@ -22,6 +22,8 @@ export interface EndpointOwner {
   onDead(endpoint: Endpoint): void;
   /** A connect has finished, well or not, or all that was pending is sent. */
   onDrained(endpoint: Endpoint): void;
+  /** Our own code has thrown while it handled an endpoint. */
+  onFault(): void;
 }
 
 /**
@@ -183,6 +185,11 @@ export class Endpoint implements Handler {
     // Both directions are closed, but bytes wait to be read when we resume.
     this.#detached = true;
     this.#reactor.detach(this.fd);
+  }
+
+  /** Told of an exception that came out of this handler. */
+  fault(): void {
+    this.#owner.onFault();
   }
 
   #want(interest: number): void {

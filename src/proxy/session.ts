@@ -118,13 +118,21 @@ export class Session implements EndpointOwner {
         const nowUs = monotonicUs();
         if (endpoint === this.#client) {
           if (!server.write(scratch, length)) endpoint.pause();
-          this.#tap.client(scratch, length, nowUs);
+          try {
+            this.#tap.client(scratch, length, nowUs);
+          } catch (error) {
+            this.#onTapFault(error);
+          }
           if (!this.#tap.busy) return;
           this.#context.clients.setState(this.#row, ClientState.active);
         } else {
           if (!this.#client.write(scratch, length)) endpoint.pause();
           if (this.#login !== undefined) this.#followLogin(length);
-          this.#tap.server(scratch, length, nowUs);
+          try {
+            this.#tap.server(scratch, length, nowUs);
+          } catch (error) {
+            this.#onTapFault(error);
+          }
         }
         return;
       }
@@ -171,6 +179,16 @@ export class Session implements EndpointOwner {
       return this.#linger();
     }
     this.#close(endpoint === this.#server);
+  }
+
+  onFault(): void {
+    this.#close(true);
+  }
+
+  /** The bytes are on their way: the client must not notice. */
+  #onTapFault(error: unknown): void {
+    this.#context.onFault("A session is not mirrored any more", error);
+    this.#tap.abandon();
   }
 
   onDrained(endpoint: Endpoint): void {

@@ -249,6 +249,17 @@ export class Tap {
     this.#blind = true;
   }
 
+  /** Stops watching after an exception, at no known place. */
+  abandon(): void {
+    this.#server.broken = true;
+    try {
+      this.#giveUp();
+    } catch {
+      // What has thrown once may do so again; it was told of.
+    }
+    this.#blind = this.#asked = true;
+  }
+
   /** The client has begun something that no ReadyForQuery has answered. */
   get #unanswered(): boolean {
     return this.#meaningful > this.#answeredEnd;

@@ -31,6 +31,7 @@ import { encodeErrorResponse } from "../wire/mod.ts";
 import { Acceptor } from "./acceptor.ts";
 import { BufferPool } from "./buffer_pool.ts";
 import type { ProxyContext } from "./context.ts";
+import { Endpoint } from "./endpoint.ts";
 import type { Route } from "./route.ts";
 import { Session } from "./session.ts";
 
@@ -115,6 +116,7 @@ async function start(init: ProxyInit): Promise<void> {
       versions.set(route.name, version);
       tell({ type: "version", database: route.name, version });
     },
+    onFault: fault,
     onClosed(session) {
       sessions.delete(session as Session);
       if (draining) stopIfDrained();
@@ -204,14 +206,20 @@ async function start(init: ProxyInit): Promise<void> {
     if (!flushing && (ring?.waiting ?? 0) > 0) flushNowAndThen();
     if (ring?.takeSleeping()) signalWake(init.ringWake);
   });
+  function fault(message: string, error: unknown): void {
+    const text = String((error as Error)?.stack ?? error);
+    tell({ type: "log", level: "error", message, properties: { error: text } });
+  }
   reactor.onError((error, handler) => {
-    tell({
-      type: "log",
-      level: "error",
-      message: "A session failed and was closed",
-      properties: { error: String((error as Error)?.stack ?? error) },
-    });
-    (handler as { onHangup?: () => void } | undefined)?.onHangup?.();
+    if (!(handler instanceof Endpoint)) {
+      return fault("A proxy worker failed, and goes on", error);
+    }
+    fault("A session failed and was closed", error);
+    try {
+      handler.fault();
+    } catch (again) {
+      fault("A session could not be closed", again);
+    }
   });
 
   tell({ type: "ready" });

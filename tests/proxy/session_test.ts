@@ -1,0 +1,177 @@
+import assert from "node:assert/strict";
+import {
+  accept,
+  closeDescriptor,
+  connect,
+  EpollReactor,
+  type Handler,
+  listen,
+  READ,
+  receive,
+  send,
+  socketAddress,
+} from "../../src/io/mod.ts";
+import { ProbeSet } from "../../src/plugin/probe_set.ts";
+import { BufferPool } from "../../src/proxy/buffer_pool.ts";
+import type { ProxyContext } from "../../src/proxy/context.ts";
+import { Endpoint } from "../../src/proxy/endpoint.ts";
+import { Session } from "../../src/proxy/session.ts";
+import { createRing, RingProducer } from "../../src/ring/mod.ts";
+import {
+  ClientTable,
+  createClientTable,
+} from "../../src/stats/client_table.ts";
+import { encodeStartupMessage } from "../../src/wire/mod.ts";
+import { freePort } from "../support/proxy.ts";
+import { concat, int32, message, query } from "../support/wire_client.ts";
+
+const READY = message("Z", "I");
+const REPLY = concat([message("C", "SELECT 1\0"), READY]);
+
+/** A session on this thread, between a client and a primary that are sockets of the same loop. */
+class Bench {
+  readonly reactor = new EpollReactor();
+  readonly faults: string[] = [];
+  /** Bytes that the client has read. */
+  received = 0;
+  clientEnded = false;
+  readonly #scratch = new Uint8Array(4096);
+  readonly #primary = freePort();
+  readonly #client: number;
+
+  constructor(overrides: Partial<ProxyContext>) {
+    const listener = this.#listen(this.#primary, (fd) => {
+      let loggedIn = false;
+      this.#read(fd, () => {
+        const reply = loggedIn
+          ? REPLY
+          : concat([message("R", int32(0)), READY]);
+        loggedIn = true;
+        send(fd, reply, reply.length);
+      });
+    });
+    const port = freePort();
+    const front = this.#listen(port, (fd) => {
+      new Session(context, fd, clients.open("", 0, 0));
+    });
+    const clients = new ClientTable(createClientTable(4));
+    const context: ProxyContext = {
+      reactor: this.reactor,
+      scratch: new Uint8Array(4096),
+      pool: new BufferPool(256, 4096),
+      probes: new ProbeSet([], () => {}),
+      ring: new RingProducer(createRing(65_536)),
+      clients,
+      allClients: [clients],
+      routes: [{
+        name: "db",
+        label: "primary",
+        address: socketAddress("127.0.0.1", this.#primary),
+        databaseName: "db",
+        mirrors: ["mirror"],
+        admin: false,
+      }],
+      connectTimeoutMs: 5_000,
+      loginTimeoutMs: 5_000,
+      maxTransactionBytes: 1_000,
+      compareBytes: 0,
+      series: () => 0,
+      nextStream: () => 1,
+      onVersion() {},
+      onFault: (outcome) => this.faults.push(outcome),
+      onClosed() {},
+      closeLater() {},
+      ...overrides,
+    };
+    this.reactor.onError((_error, handler) => {
+      this.faults.push("handler");
+      if (handler instanceof Endpoint) handler.fault();
+    });
+    this.#client = connect(socketAddress("127.0.0.1", port));
+    this.#read(this.#client, (count) => {
+      this.received += count;
+      this.clientEnded ||= count === 0;
+    });
+    // Only a fault lasts so long.
+    this.reactor.after(5_000, () => this.reactor.stop());
+    this.#listeners = [listener, front];
+  }
+
+  readonly #listeners: readonly number[];
+
+  send(bytes: Uint8Array<ArrayBuffer>): void {
+    send(this.#client, bytes, bytes.length);
+  }
+
+  /** Runs the loop until `done`. */
+  run(done: () => boolean): void {
+    this.reactor.onTurnEnd(() => {
+      if (done()) this.reactor.stop();
+    });
+    this.reactor.run();
+    for (const fd of [...this.#listeners, this.#client]) closeDescriptor(fd);
+  }
+
+  #listen(port: number, onFd: (fd: number) => void): number {
+    const listener = listen(socketAddress("127.0.0.1", port));
+    this.reactor.add(
+      listener,
+      handler(() => {
+        const fd = accept(listener, new Uint8Array(128));
+        if (fd >= 0) onFd(fd);
+      }),
+      READ,
+    );
+    return listener;
+  }
+
+  #read(fd: number, onBytes: (count: number) => void): void {
+    this.reactor.add(
+      fd,
+      handler(() => {
+        const count = receive(fd, this.#scratch, this.#scratch.length);
+        if (count <= 0) this.reactor.detach(fd);
+        onBytes(Math.max(0, count));
+      }),
+      READ,
+    );
+  }
+}
+
+function handler(onReadable: () => void): Handler {
+  return { onReadable, onWritable() {}, onHangup: onReadable };
+}
+
+const STARTUP = encodeStartupMessage([["user", "u"], ["database", "db"]]);
+
+Deno.test("Session: one that throws is closed, its client reads the end", () => {
+  const bench = new Bench({
+    series() {
+      throw new Error("planted");
+    },
+  });
+  bench.reactor.after(20, () => bench.send(STARTUP));
+  bench.run(() => bench.clientEnded);
+  assert.ok(bench.clientEnded, "the client hangs");
+  assert.deepEqual(bench.faults, ["handler"]);
+});
+
+Deno.test("Session: a tap that throws mirrors no more, and the client goes on", () => {
+  const ring = new RingProducer(createRing(65_536));
+  ring.reserve = () => {
+    throw new Error("planted");
+  };
+  const bench = new Bench({ ring });
+  const login = 9 + READY.length;
+  let sent = 0;
+  bench.reactor.after(20, () => bench.send(STARTUP));
+  bench.run(() => {
+    if (bench.received < login + sent * REPLY.length) return bench.clientEnded;
+    if (sent === 3) return true;
+    sent++;
+    bench.send(query("select 1"));
+    return false;
+  });
+  assert.equal(bench.received, login + 3 * REPLY.length);
+  assert.deepEqual(bench.faults, ["A session is not mirrored any more"]);
+});
