@@ -18,6 +18,7 @@ export {
   accept,
   closeDescriptor,
   connect,
+  connectError,
   describeError,
   listen,
   minRoundTripUs,

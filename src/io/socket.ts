@@ -51,7 +51,7 @@ export function accept(
 
 /**
  * Begins a connection. The socket becomes writable when it is made or has
- * failed; {@linkcode connectFailed} tells which.
+ * failed, perhaps at once; {@linkcode connectError} tells which.
  */
 export function connect(address: SocketAddress): number {
   const fd = newSocket(address.family);
@@ -85,6 +85,21 @@ export function socketError(fd: number): number {
   return errorCell[0] as number;
 }
 
+const peer = new Uint8Array(128);
+const ENOTCONN = 107; // <asm-generic/errno.h>
+
+/**
+ * Why a connect that is over has failed, as an errno value; 0: it has not. A
+ * connect that fails at once (a missing unix socket, no route) leaves nothing
+ * in SO_ERROR, and its errno is lost: then the answer is ENOTCONN.
+ */
+export function connectError(fd: number): number {
+  const errno = socketError(fd);
+  if (errno !== 0) return errno;
+  lengthCell[0] = peer.length;
+  return c.libc().getpeername(fd, peer, lengthBytes) === 0 ? 0 : ENOTCONN;
+}
+
 // struct tcp_info of <linux/tcp.h>: tcpi_min_rtt is the 32-bit word at byte 148.
 const tcpInfo = new Uint8Array(232);
 const tcpInfoWords = new Uint32Array(tcpInfo.buffer);
@@ -116,6 +131,8 @@ export function describeError(errno: number): string {
       return "network is unreachable";
     case 104:
       return "connection reset by peer";
+    case ENOTCONN:
+      return "the address cannot be reached";
     case 110:
       return "connection timed out";
     case 111:

@@ -1,5 +1,6 @@
 import {
   connect,
+  connectError,
   describeError,
   type Handler,
   minRoundTripUs,
@@ -126,7 +127,7 @@ export class MirrorConnection implements Handler {
 
   onWritable(): void {
     if (this.#state === "connecting") {
-      const errno = socketError(this.#fd);
+      const errno = connectError(this.#fd);
       if (errno !== 0) return this.#lose("connection", describeError(errno));
       this.#state = "login";
       this.#interest = READ | WRITE;

@@ -1,4 +1,4 @@
-import { connect, type Timer } from "../io/mod.ts";
+import { connect, connectError, type Timer } from "../io/mod.ts";
 import { hashCancelKey } from "../stats/client_table.ts";
 import type { ProxyContext } from "./context.ts";
 import { Endpoint } from "./endpoint.ts";
@@ -43,7 +43,8 @@ export function sendCancel(
       onEnd: finish,
       onDead: finish,
       onFault: finish,
-      onDrained: (server) => server.resume(),
+      onDrained: (server) =>
+        connectError(server.fd) === 0 ? server.resume() : finish(),
     },
     context.scratch,
     fd,

@@ -1,11 +1,11 @@
 import {
   connect,
+  connectError,
   describeError,
   minRoundTripUs,
   monotonicUs,
   setAbortive,
   setNoDelay,
-  socketError,
   type Timer,
 } from "../io/mod.ts";
 import { ClientState } from "../stats/client_table.ts";
@@ -310,7 +310,7 @@ export class Session implements EndpointOwner {
   }
 
   #onConnected(server: Endpoint): void {
-    const errno = socketError(server.fd);
+    const errno = connectError(server.fd);
     if (errno !== 0) {
       return this.#fail(
         "08006",

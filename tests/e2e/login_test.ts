@@ -65,6 +65,10 @@ name = "unreachable"
 host = "127.0.0.1"
 port = ${freePort()}
 [[databases]]
+name = "no_socket"
+host = "/nonexistent"
+port = 5432
+[[databases]]
 name = "other_name"
 host = "127.0.0.1"
 port = ${primary.port}
@@ -94,6 +98,16 @@ database_name = "postgres"
       assert.match(
         message,
         /^could not connect to primary 127\.0\.0\.1:\d+: connection refused$/,
+      );
+    });
+    await t.step("a primary whose unix socket is missing: 08006", async () => {
+      assert.deepEqual(
+        await refusal({ user: "postgres", database: "no_socket" }),
+        {
+          code: "08006",
+          message:
+            "could not connect to primary /nonexistent:5432: the address cannot be reached",
+        },
       );
     });
     await t.step("another database name on the primary", async () => {
