@@ -17,6 +17,9 @@ import { columnsHash } from "./columns_hash.ts";
 import { RowHash } from "./row_hash.ts";
 import * as s from "./statement.ts";
 
+/** Times and counts stop here. */
+const MAX_WORD = 0xffff_ffff;
+
 /**
  * Digests a server's reply as it streams: one entry per statement, in order.
  * The same code reads the primary's bytes and the mirror's.
@@ -149,7 +152,7 @@ export class ReplyDigest {
       0,
       hash >>> 0,
       elapsedUs,
-      Math.min(count, 0xffff_ffff),
+      Math.min(count, MAX_WORD),
     );
   }
 
@@ -180,8 +183,8 @@ export class ReplyDigest {
     words[at + s.STATEMENT_UNORDERED] = rows.unorderedA;
     words[at + s.STATEMENT_UNORDERED + 1] = rows.unorderedB;
     words[at + s.STATEMENT_HASHED_ROWS] = rows.hashedRows;
-    words[at + s.STATEMENT_FIRST_BYTE] = this.#firstByteUs;
-    words[at + s.STATEMENT_COMPLETE] = elapsedUs;
+    words[at + s.STATEMENT_FIRST_BYTE] = Math.min(this.#firstByteUs, MAX_WORD);
+    words[at + s.STATEMENT_COMPLETE] = Math.min(elapsedUs, MAX_WORD);
     this.statements++;
     this.#begin();
   }

@@ -25,7 +25,7 @@ export const STATEMENT_UNORDERED = 7;
 export const STATEMENT_HASHED_ROWS = 9;
 /** Microseconds from the cycle's last client byte to the reply's first byte. */
 export const STATEMENT_FIRST_BYTE = 10;
-/** Microseconds from the cycle's last client byte to the statement's end. */
+/** Microseconds from the cycle's last client byte to the statement's end; both stop at 2^32 - 1. */
 export const STATEMENT_COMPLETE = 11;
 
 /** The message that ended the statement. */

@@ -83,7 +83,10 @@ export class Judge {
       result,
       primary: pair.primary,
       mirror: pair.mirror,
-      primaryUs: above(pair.primaryUs, this.#primaryFloorUs),
+      primaryUs: above(
+        pair.primaryUs,
+        Math.max(0, this.#primaryFloorUs - pair.queuedUs),
+      ),
       mirrorUs: above(pair.mirrorUs, this.#mirrorFloorUs),
       session: this.#session,
       values: () =>

@@ -10,9 +10,9 @@ import {
 import {
   CYCLE_BYTES,
   CYCLE_LATENCY,
-  CYCLE_START,
   CYCLE_STATEMENTS,
   CYCLE_WORDS,
+  cycleStart,
 } from "../ring/mod.ts";
 import { OTHER_SHAPE, type Shape } from "../sql/shape.ts";
 import type { CommitOrder, Turn } from "./commit_order.ts";
@@ -62,7 +62,7 @@ export function planTransaction(
     );
     offset += word(CYCLE_BYTES);
     shapes.push(cycleShapes);
-    const sentUs = startUs + word(CYCLE_START);
+    const sentUs = startUs + cycleStart(cycles, i * CYCLE_WORDS);
     earliestUs = sentUs;
     completeUs = Math.max(sentUs, answeredUs);
     answeredUs = sentUs + word(CYCLE_LATENCY);

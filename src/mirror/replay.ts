@@ -6,9 +6,10 @@ import {
 import {
   CYCLE_BYTES,
   CYCLE_LATENCY,
-  CYCLE_START,
+  CYCLE_QUEUED,
   CYCLE_STATEMENTS,
   CYCLE_WORDS,
+  cycleStart,
 } from "../ring/mod.ts";
 import { OTHER_SHAPE, type Shape } from "../sql/shape.ts";
 import {
@@ -57,6 +58,8 @@ export interface StatementPair {
   readonly mirror: Reply | undefined;
   /** What each side took, in microseconds. */
   readonly primaryUs: number;
+  /** What the primary's began later than sent, behind others in a pipeline: so much of a round trip is not in `primaryUs`. */
+  readonly queuedUs: number;
   readonly mirrorUs: number;
   /** Rows of the mirror have equal sort keys, or nobody knows. */
   readonly ties: boolean;
@@ -112,7 +115,7 @@ export class Replay {
 
   /** Microseconds after the transaction's begin at which the client sent the next cycle. */
   get dueUs(): number {
-    return this.#word(CYCLE_START);
+    return this.#startUs;
   }
 
   /** What the primary took for the cycle under way, in microseconds. */
@@ -199,7 +202,9 @@ export class Replay {
     const { words: ours } = this.#digest;
     const expected = this.#word(CYCLE_STATEMENTS);
     const count = Math.max(expected, this.#digest.statements);
-    let primaryBefore = 0;
+    // What came before in the pipeline is not the first statement's.
+    const queuedUs = this.#word(CYCLE_QUEUED);
+    let primaryBefore = queuedUs;
     let mirrorBefore = 0;
     for (let i = 0; i < count; i++) {
       const primaryAt = (this.#statement + i) * STATEMENT_WORDS;
@@ -220,11 +225,12 @@ export class Replay {
         shape: this.#shape(i),
         primary,
         mirror,
-        primaryUs: primaryEnd - primaryBefore,
+        primaryUs: Math.max(0, primaryEnd - primaryBefore),
+        queuedUs: i === 0 ? queuedUs : 0,
         mirrorUs: mirrorEnd - mirrorBefore,
         ties: this.#tied[i] ?? true,
-        cycleStartUs: this.#word(CYCLE_START),
-        cycleEndUs: this.#word(CYCLE_START) + primaryEnd,
+        cycleStartUs: this.#startUs,
+        cycleEndUs: this.#startUs + primaryEnd,
       });
       primaryBefore = primaryEnd;
       mirrorBefore = mirrorEnd;
@@ -244,6 +250,10 @@ export class Replay {
       if (framer.type === COPY_DONE || framer.type === COPY_FAIL) return true;
     }
     return false;
+  }
+
+  get #startUs(): number {
+    return cycleStart(this.transaction.cycles, this.#cycle * CYCLE_WORDS);
   }
 
   #word(offset: number): number {

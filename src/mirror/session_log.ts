@@ -1,3 +1,4 @@
+import { CYCLE_WORDS } from "../ring/mod.ts";
 import type { SessionState } from "../sql/mod.ts";
 import { QUERY, SYNC } from "../wire/mod.ts";
 import type { Transaction } from "./transaction.ts";
@@ -51,7 +52,7 @@ export function restoring(message: Uint8Array<ArrayBuffer>): Transaction {
   const bytes = message[0] === QUERY ? message : withSync(message);
   return {
     bytes,
-    cycles: new Uint32Array([bytes.length, 0, 0, 0]),
+    cycles: new Uint32Array(CYCLE_WORDS).fill(bytes.length, 0, 1),
     statements: new Uint32Array(0),
     size: bytes.length,
     startUs: 0,

@@ -1,6 +1,10 @@
 import { ReplyDigest, STATEMENT_WORDS } from "../digest/mod.ts";
 import {
+  CYCLE_BYTES,
   CYCLE_CANCELLED,
+  CYCLE_LATENCY,
+  CYCLE_QUEUED,
+  CYCLE_STATEMENTS,
   CYCLE_WORDS,
   FLAG_DISCARD,
   FLAG_END,
@@ -11,7 +15,9 @@ import {
   KIND_FRAGMENT,
   KIND_OPEN,
   MAX_FRAGMENT_BYTES,
+  MAX_WORD,
   type RingProducer,
+  setCycleStart,
 } from "../ring/mod.ts";
 import { StateWatch } from "../sql/mod.ts";
 import { Framer } from "../wire/mod.ts";
@@ -140,11 +146,19 @@ export class Capture {
     this.#owed |= FLAG_STATE_LOST;
   }
 
-  /** Adds a cycle. False if the ring was full when room was needed. */
+  /**
+   * Adds a cycle, times in microseconds.
+   *
+   * @param startUs after the transaction's begin.
+   * @param latencyUs from its last byte to ReadyForQuery.
+   * @param queuedUs how long of that its predecessors were not answered yet.
+   * @returns false if the ring was full when room was needed.
+   */
   addCycle(
     bytes: number,
     startUs: number,
     latencyUs: number,
+    queuedUs: number,
     statements: number,
   ): boolean {
     const at = this.#cycleCount * CYCLE_WORDS;
@@ -153,10 +167,12 @@ export class Capture {
       grown.set(this.#cycles);
       this.#cycles = grown;
     }
-    this.#cycles[at] = bytes;
-    this.#cycles[at + 1] = startUs;
-    this.#cycles[at + 2] = latencyUs;
-    this.#cycles[at + 3] = statements | this.#cycleFlags;
+    const cycles = this.#cycles;
+    cycles[at + CYCLE_BYTES] = bytes;
+    setCycleStart(cycles, at, startUs);
+    cycles[at + CYCLE_LATENCY] = Math.min(latencyUs, MAX_WORD);
+    cycles[at + CYCLE_STATEMENTS] = statements | this.#cycleFlags;
+    cycles[at + CYCLE_QUEUED] = Math.min(queuedUs, MAX_WORD);
     this.#cycleFlags = 0;
     this.#cycleCount++;
     return (this.#cycleCount < MAX_CYCLES &&

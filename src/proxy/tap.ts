@@ -73,6 +73,7 @@ export class Tap {
   #statements = 0;
   #transactionStartUs = -1;
   #transactionEnd = 0;
+  #lastReadyUs = 0;
   readonly #cancellation = new Cancellation();
   /** Why the transaction under way is not captured; -1: it is. */
   #dropped = -1;
@@ -310,9 +311,18 @@ export class Tap {
     const startUs = cycles.headTimeUs;
     cycles.answered();
     const latencyUs = Math.max(0, nowUs - startUs);
+    // Behind others in a pipeline it had to wait, as no statement on the mirror has.
+    const queuedUs = Math.min(
+      latencyUs,
+      Math.max(0, this.#lastReadyUs - startUs),
+    );
+    this.#lastReadyUs = nowUs;
     const { series } = this.#target;
     for (let i = 0; i < series.length; i++) {
-      this.#probes.primaryStatement(series[i] as number, latencyUs / 1e6);
+      this.#probes.primaryStatement(
+        series[i] as number,
+        (latencyUs - queuedUs) / 1e6,
+      );
     }
     const capture = this.#capture;
     if (capture !== undefined && this.#dropped < 0) {
@@ -322,7 +332,7 @@ export class Tap {
       this.#statements = capture.statements;
       if (this.#cancellation.cycleEnded()) capture.leaveOutNextCycle();
       const offset = Math.max(0, startUs - this.#transactionStartUs);
-      if (!capture.addCycle(bytes, offset, latencyUs, statements)) {
+      if (!capture.addCycle(bytes, offset, latencyUs, queuedUs, statements)) {
         this.#drop(capture, Dropped.queueFull);
       }
     }

@@ -36,12 +36,39 @@ export const FLAG_STATE_LOST = 0x800;
 
 export const FRAGMENT_WORDS = 10;
 
-/** Per cycle: its bytes, its start after the transaction's (µs), its latency (µs), its statements. */
-export const CYCLE_WORDS = 4;
+/**
+ * Per cycle: its bytes, its start after the transaction's (µs, 64 bits: low word
+ * first), its latency (µs), its statements, and how long of the latency its
+ * predecessors were not answered yet (µs). Latencies stop at 2^32 - 1.
+ */
+export const CYCLE_WORDS = 6;
 export const CYCLE_BYTES = 0;
 export const CYCLE_START = 1;
-export const CYCLE_LATENCY = 2;
-export const CYCLE_STATEMENTS = 3;
+export const CYCLE_START_HIGH = 2;
+export const CYCLE_LATENCY = 3;
+export const CYCLE_STATEMENTS = 4;
+export const CYCLE_QUEUED = 5;
+
+const TWO_32 = 0x1_0000_0000;
+/** The largest that a word holds. */
+export const MAX_WORD = 0xffff_ffff;
+
+/** Microseconds from the transaction's start to that of the cycle whose words begin at `at`. */
+export function cycleStart(cycles: Uint32Array, at: number): number {
+  return (cycles[at + CYCLE_START_HIGH] as number) * TWO_32 +
+    (cycles[at + CYCLE_START] as number);
+}
+
+/** Writes what {@linkcode cycleStart} reads. */
+export function setCycleStart(
+  cycles: Uint32Array,
+  at: number,
+  startUs: number,
+): void {
+  cycles[at + CYCLE_START] = startUs % TWO_32;
+  cycles[at + CYCLE_START_HIGH] = startUs / TWO_32;
+}
+
 /**
  * In CYCLE_STATEMENTS: a statement was cancelled, and all that the cycle did
  * was rolled back. What the transaction does without the cycle is the same.

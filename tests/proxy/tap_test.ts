@@ -9,6 +9,10 @@ import { Capture } from "../../src/proxy/capture.ts";
 import { Tap } from "../../src/proxy/tap.ts";
 import {
   createRing,
+  CYCLE_LATENCY,
+  CYCLE_QUEUED,
+  CYCLE_WORDS,
+  cycleStart,
   KIND_FRAGMENT,
   KIND_MASK,
   RingConsumer,
@@ -39,6 +43,10 @@ interface Options {
 class Bench {
   readonly counts: Record<string, number> = {};
   readonly transactions: string[] = [];
+  /** Start, latency, and the part of it that was spent in the pipeline, of each cycle. */
+  readonly times: number[][] = [];
+  /** Seconds, as the histogram gets them. */
+  readonly latencies: number[] = [];
   readonly discarded: string[] = [];
   stateLost = 0;
   readonly tap: Tap;
@@ -63,6 +71,7 @@ class Bench {
       this.counts[name] = (this.counts[name] ?? 0) + 1;
     };
     const probe: Probe = {
+      primaryStatement: (_series, seconds) => this.latencies.push(seconds),
       requestSeen: () => count("seen"),
       requestExcluded: (_series, reason) => count(`${EXCLUDED[reason]}`),
       requestDropped: (_series, reason) => count(`${DROPPED[reason]}`),
@@ -76,6 +85,13 @@ class Bench {
       onTransaction: (t) => {
         count("pushed");
         this.transactions.push(text(t));
+        for (let at = 0; at < t.cycles.length; at += CYCLE_WORDS) {
+          this.times.push([
+            cycleStart(t.cycles, at),
+            t.cycles[at + CYCLE_LATENCY] ?? -1,
+            t.cycles[at + CYCLE_QUEUED] ?? -1,
+          ]);
+        }
       },
       onDiscarded: (t) => this.discarded.push(text(t)),
       onStateLost: () => this.stateLost++,
@@ -92,17 +108,17 @@ class Bench {
     this.server(READY);
   }
 
-  client(bytes: Uint8Array, size = bytes.length): void {
+  client(bytes: Uint8Array, size = bytes.length, nowUs = 1): void {
     for (let at = 0; at < bytes.length; at += size) {
       const chunk = bytes.slice(at, at + size);
-      this.tap.client(chunk, chunk.length, 1);
+      this.tap.client(chunk, chunk.length, nowUs);
     }
   }
 
-  server(bytes: Uint8Array, size = bytes.length): void {
+  server(bytes: Uint8Array, size = bytes.length, nowUs = 2): void {
     for (let at = 0; at < bytes.length; at += size) {
       const chunk = bytes.slice(at, at + size);
-      this.tap.server(chunk, chunk.length, 2);
+      this.tap.server(chunk, chunk.length, nowUs);
     }
   }
 
@@ -127,7 +143,7 @@ class Bench {
 function text({ bytes, cycles }: Transaction): string {
   let result = "";
   let at = 0;
-  for (let i = 0; i < cycles.length; i += 4) {
+  for (let i = 0; i < cycles.length; i += CYCLE_WORDS) {
     const end = at + (cycles[i] as number);
     while (at < end) {
       result += String.fromCharCode(bytes[at] as number);
@@ -168,6 +184,47 @@ Deno.test("Tap: 100 Syncs ahead of their answers are 100 transactions", () => {
     assert.deepEqual(bench.transactions, new Array(100).fill("PBES|"));
     bench.assertClosed();
   }
+});
+
+Deno.test("Tap: a cycle that waits behind others in a pipeline is not slow by that", () => {
+  const bench = new Bench();
+  const one = concat([extended("select 1"), sync()]);
+  bench.client(concat([one, one, one]), 10_000, 1_000);
+  const reply = concat([DONE, READY]);
+  bench.server(reply, 100, 1_500);
+  bench.server(reply, 100, 2_100);
+  bench.client(one, 100, 2_400);
+  bench.server(reply, 100, 3_000);
+  bench.server(reply, 100, 3_100);
+  bench.client(one, 100, 9_000);
+  bench.server(reply, 100, 9_100);
+  bench.drain();
+  assert.deepEqual(bench.times, [
+    [0, 500, 0],
+    [0, 1_100, 500],
+    [0, 2_000, 1_100],
+    [0, 700, 600],
+    [0, 100, 0],
+  ]);
+  const served = bench.latencies.map((seconds) => Math.round(seconds * 1e6));
+  assert.deepEqual(served, [500, 600, 900, 100, 100]);
+});
+
+Deno.test("Tap: times of a transaction that lasts for days are right", () => {
+  const HOUR = 3_600e6;
+  const bench = new Bench();
+  bench.client(query("begin"), 100, 0);
+  bench.server(concat([DONE, IN_BLOCK]), 100, 10);
+  bench.client(query("select 1"), 100, 50 * HOUR);
+  bench.server(concat([DONE, IN_BLOCK]), 100, 53 * HOUR);
+  bench.client(query("commit"), 100, 54 * HOUR);
+  bench.server(concat([DONE, READY]), 100, 54 * HOUR + 7);
+  bench.drain();
+  assert.deepEqual(bench.times, [
+    [0, 10, 0],
+    [50 * HOUR, 2 ** 32 - 1, 0],
+    [54 * HOUR, 7, 0],
+  ]);
 });
 
 const G = message("G", "\0\0\0");

@@ -1,0 +1,68 @@
+import assert from "node:assert/strict";
+import {
+  ReplyDigest,
+  STATEMENT_COMPLETE,
+  STATEMENT_WORDS,
+} from "../../src/digest/mod.ts";
+import { Replay, type StatementPair } from "../../src/mirror/replay.ts";
+import { SortTies } from "../../src/mirror/sort_ties.ts";
+import {
+  CYCLE_BYTES,
+  CYCLE_LATENCY,
+  CYCLE_QUEUED,
+  CYCLE_STATEMENTS,
+  CYCLE_WORDS,
+  setCycleStart,
+} from "../../src/ring/mod.ts";
+import { Framer } from "../../src/wire/mod.ts";
+import { concat, message, query } from "../support/wire_client.ts";
+
+const TWO_HOURS_US = 7_200e6;
+
+Deno.test("Replay: what the primary took counts from the answer before, the times of day from the sending", () => {
+  const bytes = query("select 1; select 2");
+  const cycles = new Uint32Array(CYCLE_WORDS);
+  cycles[CYCLE_BYTES] = bytes.length;
+  cycles[CYCLE_LATENCY] = 1_300;
+  cycles[CYCLE_QUEUED] = 500;
+  cycles[CYCLE_STATEMENTS] = 2;
+  setCycleStart(cycles, 0, TWO_HOURS_US);
+  const statements = new Uint32Array(2 * STATEMENT_WORDS);
+  statements[STATEMENT_COMPLETE] = 1_100;
+  statements[STATEMENT_WORDS + STATEMENT_COMPLETE] = 1_300;
+  const transaction = {
+    bytes,
+    cycles,
+    statements,
+    size: 0,
+    startUs: 0,
+    endUs: TWO_HOURS_US + 1_300,
+    roundTripUs: 0,
+  };
+  const digest = new ReplyDigest(0);
+  const replay = new Replay(
+    transaction,
+    [],
+    digest,
+    new SortTies(new Map()),
+    new Framer(),
+  );
+  assert.equal(replay.dueUs, TWO_HOURS_US);
+  replay.take(0);
+  const done = message("C", "SELECT 1\0");
+  const reply = concat([done, done, message("Z", "I")]);
+  const pairs: StatementPair[] = [];
+  assert.equal(
+    replay.reply(reply, reply.length, 400, (pair) => pairs.push(pair)),
+    "done",
+  );
+  assert.deepEqual(
+    pairs.map((
+      { primaryUs, queuedUs, mirrorUs, cycleStartUs, cycleEndUs },
+    ) => [primaryUs, queuedUs, mirrorUs, cycleStartUs, cycleEndUs]),
+    [
+      [600, 500, 400, TWO_HOURS_US, TWO_HOURS_US + 1_100],
+      [200, 0, 0, TWO_HOURS_US, TWO_HOURS_US + 1_300],
+    ],
+  );
+});
