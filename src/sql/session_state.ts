@@ -1,6 +1,7 @@
 import { CLOSE, Framer, PARSE, QUERY } from "../wire/mod.ts";
 
 const decoder = new TextDecoder();
+const encoder = new TextEncoder();
 
 /**
  * Statements that change what later statements of the session see, by their
@@ -8,10 +9,12 @@ const decoder = new TextDecoder();
  * and errs towards "yes".
  */
 const STATE_STATEMENT =
-  /^(?:set(?!\s+(?:local|transaction|constraints)\b)|reset|discard|prepare(?!\s+transaction\b)|deallocate|listen|unlisten|load|create\s+(?:(?:global|local)\s+)?temp|declare\b[^;]*\bwith\s+hold|select\s+(?:pg_catalog\s*\.\s*)?(?:set_config|pg_advisory_lock|pg_try_advisory_lock|pg_advisory_unlock))/i;
+  /^(?:set(?!\s+(?:local|transaction|constraints)\b)|reset|discard|prepare(?!\s+transaction\b)|deallocate|listen|unlisten|load|create\s+(?:(?:global|local)\s+)?temp|declare\b[^;]*\bwith\s+hold|select\s+(?:pg_catalog\s*\.\s*)?(?:set_config|pg_advisory_lock|pg_try_advisory_lock|pg_advisory_unlock)|(?:select|with)\b[^;]*\binto\s+(?:(?:global|local)\s+)?temp(?:orary)?\s)/i;
 
 /** State that replaying the statement alone does not bring back. */
-const NOT_REPEATABLE = /^(?:create|declare)/i;
+const NOT_REPEATABLE = /^(?:create|declare|with|select\b[^;]*\binto\b)/i;
+/** In text of the extended protocol: its values came with Bind. */
+const PARAMETER = /\$\d/;
 
 /** What a Query text does to the session's state. */
 export type QueryState =
@@ -63,7 +66,7 @@ const NOTHING: SessionState = { repeat: [], closed: [], lost: false };
 const framer = new Framer();
 
 /** Extracts the session state from whole client messages. */
-export function sessionState(bytes: Uint8Array): SessionState {
+export function sessionState(bytes: Uint8Array<ArrayBuffer>): SessionState {
   framer.reset();
   let result: SessionState = NOTHING;
   let lost = false;
@@ -73,14 +76,21 @@ export function sessionState(bytes: Uint8Array): SessionState {
     if (!framer.finished) break;
     const body = framer.bodyStart;
     switch (framer.type) {
-      case PARSE:
-        if (bytes[body] !== 0) add(`statement ${cstring(body)}`, from, at);
-        // An unnamed statement may SET or CREATE TEMP just the same.
-        else if (
-          mayTouchState(bytes, body + 1, at) &&
-          queryState(cstring(body + 1)) !== "none"
-        ) lost = true;
+      case PARSE: {
+        if (bytes[body] !== 0) {
+          add(`statement ${cstring(body)}`, bytes.slice(from, at));
+        }
+        // What is prepared may SET or CREATE TEMP: it is taken for executed.
+        const text = bytes.indexOf(0, body) + 1;
+        if (mayTouchState(bytes, text, at)) {
+          const sql = cstring(text);
+          const state = queryState(sql);
+          if (state === "mixed" || state === "pure" && PARAMETER.test(sql)) {
+            lost = true;
+          } else if (state === "pure") add(stateKey(sql), queryMessage(sql));
+        }
         break;
+      }
       case CLOSE:
         if (bytes[body] === 0x53 /* S: statement */) {
           open().closed.push(`statement ${cstring(body + 1)}`);
@@ -90,7 +100,7 @@ export function sessionState(bytes: Uint8Array): SessionState {
         if (!mayTouchState(bytes, body, at)) break;
         const sql = cstring(body);
         const state = queryState(sql);
-        if (state === "pure") add(stateKey(sql), from, at);
+        if (state === "pure") add(stateKey(sql), bytes.slice(from, at));
         else if (state === "mixed") lost = true;
       }
     }
@@ -101,8 +111,7 @@ export function sessionState(bytes: Uint8Array): SessionState {
     if (result === NOTHING) result = { repeat: [], closed: [], lost: false };
     return result;
   }
-  function add(key: string, from: number, to: number): void {
-    const message = new Uint8Array(bytes.subarray(from, to));
+  function add(key: string, message: Uint8Array<ArrayBuffer>): void {
     open().repeat.push({ key, message });
   }
   function cstring(from: number): string {
@@ -111,9 +120,18 @@ export function sessionState(bytes: Uint8Array): SessionState {
   }
 }
 
+function queryMessage(sql: string): Uint8Array<ArrayBuffer> {
+  const text = encoder.encode(sql);
+  const message = new Uint8Array(6 + text.length);
+  message[0] = QUERY;
+  new DataView(message.buffer).setInt32(1, 5 + text.length);
+  message.set(text, 5);
+  return message;
+}
+
 /**
- * A look at the first letters, without decoding: false only if the text is one
- * statement whose first word can't begin {@linkcode STATE_STATEMENT}.
+ * A look at the letters, without decoding: false only if the text is one
+ * statement that can't match {@linkcode STATE_STATEMENT}.
  */
 function mayTouchState(bytes: Uint8Array, from: number, to: number): boolean {
   let at = skipSpace(bytes, from, to);
@@ -129,7 +147,10 @@ function mayTouchState(bytes: Uint8Array, from: number, to: number): boolean {
       if (second !== "e") return false;
       if (letter(bytes[at + 2]) === "t") return true; // set
       at = skipSpace(bytes, at + 6, to); // select …
-      return letter(bytes[at]) === "p" || letter(bytes[at]) === "s";
+      return letter(bytes[at]) === "p" || letter(bytes[at]) === "s" ||
+        mentionsTemp(bytes, at, to);
+    case "w":
+      return mentionsTemp(bytes, at, to);
     case "r":
       return second === "e" && letter(bytes[at + 2]) === "s";
     case "d":
@@ -147,6 +168,18 @@ function mayTouchState(bytes: Uint8Array, from: number, to: number): boolean {
     default:
       return false;
   }
+}
+
+/** Whether a word begins with "temp", as in SELECT INTO TEMP. */
+function mentionsTemp(bytes: Uint8Array, from: number, to: number): boolean {
+  for (let i = from + 1; i < to; i++) {
+    if (
+      letter(bytes[i]) === "t" && SPACE[bytes[i - 1] as number] === 1 &&
+      letter(bytes[i + 1]) === "e" && letter(bytes[i + 2]) === "m" &&
+      letter(bytes[i + 3]) === "p"
+    ) return true;
+  }
+  return false;
 }
 
 const SEMICOLON = 0x3b;

@@ -174,6 +174,10 @@ Deno.test({
       const { sampled_out = 0 } = ledger.excluded;
       assert.ok(sampled_out > 100 && sampled_out < 300, `${sampled_out}`);
       assert.equal(ledger.replayed + sampled_out, ledger.seen);
+      assert.deepEqual(
+        Object.keys(ledger.statements).filter((r) => r.startsWith("mismatch")),
+        [],
+      );
     });
 
     await t.step(

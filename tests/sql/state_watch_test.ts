@@ -22,6 +22,7 @@ const CASES: readonly [messages: Uint8Array[], touched: boolean][] = [
   [[query(`insert into t values ('${LONG}'); set a = 1`)], true],
   [[query(`insert into t values ('${LONG}')`), query("prepare p as x")], true],
   [[query("select 1; create temp table t ()")], true],
+  [[query("select 1 as a into temp t")], true],
   [[query(`declare c cursor with hold for select 1`)], true],
 ];
 
