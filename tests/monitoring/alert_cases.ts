@@ -67,6 +67,13 @@ const FLEET: Series = {
   ...limit("min_coverage", "0.99"),
   ...limit("min_coverage", "0.99", OTHER_PROCESS),
 };
+/** One of them has pending requests, and none finds its outcome. */
+const STALLED: Series = {
+  [`pgdog_mirror_readiness_stalled_seconds{${PROCESS}}`]: "0x60",
+  [`pgdog_mirror_readiness_stalled_seconds{${OTHER_PROCESS}}`]: "0+60x60",
+  ...limit("max_lag_seconds", "60"),
+  ...limit("max_lag_seconds", "60", OTHER_PROCESS),
+};
 const WHOLE_JOB = [{ job: "pgdog-mirror" }];
 
 const fires = (
@@ -320,6 +327,13 @@ export const ALERT_CASES: readonly AlertCase[] = [
   ),
   fires(
     "MirrorEvidenceIncomplete",
+    "one has stalled",
+    { ...FLEET, ...STALLED },
+    20,
+    WHOLE_JOB,
+  ),
+  fires(
+    "MirrorEvidenceIncomplete",
     "one has another limit",
     { ...FLEET, ...limit("min_coverage", "0.5", OTHER_PROCESS) },
     20,
@@ -408,8 +422,9 @@ const faultless = (of: string, count: number): Series => {
     [`pgdog_mirror_requests_mirrored_total{${mirror}}`]: steady(count),
     [`pgdog_mirror_statements_total{${mirror},result="match"}`]: steady(count),
     [`pgdog_mirror_compared_seconds_total{${mirror}}`]: "10x60",
-    [`pgdog_statement_duration_seconds_sum{${mirror},target="primary"}`]:
-      "10x60",
+    [`pgdog_mirror_replayed_seconds_total{${mirror}}`]: "10x60",
+    [`pgdog_mirror_readiness_shapes{${mirror},comparison="seen"}`]: "5x60",
+    [`pgdog_mirror_readiness_shapes{${mirror},comparison="compared"}`]: "5x60",
     [`pgdog_statement_duration_seconds_sum{${mirror},target="mirror"}`]:
       "12x60",
     [`pgdog_statement_duration_seconds_count{${mirror},target="mirror"}`]:
@@ -488,6 +503,57 @@ export const VERDICT_CASES: readonly {
       [`pgdog_mirror_readiness_statements{${NEXT},latency="tested"}`]: "0x60",
       [`pgdog_mirror_readiness_statements{${MIRROR},latency="tested"}`]: "0x60",
     },
+    verdict: -1,
+  },
+  {
+    name: "it has stalled",
+    series: { ...READY, ...STALLED },
+    verdict: -1,
+  },
+  {
+    name: "a tenth of its time could not be compared",
+    series: {
+      ...READY,
+      [`pgdog_mirror_compared_seconds_total{${NEXT}}`]: "8x60",
+    },
+    verdict: -1,
+  },
+  {
+    name: "an earlier run of it could compare little",
+    series: {
+      ...READY,
+      [`pgdog_history_replayed_microseconds{${NEXT}}`]: "10000000x60",
+      [`pgdog_history_compared_microseconds{${NEXT}}`]: "1000000x60",
+    },
+    verdict: -1,
+  },
+  {
+    name: "an earlier run of it was slow",
+    series: {
+      ...READY,
+      [`pgdog_history_mirror_microseconds{${NEXT}}`]: "9e9x60",
+      [`pgdog_history_mirror_statements{${NEXT}}`]: "60x60",
+    },
+    verdict: 0,
+  },
+  {
+    name: "one of its statement shapes was never compared",
+    series: {
+      ...READY,
+      [`pgdog_mirror_readiness_shapes{${NEXT},comparison="compared"}`]: "4x60",
+    },
+    verdict: -1,
+  },
+  {
+    name: "there is no traffic at all",
+    series: Object.fromEntries(
+      Object.entries(READY).map(([name, values]) => [
+        name,
+        /_(total|sum|count|bucket|statements|shapes)\{/.test(name)
+          ? "0x60"
+          : values,
+      ]),
+    ),
     verdict: -1,
   },
 ];

@@ -186,7 +186,7 @@ const ledger: Section = {
     timeSeries({
       title: "Coverage",
       description:
-        "Share of the requests that were to be replayed and were, in ten minutes; and of the primary's time that was compared since the start. Normal is 100 %.",
+        "Share of the requests that were to be replayed and were, in ten minutes; and of the primary's time for replayed requests that was compared. Normal is 100 %.",
       unit: "percentunit",
       queries: [
         {
