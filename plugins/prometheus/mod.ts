@@ -59,7 +59,8 @@ export const prometheus: Plugin<PrometheusConfig> = {
             buildInfo(context, namespace),
             ...ofProcess,
           ], format);
-          return new Response(text, {
+          // As bytes: a string of megabytes would be encoded twice on its way out.
+          return new Response(new TextEncoder().encode(text), {
             headers: { "content-type": CONTENT_TYPES[format], vary: "accept" },
           });
         },

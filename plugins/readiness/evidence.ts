@@ -90,9 +90,12 @@ export function gather(
   const statements = around.statements.filter((summary) =>
     mine({ ...labelsOf(summary) })
   );
-  const results = RESULTS.map((result) =>
-    sum("mirror_statements_total", "result", result)
-  );
+  const byResult = new Map<string, number>();
+  for (const { labels, value } of series("mirror_statements_total")) {
+    const { result = "" } = labels;
+    byResult.set(result, (byResult.get(result) ?? 0) + value);
+  }
+  const results = RESULTS.map((result) => byResult.get(result) ?? 0);
   const observed = snapshot.get("history_observed_seconds")?.series[0]?.value;
   const lag = snapshot.get("mirror_replay_lag_seconds");
   const lagCounts = series("mirror_replay_lag_seconds")

@@ -82,8 +82,9 @@ export const readiness: Plugin<ReadinessConfig> = {
     return {
       onSample(snapshot) {
         judge.sample(snapshot);
-        judge.document(); // Renews the verdict that the registry shows.
-        alerts.look(judge.evidence(), snapshot);
+        // Renews the verdict that the registry shows.
+        const { evidence } = judge.document(snapshot);
+        alerts.look(evidence, snapshot);
       },
       commands: readinessCommands(() => judge.document()),
       routes: routes(judge),
@@ -112,9 +113,12 @@ class ReadinessJudge {
   }
 
   /** The evidence of one mirror, or of all. */
-  evidence(of?: { database: string; mirror: string }): Evidence {
+  #evidence(
+    snapshot: StatsSnapshot,
+    of?: { database: string; mirror: string },
+  ): Evidence {
     const { stats, general, startedAt } = this.#context;
-    return gather(stats.snapshot(), {
+    return gather(snapshot, {
       statements: stats.statements(),
       observedHours: (Date.now() - startedAt) / 3_600_000,
       metricsEnabled: general.mirror_metrics_enabled !== false,
@@ -129,13 +133,13 @@ class ReadinessJudge {
   }
 
   /** The verdict on each mirror; the process's is the worst. */
-  document(): ReadinessDocument {
+  document(snapshot = this.#context.stats.snapshot()): ReadinessDocument {
     const { mirrors, version, startedAt, general } = this.#context;
     const verdicts = mirrors.map((of) => {
-      const evidence = this.evidence(of);
+      const evidence = this.#evidence(snapshot, of);
       return { ...of, evidence, verdict: assess(evidence, this.#thresholds) };
     });
-    const evidence = this.evidence();
+    const evidence = this.#evidence(snapshot);
     const verdict = worstOf(verdicts.map(({ verdict }) => verdict)) ??
       assess(evidence, this.#thresholds);
     this.lastVerdict = verdict;

@@ -44,14 +44,53 @@ export interface StatsSnapshot {
   get(name: string): MetricSnapshot | undefined;
 }
 
-/** One label set. */
-interface Series {
-  readonly labels: Readonly<Record<string, string>>;
-  /** Where its cells begin in every stripe; more than one place if two workers came at once. */
-  readonly bases: number[];
+type Labels = Readonly<Record<string, string>>;
+
+/** One value of a metric in a series, as it is the same in every snapshot. */
+interface Point {
+  readonly labels: Labels;
+  /** The value of the metric's own label, and its position. */
+  readonly label: string | undefined;
+  readonly position: number;
+  readonly set: LabelSet | undefined;
 }
 
-const PROCESS: Series = { labels: {}, bases: [0] };
+/** One label set. It is remembered, because snapshots are taken several times a second. */
+class Series {
+  /** Where its cells begin in every stripe; more than one place if two workers came at once. */
+  readonly bases: number[] = [];
+  readonly #points = new Map<MetricSpec, readonly Point[]>();
+
+  constructor(readonly labels: Labels) {}
+
+  /** All of a metric. The same objects every time: who reads may remember what it makes of the labels. */
+  points(spec: MetricSpec): readonly Point[] {
+    let points = this.#points.get(spec);
+    if (points === undefined) {
+      points = (spec.sets ?? [undefined]).flatMap((set) =>
+        (spec.label?.values ?? [undefined]).map((label, position) => ({
+          labels: this.#labels(spec, label, set),
+          label,
+          position,
+          set,
+        }))
+      );
+      this.#points.set(spec, points);
+    }
+    return points;
+  }
+
+  #labels(
+    spec: MetricSpec,
+    label: string | undefined,
+    set: LabelSet | undefined,
+  ): Labels {
+    const own = set === undefined ? this.labels : { ...this.labels, ...set };
+    return spec.label === undefined || label === undefined
+      ? own
+      : { ...own, [spec.label.name]: label };
+  }
+}
 
 /** The merged cells of a metric, `cellsPerValue` for each value of its label. */
 type Merged = ReadonlyMap<Series, Float64Array>;
@@ -65,6 +104,10 @@ export class SnapshotReader {
   readonly #stripes: readonly Float64Array[];
   readonly #directory: Directory;
   readonly #barrier = new Int32Array(new SharedArrayBuffer(4));
+  readonly #process = new Series({});
+  /** Of the directory, which only ever grows: by labels, and the positions that are in. */
+  readonly #mirrored = new Map<string, Series>();
+  readonly #taken = new Set<number>();
 
   constructor(layout: StatsLayout, specs: readonly MetricSpec[]) {
     this.#specs = specs;
@@ -76,6 +119,7 @@ export class SnapshotReader {
       (_, stripe) => cellsView(layout, stripe),
     );
     this.#directory = new Directory(layout);
+    this.#process.bases.push(0);
   }
 
   /**
@@ -85,8 +129,7 @@ export class SnapshotReader {
    */
   read(): StatsSnapshot {
     const at = Date.now();
-    const mirrored = this.#series();
-    const scopes = { process: [PROCESS], mirror: mirrored };
+    const scopes = { process: [this.#process], mirror: this.#series() };
     const merged = new Map<string, Merged>();
     for (let i = this.#specs.length - 1; i >= 0; i--) {
       const spec = this.#specs[i] as MetricSpec; // i < length
@@ -99,10 +142,8 @@ export class SnapshotReader {
     const metrics = this.#specs.map((spec): MetricSnapshot => ({
       spec,
       series: scopes[spec.scope].flatMap((series) =>
-        (spec.sets ?? [undefined]).flatMap((set) =>
-          (spec.label?.values ?? [undefined]).map((label, position) =>
-            seriesSnapshot(spec, series, label, position, lookUp, set)
-          )
+        series.points(spec).map((point) =>
+          seriesSnapshot(spec, series, point, lookUp)
         )
       ),
     }));
@@ -112,22 +153,22 @@ export class SnapshotReader {
 
   #series(): Series[] {
     const { processCells, mirrorCells } = this.#layout;
-    const found = new Map<string, Series>();
     this.#directory.forEach((values, position) => {
+      if (this.#taken.has(position)) return;
       const base = processCells + position * mirrorCells;
       if (position === OTHER_SERIES && this.#isUnused(base)) return;
+      this.#taken.add(position);
       const key = values.join("\0");
-      const known = found.get(key);
-      if (known !== undefined) {
-        known.bases.push(base);
-        return;
+      let series = this.#mirrored.get(key);
+      if (series === undefined) {
+        series = new Series(Object.fromEntries(
+          MIRROR_LABELS.map((name, i) => [name, values[i] ?? ""]),
+        ));
+        this.#mirrored.set(key, series);
       }
-      const labels = Object.fromEntries(
-        MIRROR_LABELS.map((name, i) => [name, values[i] ?? ""]),
-      );
-      found.set(key, { labels, bases: [base] });
+      series.bases.push(base);
     });
-    return [...found.values()];
+    return [...this.#mirrored.values()];
   }
 
   /** The shared series is always there; it is shown once something is in it. */
@@ -174,25 +215,26 @@ function add(
 function seriesSnapshot(
   spec: MetricSpec,
   series: Series,
-  label: string | undefined,
-  position: number,
+  { labels, label, position, set }: Point,
   lookUp: LookUp,
-  set?: LabelSet,
 ): SeriesSnapshot {
-  const own = { ...series.labels, ...set };
-  const labels = spec.label === undefined || label === undefined
-    ? own
-    : { ...own, [spec.label.name]: label };
   if (spec.derive !== undefined) {
     const get = (name: string, value?: string) =>
       lookUp.sum(series, name, value);
     return { labels, value: spec.derive(get, label, set) };
   }
-  const cells = lookUp.cells(series, spec, position);
-  if (spec.type !== "histogram") return { labels, value: cells[0] ?? 0 };
-  const counts = Array.from(cells.subarray(0, -1));
-  const count = counts.reduce((sum, n) => sum + n, 0);
-  const sum = cells.at(-1) ?? 0;
+  const cells = lookUp.cells(series, spec);
+  const from = position * cellsPerValue(spec);
+  if (spec.type !== "histogram") return { labels, value: cells[from] ?? 0 };
+  const end = from + cellsPerValue(spec) - 1;
+  const counts: number[] = [];
+  let count = 0;
+  for (let i = from; i < end; i++) {
+    const n = cells[i] as number; // i < length
+    counts.push(n);
+    count += n;
+  }
+  const sum = cells[end] ?? 0;
   return { labels, value: count, histogram: { counts, sum, count } };
 }
 
@@ -209,16 +251,15 @@ class LookUp {
     this.#merged = merged;
   }
 
-  /** One value of the label. */
-  cells(series: Series, spec: MetricSpec, position: number): Float64Array {
+  /** Of all values of the label, one after the other. */
+  cells(series: Series, spec: MetricSpec): Float64Array {
     const all = this.#merged.get(spec.name)?.get(series);
     if (all === undefined) {
       throw new RangeError(
         `Metric "${spec.name}" has no cells to derive from in this series`,
       );
     }
-    const length = cellsPerValue(spec);
-    return all.subarray(position * length, (position + 1) * length);
+    return all;
   }
 
   /** Of one value of the label, or over all; a histogram gives its count. */
@@ -227,16 +268,17 @@ class LookUp {
     if (spec === undefined) {
       throw new RangeError(`Metric "${name}" is not declared`);
     }
-    return (spec.label?.values ?? [undefined]).reduce(
-      (total, value, position) => {
-        if (label !== undefined && value !== label) return total;
-        const cells = this.cells(series, spec, position);
-        const counts = spec.type === "histogram"
-          ? cells.subarray(0, -1)
-          : cells;
-        return total + counts.reduce((sum, n) => sum + n, 0);
-      },
-      0,
-    );
+    const cells = this.cells(series, spec);
+    const { type, label: { values } = { values: [undefined] } } = spec;
+    const length = cellsPerValue(spec);
+    // A histogram's last cell is the sum of what it observed.
+    const counted = type === "histogram" ? length - 1 : length;
+    let total = 0;
+    for (const [position, value] of values.entries()) {
+      if (label !== undefined && value !== label) continue;
+      const from = position * length;
+      for (let i = from; i < from + counted; i++) total += cells[i] as number;
+    }
+    return total;
   }
 }
