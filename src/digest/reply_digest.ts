@@ -172,6 +172,7 @@ export class ReplyDigest {
     }
     const words = this.words;
     const rows = this.#rows;
+    if (rows.rows > 0) this.#flags |= s.FLAG_ROWS;
     if (rows.hashedRows < rows.rows) this.#flags |= s.FLAG_CUT;
     words[at + s.STATEMENT_KIND] = kind | this.#flags;
     words[at + s.STATEMENT_SQLSTATE] = sqlstate;

@@ -24,12 +24,16 @@ export function literalFreeKey(
   /** Numbers behind BY are columns. */
   let columns = false;
   let spaced = true;
+  /** Within a quoted identifier every byte tells. */
+  let quoted = false;
   for (let at = from; at < to;) {
     const byte = bytes[at] as number;
     const kind = CLASSES[byte] as number;
     let token = byte;
     let literal = false;
-    if (kind === SPACE || isComment(bytes, at)) {
+    if (byte === 0x22) quoted = !quoted;
+    if (quoted) at++;
+    else if (kind === SPACE || isComment(bytes, at)) {
       at = skipSpace(bytes, at, to);
       inWord = false;
       if (spaced || comma) continue;

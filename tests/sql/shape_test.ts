@@ -26,6 +26,7 @@ Deno.test("literalFreeKey: literals count the same, all else tells", () => {
     ["select  1\n ,2", "select 3 ,4"],
     ["select /* a /* nested */ b */ 1", "select -- c\n 2"],
     ["/* trace 1 */ select a", "/* trace 2 */  select a"],
+    ["/* it's */ select a, 1", "/* don't */ select a, 2"],
     ["select a where b in (1, 2)", "select a where b in (3,4, 5)"],
     ["select a where b in ($1)", "select a where b in ($1,$2, $3)"],
     ["insert into t values ('a', 1)", "insert into t values ('b',2,3.5)"],
@@ -44,6 +45,8 @@ Deno.test("literalFreeKey: literals count the same, all else tells", () => {
     ["select a order by 1, 2", "select a order by 1"],
     ["select f(1, a)", "select f(1)"],
     ["select a - b", "select a"],
+    ['select "10"', 'select "11"'],
+    [`select "it's 1"`, `select "it's 2"`],
     ["select a / b", "select a"],
   ];
   for (const [a = "", b = ""] of different) {
