@@ -26,7 +26,11 @@ export async function resolveTarget(options: AskOptions): Promise<Target> {
   const { url, configPath: path } = options;
   const token = options.token ?? Deno.env.get("PGDOG_HTTP_TOKEN");
   if (url !== undefined) return { base: url, token };
-  const { config } = await loadConfig({ path, env: Deno.env.toObject() });
+  const { config } = await loadConfig({
+    path,
+    env: Deno.env.toObject(),
+    tlsFiles: false,
+  });
   const { openmetrics_host: host, openmetrics_port: port, http_token } =
     config.general;
   if (port === 0) {

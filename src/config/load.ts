@@ -1,3 +1,4 @@
+import { dirname, resolve } from "node:path";
 import { parse, TomlError } from "smol-toml";
 import type { z } from "zod";
 import { crossCheck } from "./cross_check.ts";
@@ -6,12 +7,16 @@ import { isPgdogKey, PGDOG_TABLES } from "./pgdog_keys.ts";
 import { type KeyPath, Positions } from "./positions.ts";
 import { ConfigError, nearestName, type Problem } from "./problems.ts";
 import { type Config, configSchema, TABLES } from "./schema.ts";
+import { readTlsFiles } from "./tls_files.ts";
+import { checkTlsKeys, withTlsPaths } from "./tls_settings.ts";
 
 /** Where a configuration comes from. */
 export interface LoadOptions {
   readonly path: string;
   /** Environment variables: `PGDOG_*` override `[general]`, `${NAME}` in passwords. */
   readonly env: Readonly<Record<string, string>>;
+  /** False: certificates and keys are not read; who only asks a proxy need not be allowed to. */
+  readonly tlsFiles?: boolean;
 }
 
 /** A configuration that can be run. */
@@ -26,7 +31,7 @@ export interface Loaded {
  * @throws {ConfigError} with every problem, each with its line.
  */
 export async function loadConfig(options: LoadOptions): Promise<Loaded> {
-  const { path, env } = options;
+  const { path, env, tlsFiles = true } = options;
   let text: string;
   try {
     text = await Deno.readTextFile(path);
@@ -36,7 +41,8 @@ export async function loadConfig(options: LoadOptions): Promise<Loaded> {
       : (error as Error).message;
     throw new ConfigError([{ file: path, line: 0, key: "", message: reason }]);
   }
-  const loaded = parseConfig(text, path, env);
+  const parsed = parseConfig(text, path, env);
+  const loaded = tlsFiles ? await withTlsFiles(parsed, text, path) : parsed;
   const mode = (await Deno.stat(path)).mode;
   const hasSecret = /^\s*(password|http_token)\s*=/m.test(text);
   if (mode !== null && (mode & 0o044) !== 0 && hasSecret) {
@@ -52,6 +58,35 @@ export async function loadConfig(options: LoadOptions): Promise<Loaded> {
     };
   }
   return loaded;
+}
+
+/** Adds what TLS has to say: its keys together, and its files. */
+async function withTlsFiles(
+  loaded: Loaded,
+  text: string,
+  file: string,
+): Promise<Loaded> {
+  const config = withTlsPaths(
+    loaded.config,
+    (path) => resolve(dirname(file), path),
+  );
+  const positions = new Positions(text);
+  const problems: Problem[] = [];
+  const warnings: Problem[] = [...loaded.warnings];
+  const to = (list: Problem[]) => (place: KeyPath, message: string) => {
+    list.push({
+      file,
+      line: positions.line(place),
+      key: keyText(place),
+      message,
+    });
+  };
+  checkTlsKeys(config, to(problems), to(warnings));
+  const files = await readTlsFiles(config);
+  for (const { place, message } of files.problems) to(problems)(place, message);
+  for (const { place, message } of files.warnings) to(warnings)(place, message);
+  if (problems.length > 0) throw new ConfigError(problems);
+  return { config, warnings };
 }
 
 /**

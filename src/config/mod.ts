@@ -10,6 +10,14 @@ export {
   type LoadOptions,
   parseConfig,
 } from "./load.ts";
+export {
+  readTlsFiles,
+  type ServerTls,
+  type TlsFiles,
+  type TlsIdentity,
+  type TlsMaterial,
+} from "./tls_files.ts";
+export { usesTls } from "./tls_settings.ts";
 export { ConfigError, formatProblem, type Problem } from "./problems.ts";
 export {
   type Config,

@@ -13,6 +13,33 @@ const milliseconds = () => z.int().min(1).max(2_147_483_647);
 const ratio = () => z.number().min(0).max(1);
 const GIB = 1024 ** 3;
 
+/** Relative to the configuration file. */
+const path = () => z.string().min(1);
+const TLS_VERIFY = [
+  "disabled",
+  "prefer",
+  "require",
+  "verify-ca",
+  "verify-full",
+] as const;
+/** TLS to servers: in `[general]` for all, in `[[databases]]` for one. PgDog writes "verify_ca" and "verify_full". */
+const serverTls = (missing: string) => ({
+  tls_verify: z.preprocess(
+    (value) => typeof value === "string" ? value.replaceAll("_", "-") : value,
+    z.enum(TLS_VERIFY).optional(),
+  ).describe(
+    `TLS to servers, ${missing}: "disabled", "prefer", "require" (neither verifies), "verify-ca" or "verify-full".`,
+  ),
+  tls_server_ca_certificate: path().optional()
+    .describe(
+      "Authorities that may sign the server's certificate (PEM); default: the public ones.",
+    ),
+  tls_server_certificate: path().optional()
+    .describe("The proxy's own certificate for the server (PEM)."),
+  tls_server_private_key: path().optional()
+    .describe("Its private key (PEM, not encrypted)."),
+});
+
 export const generalSchema = z.strictObject({
   host: z.string().min(1).default("0.0.0.0")
     .describe("Address to listen on."),
@@ -25,6 +52,15 @@ export const generalSchema = z.strictObject({
     .describe(
       'How clients log in. "relay": the primary\'s own authentication is relayed, no user list is needed.',
     ),
+  tls_certificate: path().optional()
+    .describe(
+      "Certificate (PEM, its chain behind it) for TLS to clients; none: no TLS.",
+    ),
+  tls_private_key: path().optional()
+    .describe("Its private key (PEM, not encrypted)."),
+  tls_client_required: z.boolean().default(false)
+    .describe("Refuse clients that do not use TLS."),
+  ...serverTls("as libpq's sslmode; without it in clear"),
   connect_timeout: milliseconds().default(5_000)
     .describe("Time for a connection to the primary or a login to the mirror."),
   client_login_timeout: milliseconds().default(60_000)
@@ -124,6 +160,7 @@ export const databaseSchema = z.strictObject({
     .describe(
       'Password for the mirror\'s logins; "${NAME}" takes it from the environment.',
     ),
+  ...serverTls("instead of general.tls_verify"),
 });
 
 export const mirroringSchema = z.strictObject({

@@ -177,6 +177,13 @@ Deno.test("loadConfig: a missing file, and one that others can read", async () =
       /can be read by others; run: chmod 600/,
     );
     await Deno.chmod(path, 0o600);
+    assert.match(
+      (await loadConfig({ path, env: {} })).warnings.map(formatProblem)[0] ??
+        "",
+      /:1: databases\[0\]: "shop" is reached without TLS; set tls_verify/,
+    );
+    const clear = `${MIRRORED}[general]\ntls_verify = "disabled"\n`;
+    await Deno.writeTextFile(path, clear);
     assert.deepEqual((await loadConfig({ path, env: {} })).warnings, []);
   } finally {
     await Deno.remove(folder, { recursive: true });
