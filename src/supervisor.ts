@@ -31,6 +31,7 @@ import {
   type StatementSummary,
   type StatsSnapshot,
 } from "./stats/mod.ts";
+import { TlsWorkers } from "./tls_workers.ts";
 import { VERSION } from "./version.ts";
 import { WorkerHandle } from "./worker_handle.ts";
 
@@ -65,6 +66,12 @@ export interface Supervisor {
   snapshot(): StatsSnapshot;
   /** What is known of each fingerprint; at most a second old. */
   statements(): readonly StatementSummary[];
+  /**
+   * Takes the certificates and keys of `config` for connections to come.
+   *
+   * @throws {Error} naming each file that can't be used; all stays as it was.
+   */
+  reloadTls(config: Config): Promise<void>;
   /**
    * Drains: no new clients, open transactions may end until `timeoutMs`, then
    * 57P01; what is queued for the mirror is replayed until then, else counted.
@@ -110,6 +117,7 @@ class RunningSupervisor implements Supervisor {
   #host: PluginHost | undefined;
   #proxies: WorkerHandle[] = [];
   #mirror: WorkerHandle | undefined;
+  #tls: TlsWorkers | undefined;
   #consoles: AdminServer[] = [];
   #http: HttpServer | undefined;
   #draining = false;
@@ -128,11 +136,17 @@ class RunningSupervisor implements Supervisor {
     return this.#statements.all();
   }
 
+  async reloadTls(config: Config): Promise<void> {
+    await this.#tls?.reload(config);
+  }
+
   async start(): Promise<void> {
     const { config, plugins, logger } = this.#options;
     const { general } = config;
     const { http_token: token, ...publicGeneral } = general;
     checkPortFree(general.host, general.port);
+    const tls = await TlsWorkers.create(config, logger("tls"));
+    this.#tls = tls;
     const workers = general.workers || navigator.hardwareConcurrency;
     const mirrored = config.mirroring.length > 0;
     const clientTables = Array.from(
@@ -176,13 +190,18 @@ class RunningSupervisor implements Supervisor {
     const mirrorMailbox = createMailbox(createWake());
     const probes = this.#host.probes;
     if (mirrored) {
+      const targets = await this.#targets(routes);
+      const tlsPort = targets.flat().some((target) => target.tls)
+        ? await tls.start("tls-mirror", true)
+        : undefined;
       const init: MirrorInit = {
         stripe: workers,
         stats,
         probes,
         rings,
         mailbox: mirrorMailbox,
-        routes: await this.#targets(routes),
+        routes: targets,
+        tls: tlsPort,
         queueBytes: general.mirror_queue_bytes,
         lanes: laneTable,
       };
@@ -198,11 +217,14 @@ class RunningSupervisor implements Supervisor {
           onFacts: (database, mirror, facts) =>
             this.#onFacts(database, mirror, facts),
         },
+        tlsPort && [tlsPort],
       );
       await this.#mirror.ready;
     }
     const listen = await resolveAddress(general.host, general.port);
+    const usesTls = tls.clients || routes.some((route) => route.tls);
     for (let index = 0; index < workers; index++) {
+      const tlsPort = usesTls ? await tls.start(`tls-${index}`) : undefined;
       const mailbox = createMailbox(createWake());
       const init: ProxyInit = {
         index,
@@ -215,6 +237,9 @@ class RunningSupervisor implements Supervisor {
         ring: rings[index],
         ringWake: mirrorMailbox.wake,
         mailbox,
+        tls: tlsPort,
+        tlsClients: tls.clients,
+        tlsClientRequired: general.tls_client_required,
         connectTimeoutMs: general.connect_timeout,
         loginTimeoutMs: general.client_login_timeout,
         maxTransactionBytes: general.mirror_max_transaction_bytes,
@@ -234,6 +259,7 @@ class RunningSupervisor implements Supervisor {
             onVersion: (database, version) =>
               this.#versions.set(database, version),
           },
+          tlsPort && [tlsPort],
         ),
       );
     }
@@ -266,6 +292,7 @@ class RunningSupervisor implements Supervisor {
     await this.#http?.close();
     for (const worker of this.#proxies) worker.terminate();
     this.#mirror?.terminate();
+    this.#tls?.close();
   }
 
   #startConsoles(clients: readonly ClientTable[], lanes: ClientTable): void {
@@ -339,11 +366,12 @@ class RunningSupervisor implements Supervisor {
 
   #health() {
     const dead = [...this.#proxies, ...(this.#mirror ? [this.#mirror] : [])]
-      .filter((worker) => !worker.alive).map(({ name }) => name);
+      .filter((worker) => !worker.alive).map(({ name }) => name)
+      .concat(this.#tls?.failed ?? []);
     if (dead.length > 0) {
       const reason = `worker ${dead.join(", ")} has failed`;
       // Without the mirror worker clients are still served.
-      const live = !dead.some((name) => name.startsWith("proxy"));
+      const live = !dead.some((name) => /^(?:proxy|tls-\d)/.test(name));
       return { live, ready: live, reason };
     }
     return this.#draining
@@ -358,6 +386,7 @@ class RunningSupervisor implements Supervisor {
       databaseName: database.database_name ?? database.name,
       label: `${database.host}:${database.port}`,
       address: await resolveAddress(database.host, database.port),
+      tls: this.#tls?.server(database.name),
       mirrors: mirroring
         .filter(({ source_db }) => source_db === database.name)
         .map(({ destination_db }) => destination_db),
@@ -368,6 +397,7 @@ class RunningSupervisor implements Supervisor {
       databaseName: admin.name,
       label: "the admin console",
       address: await resolveAddress(LOOPBACK, this.#consoles[0]?.port ?? 0),
+      tls: undefined,
       mirrors: [],
       admin: true,
     }];
@@ -392,6 +422,7 @@ class RunningSupervisor implements Supervisor {
             address: await resolveAddress(database.host, database.port),
             host: database.host,
             port: database.port,
+            tls: this.#tls?.server(name),
             login: {
               user: database.user ?? "",
               password: database.password,

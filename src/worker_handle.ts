@@ -31,6 +31,7 @@ export class WorkerHandle {
   /**
    * @param module the worker's module.
    * @param init sent to it once.
+   * @param transfer what of it moves to the worker.
    * @param onFailed the worker's thread has ended by an exception.
    */
   constructor(
@@ -41,6 +42,7 @@ export class WorkerHandle {
     log: Logger,
     onFailed: (message: string) => void,
     heard: Heard = {},
+    transfer: readonly Transferable[] = [],
   ) {
     this.name = name;
     this.#mailbox = mailbox;
@@ -75,7 +77,7 @@ export class WorkerHandle {
           log[data.level](data.message, { worker: name, ...data.properties });
       }
     };
-    this.#worker.postMessage(init);
+    this.#worker.postMessage(init, [...transfer]);
   }
 
   /** Resolves when its loop runs. @throws {Error} if it could not begin. */

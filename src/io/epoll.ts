@@ -56,6 +56,11 @@ export class EpollReactor implements Reactor {
     this.#closing.push(fd);
   }
 
+  release(fd: number): void {
+    this.#handlers[fd] = undefined;
+    this.#ctl(c.EPOLL_CTL_DEL, fd, 0);
+  }
+
   after(ms: number, callback: () => void): Timer {
     return this.#timers.add(monotonicUs() + ms * 1000, callback);
   }

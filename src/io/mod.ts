@@ -22,6 +22,7 @@ export {
   describeError,
   listen,
   minRoundTripUs,
+  peek,
   receive,
   send,
   setAbortive,
@@ -29,6 +30,7 @@ export {
   shutdownWrite,
   socketError,
 } from "./socket.ts";
+export { isHungUp, socketPair } from "./socket_pair.ts";
 export { keepFreedMemory, setNice } from "./thread.ts";
 export type { Timer } from "./timers.ts";
 export { clearWake, createWake, signalWake } from "./wake.ts";

@@ -30,6 +30,8 @@ export interface Reactor {
   attach(fd: number, interest: number): void;
   /** Stops watching `fd` and closes it at the end of the turn, so that its number is not reused within it. */
   close(fd: number): void;
+  /** Stops watching `fd` and leaves it open: another thread takes it over. Only from its own handler, so that no event of this turn is left. */
+  release(fd: number): void;
   after(ms: number, callback: () => void): Timer;
   cancel(timer: Timer | undefined): void;
   /** When the next timer is due, in microseconds of the monotonic clock; Infinity without one. */

@@ -153,6 +153,15 @@ export function receive(
   return c.libc().recv(fd, buffer, length, 0);
 }
 
+/** As {@linkcode receive}, and leaves the bytes where they are. */
+export function peek(
+  fd: number,
+  buffer: Uint8Array<ArrayBuffer>,
+  length: number,
+): number {
+  return c.libc().recv(fd, buffer, length, c.MSG_PEEK);
+}
+
 /** Sends what the kernel takes of `bytes[0, length)`; -1: not now, or dead. */
 export function send(
   fd: number,

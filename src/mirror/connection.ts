@@ -26,11 +26,19 @@ import {
   TERMINATE,
   unpackSqlstate,
 } from "../wire/mod.ts";
+import { Dial, type DialTarget, type TlsEdge } from "../tls/mod.ts";
 import type { Login } from "./login.ts";
 
 const READ_BUDGET = 4;
 /** Messages that a login may take before it is an endless one. */
 const MAX_LOGIN_MESSAGES = 1_000;
+
+/** Where a mirror is, and how it is reached. */
+export interface MirrorServer {
+  readonly address: SocketAddress;
+  /** Undefined: in clear. */
+  readonly tls: DialTarget & { readonly edge: TlsEdge } | undefined;
+}
 
 /** Why there is no connection. */
 export interface ConnectionFailure {
@@ -58,7 +66,9 @@ export class MirrorConnection implements Handler {
   readonly #login: Login;
   readonly #framer = new Framer();
   readonly #body = new Collector();
-  #fd: number;
+  /** -1 while the dial has it. */
+  #fd = -1;
+  #dial: Dial | undefined;
   #state: "connecting" | "login" | "open" | "closed" = "connecting";
   #loginMessages = 0;
   /** What the socket has not taken yet, oldest first. */
@@ -68,7 +78,7 @@ export class MirrorConnection implements Handler {
   /** @throws {Error} if there is no descriptor left. */
   constructor(
     reactor: Reactor,
-    address: SocketAddress,
+    server: MirrorServer,
     startup: Uint8Array<ArrayBuffer>,
     login: Login,
     scratch: Uint8Array<ArrayBuffer>,
@@ -78,9 +88,17 @@ export class MirrorConnection implements Handler {
     this.#owner = owner;
     this.#scratch = scratch;
     this.#login = login;
-    this.#fd = connect(address);
     this.#pending.push(startup);
-    reactor.add(this.#fd, this, WRITE);
+    if (server.tls === undefined) {
+      this.#fd = connect(server.address);
+      reactor.add(this.#fd, this, WRITE);
+      return;
+    }
+    const { edge, ...target } = server.tls;
+    this.#dial = new Dial(reactor, edge, target, {
+      onOpen: (fd) => this.#begin(fd),
+      onFailed: (reason) => this.#lose("connection", reason),
+    });
   }
 
   /** Sends `bytes`, which must not change afterwards. */
@@ -98,7 +116,8 @@ export class MirrorConnection implements Handler {
 
   /** Shortest round trip so far, in microseconds; 0: unknown. */
   get roundTripUs(): number {
-    return this.#state === "closed" ? 0 : minRoundTripUs(this.#fd);
+    if (this.#state === "closed" || this.#fd < 0) return 0;
+    return this.#dial?.roundTripUs || minRoundTripUs(this.#fd);
   }
 
   /** Says goodbye if the mirror is listening, and closes. */
@@ -107,9 +126,7 @@ export class MirrorConnection implements Handler {
     if (this.#state === "open" && this.#pending.length === 0) {
       send(this.#fd, GOODBYE, GOODBYE.length);
     }
-    this.#state = "closed";
-    this.#pending = [];
-    this.#reactor.close(this.#fd);
+    this.#release();
   }
 
   onReadable(): void {
@@ -222,10 +239,23 @@ export class MirrorConnection implements Handler {
     sqlstate?: string,
   ): void {
     if (this.#state === "closed") return;
+    this.#release();
+    this.#owner.onLost({ kind, message, sqlstate });
+  }
+
+  /** The dial has opened it. */
+  #begin(fd: number): void {
+    this.#fd = fd;
+    this.#state = "login";
+    this.#interest = READ | WRITE;
+    this.#reactor.add(fd, this, this.#interest);
+  }
+
+  #release(): void {
     this.#state = "closed";
     this.#pending = [];
-    this.#reactor.close(this.#fd);
-    this.#owner.onLost({ kind, message, sqlstate });
+    this.#dial?.close();
+    if (this.#fd >= 0) this.#reactor.close(this.#fd);
   }
 
   #want(interest: number): void {

@@ -10,7 +10,11 @@ import {
   READY_FOR_QUERY,
   Writer,
 } from "../wire/mod.ts";
-import { type ConnectionOwner, MirrorConnection } from "./connection.ts";
+import {
+  type ConnectionOwner,
+  MirrorConnection,
+  type MirrorServer,
+} from "./connection.ts";
 import { laneStartup, Login } from "./login.ts";
 import type { TargetSettings } from "./target.ts";
 
@@ -22,6 +26,7 @@ const PARAMETERS = "application_name\0pgdog-mirror\0";
 export interface FactsOptions {
   readonly reactor: Reactor;
   readonly settings: TargetSettings;
+  readonly server: MirrorServer;
   readonly scratch: Uint8Array<ArrayBuffer>;
   readonly onFacts: (facts: MirrorFacts) => void;
   /** The mirror could not be asked; the lanes will say so when there is traffic. */
@@ -33,7 +38,7 @@ export interface FactsOptions {
  * lanes are, so that a hostile server gets no more from it than from them.
  */
 export function askForFacts(options: FactsOptions): void {
-  const { reactor, settings, scratch, onFacts, onFailed } = options;
+  const { reactor, settings, server, scratch, onFacts, onFailed } = options;
   const framer = new Framer();
   const body = new Collector();
   let facts: MirrorFacts | undefined;
@@ -71,7 +76,7 @@ export function askForFacts(options: FactsOptions): void {
   try {
     connection = new MirrorConnection(
       reactor,
-      settings.address,
+      server,
       laneStartup(PARAMETERS, settings.login),
       new Login(settings.login),
       scratch,

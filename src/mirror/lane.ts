@@ -368,7 +368,7 @@ export class Lane implements ConnectionOwner {
     try {
       this.#connection = new MirrorConnection(
         reactor,
-        settings.address,
+        this.#target.server,
         laneStartup(this.#parameters, settings.login),
         new Login(settings.login),
         scratch,

@@ -6,6 +6,7 @@ import type { ShapeCache } from "../sql/shape_cache.ts";
 import type { Breaker } from "./breaker.ts";
 import type { CommitOrder } from "./commit_order.ts";
 import type { CompareMode } from "./compare.ts";
+import type { MirrorServer } from "./connection.ts";
 import type { Lane } from "./lane.ts";
 import type { LoginOptions } from "./login.ts";
 import type { StatementTable } from "./statement_table.ts";
@@ -19,6 +20,13 @@ export interface TargetSettings {
   /** For display. */
   readonly host: string;
   readonly port: number;
+  /** Undefined: the mirror is reached in clear. */
+  readonly tls: {
+    /** Its name in the TLS worker's material. */
+    readonly server: string;
+    /** Go on in clear if it has no TLS. */
+    readonly clearAllowed: boolean;
+  } | undefined;
   readonly login: LoginOptions;
   /** Transactions per lane. */
   readonly queueLength: number;
@@ -55,6 +63,7 @@ export interface IgnoreRule {
 /** One mirror at work: what its lanes share. */
 export interface Target {
   readonly settings: TargetSettings;
+  readonly server: MirrorServer;
   readonly breaker: Breaker;
   readonly reactor: Reactor;
   readonly probes: ProbeSet;

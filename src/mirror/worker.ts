@@ -35,9 +35,10 @@ import { ClientTable, type ClientTableMemory } from "../stats/client_table.ts";
 import { type StatsLayout, Stripe } from "../stats/mod.ts";
 import { Failed } from "../stats/ledger.ts";
 import { ShapeCache } from "../sql/shape_cache.ts";
+import { Dial, TlsEdge } from "../tls/mod.ts";
 import { Breaker } from "./breaker.ts";
 import { CommitOrder } from "./commit_order.ts";
-import { MirrorConnection } from "./connection.ts";
+import { MirrorConnection, type MirrorServer } from "./connection.ts";
 import { askForFacts } from "./facts.ts";
 import { createIgnore } from "./ignore.ts";
 import { Lane } from "./lane.ts";
@@ -55,6 +56,8 @@ export interface MirrorInit {
   readonly mailbox: Mailbox;
   /** For each route (source database) its mirrors; empty where there are none. */
   readonly routes: readonly (readonly TargetSettings[])[];
+  /** To its TLS worker; transferred. */
+  readonly tls: MessagePort | undefined;
   readonly queueBytes: number;
   /** Where the lanes are listed for SHOW SERVERS. */
   readonly lanes: ClientTableMemory;
@@ -114,9 +117,15 @@ async function start(init: MirrorInit): Promise<void> {
   const timed = new Set<Lane>();
   let draining = false;
 
+  const edge = init.tls && new TlsEdge(init.tls);
+  const serverOf = ({ address, tls }: TargetSettings): MirrorServer => ({
+    address,
+    tls: tls && edge && { address, ...tls, edge },
+  });
   const targets = init.routes.map((mirrors) =>
     mirrors.map((settings): Target => ({
       settings,
+      server: serverOf(settings),
       breaker: new Breaker(),
       reactor,
       probes,
@@ -309,13 +318,16 @@ async function start(init: MirrorInit): Promise<void> {
   reactor.onTurnEnd(beforeSleep);
   reactor.onError((error, handler) => {
     fault(error);
-    if (handler instanceof MirrorConnection) handler.fault();
+    if (handler instanceof MirrorConnection || handler instanceof Dial) {
+      handler.fault();
+    }
   });
-  for (const { settings } of targets.flat()) {
+  for (const { settings, server } of targets.flat()) {
     const { sourceDatabase: database, name: mirror } = settings;
     askForFacts({
       reactor,
       settings,
+      server,
       scratch,
       onFacts: (facts) => tell({ type: "facts", database, mirror, facts }),
       onFailed: (reason) =>

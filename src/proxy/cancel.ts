@@ -1,7 +1,8 @@
-import { connect, connectError, type Timer } from "../io/mod.ts";
+import { connectError, type Timer } from "../io/mod.ts";
 import { hashCancelKey } from "../stats/client_table.ts";
 import type { ProxyContext } from "./context.ts";
 import { Endpoint } from "./endpoint.ts";
+import { openPrimary } from "./primary.ts";
 
 /**
  * Sends a CancelRequest to the primary that issued its key, whichever worker
@@ -25,32 +26,34 @@ export function sendCancel(
     .find((route) => route >= 0);
   const route = index === undefined ? undefined : context.routes[index];
   if (route === undefined) return false;
-  let fd: number;
-  try {
-    fd = connect(route.address);
-  } catch {
-    return false; // out of descriptors
-  }
+  let endpoint: Endpoint | undefined;
   const finish = () => {
     context.reactor.cancel(timer);
-    endpoint.close();
+    dial?.close();
+    endpoint?.close();
     done();
   };
-  const endpoint: Endpoint = new Endpoint(
-    context.reactor,
-    {
-      onBytes() {},
-      onEnd: finish,
-      onDead: finish,
-      onFault: finish,
-      onDrained: (server) =>
-        connectError(server.fd) === 0 ? server.resume() : finish(),
-    },
-    context.scratch,
-    fd,
-    true,
-  );
   const timer: Timer = context.reactor.after(context.connectTimeoutMs, finish);
-  endpoint.write(packet, packet.length);
+  // Encrypted as the session is: who reads the key could cancel, too.
+  const dial = openPrimary(context, route, {
+    onOpen(fd, connecting) {
+      endpoint = new Endpoint(
+        context.reactor,
+        {
+          onBytes() {},
+          onEnd: finish,
+          onDead: finish,
+          onFault: finish,
+          onDrained: (server) =>
+            connectError(server.fd) === 0 ? server.resume() : finish(),
+        },
+        context.scratch,
+        fd,
+        connecting,
+      );
+      endpoint.write(packet, packet.length);
+    },
+    onFailed: finish,
+  });
   return true;
 }

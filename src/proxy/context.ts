@@ -2,6 +2,7 @@ import type { Reactor } from "../io/mod.ts";
 import type { ProbeSet } from "../plugin/probe_set.ts";
 import type { RingProducer } from "../ring/mod.ts";
 import type { ClientTable } from "../stats/client_table.ts";
+import type { TlsEdge } from "../tls/mod.ts";
 import type { BufferPool } from "./buffer_pool.ts";
 import type { Route } from "./route.ts";
 
@@ -18,6 +19,9 @@ export interface ProxyContext {
   /** The tables of all proxy workers, to find who issued a cancel key. */
   readonly allClients: readonly ClientTable[];
   readonly routes: readonly Route[];
+  /** The way to TLS; undefined if neither clients nor primaries use it. */
+  readonly tls: TlsEdge | undefined;
+  readonly tlsClientRequired: boolean;
   readonly connectTimeoutMs: number;
   readonly loginTimeoutMs: number;
   readonly maxTransactionBytes: number;

@@ -1,5 +1,4 @@
 import {
-  connect,
   connectError,
   describeError,
   minRoundTripUs,
@@ -8,6 +7,7 @@ import {
   setNoDelay,
   type Timer,
 } from "../io/mod.ts";
+import type { Dial } from "../tls/mod.ts";
 import { ClientState } from "../stats/client_table.ts";
 import { Excluded } from "../stats/ledger.ts";
 import {
@@ -16,10 +16,12 @@ import {
   startupParameter,
 } from "../wire/mod.ts";
 import { Capture } from "./capture.ts";
+import { BINDING_ASKED, ChannelBinding } from "./channel_binding.ts";
 import { sendCancel } from "./cancel.ts";
 import type { ProxyContext } from "./context.ts";
 import { Endpoint, type EndpointOwner } from "./endpoint.ts";
 import { LoginWatch } from "./login_watch.ts";
+import { openPrimary } from "./primary.ts";
 import type { Route } from "./route.ts";
 import { readStartupRequest, withDatabase } from "./startup.ts";
 import { Tap } from "./tap.ts";
@@ -56,6 +58,11 @@ export class Session implements EndpointOwner {
   readonly #row: number;
   readonly #tap: Tap;
   #server: Endpoint | undefined;
+  /** Under way to a primary with TLS. */
+  #dial: Dial | undefined;
+  /** While a login is relayed whose leg to the primary is encrypted. */
+  #binding: ChannelBinding | undefined;
+  readonly #encrypted: boolean;
   #state: State = "startup";
   #route: Route | undefined;
   #user = "";
@@ -70,8 +77,15 @@ export class Session implements EndpointOwner {
   #draining = false;
   #requests = 0;
 
-  constructor(context: ProxyContext, fd: number, row: number) {
+  /** @param encrypted TLS with the client ends before `fd`. */
+  constructor(
+    context: ProxyContext,
+    fd: number,
+    row: number,
+    encrypted: boolean,
+  ) {
     this.#context = context;
+    this.#encrypted = encrypted;
     this.#row = row;
     this.#tap = new Tap(context.probes);
     this.#tap.onReady = (idle) => this.#onReady(idle);
@@ -114,6 +128,10 @@ export class Session implements EndpointOwner {
       case "login":
       case "relay": {
         const server = this.#server as Endpoint; // set before "login"
+        if (this.#binding !== undefined) {
+          length = this.#bind(this.#binding, endpoint, length);
+          if (length === 0) return;
+        }
         // Before the bytes go on: the order of replay rests on "not before" and "not after".
         const nowUs = monotonicUs();
         if (endpoint === this.#client) {
@@ -200,6 +218,12 @@ export class Session implements EndpointOwner {
     if (this.#state === "lingering" && this.#client.ended) this.#close(false);
   }
 
+  /** Takes bytes that were read before the session began. */
+  begin(head: Uint8Array): void {
+    this.#context.scratch.set(head);
+    if (head.length > 0) this.#onStartupBytes(head.length);
+  }
+
   #onStartupBytes(length: number): void {
     const bytes = new Uint8Array(this.#startup.length + length);
     bytes.set(this.#startup);
@@ -221,7 +245,10 @@ export class Session implements EndpointOwner {
             `unsupported frontend protocol ${request.major}.${request.minor}: server supports 3.0 to 3.0`,
           );
         case "encryption":
-          if (++this.#encryptionRequests > MAX_ENCRYPTION_REQUESTS) {
+          if (
+            this.#encrypted ||
+            ++this.#encryptionRequests > MAX_ENCRYPTION_REQUESTS
+          ) {
             return this.#close(false);
           }
           this.#client.write(REFUSED, 1);
@@ -246,7 +273,14 @@ export class Session implements EndpointOwner {
     }
     this.#user = startupParameter(message, "user") ?? "";
     const name = startupParameter(message, "database") || this.#user;
-    const { routes } = this.#context;
+    const { routes, tlsClientRequired } = this.#context;
+    if (tlsClientRequired && !this.#encrypted) {
+      // In PostgreSQL's words for a pg_hba.conf with nothing but "hostssl".
+      return this.#fail(
+        "28000",
+        `no entry for user "${this.#user}", database "${name}", no encryption: connect with sslmode=require or higher`,
+      );
+    }
     const index = routes.findIndex((route) => route.name === name);
     const route = routes[index];
     if (route === undefined) {
@@ -279,46 +313,57 @@ export class Session implements EndpointOwner {
   ): void {
     const { reactor, scratch } = this.#context;
     this.#client.pause();
-    let fd;
-    try {
-      fd = connect(route.address);
-    } catch (error) {
-      return this.#fail("53000", (error as Error).message);
-    }
     this.#state = "connecting";
-    const server = new Endpoint(reactor, this, scratch, fd, true);
-    this.#server = server;
-    server.write(packet, packet.length);
+    const timeoutMs = this.#context.connectTimeoutMs;
+    reactor.cancel(this.#timer);
+    this.#timer = reactor.after(
+      timeoutMs,
+      () => this.#notConnected(`no answer within ${timeoutMs} ms`),
+    );
     this.#login = new LoginWatch(
       this.#context.clients,
       this.#row,
       (version) => this.#context.onVersion(route, version),
     );
-    if (rest.length > 0) {
-      server.write(rest, rest.length);
-      this.#tap.client(rest, rest.length, monotonicUs());
-    }
-    reactor.cancel(this.#timer);
-    this.#timer = reactor.after(
-      this.#context.connectTimeoutMs,
-      () =>
-        this.#fail(
-          "08006",
-          `could not connect to primary ${route.label}: no answer within ${this.#context.connectTimeoutMs} ms`,
-        ),
-    );
+    if (rest.length > 0) this.#tap.client(rest, rest.length, monotonicUs());
+    this.#dial = openPrimary(this.#context, route, {
+      onOpen: (fd, connecting, encrypted) => {
+        const server = new Endpoint(reactor, this, scratch, fd, connecting);
+        this.#server = server;
+        if (encrypted) this.#binding = new ChannelBinding(this.#encrypted);
+        server.write(packet, packet.length);
+        if (rest.length > 0) server.write(rest, rest.length);
+        if (!connecting) this.#onConnected(server);
+      },
+      onFailed: (reason) => this.#notConnected(reason),
+    });
+  }
+
+  #notConnected(reason: string): void {
+    const { label } = this.#route as Route; // set before connecting
+    this.#fail("08006", `could not connect to primary ${label}: ${reason}`);
+  }
+
+  /** Lets channel binding look at login bytes. @returns how many go on. */
+  #bind(binding: ChannelBinding, from: Endpoint, length: number): number {
+    const { scratch } = this.#context;
+    const rest = from === this.#client
+      ? binding.client(scratch, length)
+      : binding.server(scratch, length);
+    if (binding.done) this.#binding = undefined;
+    if (rest >= 0) return rest;
+    if (rest === BINDING_ASKED) {
+      this.#fail(
+        "0A000",
+        "SCRAM-SHA-256-PLUS can't pass a proxy where TLS ends: connect with channel_binding=disable",
+      );
+    } else this.#fail("08P01", "login message is too long");
+    return 0;
   }
 
   #onConnected(server: Endpoint): void {
     const errno = connectError(server.fd);
-    if (errno !== 0) {
-      return this.#fail(
-        "08006",
-        `could not connect to primary ${this.#route?.label}: ${
-          describeError(errno)
-        }`,
-      );
-    }
+    if (errno !== 0) return this.#notConnected(describeError(errno));
     this.#state = "login";
     const { reactor, loginTimeoutMs } = this.#context;
     reactor.cancel(this.#timer);
@@ -357,7 +402,8 @@ export class Session implements EndpointOwner {
     if ((this.#requests++ & ROUND_TRIP_MASK) !== 0) return;
     const fd = this.#server?.fd ?? -1;
     if (this.#capture !== undefined && fd >= 0) {
-      this.#capture.roundTripUs = minRoundTripUs(fd);
+      this.#capture.roundTripUs = this.#dial?.roundTripUs ||
+        minRoundTripUs(fd);
     }
   }
 
@@ -409,6 +455,7 @@ export class Session implements EndpointOwner {
 
   #linger(): void {
     this.#state = "lingering";
+    this.#dial?.close();
     this.#server?.close();
     this.#client.shutdown();
     // Unread bytes would turn our close into an RST that overtakes the last words.
@@ -426,6 +473,7 @@ export class Session implements EndpointOwner {
     this.#tap.end(Excluded.clientGone);
     this.#context.reactor.cancel(this.#timer);
     if (abortive && this.#client.fd >= 0) setAbortive(this.#client.fd);
+    this.#dial?.close();
     this.#server?.close();
     this.#client.close();
     this.#context.clients.close(this.#row);

@@ -27,8 +27,10 @@ import { loadProbes } from "../plugin/mod.ts";
 import { type RingMemory, RingProducer } from "../ring/mod.ts";
 import { ClientTable, type ClientTableMemory } from "../stats/client_table.ts";
 import { type StatsLayout, Stripe } from "../stats/mod.ts";
+import { Dial, TlsEdge } from "../tls/mod.ts";
 import { encodeErrorResponse } from "../wire/mod.ts";
 import { Acceptor } from "./acceptor.ts";
+import { Arrival, type ArrivalOwner } from "./arrival.ts";
 import { BufferPool } from "./buffer_pool.ts";
 import type { ProxyContext } from "./context.ts";
 import { Endpoint } from "./endpoint.ts";
@@ -50,6 +52,11 @@ export interface ProxyInit {
   /** The mirror worker's eventfd. */
   readonly ringWake: number;
   readonly mailbox: Mailbox;
+  /** To its TLS worker; transferred. */
+  readonly tls: MessagePort | undefined;
+  /** Clients may use TLS. */
+  readonly tlsClients: boolean;
+  readonly tlsClientRequired: boolean;
   readonly connectTimeoutMs: number;
   readonly loginTimeoutMs: number;
   readonly maxTransactionBytes: number;
@@ -87,7 +94,9 @@ async function start(init: ProxyInit): Promise<void> {
   const tables = init.clientTables.map((memory) => new ClientTable(memory));
   const clients = tables[init.index] as ClientTable; // one for each worker
   const ring = init.ring && new RingProducer(init.ring, init.spillBytes);
+  const tls = init.tls && new TlsEdge(init.tls);
   const sessions = new Set<Session>();
+  const arrivals = new Set<Arrival>();
   const closes: (() => boolean)[] = [];
   const versions = new Map<string, string>();
   let stream = init.index;
@@ -102,6 +111,8 @@ async function start(init: ProxyInit): Promise<void> {
     clients,
     allClients: tables,
     routes: init.routes,
+    tls,
+    tlsClientRequired: init.tlsClientRequired,
     connectTimeoutMs: init.connectTimeoutMs,
     loginTimeoutMs: init.loginTimeoutMs,
     maxTransactionBytes: init.maxTransactionBytes,
@@ -153,7 +164,12 @@ async function start(init: ProxyInit): Promise<void> {
     onClient(fd, host, port) {
       const row = clients.open(host, port, Date.now());
       if (row >= 0) {
-        sessions.add(new Session(context, fd, row));
+        if (tls !== undefined && init.tlsClients) {
+          const { loginTimeoutMs } = init;
+          arrivals.add(
+            new Arrival(reactor, tls, fd, row, loginTimeoutMs, arrivalOwner),
+          );
+        } else sessions.add(new Session(context, fd, row, false));
         return;
       }
       const refusal = encodeErrorResponse(
@@ -171,6 +187,25 @@ async function start(init: ProxyInit): Promise<void> {
         properties: {},
       }),
   });
+  const arrivalOwner: ArrivalOwner = {
+    onArrived(arrival, { fd, encrypted, head }) {
+      arrivals.delete(arrival);
+      const session = new Session(context, fd, arrival.row, encrypted);
+      sessions.add(session);
+      session.begin(head);
+    },
+    onClosed(arrival, reason) {
+      arrivals.delete(arrival);
+      clients.close(arrival.row);
+      if (reason === undefined) return;
+      tell({
+        type: "log",
+        level: "info",
+        message: "A client was refused before its login",
+        properties: { reason },
+      });
+    },
+  };
 
   /** At least one more turn, so that the last words are sent. */
   function stopWhenFlushed(): void {
@@ -188,6 +223,7 @@ async function start(init: ProxyInit): Promise<void> {
         draining = true;
         acceptor.acceptAll();
         acceptor.close();
+        for (const arrival of [...arrivals]) arrival.close();
         for (const session of [...sessions]) {
           if (!session.route?.admin) session.drain();
         }
@@ -211,7 +247,9 @@ async function start(init: ProxyInit): Promise<void> {
     tell({ type: "log", level: "error", message, properties: { error: text } });
   }
   reactor.onError((error, handler) => {
-    if (!(handler instanceof Endpoint)) {
+    const known = handler instanceof Endpoint || handler instanceof Arrival ||
+      handler instanceof Dial;
+    if (!known) {
       return fault("A proxy worker failed, and goes on", error);
     }
     fault("A session failed and was closed", error);

@@ -52,7 +52,7 @@ class Bench {
     });
     const port = freePort();
     const front = this.#listen(port, (fd) => {
-      new Session(context, fd, clients.open("", 0, 0));
+      new Session(context, fd, clients.open("", 0, 0), false);
     });
     const clients = new ClientTable(createClientTable(4));
     const context: ProxyContext = {

@@ -17,6 +17,7 @@ const WORKER: Layer = {
     "src/ring",
     "src/sql",
     "src/stats",
+    "src/tls",
     "src/wire",
   ],
 };
@@ -42,6 +43,8 @@ const LAYERS: Readonly<Record<string, Layer>> = {
   "src/plugin/api.ts": { uses: ["src/stats"] },
   "src/plugin": { uses: [], usesTypes: ["src/stats"] },
   "src/log.ts": { uses: ["src/plugin/api.ts"] },
+  // At the edge of both kinds of worker, in threads of its own.
+  "src/tls": { uses: ["src/io", "src/wire"], usesTypes: ["src/config"] },
   "src/mirror": WORKER,
   "src/proxy": WORKER,
   "src/admin": SERVER,
@@ -51,6 +54,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
   "src/replica_warning.ts": MAIN_THREAD,
   "src/sources.ts": MAIN_THREAD,
   "src/supervisor.ts": MAIN_THREAD,
+  "src/tls_workers.ts": MAIN_THREAD,
   "src/worker_handle.ts": MAIN_THREAD,
   "main.ts": { uses: ["src", "plugins"] },
 };

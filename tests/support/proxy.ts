@@ -28,6 +28,8 @@ export interface ProxyOptions {
   readonly general?: Readonly<Record<string, string | number | boolean>>;
   /** Keys of `[[mirroring]]`. */
   readonly mirroring?: Readonly<Record<string, string | number | boolean>>;
+  /** More of the mirror's `[[databases]]`, as TOML. */
+  readonly mirrorKeys?: string;
   /** More TOML. */
   readonly more?: string;
   /** Besides the built-in ones. */
@@ -86,6 +88,7 @@ port = ${mirror.port}
 database_name = "${database}"
 user = "${mirror.user ?? "postgres"}"
 ${mirror.password === undefined ? "" : `password = "${mirror.password}"`}
+${options.mirrorKeys ?? ""}
 [[mirroring]]
 source_db = "${database}"
 destination_db = "the_mirror"

@@ -15,6 +15,7 @@ import { type PostgresVersion, preparePrograms, runAs } from "./programs.ts";
 import {
   type AuthMethod,
   SERVER_HOST,
+  type ServerSsl,
   writeServerConfig,
 } from "./server_config.ts";
 import { serverUser, temporaryFolder } from "./server_user.ts";
@@ -28,6 +29,8 @@ export interface ClusterOptions {
   readonly settings?: Readonly<Record<string, string>>;
   /** How a client on TCP proves who it is. Default "trust". */
   readonly auth?: AuthMethod;
+  /** Accept TLS, and TLS only, on TCP. */
+  readonly ssl?: ServerSsl;
   /** Of user "postgres". Default: none with "trust", else "postgres". */
   readonly password?: string;
   /** Run as the superuser in database "postgres" before this returns. */
@@ -148,12 +151,14 @@ class RunningCluster implements Cluster {
     await Deno.mkdir(this.#runDir, { mode: 0o700 });
     if (owner) await Deno.chown(this.#runDir, owner.uid, owner.gid);
     await copyTree(template, this.dataDir, { owner });
+    await this.#writeSslFiles();
     for (let tries = 1;; tries++) {
       this.port = this.#options.port ?? freePort(SERVER_HOST);
       await writeServerConfig(this.dataDir, {
         port: this.port,
         socketDir: this.#runDir,
         auth: this.#options.auth ?? "trust",
+        ssl: this.#options.ssl,
         settings: this.#options.settings ?? {},
       });
       try {
@@ -165,6 +170,22 @@ class RunningCluster implements Cluster {
       }
     }
     await this.#initialize();
+  }
+
+  async #writeSslFiles(): Promise<void> {
+    const { ssl } = this.#options;
+    if (ssl === undefined) return;
+    const files = {
+      "server.crt": ssl.certificate,
+      "server.key": ssl.key,
+      ...(ssl.clientCa === undefined ? {} : { "ca.crt": ssl.clientCa }),
+    };
+    const owner = serverUser();
+    for (const [name, pem] of Object.entries(files)) {
+      const path = join(this.dataDir, name);
+      await Deno.writeTextFile(path, pem, { mode: 0o600 });
+      if (owner) await Deno.chown(path, owner.uid, owner.gid);
+    }
   }
 
   async start(): Promise<void> {

@@ -5,12 +5,23 @@ export const SERVER_HOST = "127.0.0.1";
 
 export type AuthMethod = "trust" | "md5" | "scram-sha-256";
 
+/** A server's TLS. */
+export interface ServerSsl {
+  /** PEM. */
+  readonly certificate: string;
+  readonly key: string;
+  /** PEM: who signs clients' certificates; with one, clients must have one. */
+  readonly clientCa?: string;
+}
+
 export interface ServerConfig {
   readonly port: number;
   /** Folder of the unix socket. */
   readonly socketDir: string;
   /** For TCP; the socket asks nothing, its folder is closed to others. */
   readonly auth: AuthMethod;
+  /** TLS, with its files in the data directory; undefined: none. */
+  readonly ssl?: ServerSsl | undefined;
   /** Win over all others. */
   readonly settings: Readonly<Record<string, string>>;
 }
@@ -33,12 +44,14 @@ export async function writeServerConfig(
   dataDir: string,
   config: ServerConfig,
 ): Promise<void> {
-  const { port, socketDir, auth } = config;
+  const { port, socketDir, auth, ssl } = config;
   const settings = {
     ...SETTINGS,
     port: String(port),
     unix_socket_directories: socketDir,
     password_encryption: auth === "md5" ? "md5" : "scram-sha-256",
+    ...(ssl && { ssl: "on" }),
+    ...(ssl?.clientCa && { ssl_ca_file: "ca.crt" }),
     ...config.settings,
   };
   const lines = Object.entries(settings).map(([name, value]) =>
@@ -47,11 +60,13 @@ export async function writeServerConfig(
   await Deno.writeTextFile(join(dataDir, "postgresql.conf"), lines.join(""), {
     append: true,
   });
+  const type = ssl ? "hostssl" : "host";
+  const option = ssl?.clientCa === undefined ? "" : " clientcert=verify-ca";
   await Deno.writeTextFile(
     join(dataDir, "pg_hba.conf"),
     `local all all trust
-host all all all ${auth}
-host replication all all ${auth}
+${type} all all all ${auth}${option}
+${type} replication all all ${auth}
 `,
   );
 }

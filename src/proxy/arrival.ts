@@ -1,0 +1,160 @@
+import {
+  type Handler,
+  peek,
+  type Reactor,
+  READ,
+  receive,
+  send,
+  setNoDelay,
+  type Timer,
+} from "../io/mod.ts";
+import type { TlsEdge } from "../tls/mod.ts";
+import { GSSENC_REQUEST, SSL_REQUEST } from "../wire/mod.ts";
+
+/** Length and code of SSLRequest and GSSENCRequest. */
+const REQUEST_BYTES = 8;
+/** The first byte of TLS: a handshake record (RFC 8446, section 5.1). */
+const TLS_HANDSHAKE = 0x16;
+/** As PostgreSQL: each kind of encryption is asked for at most once. */
+const MAX_REQUESTS = 2;
+const S = new Uint8Array([0x53]);
+const N = new Uint8Array([0x4e]);
+
+/** How a client's connection goes on. */
+export interface Arrived {
+  /** Its plaintext; nobody watches it yet. */
+  readonly fd: number;
+  readonly encrypted: boolean;
+  /** What was read already. */
+  readonly head: Uint8Array<ArrayBuffer>;
+}
+
+export interface ArrivalOwner {
+  onArrived(arrival: Arrival, how: Arrived): void;
+  /** The client has gone or was refused; everything is closed. */
+  onClosed(arrival: Arrival, reason: string | undefined): void;
+}
+
+/**
+ * A client's connection up to the moment when it is known whether it uses TLS.
+ * Exists only where TLS is configured. It reads no byte beyond an SSLRequest:
+ * what comes behind it in clear could be anybody's, and must not be taken for
+ * the client's (the class of CVE-2021-23214 and CVE-2021-3935).
+ */
+export class Arrival implements Handler {
+  /** The row in the clients' table. */
+  readonly row: number;
+  readonly #reactor: Reactor;
+  readonly #edge: TlsEdge;
+  readonly #owner: ArrivalOwner;
+  readonly #timer: Timer;
+  readonly #fd: number;
+  #head = new Uint8Array(REQUEST_BYTES);
+  #length = 0;
+  #requests = 0;
+  /** The descriptor is somebody else's, or closed. */
+  #gone = false;
+
+  constructor(
+    reactor: Reactor,
+    edge: TlsEdge,
+    fd: number,
+    row: number,
+    timeoutMs: number,
+    owner: ArrivalOwner,
+  ) {
+    this.#reactor = reactor;
+    this.#edge = edge;
+    this.#fd = fd;
+    this.row = row;
+    this.#owner = owner;
+    setNoDelay(fd);
+    reactor.add(fd, this, READ);
+    this.#timer = reactor.after(timeoutMs, () => this.close());
+  }
+
+  /** Told of an exception that came out of this handler. */
+  fault(): void {
+    this.close("internal error");
+  }
+
+  close(reason?: string): void {
+    if (this.#gone) return;
+    this.#gone = true;
+    this.#reactor.cancel(this.#timer);
+    this.#reactor.close(this.#fd);
+    this.#owner.onClosed(this, reason);
+  }
+
+  onReadable(): void {
+    if (this.#length === 0 && this.#requests === 0) {
+      const count = peek(this.#fd, this.#head, 1);
+      if (count < 0) return;
+      if (count > 0 && this.#head[0] === TLS_HANDSHAKE) {
+        return this.#encrypt(true);
+      }
+    }
+    const rest = this.#head.subarray(this.#length);
+    const count = receive(this.#fd, rest, rest.length);
+    if (count < 0) return;
+    if (count === 0) return this.close();
+    this.#length += count;
+    const view = new DataView(this.#head.buffer);
+    if (this.#length >= 4 && view.getInt32(0) !== REQUEST_BYTES) {
+      return this.#arrive(this.#fd, false);
+    }
+    if (this.#length < REQUEST_BYTES) return;
+    switch (view.getInt32(4)) {
+      case SSL_REQUEST:
+        return this.#onRequest(() => this.#onSslRequest());
+      case GSSENC_REQUEST:
+        return this.#onRequest(() => {
+          send(this.#fd, N, 1);
+          this.#length = 0;
+        });
+      default:
+        this.#arrive(this.#fd, false);
+    }
+  }
+
+  onWritable(): void {}
+
+  onHangup(): void {
+    this.close();
+  }
+
+  #onRequest(answer: () => void): void {
+    if (++this.#requests > MAX_REQUESTS) return this.close();
+    answer();
+  }
+
+  #onSslRequest(): void {
+    if (peek(this.#fd, this.#head, 1) > 0) {
+      return this.close("bytes in clear behind the SSLRequest");
+    }
+    send(this.#fd, S, 1);
+    this.#encrypt(false);
+  }
+
+  #encrypt(direct: boolean): void {
+    this.#length = 0;
+    this.#reactor.release(this.#fd);
+    this.#gone = true;
+    const fd = this.#edge.toClient(this.#fd, direct);
+    if (fd >= 0) return this.#hand(fd, true);
+    this.#reactor.cancel(this.#timer);
+    this.#owner.onClosed(this, "out of descriptors");
+  }
+
+  #arrive(fd: number, encrypted: boolean): void {
+    this.#reactor.release(fd);
+    this.#hand(fd, encrypted);
+  }
+
+  #hand(fd: number, encrypted: boolean): void {
+    this.#gone = true;
+    this.#reactor.cancel(this.#timer);
+    const head = this.#head.subarray(0, this.#length);
+    this.#owner.onArrived(this, { fd, encrypted, head });
+  }
+}
