@@ -70,6 +70,7 @@ class Bench {
         databaseName: "db",
         mirrors: ["mirror"],
         admin: false,
+        tls: undefined,
       }],
       connectTimeoutMs: 5_000,
       loginTimeoutMs: 5_000,
