@@ -23,6 +23,7 @@ import type { Route } from "./proxy/route.ts";
 import type { ProxyInit } from "./proxy/worker.ts";
 import { createRing } from "./ring/mod.ts";
 import { replicaWarning } from "./replica_warning.ts";
+import { authSettings } from "./auth_settings.ts";
 import { createAdminSources } from "./sources.ts";
 import { ClientTable, createClientTable } from "./stats/client_table.ts";
 import {
@@ -222,6 +223,7 @@ class RunningSupervisor implements Supervisor {
       await this.#mirror.ready;
     }
     const listen = await resolveAddress(general.host, general.port);
+    const auth = authSettings(config);
     const usesTls = tls.clients || routes.some((route) => route.tls);
     for (let index = 0; index < workers; index++) {
       const tlsPort = usesTls ? await tls.start(`tls-${index}`) : undefined;
@@ -231,6 +233,7 @@ class RunningSupervisor implements Supervisor {
         workers,
         listen,
         routes,
+        auth,
         stats,
         probes,
         clientTables,

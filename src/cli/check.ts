@@ -5,14 +5,20 @@ import { EXIT_USAGE } from "./exit_codes.ts";
 /** What `check` looks at. */
 export interface CheckOptions {
   readonly configPath: string;
+  /** More `[[users]]`. */
+  readonly usersPath?: string | undefined;
   readonly plugins: readonly Plugin[];
 }
 
 /** Checks a configuration file: every problem and every warning, each with its line. */
 export async function check(options: CheckOptions): Promise<number> {
-  const { configPath: path } = options;
+  const { configPath: path, usersPath } = options;
   try {
-    const { warnings } = await loadConfig({ path, env: Deno.env.toObject() });
+    const { warnings } = await loadConfig({
+      path,
+      usersPath,
+      env: Deno.env.toObject(),
+    });
     for (const warning of warnings) {
       console.error(`warning: ${formatProblem(warning)}`);
     }

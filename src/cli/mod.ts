@@ -27,6 +27,11 @@ const CONFIG_OPTION = [
   "pgdog.toml",
 ] as const;
 
+const USERS_OPTION = [
+  "--users <file>",
+  "more [[users]], as PgDog's users.toml",
+] as const;
+
 const URL_OPTION = [
   "--url <url>",
   "the proxy's HTTP address; default: from the configuration",
@@ -34,6 +39,7 @@ const URL_OPTION = [
 
 /** What `check` takes. */
 interface CheckFlags {
+  readonly users?: string;
   readonly config: string;
   readonly connect: boolean;
   readonly force: boolean;
@@ -91,12 +97,14 @@ export async function main(
   program.command("run", { isDefault: true })
     .description("run the proxy")
     .option(...CONFIG_OPTION)
-    .action(async ({ config }: { config: string }) => {
-      code = await run({ configPath: config, plugins });
+    .option(...USERS_OPTION)
+    .action(async ({ config, users }: { config: string; users?: string }) => {
+      code = await run({ configPath: config, usersPath: users, plugins });
     });
   program.command("check")
     .description("check a configuration and say every problem with its line")
     .option(...CONFIG_OPTION)
+    .option(...USERS_OPTION)
     .option(
       "--connect",
       "log in to primary and mirror and compare them: exit 0 alike, 1 warnings, 2 errors",
@@ -109,9 +117,9 @@ export async function main(
       new Option("--format <format>").choices(["text", "json"])
         .default("text"),
     )
-    .action(async ({ config, connect, ...options }: CheckFlags) => {
+    .action(async ({ config, users, connect, ...options }: CheckFlags) => {
       if (!connect) {
-        code = await check({ configPath: config, plugins });
+        code = await check({ configPath: config, usersPath: users, plugins });
         return;
       }
       // Loaded here: a proxy that runs has no use for it.

@@ -9,6 +9,8 @@ import { loadUserPlugins } from "./user_plugins.ts";
 /** What `run` needs. */
 export interface RunOptions {
   readonly configPath: string;
+  /** More `[[users]]`. */
+  readonly usersPath?: string | undefined;
   readonly plugins: readonly Plugin[];
 }
 
@@ -17,6 +19,7 @@ export async function run(options: RunOptions): Promise<number> {
   const { configPath } = options;
   const { config, warnings } = await loadConfig({
     path: configPath,
+    usersPath: options.usersPath,
     env: Deno.env.toObject(),
   });
   const { general } = config;

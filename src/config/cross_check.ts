@@ -65,6 +65,7 @@ export function crossCheck(
       );
     }
   });
+  checkUsers(config, problem, warning);
   const ports = [
     ["port", general.port],
     ["admin_port", general.admin_port],
@@ -105,4 +106,69 @@ export function crossCheck(
 
 function isLoopback(host: string): boolean {
   return host === "localhost" || host === "::1" || host.startsWith("127.");
+}
+
+/** Verifiers and hashes of PostgreSQL's: they can't be sent to a server. */
+const STORED = /^(?:SCRAM-SHA-256\$|md5[0-9a-f]{32}$)/;
+
+function checkUsers(
+  { general, users, databases }: Config,
+  problem: Report,
+  warning: Report,
+): void {
+  const type = general.auth_type;
+  if (type === "relay") {
+    if (users.length > 0) {
+      warning(
+        ["users"],
+        'are not used: with auth_type = "relay" the primary knows its users',
+      );
+    }
+    return;
+  }
+  if (users.length === 0) {
+    problem(
+      ["general", "auth_type"],
+      `"${type}" needs [[users]], here or in a file given with --users`,
+    );
+  }
+  if (type === "plain" && !general.tls_client_required) {
+    warning(
+      ["general", "auth_type"],
+      '"plain" sends passwords in clear; set tls_client_required = true',
+    );
+  }
+  const known = new Set<string>();
+  users.forEach((user, i) => {
+    const key = JSON.stringify([user.name, user.database]);
+    if (known.has(key)) problem(["users", i], `"${user.name}" is there twice`);
+    known.add(key);
+    if (
+      user.database !== undefined &&
+      !databases.some(({ name }) => name === user.database)
+    ) {
+      problem(
+        ["users", i, "database"],
+        `"${user.database}" is not in [[databases]]`,
+      );
+    }
+    const { password = "" } = user;
+    if (type !== "trust" && password === "") {
+      problem(["users", i, "password"], `is missing: nobody could log in`);
+    }
+    const stored = STORED.exec(password)?.[0];
+    if (stored === undefined) return;
+    if (type === "plain" || (type === "md5") !== stored.startsWith("md5")) {
+      problem(
+        ["users", i, "password"],
+        `is stored for another auth_type than "${type}"`,
+      );
+    }
+    if (user.server_password === undefined) {
+      warning(
+        ["users", i],
+        "has no server_password: the proxy can log in to the primary with trust only",
+      );
+    }
+  });
 }

@@ -4,7 +4,11 @@ import { generalSchema } from "./schema.ts";
 
 const PREFIX = "PGDOG_";
 /** Keys whose value may be `${NAME}`. */
-const SECRET_KEYS: ReadonlySet<unknown> = new Set(["password", "http_token"]);
+const SECRET_KEYS: ReadonlySet<unknown> = new Set([
+  "password",
+  "server_password",
+  "http_token",
+]);
 
 /**
  * Lets `PGDOG_PORT=6433` stand for `port = 6433` in `[general]`. A value is

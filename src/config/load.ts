@@ -4,15 +4,18 @@ import type { z } from "zod";
 import { crossCheck } from "./cross_check.ts";
 import { withEnvironment, withSecrets } from "./environment.ts";
 import { isPgdogKey, PGDOG_TABLES } from "./pgdog_keys.ts";
-import { type KeyPath, Positions } from "./positions.ts";
+import { type KeyPath, keyText, Positions } from "./positions.ts";
 import { ConfigError, nearestName, type Problem } from "./problems.ts";
-import { type Config, configSchema, TABLES } from "./schema.ts";
+import { type Config, configSchema, TABLES, type User } from "./schema.ts";
 import { readTlsFiles } from "./tls_files.ts";
 import { checkTlsKeys, withTlsPaths } from "./tls_settings.ts";
+import { parseUsers } from "./users_file.ts";
 
 /** Where a configuration comes from. */
 export interface LoadOptions {
   readonly path: string;
+  /** More `[[users]]`, in a file of their own as PgDog has it. */
+  readonly usersPath?: string | undefined;
   /** Environment variables: `PGDOG_*` override `[general]`, `${NAME}` in passwords. */
   readonly env: Readonly<Record<string, string>>;
   /** False: certificates and keys are not read; who only asks a proxy need not be allowed to. */
@@ -31,33 +34,45 @@ export interface Loaded {
  * @throws {ConfigError} with every problem, each with its line.
  */
 export async function loadConfig(options: LoadOptions): Promise<Loaded> {
-  const { path, env, tlsFiles = true } = options;
-  let text: string;
+  const { path, usersPath, env, tlsFiles = true } = options;
+  const text = await read(path);
+  const more = usersPath === undefined
+    ? undefined
+    : parseUsers(await read(usersPath), usersPath, env);
+  const parsed = parseConfig(text, path, env, more?.users);
+  const loaded = tlsFiles ? await withTlsFiles(parsed, text, path) : parsed;
+  return {
+    config: loaded.config,
+    warnings: [
+      ...loaded.warnings,
+      ...more?.warnings ?? [],
+      ...await readableByOthers(path),
+      ...usersPath === undefined ? [] : await readableByOthers(usersPath),
+    ],
+  };
+}
+
+/** @throws {ConfigError} */
+async function read(file: string): Promise<string> {
   try {
-    text = await Deno.readTextFile(path);
+    return await Deno.readTextFile(file);
   } catch (error) {
-    const reason = error instanceof Deno.errors.NotFound
+    const message = error instanceof Deno.errors.NotFound
       ? "there is no such file"
       : (error as Error).message;
-    throw new ConfigError([{ file: path, line: 0, key: "", message: reason }]);
+    throw new ConfigError([{ file, line: 0, key: "", message }]);
   }
-  const parsed = parseConfig(text, path, env);
-  const loaded = tlsFiles ? await withTlsFiles(parsed, text, path) : parsed;
-  const mode = (await Deno.stat(path)).mode;
-  const hasSecret = /^\s*(password|http_token)\s*=/m.test(text);
-  if (mode !== null && (mode & 0o044) !== 0 && hasSecret) {
-    return {
-      config: loaded.config,
-      warnings: [...loaded.warnings, {
-        file: path,
-        line: 0,
-        key: "",
-        message:
-          `holds a password and can be read by others; run: chmod 600 ${path}`,
-      }],
-    };
-  }
-  return loaded;
+}
+
+/** A warning if a file holds a secret and others may read it. */
+async function readableByOthers(file: string): Promise<Problem[]> {
+  const { mode } = await Deno.stat(file);
+  const hasSecret = /^\s*(password|server_password|http_token)\s*=/m
+    .test(await read(file));
+  if (mode === null || (mode & 0o044) === 0 || !hasSecret) return [];
+  const message =
+    `holds a password and can be read by others; run: chmod 600 ${file}`;
+  return [{ file, line: 0, key: "", message }];
 }
 
 /** Adds what TLS has to say: its keys together, and its files. */
@@ -93,12 +108,14 @@ async function withTlsFiles(
  * Checks a configuration's text.
  *
  * @param file for the problems' places.
+ * @param moreUsers from a file of their own.
  * @throws {ConfigError} with every problem.
  */
 export function parseConfig(
   text: string,
   file: string,
   env: Readonly<Record<string, string>>,
+  moreUsers: readonly User[] = [],
 ): Loaded {
   const positions = new Positions(text);
   const problems: Problem[] = [];
@@ -143,13 +160,17 @@ export function parseConfig(
     }
     throw new ConfigError(problems);
   }
+  const config = {
+    ...parsed.data,
+    users: [...parsed.data.users, ...moreUsers],
+  };
   crossCheck(
-    parsed.data,
+    config,
     (path, message) => problems.push(at(path, message)),
     (path, message) => warnings.push(at(path, message)),
   );
   if (problems.length > 0) throw new ConfigError(problems);
-  return { config: parsed.data, warnings };
+  return { config, warnings };
 }
 
 type Issue = z.core.$ZodIssue;
@@ -204,16 +225,4 @@ function describe(
     return [at(path, `is missing; it must be a ${issue.expected}`)];
   }
   return [at(path, issue.message.replace(/^Invalid input: /, ""))];
-}
-
-function keyText(path: KeyPath): string {
-  return path.reduce<string>(
-    (text, part) =>
-      typeof part === "number"
-        ? `${text}[${part}]`
-        : text === ""
-        ? part
-        : `${text}.${part}`,
-    "",
-  );
 }

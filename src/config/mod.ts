@@ -25,4 +25,5 @@ export {
   type Database,
   type General,
   TABLES,
+  type User,
 } from "./schema.ts";

@@ -7,7 +7,6 @@
  */
 
 export const PGDOG_TABLES: ReadonlySet<string> = new Set([
-  "users",
   "sharded_tables",
   "sharded_schemas",
   "sharded_mappings",
@@ -87,6 +86,22 @@ const PGDOG_KEYS: Readonly<Record<string, ReadonlySet<string>>> = {
     "read_only",
     "server_lifetime",
     "lb_weight",
+  ]),
+  users: new Set([
+    "pool_size",
+    "min_pool_size",
+    "pooler_mode",
+    "statement_timeout",
+    "replication_mode",
+    "read_only",
+    "schema_admin",
+    "idle_timeout",
+    "two_phase_commit",
+    "two_phase_commit_auto",
+    "server_lifetime",
+    "all_databases",
+    "databases",
+    "passwords",
   ]),
   mirroring: new Set(),
   admin: new Set(),

@@ -67,3 +67,16 @@ function keyNames(text: string): string[] {
   return [...text.matchAll(/"([^"]*)"|'([^']*)'|([\w-]+)/g)]
     .map(([, double, single, bare]) => double ?? single ?? bare ?? "");
 }
+
+/** `databases[1].host`. */
+export function keyText(path: KeyPath): string {
+  return path.reduce<string>(
+    (text, part) =>
+      typeof part === "number"
+        ? `${text}[${part}]`
+        : text === ""
+        ? part
+        : `${text}.${part}`,
+    "",
+  );
+}

@@ -46,11 +46,10 @@ export const generalSchema = z.strictObject({
   port: port().default(6432).describe("Port for clients."),
   workers: z.int().min(0).max(256).default(0)
     .describe("Proxy workers; 0 makes one for each core."),
-  auth_type: z.literal("relay", {
-    error: 'only "relay" is there: leave the key out',
-  }).default("relay")
+  auth_type: z.enum(["relay", "scram", "md5", "plain", "trust"])
+    .default("relay")
     .describe(
-      'How clients log in. "relay": the primary\'s own authentication is relayed, no user list is needed.',
+      'How clients log in. "relay": to the primary, no user list is needed; else to the proxy, as one of [[users]].',
     ),
   tls_certificate: path().optional()
     .describe(
@@ -206,6 +205,20 @@ export const adminSchema = z.strictObject({
     .describe("Without one nobody can log in to the console."),
 });
 
+export const userSchema = z.strictObject({
+  name: z.string().min(1).describe("The user that clients log in as."),
+  database: z.string().min(1).optional()
+    .describe("For this database of [[databases]] only; default: for all."),
+  password: z.string().optional()
+    .describe(
+      'In clear, as "${NAME}" from the environment, or as PostgreSQL stores it (SCRAM-SHA-256$… or md5…).',
+    ),
+  server_user: z.string().min(1).optional()
+    .describe("The user on the primary; default: name."),
+  server_password: z.string().optional()
+    .describe("Its password; default: password, if that is in clear."),
+});
+
 export const pluginFileSchema = z.strictObject({
   path: z.string().min(1)
     .describe("A module with a plugin, relative to this file."),
@@ -217,6 +230,7 @@ export const configSchema = z.strictObject({
   mirroring: z.array(mirroringSchema).default([]),
   ignore: z.array(ignoreSchema).default([]),
   admin: adminSchema.prefault({}),
+  users: z.array(userSchema).default([]),
   plugins: z.record(z.string(), z.record(z.string(), z.unknown())).default({}),
   plugin: z.array(pluginFileSchema).default([]),
 });
@@ -225,6 +239,7 @@ export const configSchema = z.strictObject({
 export type Config = z.output<typeof configSchema>;
 export type General = Config["general"];
 export type Database = Config["databases"][number];
+export type User = Config["users"][number];
 
 /** Tables and their key schemas, for nearest names, environment and documentation. */
 export const TABLES = {
@@ -233,5 +248,6 @@ export const TABLES = {
   mirroring: mirroringSchema,
   ignore: ignoreSchema,
   admin: adminSchema,
+  users: userSchema,
   plugin: pluginFileSchema,
 } as const;

@@ -27,7 +27,7 @@ import {
   unpackSqlstate,
 } from "../wire/mod.ts";
 import { Dial, type DialTarget, type TlsEdge } from "../tls/mod.ts";
-import type { Login } from "./login.ts";
+import type { Login } from "../auth/mod.ts";
 
 const READ_BUDGET = 4;
 /** Messages that a login may take before it is an endless one. */

@@ -15,7 +15,8 @@ import {
   MirrorConnection,
   type MirrorServer,
 } from "./connection.ts";
-import { laneStartup, Login } from "./login.ts";
+import { Login } from "../auth/mod.ts";
+import { laneStartup } from "./lane_startup.ts";
 import type { TargetSettings } from "./target.ts";
 
 const SQL =

@@ -12,7 +12,8 @@ import {
 import { Judge } from "./judge.ts";
 import { type Entry, LaneQueue } from "./lane_queue.ts";
 import { LaneRow } from "./lane_row.ts";
-import { laneStartup, Login } from "./login.ts";
+import { Login } from "../auth/mod.ts";
+import { laneStartup } from "./lane_startup.ts";
 import type { Turn } from "./commit_order.ts";
 import { lastingState } from "./lasting_state.ts";
 import { isWithin, planTransaction } from "./plan.ts";

@@ -8,7 +8,7 @@ import type { CommitOrder } from "./commit_order.ts";
 import type { CompareMode } from "./compare.ts";
 import type { MirrorServer } from "./connection.ts";
 import type { Lane } from "./lane.ts";
-import type { LoginOptions } from "./login.ts";
+import type { LoginOptions } from "../auth/mod.ts";
 import type { StatementTable } from "./statement_table.ts";
 
 /** The settings of one mirror of one source database. */

@@ -23,7 +23,8 @@ import { Endpoint, type EndpointOwner } from "./endpoint.ts";
 import { LoginWatch } from "./login_watch.ts";
 import { openPrimary } from "./primary.ts";
 import type { Route } from "./route.ts";
-import { readStartupRequest, withDatabase } from "./startup.ts";
+import { type ClientProgress, OwnLogin } from "./own_login.ts";
+import { readStartupRequest, withParameters } from "./startup.ts";
 import { Tap } from "./tap.ts";
 
 /** How long a client may take to read our last words, in milliseconds. */
@@ -36,6 +37,7 @@ const MAX_ENCRYPTION_REQUESTS = 2;
 /**
  * ```
  * startup     reading the client's first packets
+ * proving     the client proves who it is, where authentication is not relayed
  * connecting  the primary's socket is not open yet
  * login       the primary's authentication conversation is relayed
  * relay       queries
@@ -45,6 +47,7 @@ const MAX_ENCRYPTION_REQUESTS = 2;
  */
 type State =
   | "startup"
+  | "proving"
   | "connecting"
   | "login"
   | "relay"
@@ -62,6 +65,8 @@ export class Session implements EndpointOwner {
   #dial: Dial | undefined;
   /** While a login is relayed whose leg to the primary is encrypted. */
   #binding: ChannelBinding | undefined;
+  /** Where authentication is not the primary's; until the primary has let the proxy in. */
+  #own: OwnLogin | undefined;
   readonly #encrypted: boolean;
   #state: State = "startup";
   #route: Route | undefined;
@@ -125,9 +130,18 @@ export class Session implements EndpointOwner {
     switch (this.#state) {
       case "startup":
         return this.#onStartupBytes(length);
+      case "proving":
+        return this.#prove(length);
       case "login":
       case "relay": {
         const server = this.#server as Endpoint; // set before "login"
+        if (this.#own !== undefined) {
+          if (endpoint === this.#client) {
+            return this.#fail("08P01", "the client goes on before its login");
+          }
+          length = this.#enter(this.#own, server, length);
+          if (length === 0) return;
+        }
         if (this.#binding !== undefined) {
           length = this.#bind(this.#binding, endpoint, length);
           if (length === 0) return;
@@ -299,18 +313,77 @@ export class Session implements EndpointOwner {
       name,
       startupParameter(message, "application_name") ?? "",
     );
-    const outgoing = route.databaseName === name
+    const { auth } = this.#context;
+    const changed: Record<string, string> = {};
+    if (route.databaseName !== name) changed.database = route.databaseName;
+    if (auth !== undefined && !route.admin) {
+      this.#own = new OwnLogin(auth, this.#user, name);
+      changed.user = this.#own.serverUser;
+      changed.database = route.databaseName;
+    }
+    this.#startup = Object.keys(changed).length === 0
       ? packet
-      : withDatabase(packet, route.databaseName);
-    this.#startup = new Uint8Array(0);
-    this.#connect(route, outgoing, rest);
+      : withParameters(packet, changed);
+    if (this.#own === undefined) return this.#connect(route, rest);
+    this.#state = "proving";
+    if (rest.length > 0) {
+      return this.#fail("08P01", "the client goes on before its login");
+    }
+    this.#onProgress(this.#own, this.#own.start());
   }
 
-  #connect(
-    route: Route,
-    packet: Uint8Array<ArrayBuffer>,
-    rest: Uint8Array<ArrayBuffer>,
-  ): void {
+  #prove(length: number): void {
+    const own = this.#own as OwnLogin; // set before "proving"
+    try {
+      this.#onProgress(own, own.client(this.#context.scratch, length));
+    } catch (error) {
+      this.#fail("08P01", (error as Error).message);
+    }
+  }
+
+  #onProgress(own: OwnLogin, progress: ClientProgress): void {
+    if (progress === "refused") {
+      return this.#fail(
+        "28P01",
+        `password authentication failed for user "${this.#user}"`,
+      );
+    }
+    this.#client.write(own.toClient, own.toClient.length);
+    if (progress === "accepted") {
+      this.#connect(this.#route as Route, new Uint8Array(0)); // set before "proving"
+    }
+  }
+
+  /** Logs in to the primary. @returns how many bytes of the scratch buffer are the client's. */
+  #enter(own: OwnLogin, server: Endpoint, length: number): number {
+    const { scratch } = this.#context;
+    let from: number;
+    try {
+      from = own.server(scratch, length);
+    } catch (error) {
+      this.#notLoggedIn((error as Error).message);
+      return 0;
+    }
+    if (from < 0) {
+      server.write(own.toServer, own.toServer.length);
+      return 0;
+    }
+    this.#own = undefined;
+    this.#client.write(own.toClient, own.toClient.length);
+    this.#client.resume();
+    scratch.copyWithin(0, from, length);
+    return length - from;
+  }
+
+  #notLoggedIn(reason: string): void {
+    const { label } = this.#route as Route; // set before connecting
+    this.#fail("08006", `could not log in to primary ${label}: ${reason}`);
+  }
+
+  /** Sends the startup packet that is kept, and `rest` behind it. */
+  #connect(route: Route, rest: Uint8Array<ArrayBuffer>): void {
+    const packet = this.#startup;
+    this.#startup = new Uint8Array(0);
     const { reactor, scratch } = this.#context;
     this.#client.pause();
     this.#state = "connecting";
@@ -330,7 +403,9 @@ export class Session implements EndpointOwner {
       onOpen: (fd, connecting, encrypted) => {
         const server = new Endpoint(reactor, this, scratch, fd, connecting);
         this.#server = server;
-        if (encrypted) this.#binding = new ChannelBinding(this.#encrypted);
+        if (encrypted && this.#own === undefined) {
+          this.#binding = new ChannelBinding(this.#encrypted);
+        }
         server.write(packet, packet.length);
         if (rest.length > 0) server.write(rest, rest.length);
         if (!connecting) this.#onConnected(server);
@@ -369,7 +444,7 @@ export class Session implements EndpointOwner {
     reactor.cancel(this.#timer);
     this.#timer = reactor.after(loginTimeoutMs, () => this.#close(false));
     server.resume();
-    this.#client.resume();
+    if (this.#own === undefined) this.#client.resume();
   }
 
   #followLogin(length: number): void {

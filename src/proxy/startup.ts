@@ -43,21 +43,23 @@ export function readStartupRequest(bytes: Uint8Array): StartupRequest {
 }
 
 /**
- * The startup packet with another database name. Only the value's bytes
- * change: names and values may be in any encoding.
+ * The startup packet with other values for the parameters named. Only their
+ * bytes change: names and values may be in any encoding.
  */
-export function withDatabase(
+export function withParameters(
   packet: Uint8Array<ArrayBuffer>,
-  database: string,
+  parameters: Readonly<Record<string, string>>,
 ): Uint8Array<ArrayBuffer> {
-  const name = new TextEncoder().encode(`database\0${database}\0`);
+  const name = new TextEncoder().encode(
+    Object.entries(parameters).flat().map((text) => `${text}\0`).join(""),
+  );
   const parts: Uint8Array[] = [];
   let at = 8;
   while (packet[at] !== 0) {
     const valueAt = packet.indexOf(0, at) + 1;
     const next = packet.indexOf(0, valueAt) + 1;
     const key = new TextDecoder().decode(packet.subarray(at, valueAt - 1));
-    if (key !== "database") parts.push(packet.subarray(at, next));
+    if (!Object.hasOwn(parameters, key)) parts.push(packet.subarray(at, next));
     at = next;
   }
   parts.push(name);

@@ -34,6 +34,7 @@ import { Arrival, type ArrivalOwner } from "./arrival.ts";
 import { BufferPool } from "./buffer_pool.ts";
 import type { ProxyContext } from "./context.ts";
 import { Endpoint } from "./endpoint.ts";
+import type { AuthSettings } from "./own_login.ts";
 import type { Route } from "./route.ts";
 import { Session } from "./session.ts";
 
@@ -44,6 +45,8 @@ export interface ProxyInit {
   readonly workers: number;
   readonly listen: SocketAddress;
   readonly routes: readonly Route[];
+  /** Undefined: the primary's authentication is relayed. */
+  readonly auth: AuthSettings | undefined;
   readonly stats: StatsLayout;
   readonly probes: readonly string[];
   /** One for each proxy worker. */
@@ -111,6 +114,7 @@ async function start(init: ProxyInit): Promise<void> {
     clients,
     allClients: tables,
     routes: init.routes,
+    auth: init.auth,
     tls,
     tlsClientRequired: init.tlsClientRequired,
     connectTimeoutMs: init.connectTimeoutMs,

@@ -236,3 +236,75 @@ mirror_examples = "clear"
     [],
   );
 });
+
+Deno.test("parseConfig: users are checked against auth_type and the databases", () => {
+  const users = (general: string, ...entries: string[]) =>
+    `[general]\nauth_type = "${general}"\n${MINIMAL}${
+      entries.map((entry) => `[[users]]\n${entry}\n`).join("")
+    }`;
+  assert.deepEqual(problemsOf(users("scram")), [
+    'f:2: general.auth_type: "scram" needs [[users]], here or in a file given with --users',
+  ]);
+  assert.deepEqual(
+    problemsOf(
+      users(
+        "scram",
+        'name = "a"\npassword = "md5" # in clear, short',
+        'name = "a"\npassword = "x"',
+        'name = "b"',
+        'name = "c"\ndatabase = "shpo"\npassword = "x"',
+        `name = "d"\npassword = "md5${"0".repeat(32)}"\nserver_password = "x"`,
+      ),
+    ),
+    [
+      'f:9: users[1]: "a" is there twice',
+      "f:12: users[2].password: is missing: nobody could log in",
+      'f:16: users[3].database: "shpo" is not in [[databases]]',
+      'f:20: users[4].password: is stored for another auth_type than "scram"',
+    ],
+  );
+  assert.deepEqual(problemsOf(users("relay", 'name = "a"')), []);
+  assert.deepEqual(problemsOf(users("trust", 'name = "a"')), []);
+});
+
+Deno.test("loadConfig: users.toml of PgDog's loads beside the configuration", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const path = `${folder}/pgdog.toml`;
+    const usersPath = `${folder}/users.toml`;
+    await Deno.writeTextFile(
+      path,
+      `[general]\nauth_type = "scram"\n${MINIMAL}`,
+      { mode: 0o600 },
+    );
+    const write = (text: string, mode = 0o600) =>
+      Deno.writeTextFile(usersPath, text, { mode });
+    await write(
+      '[[users]]\nname = "a"\ndatabase = "shop"\npassword = "${A}"\npool_size = 5\n',
+    );
+    const env = { A: "from the environment" };
+    const { config, warnings } = await loadConfig({ path, usersPath, env });
+    assert.deepEqual(config.users, [
+      { name: "a", database: "shop", password: "from the environment" },
+    ]);
+    assert.deepEqual(
+      warnings.map(formatProblem).filter((text) => text.includes("users")),
+      [
+        `${usersPath}:5: users[0].pool_size: is a key of PgDog's that PgDog Mirror does not use`,
+      ],
+    );
+    await write('[[users]]\nname = "a"\npasword = "x"\n[general]\n');
+    await assert.rejects(
+      loadConfig({ path, usersPath, env }),
+      (error: ConfigError) => {
+        assert.match(error.message, /users\.toml.*pasword/s);
+        assert.match(error.message, /general/);
+        return true;
+      },
+    );
+    await Deno.remove(usersPath);
+    await assert.rejects(loadConfig({ path, usersPath, env }), /no such file/);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});

@@ -63,6 +63,9 @@ class Bench {
       ring: new RingProducer(createRing(65_536)),
       clients,
       allClients: [clients],
+      auth: undefined,
+      tls: undefined,
+      tlsClientRequired: false,
       routes: [{
         name: "db",
         label: "primary",

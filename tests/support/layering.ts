@@ -10,6 +10,7 @@ interface Layer {
 
 const WORKER: Layer = {
   uses: [
+    "src/auth",
     "src/control",
     "src/digest",
     "src/io",
@@ -39,6 +40,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
   "src/control": { uses: ["src/io"], usesTypes: ["src/stats"] },
   "src/digest": { uses: ["src/wire"] },
   "src/sql": { uses: ["src/wire"] },
+  "src/auth": { uses: ["src/wire"] },
   // What a plugin may import is handed on by this one file.
   "src/plugin/api.ts": { uses: ["src/stats"] },
   "src/plugin": { uses: [], usesTypes: ["src/stats"] },
@@ -50,6 +52,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
   "src/admin": SERVER,
   "src/http": SERVER,
   "src/addresses.ts": MAIN_THREAD,
+  "src/auth_settings.ts": MAIN_THREAD,
   "src/cli": MAIN_THREAD,
   "src/replica_warning.ts": MAIN_THREAD,
   "src/sources.ts": MAIN_THREAD,

@@ -1,4 +1,5 @@
-import { laneStartup, Login, LoginError } from "../../mirror/login.ts";
+import { Login, LoginError } from "../../auth/mod.ts";
+import { laneStartup } from "../../mirror/lane_startup.ts";
 import * as wire from "../../wire/mod.ts";
 import {
   columnNames,

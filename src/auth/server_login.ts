@@ -5,7 +5,6 @@ import {
   AUTH_SASL,
   AUTH_SASL_CONTINUE,
   AUTH_SASL_FINAL,
-  encodeStartupMessage,
   md5Password,
   PASSWORD,
 } from "../wire/mod.ts";
@@ -14,7 +13,7 @@ import { ScramClient, ScramKeyCache } from "../wire/scram.ts";
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-/** Why a login to the mirror can't go on. */
+/** Why a login to a server can't go on. */
 export class LoginError extends Error {
   override name = "LoginError";
 }
@@ -22,36 +21,13 @@ export class LoginError extends Error {
 /** Salt and count are the same for each login of a user: many lanes, one key derivation. */
 const scramKeys = new ScramKeyCache();
 
-/** How to log in to a mirror. */
+/** How to log in to a server. */
 export interface LoginOptions {
   readonly user: string;
   readonly password: string | undefined;
   readonly database: string;
-  /** Sends the password in clear if the mirror asks for it so. */
+  /** Sends the password in clear if the server asks for it so. */
   readonly cleartextAllowed: boolean;
-}
-
-/**
- * The startup packet of a lane: the client's parameters with the mirror's own
- * user and database. Protocol extensions (`_pq_.`) and replication stay out.
- *
- * @param parameters the client's, `name\0value\0…`.
- */
-export function laneStartup(
-  parameters: string,
-  options: LoginOptions,
-): Uint8Array<ArrayBuffer> {
-  const texts = parameters.split("\0");
-  const pairs: [string, string][] = [
-    ["user", options.user],
-    ["database", options.database],
-  ];
-  for (let i = 0; i + 1 < texts.length; i += 2) {
-    const name = texts[i] as string; // i + 1 < length
-    if (/^(?:user|database|replication|_pq_\..*)$/.test(name)) continue;
-    pairs.push([name, texts[i + 1] as string]);
-  }
-  return encodeStartupMessage(pairs);
 }
 
 /** The client's side of one authentication conversation. */

@@ -1,0 +1,131 @@
+import assert from "node:assert/strict";
+import pg from "pg";
+import postgres from "postgres";
+import { startCluster } from "../support/cluster.ts";
+import { hasProgram, runProgram } from "../support/programs.ts";
+import { TestProxy } from "../support/proxy.ts";
+
+const OPTIONS = { sanitizeOps: false, sanitizeResources: false };
+
+const USERS = `
+[[users]]
+name = "ann"
+password = "ann's secret"
+server_user = "app"
+server_password = "app secret"
+[[users]]
+name = "bob"
+database = "elsewhere"
+password = "bob secret"
+[[databases]]
+name = "elsewhere"
+host = "127.0.0.1"
+`;
+
+for (const type of ["scram", "md5", "plain", "trust"] as const) {
+  Deno.test({
+    name: `users of our own: ${type} to the proxy, SCRAM to the primary`,
+    ...OPTIONS,
+    async fn() {
+      await using primary = await startCluster({
+        version: "15",
+        auth: "scram-sha-256",
+        initSql: "create role app login password 'app secret'",
+      });
+      await using mirror = await startCluster({ version: "18" });
+      await using proxy = await TestProxy.start({
+        primary,
+        mirror,
+        general: { auth_type: type },
+        more: USERS,
+      });
+      const url = (user: string, password: string) =>
+        `postgres://${user}:${
+          encodeURIComponent(password)
+        }@127.0.0.1:${proxy.port}/postgres`;
+      const right = url("ann", "ann's secret");
+
+      const sql = postgres(right, { max: 1 });
+      const [row] = await sql`select current_user as me, ${7}::int as seven`;
+      assert.deepEqual({ ...row }, { me: "app", seven: 7 });
+      const sleeping = sql`select pg_sleep(60)`.execute();
+      setTimeout(() => sleeping.cancel(), 300);
+      await assert.rejects(async () => await sleeping, { code: "57014" });
+      await sql.end();
+
+      const client = new pg.Client({ connectionString: right });
+      await client.connect();
+      assert.deepEqual((await client.query("select 1 as one")).rows, [{
+        one: 1,
+      }]);
+      await client.end();
+      if (hasProgram("psql")) {
+        const out = await runProgram("psql", [
+          right,
+          "-At",
+          "-c",
+          "select session_user",
+        ]);
+        assert.equal(out.trim(), "app");
+      }
+
+      const refusal = async (user: string, password: string) => {
+        const sql = postgres(url(user, password), { max: 1 });
+        const error = await sql`select 1`.then(() => undefined, (e) => e);
+        await sql.end();
+        return [error?.code, error?.message?.replaceAll(user, "USER")];
+      };
+      const said = [
+        "28P01",
+        'password authentication failed for user "USER"',
+      ];
+      if (type !== "trust") {
+        assert.deepEqual(await refusal("ann", "guess"), said);
+      }
+      // Who does not exist and who is of another database hear the same.
+      assert.deepEqual(await refusal("zoe", "guess"), said);
+      assert.deepEqual(await refusal("bob", "bob secret"), said);
+
+      // What was sent is mirrored under the client's name.
+      const ledger = await proxy.settled();
+      assert.equal(ledger.excluded.cancelled, 1, JSON.stringify(ledger));
+      assert.equal(ledger.seen, ledger.replayed + 1);
+      const text = proxy.logs.join("\n");
+      for (const secret of ["ann's secret", "app secret", "bob secret"]) {
+        assert.ok(!text.includes(secret));
+      }
+    },
+  });
+}
+
+Deno.test({
+  name:
+    "users of our own: a primary that refuses the proxy is said, without its user",
+  ...OPTIONS,
+  async fn() {
+    await using primary = await startCluster({
+      version: "15",
+      auth: "scram-sha-256",
+    });
+    await using proxy = await TestProxy.start({
+      primary,
+      general: { auth_type: "scram" },
+      more: `
+[[users]]
+name = "ann"
+password = "x"
+server_user = "hidden_user"
+server_password = "wrong"
+`,
+    });
+    const sql = postgres(`postgres://ann:x@127.0.0.1:${proxy.port}/postgres`, {
+      max: 1,
+    });
+    await assert.rejects(async () => await sql`select 1`, (error: Error) => {
+      assert.match(error.message, /could not log in to primary .* 28P01/);
+      assert.ok(!error.message.includes("hidden_user"));
+      return true;
+    });
+    await sql.end();
+  },
+});
