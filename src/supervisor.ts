@@ -23,6 +23,7 @@ import type { Route } from "./proxy/route.ts";
 import type { ProxyInit } from "./proxy/worker.ts";
 import { createRing } from "./ring/mod.ts";
 import { replicaWarning } from "./replica_warning.ts";
+import { limitSettings } from "./client_limits.ts";
 import { authSettings } from "./auth_settings.ts";
 import { createAdminSources } from "./sources.ts";
 import { ClientTable, createClientTable } from "./stats/client_table.ts";
@@ -233,6 +234,7 @@ class RunningSupervisor implements Supervisor {
         workers,
         listen,
         routes,
+        limits: limitSettings(config),
         auth,
         stats,
         probes,

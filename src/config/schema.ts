@@ -64,6 +64,14 @@ export const generalSchema = z.strictObject({
     .describe("Time for a connection to the primary or a login to the mirror."),
   client_login_timeout: milliseconds().default(60_000)
     .describe("Time for a client to send its startup packet and to log in."),
+  max_clients: z.int().min(0).default(0)
+    .describe(
+      "Clients that may be connected at once, those of the admin console aside; 0: any number.",
+    ),
+  max_database_clients: z.int().min(0).default(0)
+    .describe("The same for each database."),
+  max_user_clients: z.int().min(0).default(0)
+    .describe("The same for each user."),
   shutdown_timeout: milliseconds().default(60_000)
     .describe("Time for open transactions and queued replays at shutdown."),
   mirror_queue: z.int().min(1).max(1_000_000).default(128)
@@ -153,6 +161,8 @@ export const databaseSchema = z.strictObject({
   port: port().default(5432).describe("Port of the server."),
   database_name: z.string().min(1).optional()
     .describe("The database's name on the server; default: name."),
+  max_clients: z.int().min(0).optional()
+    .describe("Instead of general.max_database_clients."),
   user: z.string().min(1).optional()
     .describe("User for the mirror's logins; a destination needs it."),
   password: z.string().optional()
@@ -217,6 +227,8 @@ export const userSchema = z.strictObject({
     .describe("The user on the primary; default: name."),
   server_password: z.string().optional()
     .describe("Its password; default: password, if that is in clear."),
+  max_clients: z.int().min(0).optional()
+    .describe("Instead of general.max_user_clients."),
 });
 
 export const pluginFileSchema = z.strictObject({

@@ -4,6 +4,7 @@ import type { RingProducer } from "../ring/mod.ts";
 import type { ClientTable } from "../stats/client_table.ts";
 import type { TlsEdge } from "../tls/mod.ts";
 import type { BufferPool } from "./buffer_pool.ts";
+import type { ClientLimits } from "./client_limits.ts";
 import type { AuthSettings } from "./own_login.ts";
 import type { Route } from "./route.ts";
 
@@ -20,6 +21,7 @@ export interface ProxyContext {
   /** The tables of all proxy workers, to find who issued a cancel key. */
   readonly allClients: readonly ClientTable[];
   readonly routes: readonly Route[];
+  readonly limits: ClientLimits;
   /** Undefined: the primary's authentication is relayed. */
   readonly auth: AuthSettings | undefined;
   /** The way to TLS; undefined if neither clients nor primaries use it. */

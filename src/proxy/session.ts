@@ -313,7 +313,9 @@ export class Session implements EndpointOwner {
       name,
       startupParameter(message, "application_name") ?? "",
     );
-    const { auth } = this.#context;
+    const { auth, limits } = this.#context;
+    const refusal = route.admin ? undefined : limits.refusal(name, this.#user);
+    if (refusal !== undefined) return this.#fail("53300", refusal);
     const changed: Record<string, string> = {};
     if (route.databaseName !== name) changed.database = route.databaseName;
     if (auth !== undefined && !route.admin) {

@@ -32,6 +32,7 @@ import { encodeErrorResponse } from "../wire/mod.ts";
 import { Acceptor } from "./acceptor.ts";
 import { Arrival, type ArrivalOwner } from "./arrival.ts";
 import { BufferPool } from "./buffer_pool.ts";
+import { ClientLimits, type LimitSettings } from "./client_limits.ts";
 import type { ProxyContext } from "./context.ts";
 import { Endpoint } from "./endpoint.ts";
 import type { AuthSettings } from "./own_login.ts";
@@ -45,6 +46,7 @@ export interface ProxyInit {
   readonly workers: number;
   readonly listen: SocketAddress;
   readonly routes: readonly Route[];
+  readonly limits: LimitSettings;
   /** Undefined: the primary's authentication is relayed. */
   readonly auth: AuthSettings | undefined;
   readonly stats: StatsLayout;
@@ -72,6 +74,8 @@ export interface ProxyInit {
 const SCRATCH_BYTES = 128 * 1024;
 const SMALL_BUFFER_BYTES = 8 * 1024;
 const LARGE_BUFFER_BYTES = 256 * 1024;
+/** Clients of a worker that have not logged in yet; those beyond are refused. */
+const MAX_LOGINS = 1_000;
 const RETRY_CLOSE_MS = 20;
 /** How often what waits outside of the ring is tried again. */
 const FLUSH_MS = 2;
@@ -114,6 +118,11 @@ async function start(init: ProxyInit): Promise<void> {
     clients,
     allClients: tables,
     routes: init.routes,
+    limits: new ClientLimits(
+      init.limits,
+      tables,
+      init.routes.find(({ admin }) => admin)?.name ?? "",
+    ),
     auth: init.auth,
     tls,
     tlsClientRequired: init.tlsClientRequired,
@@ -166,7 +175,9 @@ async function start(init: ProxyInit): Promise<void> {
 
   const acceptor = new Acceptor(reactor, listen(init.listen), {
     onClient(fd, host, port) {
-      const row = clients.open(host, port, Date.now());
+      const row = clients.logins < MAX_LOGINS
+        ? clients.open(host, port, Date.now())
+        : -1;
       if (row >= 0) {
         if (tls !== undefined && init.tlsClients) {
           const { loginTimeoutMs } = init;

@@ -87,6 +87,8 @@ export class ClientTable {
   readonly #bytes: Uint8Array<SharedArrayBuffer>;
   readonly #header: Int32Array<SharedArrayBuffer>;
   readonly #free: number[] = [];
+  /** Connections whose login has not ended; known to the writer only. */
+  logins = 0;
 
   constructor(memory: ClientTableMemory) {
     this.rows = memory.rows;
@@ -117,6 +119,7 @@ export class ClientTable {
     this.#doubles[row * ROW_DOUBLES + CONNECTED_AT] = connectedAt;
     this.#setText(row, ADDRESS, address);
     Atomics.store(this.#words, word + STATE, ClientState.login);
+    this.logins++;
     return row;
   }
 
@@ -141,7 +144,9 @@ export class ClientTable {
   }
 
   setState(row: number, state: number): void {
-    this.#words[row * ROW_WORDS + STATE] = state;
+    const word = row * ROW_WORDS + STATE;
+    if (this.#words[word] === ClientState.login) this.logins--;
+    this.#words[word] = state;
   }
 
   countRequest(row: number): void {
@@ -151,6 +156,7 @@ export class ClientTable {
   close(row: number): void {
     const word = row * ROW_WORDS;
     Atomics.store(this.#words, word + PID, 0);
+    if (this.#words[word + STATE] === ClientState.login) this.logins--;
     Atomics.store(this.#words, word + STATE, ClientState.free);
     Atomics.sub(this.#header, 1, 1);
     this.#free.push(row);
@@ -166,6 +172,24 @@ export class ClientTable {
       ) return this.#words[word + ROUTE] as number;
     }
     return -1;
+  }
+
+  /** Identified connections of a database, of a user, or of both. */
+  count(of: { readonly database?: string; readonly user?: string }): number {
+    const database = of.database === undefined ? undefined : cut(of.database);
+    const user = of.user === undefined ? undefined : cut(of.user);
+    const end = Atomics.load(this.#header, 0);
+    let count = 0;
+    for (let row = 0; row < end; row++) {
+      const state = Atomics.load(this.#words, row * ROW_WORDS + STATE);
+      if (state === ClientState.free) continue;
+      if (database !== undefined && !this.#isText(row, DATABASE, database)) {
+        continue;
+      }
+      if (user !== undefined && !this.#isText(row, USER, user)) continue;
+      count++;
+    }
+    return count;
   }
 
   /** All connections, for display. */
@@ -195,9 +219,18 @@ export class ClientTable {
 
   #setText(row: number, offset: number, text: string): void {
     const at = row * ROW_BYTES + offset;
-    const encoded = encoder.encode(text).subarray(0, TEXT_BYTES - 1);
+    const encoded = cut(text);
     this.#bytes.set(encoded, at + 1);
     this.#bytes[at] = encoded.length;
+  }
+
+  #isText(row: number, offset: number, encoded: Uint8Array): boolean {
+    const at = row * ROW_BYTES + offset;
+    if (this.#bytes[at] !== encoded.length) return false;
+    for (let i = 0; i < encoded.length; i++) {
+      if (this.#bytes[at + 1 + i] !== encoded[i]) return false;
+    }
+    return true;
   }
 
   #text(row: number, offset: number): string {
@@ -205,6 +238,11 @@ export class ClientTable {
     const length = this.#bytes[at] as number;
     return decoder.decode(this.#bytes.slice(at + 1, at + 1 + length));
   }
+}
+
+/** As much of a text as a row holds; PostgreSQL's own names are no longer. */
+function cut(text: string): Uint8Array {
+  return encoder.encode(text).subarray(0, TEXT_BYTES - 1);
 }
 
 /** FNV-1a of a cancel key of any length (protocol 3.2 has longer ones). */

@@ -1,3 +1,4 @@
+import { ClientLimits } from "../../src/proxy/client_limits.ts";
 import assert from "node:assert/strict";
 import {
   accept,
@@ -25,6 +26,13 @@ import { encodeStartupMessage } from "../../src/wire/mod.ts";
 import { freePort } from "../support/proxy.ts";
 import { concat, int32, message, query } from "../support/wire_client.ts";
 
+const NO_LIMITS = {
+  clients: 0,
+  perDatabase: 0,
+  perUser: 0,
+  databases: {},
+  users: {},
+};
 const READY = message("Z", "I");
 const REPLY = concat([message("C", "SELECT 1\0"), READY]);
 
@@ -64,6 +72,7 @@ class Bench {
       clients,
       allClients: [clients],
       auth: undefined,
+      limits: new ClientLimits(NO_LIMITS, [clients], "admin"),
       tls: undefined,
       tlsClientRequired: false,
       routes: [{

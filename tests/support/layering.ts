@@ -53,6 +53,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
   "src/http": SERVER,
   "src/addresses.ts": MAIN_THREAD,
   "src/auth_settings.ts": MAIN_THREAD,
+  "src/client_limits.ts": MAIN_THREAD,
   "src/cli": MAIN_THREAD,
   "src/replica_warning.ts": MAIN_THREAD,
   "src/sources.ts": MAIN_THREAD,
