@@ -286,8 +286,8 @@ Deno.test({
       const before = descriptors();
       const fd = connect(socketAddress("127.0.0.1", proxy.port));
       const socket = await login(proxy, new Socket({ fd }));
-      socket.write(query("select pg_sleep(60)"));
-      await sleeping(primary);
+      socket.write(query("select pg_sleep(61)"));
+      await sleeping(primary, 61);
       setAbortive(fd);
       socket.destroy();
       await waitFor(
@@ -321,9 +321,9 @@ Deno.test({
         text.slice(text.indexOf("K\0\0\0\x0c") + 5).slice(0, 8),
         (c) => c.charCodeAt(0),
       );
-      socket.write(query("select pg_sleep(60)"));
+      socket.write(query("select pg_sleep(62)"));
       const answer = untilReady(socket);
-      await sleeping(primary);
+      await sleeping(primary, 62);
       const second = await tcp(proxy.port);
       await askForTls(second);
       const canceller = await startTls(second);
@@ -335,11 +335,12 @@ Deno.test({
   },
 });
 
-async function sleeping(primary: Cluster): Promise<void> {
+async function sleeping(primary: Cluster, seconds: number): Promise<void> {
   const sql = postgres(primary.url(), { max: 1 });
   await waitFor("pg_sleep to run", async () => {
     const rows = await sql`
-      select 1 from pg_stat_activity where wait_event = 'PgSleep'`;
+      select 1 from pg_stat_activity where wait_event = 'PgSleep'
+        and query = ${`select pg_sleep(${seconds})`}`;
     return rows.length > 0;
   }, 5_000);
   await sql.end();
