@@ -31,14 +31,6 @@ export class Cancellation {
   #inCycle = false;
   /** A command of the cycle has begun, ended or marked a transaction. */
   #controls = false;
-  /** The client sent CopyFail: the primary answers 57014 as it does to a cancel, but the mirror will, too. */
-  #copyRefused = false;
-
-  /** The client sent CopyFail. */
-  copyFail(): void {
-    this.#copyRefused = true;
-  }
-
   /** A command completed; its digest is the last one. */
   completed({ words, statements }: ReplyDigest): void {
     if (statements === 0) return;
@@ -51,13 +43,16 @@ export class Cancellation {
     ) this.#controls = true;
   }
 
-  /** A statement failed; its digest is the last one. */
-  failed({ words, statements }: ReplyDigest): void {
+  /**
+   * A statement failed; its digest is the last one.
+   *
+   * @param copyRefused the client ended it with CopyFail: the primary answers 57014 as it does to a cancel, but the mirror will, too.
+   */
+  failed({ words, statements }: ReplyDigest, copyRefused: boolean): void {
     if (statements === 0) return;
     const at = (statements - 1) * STATEMENT_WORDS + STATEMENT_SQLSTATE;
     if (words[at] !== QUERY_CANCELED) return;
-    if (!this.#copyRefused) this.happened = this.#inCycle = true;
-    this.#copyRefused = false;
+    if (!copyRefused) this.happened = this.#inCycle = true;
   }
 
   /** @returns whether the cycle was cancelled, and all that it did undone: without it the transaction does the same. */
@@ -71,6 +66,6 @@ export class Cancellation {
   /** The transaction has ended; the next begins. */
   reset(): void {
     this.happened = this.committed = this.unrepeatable = false;
-    this.#inCycle = this.#controls = this.#copyRefused = false;
+    this.#inCycle = this.#controls = false;
   }
 }

@@ -55,8 +55,13 @@ export class Cycles {
    * Ends of CopyDone and CopyFail messages that came before the server asked
    * for data, each behind the end of the Query or Execute that it follows.
    */
-  readonly #copyEnds: { readonly end: number; readonly command: number }[] = [];
+  readonly #copyEnds: {
+    readonly end: number;
+    readonly command: number;
+    readonly refused: boolean;
+  }[] = [];
   #copying = false;
+  #refused = false;
   #answeredEnd = 0;
   /** End of the last Query or Execute; -1 once its copy data have ended. */
   #command = -1;
@@ -80,6 +85,11 @@ export class Cycles {
   /** When its last byte was relayed, in microseconds. */
   get headTimeUs(): number {
     return this.#timesUs[this.#head] as number;
+  }
+
+  /** The client has ended the copy-in of the oldest cycle with CopyFail. */
+  get copyRefused(): boolean {
+    return this.#refused;
   }
 
   /** A Query or FunctionCall ended at `end`. */
@@ -112,15 +122,21 @@ export class Cycles {
     this.#completed++;
   }
 
-  /** A CopyDone or CopyFail ended at `end`. One that ends no copy means nothing to the server: some drivers send them. */
-  copyEnd(end: number): void {
+  /**
+   * A CopyDone, or with `refused` a CopyFail, ended at `end`. One that ends no
+   * copy means nothing to the server: some drivers send them.
+   */
+  copyEnd(end: number, refused: boolean): void {
     const command = this.#command;
     this.#command = -1;
     if (!this.#copying) {
-      if (command > this.#answeredEnd) this.#copyEnds.push({ end, command });
+      if (command > this.#answeredEnd) {
+        this.#copyEnds.push({ end, command, refused });
+      }
       return;
     }
     this.#copying = false;
+    this.#refused = refused;
     if (this.waiting > 0 && this.#before[this.#head] !== BY_SYNC) {
       this.#ends[this.#head] = end;
     }
@@ -129,7 +145,9 @@ export class Cycles {
   /** The server sent CopyInResponse for the oldest cycle. */
   copyIn(): void {
     const head = this.#head;
-    const end = this.#copyEnds.shift()?.end;
+    const ended = this.#copyEnds.shift();
+    const end = ended?.end;
+    this.#refused = ended?.refused === true;
     if (this.waiting > 0 && this.#before[head] !== BY_SYNC) {
       if (end === undefined) this.#copying = true;
       else this.#ends[head] = Math.max(end, this.#ends[head] as number);
@@ -167,7 +185,7 @@ export class Cycles {
     const end = this.headEnd;
     this.#answeredEnd = end;
     this.#drop();
-    this.#copying = false;
+    this.#copying = this.#refused = false;
     this.#completed = 0;
     while ((this.#copyEnds[0]?.command ?? Infinity) <= end) {
       this.#copyEnds.shift();

@@ -158,11 +158,10 @@ export class Tap {
           this.#cycles.sync(base + at, nowUs);
           break;
         case COPY_FAIL:
-          this.#cancellation.copyFail();
-          this.#cycles.copyEnd(base + at);
+          this.#cycles.copyEnd(base + at, true);
           break;
         case COPY_DONE:
-          this.#cycles.copyEnd(base + at);
+          this.#cycles.copyEnd(base + at, false);
           break;
         case TERMINATE:
           this.#terminated = true;
@@ -222,7 +221,9 @@ export class Tap {
         this.#giveUp();
         return this.#follow(chunk, at, length);
       } else if (type === ERROR_RESPONSE) {
-        if (digest !== undefined) this.#cancellation.failed(digest);
+        if (digest !== undefined) {
+          this.#cancellation.failed(digest, this.#cycles.copyRefused);
+        }
         this.#cycles.failed(this.#messageEnd);
       }
     }

@@ -398,6 +398,21 @@ Deno.test("Tap: a transaction that commits in spite of a cancel is replayed with
   assert.equal(bench.stateLost, 1);
 });
 
+Deno.test("Tap: a refused copy is not a cancel, however early the client refuses", () => {
+  const canceled = message("E", "SERROR\0VERROR\0C57014\0\0");
+  const bench = new Bench();
+  bench.client(concat([
+    query("select 1"),
+    extended("copy t from stdin"),
+    message("f", "no\0"),
+    sync(),
+  ]));
+  bench.server(concat([DONE, READY, G, canceled, READY]));
+  bench.drain();
+  assert.deepEqual(bench.transactions, ["Q|", "PBEfS|"]);
+  bench.assertClosed();
+});
+
 Deno.test("Tap: a client that goes in a transaction is excluded, one at rest is nothing", () => {
   const gone = new Bench();
   gone.client(query("begin"));
