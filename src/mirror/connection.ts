@@ -71,6 +71,7 @@ export class MirrorConnection implements Handler {
   #dial: Dial | undefined;
   #state: "connecting" | "login" | "open" | "closed" = "connecting";
   #loginMessages = 0;
+  #authenticated = false;
   /** What the socket has not taken yet, oldest first. */
   #pending: Uint8Array<ArrayBuffer>[] = [];
   #interest = WRITE;
@@ -182,6 +183,10 @@ export class MirrorConnection implements Handler {
     return this.#state === "closed";
   }
 
+  #isOpen(): boolean {
+    return this.#state === "open";
+  }
+
   #onLoginBytes(length: number): void {
     const framer = this.#framer;
     for (let at = 0; at < length;) {
@@ -199,6 +204,11 @@ export class MirrorConnection implements Handler {
         return this.#lose("protocol", "the login never ends");
       }
       this.#onLoginMessage(framer.type);
+      if (this.#isOpen() && at < length) {
+        // What is unasked may follow at once, perhaps not whole.
+        const rest = this.#scratch.subarray(at, length);
+        return this.#owner.onReply(rest, rest.length);
+      }
       if (this.#state !== "login") return;
     }
   }
@@ -209,7 +219,8 @@ export class MirrorConnection implements Handler {
       case AUTHENTICATION:
         try {
           const answer = this.#login.answer(body);
-          if (answer !== undefined && answer !== "ok") this.send(answer);
+          if (answer === "ok") this.#authenticated = true;
+          else if (answer !== undefined) this.send(answer);
         } catch (error) {
           // LoginError and ScramError; their texts hold no secret.
           this.#lose("login", (error as Error).message);
@@ -220,6 +231,9 @@ export class MirrorConnection implements Handler {
         return this.#lose("login", `refused with ${sqlstate}`, sqlstate);
       }
       case READY_FOR_QUERY:
+        if (!this.#authenticated) {
+          return this.#lose("protocol", "the login was left out");
+        }
         this.#state = "open";
         this.#owner.onLoggedIn();
         return;

@@ -30,6 +30,12 @@ import type { SortTies } from "./sort_ties.ts";
 import { cycleCount, type Transaction } from "./transaction.ts";
 
 /**
+ * Results that a mirror may give beyond those of the primary and those that the
+ * statements let expect. Each takes memory until the cycle is answered.
+ */
+const MAX_MORE_RESULTS = 1_000;
+
+/**
  * Messages that a server may send at any time (manual, "Asynchronous
  * Operations"), and the error with which it ends a session.
  */
@@ -171,6 +177,7 @@ export class Replay {
       this.#ties.step(framer, chunk, framer.bodyStart, at);
       digest.step(framer, chunk, framer.bodyStart, at, elapsedUs);
       if (digest.statements > before) {
+        if (digest.statements > this.#maxResults) return "protocol";
         this.#tied.push(this.#ties.ties);
         this.#ties.begin(this.#shape(digest.statements));
       }
@@ -180,6 +187,11 @@ export class Replay {
       }
     }
     return wantsCopy && progress === "waiting" ? "copy" : progress;
+  }
+
+  get #maxResults(): number {
+    const shapes = this.#shapes[this.#cycle]?.length ?? 0;
+    return Math.max(shapes, this.#word(CYCLE_STATEMENTS)) + MAX_MORE_RESULTS;
   }
 
   #answered(
