@@ -118,7 +118,11 @@ export class Lane implements ConnectionOwner {
     this.#onClosed = onClosed;
   }
 
-  /** Takes a finished transaction: queues it, or counts why not. */
+  /**
+   * Takes a finished transaction: queues it, or counts why not.
+   *
+   * @throws what our own code threw before anything was counted.
+   */
   submit(transaction: Transaction): void {
     const { settings, random, probes, order } = this.#target;
     const { exposure } = settings;
@@ -143,16 +147,30 @@ export class Lane implements ConnectionOwner {
     const writer = plan.writer &&
       order.begin(plan.writer, () => this.#hurry());
     this.#queue.push({ transaction, plan, writer });
-    this.#advance();
+    this.#guarded(() => this.#advance());
   }
 
   /** A transaction that was not submitted: its session state still matters. */
   missed(transaction: Transaction): void {
-    planTransaction(transaction, this.#statements);
+    try {
+      planTransaction(transaction, this.#statements);
+    } catch (error) {
+      this.#report(error);
+      this.taint();
+    }
     this.#missed(transaction);
   }
 
   #missed(transaction: Transaction): void {
+    try {
+      this.#keepState(transaction);
+    } catch (error) {
+      this.#report(error);
+      this.taint();
+    }
+  }
+
+  #keepState(transaction: Transaction): void {
     const state = lastingState(transaction);
     if (state.lost) this.taint();
     if (state.repeat.length === 0 && state.closed.length === 0) return;
@@ -171,27 +189,32 @@ export class Lane implements ConnectionOwner {
   /** The client has gone: what is queued is replayed, then the lane closes. */
   leave(): void {
     this.#leaving = true;
-    this.#advance();
+    this.#guarded(() => this.#advance());
   }
 
   /** Counts everything that is left, and closes. */
   shutdown(): void {
     if (this.#state === "closed") return;
-    if (this.#entry !== undefined) this.#fail(Failed.timeout);
-    this.#dropQueue(Dropped.shutdown);
-    this.#close();
+    this.#guarded(() => {
+      if (this.#entry !== undefined) this.#fail(Failed.timeout);
+      this.#dropQueue(Dropped.shutdown);
+      this.#close();
+    });
   }
 
   /** The breaker has closed or opened: go on. */
   breakerChanged(): void {
     if (this.#state !== "waiting") return;
     this.#state = "resting";
-    this.#advance();
+    this.#guarded(() => this.#advance());
   }
 
   /** Looks whether a deadline has passed. */
   checkDeadline(nowUs: number): void {
-    if (nowUs < this.#deadlineUs) return;
+    if (nowUs >= this.#deadlineUs) this.#guarded(() => this.#late(nowUs));
+  }
+
+  #late(nowUs: number): void {
     if (this.#state === "ordering" && this.#replay !== undefined) {
       return this.#checkOrder(this.#replay, nowUs);
     }
@@ -209,6 +232,72 @@ export class Lane implements ConnectionOwner {
   }
 
   onLoggedIn(): void {
+    this.#guarded(() => this.#loggedIn());
+  }
+
+  onReply(chunk: Uint8Array, length: number): void {
+    this.#guarded(() => this.#reply(chunk, length));
+  }
+
+  onLost(failure: ConnectionFailure): void {
+    const outcome = failure.kind === "protocol"
+      ? Failed.protocol
+      : Failed.connection;
+    this.#guarded(() => this.#lost(failure, outcome));
+  }
+
+  onFault(): void {
+    this.#guarded(() => this.#lost(INTERNAL, Failed.internal));
+  }
+
+  /**
+   * Runs what somebody else has begun. What our own code throws costs the
+   * connection, and what is replayed fails with "internal"; no request is left
+   * without an outcome.
+   */
+  #guarded(run: () => void): void {
+    try {
+      run();
+    } catch (error) {
+      this.#report(error);
+      try {
+        this.#connection?.close();
+        this.#lost(INTERNAL, Failed.internal);
+      } catch (again) {
+        this.#report(again);
+        this.#breakDown();
+      }
+    }
+  }
+
+  #report(error: unknown): void {
+    this.#target.log("warn", "A replay failed inside the mirror worker", {
+      error: String((error as Error)?.stack ?? error),
+    });
+  }
+
+  /** Nothing works any more: the accounts are closed, and the session is over for the mirror. */
+  #breakDown(): void {
+    const attempt = (run: () => void) => {
+      try {
+        run();
+      } catch (error) {
+        this.#report(error);
+      }
+    };
+    this.taint();
+    this.#connection = undefined;
+    this.#replay = undefined;
+    this.#state = "resting";
+    attempt(() => this.#clearDeadline());
+    if (this.#entry !== undefined) attempt(() => this.#fail(Failed.internal));
+    while (this.#queue.length > 0) {
+      attempt(() => this.#dropQueue(Dropped.sessionTainted));
+    }
+    if (this.#leaving) attempt(() => this.#close());
+  }
+
+  #loggedIn(): void {
     this.#framer.reset();
     const { breaker } = this.#target;
     const first = breaker.state(monotonicUs()) !== "closed";
@@ -222,7 +311,7 @@ export class Lane implements ConnectionOwner {
     this.#restoreNext();
   }
 
-  onReply(chunk: Uint8Array, length: number): void {
+  #reply(chunk: Uint8Array, length: number): void {
     const replay = this.#replay;
     if (
       replay === undefined || this.#state === "pausing" ||
@@ -279,20 +368,6 @@ export class Lane implements ConnectionOwner {
     this.#lost(
       { kind: "protocol", message: "malformed reply", sqlstate: undefined },
       Failed.protocol,
-    );
-  }
-
-  onLost(failure: ConnectionFailure): void {
-    this.#lost(
-      failure,
-      failure.kind === "protocol" ? Failed.protocol : Failed.connection,
-    );
-  }
-
-  onFault(): void {
-    this.#lost(
-      { kind: "connection", message: "internal error", sqlstate: undefined },
-      Failed.internal,
     );
   }
 
@@ -418,7 +493,10 @@ export class Lane implements ConnectionOwner {
     if (waitUs <= 0) return this.#inOrder(replay);
     this.#state = "pausing";
     this.#clearDeadline();
-    this.#timer = reactor.after(waitUs / 1e3, () => this.#inOrder(replay));
+    this.#timer = reactor.after(
+      waitUs / 1e3,
+      () => this.#guarded(() => this.#inOrder(replay)),
+    );
   }
 
   /** Somebody waits for a writer of this lane. */
@@ -428,7 +506,10 @@ export class Lane implements ConnectionOwner {
     if (this.#state !== "pausing" || replay === undefined) return;
     const { reactor } = this.#target;
     reactor.cancel(this.#timer);
-    this.#timer = reactor.after(0, () => this.#sendCycle(monotonicUs()));
+    this.#timer = reactor.after(
+      0,
+      () => this.#guarded(() => this.#sendCycle(monotonicUs())),
+    );
   }
 
   #inOrder(replay: Replay): void {
@@ -439,7 +520,10 @@ export class Lane implements ConnectionOwner {
     ) return this.#send(replay);
     this.#state = "ordering";
     this.#orderingSinceUs = monotonicUs();
-    this.#stopWaiting = order.wait(turn, () => this.#send(replay));
+    this.#stopWaiting = order.wait(
+      turn,
+      () => this.#guarded(() => this.#send(replay)),
+    );
     this.#setDeadline(0);
   }
 
@@ -484,7 +568,7 @@ export class Lane implements ConnectionOwner {
     const { transaction } = replay;
     const { errorsOnMirror, firstError } = this.#judge;
     this.#clearDeadline();
-    this.#finish();
+    const entry = this.#endReplay();
     if (firstError !== undefined) {
       probes.errorOnMirror(this.#series, firstError);
     }
@@ -494,6 +578,7 @@ export class Lane implements ConnectionOwner {
       Math.max(0, nowUs - transaction.endUs) / 1e6,
       errorsOnMirror,
     );
+    this.#takeState(entry);
     if (replay.idle) {
       this.#state = "ready";
       this.#row.show(ClientState.idle);
@@ -549,16 +634,17 @@ export class Lane implements ConnectionOwner {
 
   /** The replay under way ends without a known outcome. */
   #fail(reason: number): void {
+    const entry = this.#endReplay();
     this.#target.probes.requestFailed(this.#series, reason);
-    this.#finish();
+    this.#takeState(entry);
   }
 
-  /** The replay under way is over, well or not. */
-  #finish(): void {
+  /** The replay under way is over, well or not: whoever ends it counts it, once, and then takes its state. */
+  #endReplay(): Entry {
     const entry = this.#entry as Entry; // there is one
     this.#entry = undefined;
     this.#replay = undefined;
-    this.#takeState(entry);
+    return entry;
   }
 
   /** An entry is done with: what it did to the session's state is remembered. */
@@ -576,10 +662,10 @@ export class Lane implements ConnectionOwner {
       entry !== undefined;
       entry = this.#queue.shift()
     ) {
-      this.#takeState(entry);
       if (entry.plan !== undefined) {
         this.#target.probes.requestDropped(this.#series, reason);
       }
+      this.#takeState(entry);
     }
     if (this.#leaving) this.#close();
   }
@@ -607,6 +693,12 @@ export class Lane implements ConnectionOwner {
     this.#target.timed.delete(this);
   }
 }
+
+const INTERNAL: ConnectionFailure = {
+  kind: "connection",
+  message: "internal error",
+  sqlstate: undefined,
+};
 
 /** Session state that is brought back is compared with nothing. */
 function ignorePair(_pair: StatementPair): void {}

@@ -24,6 +24,8 @@ import {
 } from "../io/mod.ts";
 import { loadProbes } from "../plugin/mod.ts";
 import {
+  FLAG_DISCARD,
+  FLAG_END,
   KIND_CLOSE,
   KIND_FRAGMENT,
   KIND_MASK,
@@ -87,6 +89,8 @@ function tell(message: WorkerMessage): void {
 interface MirroredSession {
   readonly stream: Stream;
   readonly lanes: readonly Lane[];
+  /** A fragment with these flags could not be taken. */
+  broken(flags: number): void;
 }
 
 async function start(init: MirrorInit): Promise<void> {
@@ -200,7 +204,27 @@ async function start(init: MirrorInit): Promise<void> {
       onShed: (reason) =>
         laneList.forEach(({ series }) => probes.requestDropped(series, reason)),
     }, budget);
-    sessions.set(id, { stream, lanes: laneList.map(({ lane }) => lane) });
+    sessions.set(id, {
+      stream,
+      lanes: laneList.map(({ lane }) => lane),
+      broken(flags) {
+        stream.close();
+        for (const { lane, series } of laneList) {
+          lane.taint();
+          if ((flags & FLAG_END) !== 0 && (flags & FLAG_DISCARD) === 0) {
+            probes.requestFailed(series, Failed.internal);
+          }
+        }
+      },
+    });
+  }
+
+  function attempt(run: () => void): void {
+    try {
+      run();
+    } catch (error) {
+      fault(error);
+    }
   }
 
   function record(ring: RingConsumer, at: number): void {
@@ -209,14 +233,21 @@ async function start(init: MirrorInit): Promise<void> {
     switch ((ring.words[word] as number) & KIND_MASK) {
       case KIND_OPEN:
         return open(ring, at);
-      case KIND_FRAGMENT:
-        return sessions.get(id)?.stream.fragment(ring, at);
+      case KIND_FRAGMENT: {
+        const session = sessions.get(id);
+        try {
+          return session?.stream.fragment(ring, at);
+        } catch (error) {
+          session?.broken(ring.words[word] as number);
+          throw error;
+        }
+      }
       case KIND_CLOSE: {
         const session = sessions.get(id);
         if (session === undefined) return;
         sessions.delete(id);
+        for (const lane of session.lanes) attempt(() => lane.leave());
         session.stream.close();
-        for (const lane of session.lanes) lane.leave();
       }
     }
   }
@@ -298,14 +329,14 @@ async function start(init: MirrorInit): Promise<void> {
         draining = true;
         while (drainRings());
         for (const session of sessions.values()) {
-          for (const lane of session.lanes) lane.leave();
+          for (const lane of session.lanes) attempt(() => lane.leave());
         }
         stopIfDrained();
       }
       if (command === Command.stop) {
         while (drainRings());
         for (const lane of [...lanes]) lane.shutdown();
-        report(Infinity);
+        attempt(() => report(Infinity));
         tell({ type: "stopped" });
         reactor.stop();
       }

@@ -186,7 +186,7 @@ export class Session implements EndpointOwner {
       if (server.ended) this.#close(false);
       return;
     }
-    this.#tap.end(
+    this.#endTap(
       this.#client.ended || this.#tap.terminated
         ? Excluded.clientGone
         : Excluded.primaryLost,
@@ -203,7 +203,7 @@ export class Session implements EndpointOwner {
     if (endpoint === this.#server && this.#state === "connecting") {
       return this.#onConnected(endpoint);
     }
-    this.#tap.end(
+    this.#endTap(
       endpoint === this.#client ? Excluded.clientGone : Excluded.primaryLost,
     );
     if (endpoint === this.#server && this.#client.pending > 0) {
@@ -215,6 +215,14 @@ export class Session implements EndpointOwner {
 
   onFault(): void {
     this.#close(true);
+  }
+
+  #endTap(reason: number): void {
+    try {
+      this.#tap.end(reason);
+    } catch (error) {
+      this.#onTapFault(error);
+    }
   }
 
   /** The bytes are on their way: the client must not notice. */
@@ -522,7 +530,7 @@ export class Session implements EndpointOwner {
   /** Tells the client why, then lets it go. */
   #fail(sqlstate: string, message: string): void {
     if (this.#state === "closed" || this.#state === "lingering") return;
-    this.#tap.end(Excluded.primaryLost);
+    this.#endTap(Excluded.primaryLost);
     // Inside of a message of the primary's our words would be its data.
     if (!this.#tap.betweenReplies) return this.#close(false);
     const bytes = encodeErrorResponse("FATAL", sqlstate, message);
@@ -547,7 +555,7 @@ export class Session implements EndpointOwner {
   #close(abortive: boolean): void {
     if (this.#state === "closed") return;
     this.#state = "closed";
-    this.#tap.end(Excluded.clientGone);
+    this.#endTap(Excluded.clientGone);
     this.#context.reactor.cancel(this.#timer);
     if (abortive && this.#client.fd >= 0) setAbortive(this.#client.fd);
     this.#dial?.close();
@@ -555,9 +563,16 @@ export class Session implements EndpointOwner {
     this.#client.close();
     this.#context.clients.close(this.#row);
     const capture = this.#capture;
-    if (capture !== undefined && !capture.close()) {
-      this.#context.closeLater(() => capture.close());
+    let told = capture === undefined;
+    try {
+      told ||= capture?.close() === true;
+    } catch (error) {
+      this.#context.onFault(
+        "The mirror was not told of a session's end",
+        error,
+      );
     }
+    if (!told) this.#context.closeLater(() => capture?.close() === true);
     this.#context.onClosed(this);
   }
 }

@@ -1,6 +1,6 @@
 import type { ProbeSet } from "../plugin/probe_set.ts";
 import type { StateWatch } from "../sql/mod.ts";
-import { Dropped, Excluded } from "../stats/ledger.ts";
+import { Dropped, Excluded, Failed } from "../stats/ledger.ts";
 import {
   BIND,
   CLOSE,
@@ -253,13 +253,17 @@ export class Tap {
 
   /** Stops watching after an exception, at no known place. */
   abandon(): void {
+    const isCounted = this.#blind || this.#transactionStartUs < 0;
     this.#server.broken = true;
+    this.#blind = this.#asked = true;
+    if (!isCounted) {
+      this.#count(this.#probes.requestFailed, Failed.internal);
+    }
     try {
-      this.#giveUp();
+      this.#capture?.forget(true);
     } catch {
       // What has thrown once may do so again; it was told of.
     }
-    this.#blind = this.#asked = true;
   }
 
   /** The client has begun something that no ReadyForQuery has answered. */
@@ -345,11 +349,14 @@ export class Tap {
   #endTransaction(end: number, nowUs: number): void {
     const { excluded } = this.#target;
     const { happened, committed } = this.#cancellation;
+    const startUs = this.#transactionStartUs;
+    // It is counted below, and not once more if that throws.
+    this.#transactionStartUs = -1;
     if (excluded >= 0) this.#exclude(excluded, false);
     else if (happened && !committed && this.#dropped < 0) {
       this.#exclude(Excluded.cancelled, false);
     } else if (this.#capture !== undefined) {
-      this.#push(this.#capture, end, nowUs);
+      this.#push(this.#capture, end, startUs, nowUs);
     }
     this.#transactionEnd = end;
     this.#cancellation.reset();
@@ -361,7 +368,7 @@ export class Tap {
       : -1;
   }
 
-  #push(capture: Capture, end: number, nowUs: number): void {
+  #push(capture: Capture, end: number, startUs: number, nowUs: number): void {
     const { series } = this.#target;
     if (this.#dropped < 0 && this.#cancellation.unrepeatable) {
       this.#count(this.#probes.requestDropped, Dropped.sessionTainted);
@@ -373,7 +380,16 @@ export class Tap {
       for (let i = 0; i < series.length; i++) {
         this.#probes.requestSeen(series[i] as number);
       }
-      if (capture.finish(end, this.#transactionStartUs, nowUs, false)) return;
+      let sent;
+      try {
+        sent = capture.finish(end, startUs, nowUs, false);
+      } catch (error) {
+        for (let i = 0; i < series.length; i++) {
+          this.#probes.requestFailed(series[i] as number, Failed.internal);
+        }
+        throw error;
+      }
+      if (sent) return;
       for (let i = 0; i < series.length; i++) {
         this.#probes.requestDropped(series[i] as number, Dropped.queueFull);
       }

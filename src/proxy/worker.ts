@@ -152,8 +152,11 @@ async function start(init: ProxyInit): Promise<void> {
   };
 
   function retryCloses(): void {
-    while (closes.length > 0 && closes[0]?.()) closes.shift();
-    if (closes.length > 0) reactor.after(RETRY_CLOSE_MS, retryCloses);
+    try {
+      while (closes.length > 0 && closes[0]?.()) closes.shift();
+    } finally {
+      if (closes.length > 0) reactor.after(RETRY_CLOSE_MS, retryCloses);
+    }
   }
 
   let flushing = false;
