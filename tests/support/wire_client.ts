@@ -111,6 +111,11 @@ export class WireClient implements Disposable {
     await this.#read();
   }
 
+  /** Half-closes: the server reads our end of stream behind what was sent. */
+  async finish(): Promise<void> {
+    await this.#conn.closeWrite();
+  }
+
   /** Reads until the server closes. @returns all bytes since login. */
   async end(): Promise<Uint8Array> {
     while (await this.#read());
