@@ -97,7 +97,7 @@ async function start(init: ProxyInit): Promise<void> {
         properties: { probe, error: String(error) },
       }),
   );
-  const reactor = new EpollReactor();
+  const reactor = new EpollReactor({ yields: true });
   const tables = init.clientTables.map((memory) => new ClientTable(memory));
   const clients = tables[init.index] as ClientTable; // one for each worker
   const ring = init.ring && new RingProducer(init.ring, init.spillBytes);
