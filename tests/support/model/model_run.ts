@@ -80,6 +80,8 @@ export async function runModel(options: ModelOptions): Promise<ModelRun> {
     const property = fc.asyncProperty(
       scriptsOf(`ch${player}`),
       async (script) => {
+        // Not fast-check's own limit: that leaves a script to itself.
+        if (performance.now() > deadline) return;
         const before = proxy.ledger();
         try {
           await pair.play(script);
@@ -95,8 +97,6 @@ export async function runModel(options: ModelOptions): Promise<ModelRun> {
     await fc.assert(property, {
       seed: options.seed + player,
       numRuns: Math.ceil(options.scripts / players),
-      interruptAfterTimeLimit: Math.max(1, deadline - performance.now()),
-      markInterruptAsFailure: false,
       endOnFailure: false,
       reporter: report,
     });
