@@ -37,3 +37,30 @@ Deno.test("README: its tasks exist", () => {
     assert.ok(task && task in manifest.tasks, `${task}`);
   }
 });
+
+Deno.test("SECURITY: every test that holds a promise exists", async () => {
+  const text = await Deno.readTextFile(
+    new URL("../SECURITY.md", import.meta.url),
+  );
+  const paths = [...text.matchAll(/`(tests\/[\w/]+\.ts)`/g)].map(([, path]) =>
+    path ?? ""
+  );
+  assert.ok(paths.length > 30);
+  for (const path of new Set(paths)) {
+    const { isFile } = await Deno.stat(new URL(`../${path}`, import.meta.url));
+    assert.ok(isFile, path);
+  }
+  const rows = [...text.matchAll(/^\| (\d+)\. .*tests\//gm)];
+  assert.deepEqual(rows.map(([, n]) => Number(n)), [
+    1,
+    2,
+    3,
+    4,
+    5,
+    6,
+    7,
+    8,
+    9,
+    10,
+  ]);
+});
