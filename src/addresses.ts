@@ -1,27 +1,4 @@
-import { lookup } from "node:dns/promises";
-import { isIP } from "node:net";
-import { type SocketAddress, socketAddress } from "./io/mod.ts";
-
-/**
- * The address of `host`, which may be a name, a numeric address or the folder
- * of a unix socket. Names are resolved here, on the main thread: workers block.
- *
- * @throws {Error} naming the host that has no address.
- */
-export async function resolveAddress(
-  host: string,
-  port: number,
-): Promise<SocketAddress> {
-  if (host.startsWith("/") || isIP(host) !== 0) {
-    return socketAddress(host, port);
-  }
-  try {
-    const { address } = await lookup(host);
-    return socketAddress(address, port);
-  } catch (cause) {
-    throw new Error(`Host "${host}" has no address`, { cause });
-  }
-}
+import { closeDescriptor, listen, socketAddress } from "./io/mod.ts";
 
 /** An address that can't be listened on; its message names the port. */
 export class ListenError extends Error {
@@ -55,4 +32,50 @@ export function listenProblem(
     ? "not permitted"
     : String((cause as Error).message ?? cause);
   return `Cannot listen on ${host}:${port}: ${reason}`;
+}
+
+/** A unix socket that is listened on. */
+export interface UnixListener {
+  /** All workers accept from it: a path can be bound once only. */
+  readonly descriptor: number;
+  /** Stops listening and takes the file away. */
+  close(): Promise<void>;
+}
+
+/**
+ * Listens on the unix socket that libpq looks for in `folder`. A file that
+ * nobody listens on is taken away first; anybody may connect, as with
+ * PostgreSQL's own socket: a login follows.
+ *
+ * @throws {ListenError}
+ */
+export async function listenUnix(
+  folder: string,
+  port: number,
+): Promise<UnixListener> {
+  const path = `${folder}/.s.PGSQL.${port}`;
+  const failed = (reason: string, cause?: unknown) =>
+    new ListenError(`Cannot listen on ${path}: ${reason}`, { cause });
+  try {
+    (await Deno.connect({ transport: "unix", path })).close();
+    throw failed("another process listens there");
+  } catch (error) {
+    if (error instanceof ListenError) throw error;
+  }
+  try {
+    await Deno.remove(path).catch((error) => {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    });
+    const descriptor = listen(socketAddress(folder, port));
+    await Deno.chmod(path, 0o777);
+    return {
+      descriptor,
+      async close() {
+        closeDescriptor(descriptor);
+        await Deno.remove(path).catch(() => {});
+      },
+    };
+  } catch (cause) {
+    throw failed((cause as Error).message, cause);
+  }
 }

@@ -3,14 +3,24 @@ import { accountFor } from "./auth/mod.ts";
 import type { Config } from "./config/mod.ts";
 import type { AuthSettings } from "./proxy/own_login.ts";
 
-/** How clients log in; undefined where the primary's authentication is relayed. Derives keys, which blocks. */
-export function authSettings(config: Config): AuthSettings | undefined {
-  const { auth_type: type } = config.general;
-  if (type === "relay") return undefined;
-  return {
-    type,
-    accounts: config.users.map((user) => accountFor(user, md5)),
-    mockSecret: randomBytes(32),
+/**
+ * Says how clients log in; undefined where the primary's authentication is
+ * relayed. It derives keys, which blocks, once for each list of users; its
+ * secret is the same as long as the process lives.
+ */
+export function createAuthSettings(): (
+  config: Config,
+) => AuthSettings | undefined {
+  const mockSecret = randomBytes(32);
+  let known: { users: Config["users"]; settings: AuthSettings } | undefined;
+  return ({ general, users }) => {
+    const { auth_type: type } = general;
+    if (type === "relay") return undefined;
+    if (known?.users !== users) {
+      const accounts = users.map((user) => accountFor(user, md5));
+      known = { users, settings: { type, accounts, mockSecret } };
+    }
+    return known.settings;
   };
 }
 

@@ -1,12 +1,31 @@
-import type { AdminSources, ClientRow, ConfigRow } from "./admin/mod.ts";
-import { type Config, parseConfig } from "./config/mod.ts";
+import {
+  type AdminControl,
+  AdminError,
+  type AdminSources,
+  type ClientRow,
+  type ConfigRow,
+  type ServerRow,
+  SQLSTATE,
+} from "./admin/mod.ts";
+import {
+  type Config,
+  ConfigError,
+  formatProblem,
+  isChangeable,
+  parseConfig,
+} from "./config/mod.ts";
+import { type Operations, UnknownMirrorError } from "./operations.ts";
 import type { PluginStatus } from "./plugin/mod.ts";
+import type { Route } from "./proxy/route.ts";
 import type { ClientTable } from "./stats/client_table.ts";
 import { VERSION } from "./version.ts";
 
 /** Where the admin console's built-in commands look. */
 export interface SourceOptions {
-  readonly config: Config;
+  /** The one in force. */
+  readonly config: () => Config;
+  /** By the position that is in the client tables. */
+  readonly routes: () => readonly Route[];
   /** One for each proxy worker. */
   readonly clients: readonly ClientTable[];
   readonly lanes: ClientTable;
@@ -22,16 +41,16 @@ const WORKER_STRIDE = 1_000_000;
 /** Joins configuration, client tables and plugins for SHOW. */
 export function createAdminSources(options: SourceOptions): AdminSources {
   const { config, lanes } = options;
-  const { databases, mirroring } = config;
   const clients = () =>
     options.clients.flatMap((table, worker) =>
       table.read().map((row) => ({ ...row, worker }))
     );
   return {
     version: VERSION,
-    config: () => configRows(config),
-    databases: () =>
-      databases.map((database) => ({
+    config: () => configRows(config()),
+    databases() {
+      const { databases, mirroring } = config();
+      return databases.map((database) => ({
         name: database.name,
         host: database.host,
         port: database.port,
@@ -40,7 +59,8 @@ export function createAdminSources(options: SourceOptions): AdminSources {
         mirrors: mirroring
           .filter(({ source_db }) => source_db === database.name)
           .map(({ destination_db }) => destination_db),
-      })),
+      }));
+    },
     clients: () =>
       clients().map((row): ClientRow => ({
         id: row.worker * WORKER_STRIDE + row.id,
@@ -56,20 +76,7 @@ export function createAdminSources(options: SourceOptions): AdminSources {
         serverPid: row.pid || null,
       })),
     servers: () => [
-      // The console's own clients have a route behind the databases, and no server.
-      ...clients().filter((row) =>
-        row.pid !== 0 && row.route < databases.length
-      ).map((row) => ({
-        kind: "primary" as const,
-        database: row.database,
-        user: row.user,
-        address: databases[row.route]?.host ?? "",
-        port: databases[row.route]?.port ?? 0,
-        state: row.state,
-        clientId: row.worker * WORKER_STRIDE + row.id,
-        connectedAt: new Date(row.connectedAt),
-        pid: row.pid,
-      })),
+      ...primaries(clients(), options.routes()),
       ...lanes.read().map((row) => ({
         kind: "mirror" as const,
         database: row.database,
@@ -91,26 +98,93 @@ export function createAdminSources(options: SourceOptions): AdminSources {
   };
 }
 
+/** The servers of clients; the console's own clients have none. */
+function primaries(
+  clients: readonly (ReturnType<ClientTable["read"]>[number] & {
+    readonly worker: number;
+  })[],
+  routes: readonly Route[],
+): ServerRow[] {
+  return clients.flatMap((row): ServerRow[] => {
+    const route = routes[row.route];
+    if (row.pid === 0 || route === undefined || route.admin) return [];
+    return [{
+      kind: "primary",
+      database: row.database,
+      user: row.user,
+      address: route.host,
+      port: route.port,
+      state: row.state,
+      clientId: row.worker * WORKER_STRIDE + row.id,
+      connectedAt: new Date(row.connectedAt),
+      pid: row.pid,
+    }];
+  });
+}
+
+/** What RELOAD, PAUSE and their like do; their errors in the console's words. */
+export function createAdminControl(operations: Operations): AdminControl {
+  return {
+    async reload() {
+      try {
+        return await operations.reload();
+      } catch (error) {
+        throw reloadError(error);
+      }
+    },
+    pause: (mirror) => operations.pause(mirror).catch(throwUnknown),
+    resume: (mirror) => operations.resume(mirror).catch(throwUnknown),
+    setExposure: (share) => operations.setExposure(share),
+  };
+}
+
+function reloadError(error: unknown): AdminError {
+  const problems = error instanceof ConfigError
+    ? error.problems.map(formatProblem)
+    : [(error as Error).message];
+  return new AdminError(
+    SQLSTATE.configFileError,
+    problems[0] ?? "the configuration has a problem",
+    "The old configuration is in force as before.",
+    problems.join("\n"),
+  );
+}
+
+function throwUnknown(error: unknown): never {
+  if (!(error instanceof UnknownMirrorError)) throw error;
+  throw new AdminError(SQLSTATE.undefinedObject, error.message);
+}
+
 /** `[general]` and the lists, key by key; the console hides the secrets. */
 function configRows(config: Config): ConfigRow[] {
   const row = (
+    table: string,
+    place: string,
     key: string,
     value: unknown,
     defaultValue: unknown,
   ): ConfigRow => ({
-    key,
+    key: `${place}.${key}`,
     value: text(value),
     default: text(defaultValue),
-    changeable: false,
+    changeable: isChangeable(table, key),
   });
   const { general: defaults } = DEFAULTS;
   return [
     ...Object.entries(config.general).map(([key, value]) =>
-      row(`general.${key}`, value, defaults[key as keyof typeof defaults])
+      row(
+        "general",
+        "general",
+        key,
+        value,
+        defaults[key as keyof typeof defaults],
+      )
     ),
     ...Object.entries(config.admin).map(([key, value]) =>
       row(
-        `admin.${key}`,
+        "admin",
+        "admin",
+        key,
         value,
         DEFAULTS.admin[key as keyof typeof DEFAULTS.admin],
       )
@@ -118,7 +192,7 @@ function configRows(config: Config): ConfigRow[] {
     ...(["databases", "mirroring"] as const).flatMap((table) =>
       config[table].flatMap((entry, i) =>
         Object.entries(entry).map(([key, value]) =>
-          row(`${table}[${i}].${key}`, value, undefined)
+          row(table, `${table}[${i}]`, key, value, undefined)
         )
       )
     ),

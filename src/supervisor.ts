@@ -9,23 +9,26 @@ import {
   checkPortFree,
   ListenError,
   listenProblem,
-  resolveAddress,
+  listenUnix,
+  type UnixListener,
 } from "./addresses.ts";
-import { adminCommands, type AdminServer, startAdmin } from "./admin/mod.ts";
-import type { Config } from "./config/mod.ts";
-import { Command, createMailbox, type MirrorFacts } from "./control/mailbox.ts";
+import {
+  adminCommands,
+  type AdminServer,
+  controlCommands,
+  startAdmin,
+} from "./admin/mod.ts";
+import { createAuthSettings } from "./auth_settings.ts";
+import type { Config, Loaded } from "./config/mod.ts";
+import type { MirrorFacts } from "./control/mailbox.ts";
 import { type HttpServer, startHttp } from "./http/mod.ts";
-import { createWake, isSupportedPlatform } from "./io/mod.ts";
-import type { TargetSettings } from "./mirror/target.ts";
-import type { MirrorInit } from "./mirror/worker.ts";
+import { isSupportedPlatform, socketAddress } from "./io/mod.ts";
+import { type Lookup, resolveNames } from "./names.ts";
+import { type Effect, Operations } from "./operations.ts";
 import { type Logger, type Plugin, PluginHost } from "./plugin/mod.ts";
-import type { Route } from "./proxy/route.ts";
-import type { ProxyInit } from "./proxy/worker.ts";
-import { createRing } from "./ring/mod.ts";
 import { replicaWarning } from "./replica_warning.ts";
-import { limitSettings } from "./client_limits.ts";
-import { authSettings } from "./auth_settings.ts";
-import { createAdminSources } from "./sources.ts";
+import { Routing, type WorkerSettings } from "./routing.ts";
+import { createAdminControl, createAdminSources } from "./sources.ts";
 import { ClientTable, createClientTable } from "./stats/client_table.ts";
 import {
   Registry,
@@ -35,10 +38,8 @@ import {
 } from "./stats/mod.ts";
 import { TlsWorkers } from "./tls_workers.ts";
 import { VERSION } from "./version.ts";
-import { WorkerHandle } from "./worker_handle.ts";
+import { Workers } from "./workers.ts";
 
-/** Shared memory between a proxy worker and the mirror worker; it is drained all the time, so it need not hold a queue. */
-const RING_BYTES = 4 * 1024 * 1024;
 /** Client connections of one proxy worker. */
 const MAX_CLIENTS = 16_384;
 /** Lanes that SHOW SERVERS can list. */
@@ -56,6 +57,12 @@ export interface SupervisorOptions {
   readonly configFolder?: string;
   /** SHUTDOWN was asked for on the admin console. */
   readonly onShutdownRequest: () => void;
+  /** Reads the configuration anew, for RELOAD; without it there is none. @throws {ConfigError} */
+  readonly readConfig?: () => Promise<Loaded>;
+  /** Another configuration is in force. */
+  readonly onReloaded?: (config: Config) => void;
+  /** Default: the system's resolver. */
+  readonly lookup?: Lookup;
 }
 
 /** A running proxy. */
@@ -74,6 +81,13 @@ export interface Supervisor {
    * @throws {Error} naming each file that can't be used; all stays as it was.
    */
   reloadTls(config: Config): Promise<void>;
+  /**
+   * Reads the configuration anew and puts it in force, whole or not at all.
+   *
+   * @returns what became of each key that differs.
+   * @throws {ConfigError} then nothing has changed; the log has it too.
+   */
+  reload(): Promise<readonly Effect[]>;
   /**
    * Drains: no new clients, open transactions may end until `timeoutMs`, then
    * 57P01; what is queued for the mirror is replayed until then, else counted.
@@ -116,10 +130,12 @@ class RunningSupervisor implements Supervisor {
   readonly #versions = new Map<string, string>();
   readonly #log: Logger;
   readonly #startedAt = Date.now();
+  readonly #operations: Operations;
   #host: PluginHost | undefined;
-  #proxies: WorkerHandle[] = [];
-  #mirror: WorkerHandle | undefined;
+  #routing: Routing | undefined;
+  #workers: Workers | undefined;
   #tls: TlsWorkers | undefined;
+  #unix: UnixListener | undefined;
   #consoles: AdminServer[] = [];
   #http: HttpServer | undefined;
   #draining = false;
@@ -128,6 +144,15 @@ class RunningSupervisor implements Supervisor {
   constructor(options: SupervisorOptions) {
     this.#options = options;
     this.#log = options.logger("supervisor");
+    this.#operations = new Operations({
+      config: options.config,
+      readConfig: options.readConfig,
+      lookup: options.lookup,
+      log: this.#log,
+      check: (config) => this.#workers?.problems(config) ?? [],
+      prepare: async (config) => await this.#tls?.reload(config),
+      apply: () => this.#apply(),
+    });
   }
 
   snapshot(): StatsSnapshot {
@@ -142,136 +167,79 @@ class RunningSupervisor implements Supervisor {
     await this.#tls?.reload(config);
   }
 
+  reload(): Promise<readonly Effect[]> {
+    return this.#operations.reload();
+  }
+
   async start(): Promise<void> {
     const { config, plugins, logger } = this.#options;
     const { general } = config;
-    const { http_token: token, ...publicGeneral } = general;
     checkPortFree(general.host, general.port);
     const tls = await TlsWorkers.create(config, logger("tls"));
     this.#tls = tls;
     const workers = general.workers || navigator.hardwareConcurrency;
-    const mirrored = config.mirroring.length > 0;
     const clientTables = Array.from(
       { length: workers },
       () => createClientTable(MAX_CLIENTS),
     );
-    const laneTable = createClientTable(MAX_LANES);
+    const lanes = createClientTable(MAX_LANES);
     const views = clientTables.map((memory) => new ClientTable(memory));
-    this.#registry.declare({
-      name: "clients",
-      help: "Client connections",
-      type: "gauge",
-      scope: "process",
-      derive: () => views.reduce((sum, table) => sum + table.used, 0),
-    });
-    this.#host = new PluginHost({
+    this.#declare(views);
+    const host = this.#host = new PluginHost({
       plugins,
       registry: this.#registry,
       statements: this.#statements,
       versions: this.#versions,
       config: config.plugins,
-      general: publicGeneral,
-      httpProtected: token !== undefined,
+      general: this.#operations.general,
+      httpProtected: general.http_token !== undefined,
       version: VERSION,
       startedAt: this.#startedAt,
-      mirrors: config.mirroring.map(({ source_db, destination_db }) => ({
-        database: source_db,
-        mirror: destination_db,
-      })),
+      mirrors: this.#operations.mirrors,
+      isPaused: (pair) => this.#operations.isPaused(pair),
       configFolder: this.#options.configFolder ?? ".",
-      mirroringConfig: mirroringConfig(config),
+      mirroringConfig: () => this.#operations.mirroringConfig,
       logger: (id) => logger(`plugin.${id}`),
     });
     const stats = this.#registry.freeze({ stripes: workers + 1 });
-    this.#startConsoles(views, new ClientTable(laneTable));
-    const routes = await this.#routes();
-
-    const rings = mirrored
-      ? Array.from({ length: workers }, () => createRing(RING_BYTES))
-      : [];
-    const mirrorMailbox = createMailbox(createWake());
-    const probes = this.#host.probes;
-    if (mirrored) {
-      const targets = await this.#targets(routes);
-      const tlsPort = targets.flat().some((target) => target.tls)
-        ? await tls.start("tls-mirror", true)
-        : undefined;
-      const init: MirrorInit = {
-        stripe: workers,
-        stats,
-        probes,
-        rings,
-        mailbox: mirrorMailbox,
-        routes: targets,
-        tls: tlsPort,
-        queueBytes: general.mirror_queue_bytes,
-        lanes: laneTable,
-      };
-      this.#mirror = new WorkerHandle(
-        "mirror",
-        new URL("./mirror/worker.ts", import.meta.url),
-        init,
-        mirrorMailbox,
-        logger("mirror"),
-        (message) => this.#workerFailed("mirror", message),
-        {
-          statements: this.#statements,
-          onFacts: (database, mirror, facts) =>
-            this.#onFacts(database, mirror, facts),
-        },
-        tlsPort && [tlsPort],
-      );
-      await this.#mirror.ready;
+    this.#startConsoles(host, views, new ClientTable(lanes));
+    this.#routing = new Routing({
+      adminPort: this.#consoles[0]?.port ?? 0,
+      workers,
+      tls: (name) => tls.server(name),
+      auth: createAuthSettings(),
+    });
+    await this.#operations.begin(host);
+    const { addresses } = await resolveNames([general.host], new Map());
+    const listen = addresses.get(general.host);
+    if (listen === undefined) {
+      throw new Error(`Host "${general.host}" has no address`);
     }
-    const listen = await resolveAddress(general.host, general.port);
-    const auth = authSettings(config);
-    const usesTls = tls.clients || routes.some((route) => route.tls);
-    for (let index = 0; index < workers; index++) {
-      const tlsPort = usesTls ? await tls.start(`tls-${index}`) : undefined;
-      const mailbox = createMailbox(createWake());
-      const init: ProxyInit = {
-        index,
-        workers,
-        listen,
-        routes,
-        limits: limitSettings(config),
-        auth,
-        stats,
-        probes,
-        clientTables,
-        ring: rings[index],
-        ringWake: mirrorMailbox.wake,
-        mailbox,
-        tls: tlsPort,
-        tlsClients: tls.clients,
-        tlsClientRequired: general.tls_client_required,
-        connectTimeoutMs: general.connect_timeout,
-        loginTimeoutMs: general.client_login_timeout,
-        maxTransactionBytes: general.mirror_max_transaction_bytes,
-        compareBytes: compareBytes(general),
-        spillBytes: Math.floor(general.mirror_queue_bytes / workers),
-      };
-      const name = `proxy-${index}`;
-      this.#proxies.push(
-        new WorkerHandle(
-          name,
-          new URL("./proxy/worker.ts", import.meta.url),
-          init,
-          mailbox,
-          logger("proxy"),
-          (message) => this.#workerFailed(name, message),
-          {
-            onVersion: (database, version) =>
-              this.#versions.set(database, version),
-          },
-          tlsPort && [tlsPort],
-        ),
-      );
+    if (general.unix_socket_dir !== "") {
+      this.#unix = await listenUnix(general.unix_socket_dir, general.port);
     }
-    await Promise.all(this.#proxies.map((worker) => worker.ready));
+    this.#workers = new Workers({
+      listen: socketAddress(listen, general.port),
+      unixListener: this.#unix?.descriptor ?? -1,
+      tls,
+      tlsClientRequired: general.tls_client_required,
+      stats,
+      probes: host.probes,
+      clientTables,
+      lanes,
+      statements: this.#statements,
+      logger,
+      onVersion: (database, version) => this.#versions.set(database, version),
+      onFacts: (database, mirror, facts) =>
+        this.#onFacts(database, mirror, facts),
+      onUnreachable: () => this.#operations.unreachable(),
+      onFailed: (worker, error) =>
+        this.#log.error("A worker has failed", { worker, error }),
+    });
+    await this.#workers.start(this.#settings());
     this.port = general.port;
-    await this.#host.start();
-    this.#startHttp(this.#host);
+    await host.start();
+    this.#startHttp(host);
   }
 
   stop(timeoutMs: number): Promise<void> {
@@ -281,32 +249,62 @@ class RunningSupervisor implements Supervisor {
 
   async #stop(timeoutMs: number): Promise<void> {
     this.#draining = true;
-    const deadline = performance.now() + timeoutMs;
-    const left = () => Math.max(0, deadline - performance.now());
-    for (const worker of this.#proxies) worker.command(Command.drain);
-    await settled(this.#proxies.map((worker) => worker.stopped), left());
-    // The last transactions are in the rings now.
-    this.#mirror?.command(Command.drain);
-    await settled(this.#mirror ? [this.#mirror.stopped] : [], left());
-    for (const worker of this.#proxies) worker.command(Command.stop);
-    await settled(this.#proxies.map((worker) => worker.stopped), GRACE_MS);
-    this.#mirror?.command(Command.stop);
-    await settled(this.#mirror ? [this.#mirror.stopped] : [], GRACE_MS);
+    this.#operations.close();
+    await this.#workers?.stop(timeoutMs);
     await this.#host?.close();
     await Promise.all(this.#consoles.map((console) => console.close()));
     await this.#http?.close();
-    for (const worker of this.#proxies) worker.terminate();
-    this.#mirror?.terminate();
+    this.#workers?.terminate();
     this.#tls?.close();
+    await this.#unix?.close();
   }
 
-  #startConsoles(clients: readonly ClientTable[], lanes: ClientTable): void {
+  #settings(): WorkerSettings {
+    const { config, addresses, paused } = this.#operations;
+    const routing = this.#routing as Routing; // made before the workers
+    return routing.settings(config, addresses, paused);
+  }
+
+  /** Another configuration is in force: tell everybody. */
+  async #apply(): Promise<void> {
+    const { config } = this.#operations;
+    this.#options.onReloaded?.(config);
+    const { user, password } = config.admin;
+    for (const console of this.#consoles) console.setLogin({ user, password });
+    await this.#workers?.apply(this.#settings());
+  }
+
+  #declare(clients: readonly ClientTable[]): void {
+    this.#registry.declare({
+      name: "clients",
+      help: "Client connections",
+      type: "gauge",
+      scope: "process",
+      derive: () => clients.reduce((sum, table) => sum + table.used, 0),
+    });
+    this.#registry.declare({
+      name: "mirror_paused",
+      help: "1 while the mirror is paused",
+      type: "gauge",
+      scope: "process",
+      sets: this.#operations.mirrors,
+      derive: (_get, _label, pair) =>
+        this.#operations.paused.has(pair?.mirror ?? "") ? 1 : 0,
+    });
+  }
+
+  #startConsoles(
+    host: PluginHost,
+    clients: readonly ClientTable[],
+    lanes: ClientTable,
+  ): void {
     const { config, logger, onShutdownRequest } = this.#options;
     const { general, admin } = config;
-    const host = this.#host as PluginHost; // created before
+    const control = controlCommands(createAdminControl(this.#operations));
     const commands = adminCommands(
       createAdminSources({
-        config,
+        config: () => this.#operations.config,
+        routes: () => this.#routing?.routes ?? [],
         clients,
         lanes,
         plugins: () => host.status,
@@ -314,12 +312,14 @@ class RunningSupervisor implements Supervisor {
         shutdown: onShutdownRequest,
       }),
       host.commands,
+      control,
     );
     const options = {
       name: admin.name,
       user: admin.user,
       password: admin.password,
       commands,
+      control,
       log: logger("admin"),
       version: VERSION,
     };
@@ -370,9 +370,7 @@ class RunningSupervisor implements Supervisor {
   }
 
   #health() {
-    const dead = [...this.#proxies, ...(this.#mirror ? [this.#mirror] : [])]
-      .filter((worker) => !worker.alive).map(({ name }) => name)
-      .concat(this.#tls?.failed ?? []);
+    const dead = [...this.#workers?.dead ?? [], ...this.#tls?.failed ?? []];
     if (dead.length > 0) {
       const reason = `worker ${dead.join(", ")} has failed`;
       // Without the mirror worker clients are still served.
@@ -384,124 +382,14 @@ class RunningSupervisor implements Supervisor {
       : { live: true, ready: true };
   }
 
-  async #routes(): Promise<Route[]> {
-    const { databases, mirroring, admin } = this.#options.config;
-    const routes = await Promise.all(databases.map(async (database) => ({
-      name: database.name,
-      databaseName: database.database_name ?? database.name,
-      label: `${database.host}:${database.port}`,
-      address: await resolveAddress(database.host, database.port),
-      tls: this.#tls?.server(database.name),
-      mirrors: mirroring
-        .filter(({ source_db }) => source_db === database.name)
-        .map(({ destination_db }) => destination_db),
-      admin: false,
-    })));
-    return [...routes, {
-      name: admin.name,
-      databaseName: admin.name,
-      label: "the admin console",
-      address: await resolveAddress(LOOPBACK, this.#consoles[0]?.port ?? 0),
-      tls: undefined,
-      mirrors: [],
-      admin: true,
-    }];
-  }
-
-  /** For each route its mirrors, in the route's order. */
-  #targets(routes: readonly Route[]): Promise<TargetSettings[][]> {
-    const { general, databases, mirroring, ignore } = this.#options.config;
-    return Promise.all(
-      routes.map((route) =>
-        Promise.all(route.mirrors.map(async (name) => {
-          const database = databases.find((d) => d.name === name);
-          const mirror = mirroring.find((m) =>
-            m.source_db === route.name && m.destination_db === name
-          );
-          if (database === undefined) {
-            throw new Error(`Mirror "${name}" is not in [[databases]]`);
-          }
-          return {
-            sourceDatabase: route.name,
-            name,
-            address: await resolveAddress(database.host, database.port),
-            host: database.host,
-            port: database.port,
-            tls: this.#tls?.server(name),
-            login: {
-              user: database.user ?? "",
-              password: database.password,
-              database: database.database_name ?? name,
-              cleartextAllowed: general.mirror_cleartext_password_allowed,
-            },
-            queueLength: mirror?.queue_length ?? general.mirror_queue,
-            exposure: mirror?.exposure ?? general.mirror_exposure,
-            timeoutMs: general.mirror_timeout,
-            connectTimeoutMs: general.connect_timeout,
-            pacing: general.mirror_pacing,
-            order: general.mirror_order,
-            level: mirror?.level ?? "all",
-            compare: general.mirror_compare,
-            compareBytes: compareBytes(general),
-            examples: general.mirror_examples,
-            maxLatencyRatio: general.mirror_max_latency_ratio,
-            ignore: ignore.map((rule) => ({
-              fingerprint: rule.fingerprint,
-              sqlstate: rule.sqlstate,
-              class: rule.class,
-              until: rule.until === undefined
-                ? Infinity
-                : Date.parse(rule.until),
-            })),
-          };
-        }))
-      ),
-    );
-  }
-
   /** A mirror has said what it is: warn of what can't work. */
   #onFacts(database: string, mirror: string, facts: MirrorFacts): void {
     this.#versions.set(mirror, facts.version);
-    const pair = this.#options.config.mirroring.find((m) =>
+    const pair = this.#operations.config.mirroring.find((m) =>
       m.source_db === database && m.destination_db === mirror
     );
     const level = pair?.level ?? "all";
     const warning = replicaWarning(facts, level);
     if (warning !== undefined) this.#log.warn(warning, { mirror, level });
   }
-
-  #workerFailed(name: string, message: string): void {
-    this.#log.error("A worker has failed", { worker: name, error: message });
-  }
-}
-
-/** Where and how is mirrored, for the history; no secrets. */
-function mirroringConfig({ databases, mirroring, ignore }: Config): string {
-  const names = mirroring.flatMap((m) => [m.source_db, m.destination_db]);
-  return JSON.stringify([
-    databases.filter(({ name }) => names.includes(name))
-      .map(({ password: _password, ...database }) => database),
-    mirroring,
-    ignore,
-  ]);
-}
-
-function compareBytes(general: Config["general"]): number {
-  return general.mirror_compare === "rows" ? general.mirror_compare_bytes : 0;
-}
-
-/** What workers get to say their last words, in milliseconds. */
-const GRACE_MS = 2_000;
-
-/** Waits for all, or `ms`. */
-async function settled(
-  promises: readonly Promise<unknown>[],
-  ms: number,
-): Promise<void> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const timeout = new Promise((resolve) => {
-    timer = setTimeout(resolve, ms);
-  });
-  await Promise.race([Promise.all(promises), timeout]);
-  clearTimeout(timer);
 }

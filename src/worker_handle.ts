@@ -2,10 +2,15 @@ import {
   type Mailbox,
   type MirrorFacts,
   post,
+  postSettings,
   type WorkerMessage,
 } from "./control/mailbox.ts";
 import type { Logger } from "./plugin/mod.ts";
+import { settled } from "./settled.ts";
 import type { StatementStore } from "./stats/mod.ts";
+
+/** What a worker may take to put settings in force, in milliseconds: one turn of its loop. */
+const SETTINGS_TIMEOUT_MS = 10_000;
 
 /** Who takes what a worker says besides its log. */
 export interface Heard {
@@ -16,6 +21,8 @@ export interface Heard {
     mirror: string,
     facts: MirrorFacts,
   ) => void;
+  /** A server could not be connected to. */
+  readonly onUnreachable?: () => void;
 }
 
 /** The main thread's end of a worker: start, command, and hear of its end. */
@@ -27,6 +34,9 @@ export class WorkerHandle {
   readonly #mailbox: Mailbox;
   readonly #ready = Promise.withResolvers<void>();
   readonly #stopped = Promise.withResolvers<void>();
+  readonly #log: Logger;
+  #applied = Promise.withResolvers<void>();
+  #sequence = 0;
 
   /**
    * @param module the worker's module.
@@ -46,11 +56,13 @@ export class WorkerHandle {
   ) {
     this.name = name;
     this.#mailbox = mailbox;
+    this.#log = log;
     this.#worker = new Worker(module, { type: "module", name });
     const failed = (message: string) => {
       this.alive = false;
       this.#ready.reject(new Error(message));
       this.#stopped.resolve();
+      this.#applied.resolve();
       onFailed(message);
     };
     // A rejection that nobody waits for any more must not end the process.
@@ -67,6 +79,11 @@ export class WorkerHandle {
           return this.#stopped.resolve();
         case "failed":
           return failed(data.message);
+        case "settings":
+          if (data.sequence === this.#sequence) this.#applied.resolve();
+          return;
+        case "unreachable":
+          return heard.onUnreachable?.();
         case "version":
           return heard.onVersion?.(data.database, data.version);
         case "facts":
@@ -88,6 +105,17 @@ export class WorkerHandle {
   /** Resolves when it has said that it has nothing left to do. */
   get stopped(): Promise<void> {
     return this.#stopped.promise;
+  }
+
+  /** Gives it new settings. Resolves when they are in force; one call after the other. */
+  async apply(settings: unknown): Promise<void> {
+    if (!this.alive) return;
+    this.#applied = Promise.withResolvers();
+    this.#sequence = postSettings(this.#mailbox, settings);
+    if (await settled([this.#applied.promise], SETTINGS_TIMEOUT_MS)) return;
+    this.#log.error("A worker has not taken its new settings yet", {
+      worker: this.name,
+    });
   }
 
   command(command: number): void {

@@ -7,23 +7,21 @@
 
 import { resolve } from "node:path";
 import { z } from "zod";
-import {
-  type AdminCommand,
-  type HttpRoute,
-  isMismatch,
-  type MetricSpec,
-  type Plugin,
-  type PluginContext,
-  type PluginInstance,
-  Result,
-  RESULTS,
-  type StatsSnapshot,
+import type {
+  AdminCommand,
+  HttpRoute,
+  MetricSpec,
+  Plugin,
+  PluginContext,
+  PluginInstance,
+  StatsSnapshot,
 } from "../../src/plugin/api.ts";
 import { ChangedStatements } from "./changed_statements.ts";
 import { openPostgres, openSqlite } from "./connections.ts";
+import { LedgerWindow } from "./ledger_window.ts";
 import { MAX_BOUNDARIES, Recorder } from "./recorder.ts";
 import { SqlStore } from "./sql_store.ts";
-import { type LedgerTotals, type Sample, TOTALS } from "./store.ts";
+import { type LedgerTotals, TOTALS } from "./store.ts";
 
 const schema = z.strictObject({
   /** The SQLite file, relative to the configuration. */
@@ -65,6 +63,8 @@ export const history: Plugin<HistoryConfig> = {
         ? openSqlite(resolve(context.configFolder, path))
         : openPostgres(url)
     );
+    const changed = new ChangedStatements();
+    const window = new LedgerWindow(context, changed);
     const recorder = new Recorder({
       store,
       run: {
@@ -81,8 +81,17 @@ export const history: Plugin<HistoryConfig> = {
         context.stats.restoreStatements(statements),
       onLost: () => changed.forget(),
     });
-    for (const spec of metrics(context, recorder)) context.stats.declare(spec);
-    const changed = new ChangedStatements();
+    const run = (config: string) => ({
+      id: crypto.randomUUID(),
+      startedAt: Date.now(),
+      version: context.version,
+      config,
+    });
+    for (const spec of metrics(context, recorder, window)) {
+      context.stats.declare(spec);
+    }
+    let fingerprint = fingerprintOf(context);
+    let paused = pausedMirrors(context);
     let resets = context.stats.resetEpoch();
     let samples = 0;
     return {
@@ -90,17 +99,28 @@ export const history: Plugin<HistoryConfig> = {
       onSample(snapshot) {
         samples++;
         const epoch = context.stats.resetEpoch();
-        if (epoch !== resets) recorder.reset();
+        if (epoch !== resets) recorder.mark("reset");
         resets = epoch;
+        const now = fingerprintOf(context);
+        if (now !== fingerprint) {
+          fingerprint = now;
+          // What was counted so far belongs to the window that ends here.
+          recorder.change(run(now), window.sample(snapshot));
+          window.begin(snapshot);
+        }
+        const nowPaused = pausedMirrors(context);
+        if (nowPaused !== paused) {
+          recorder.mark(nowPaused === "" ? "resume" : "pause", nowPaused);
+          paused = nowPaused;
+        }
         // At the first sample nothing has been judged yet.
         const verdict = samples === 1 ? undefined : verdictOf(snapshot);
         recorder.sample(() => ({
-          ...sampleOf(snapshot, context, changed),
+          ...window.sample(snapshot),
           ...(verdict === undefined ? {} : { verdict }),
         }));
       },
-      close: () =>
-        recorder.close(sampleOf(context.stats.snapshot(), context, changed)),
+      close: () => recorder.close(window.sample(context.stats.snapshot())),
       commands: [historyCommand(recorder)],
       routes: [historyRoute(store)],
     };
@@ -109,25 +129,39 @@ export const history: Plugin<HistoryConfig> = {
 
 /** What earlier runs with the same configuration came to. */
 const HELP: Readonly<Record<keyof LedgerTotals, string>> = {
-  seen: "Earlier runs: transactions that finished on the primary",
-  excluded: "Earlier runs: transactions that were never meant to be replayed",
-  dropped: "Earlier runs: transactions that were shed",
-  replayed: "Earlier runs: transactions that were replayed to their end",
-  failed: "Earlier runs: transactions whose outcome is unknown",
+  seen:
+    "Earlier runs less other windows of this process: transactions that finished on the primary",
+  excluded:
+    "Earlier runs less other windows of this process: transactions that were never meant to be replayed",
+  dropped:
+    "Earlier runs less other windows of this process: transactions that were shed",
+  replayed:
+    "Earlier runs less other windows of this process: transactions that were replayed to their end",
+  failed:
+    "Earlier runs less other windows of this process: transactions whose outcome is unknown",
   requestsWithErrors:
-    "Earlier runs: transactions that failed, or had a statement fail on the mirror only",
-  compared: "Earlier runs: statements that were compared",
-  mismatches: "Earlier runs: statements whose result differed",
-  ignored: "Earlier runs: differences that a rule of the configuration accepts",
-  mirrorStatements: "Earlier runs: statements that the mirror answered",
-  mirrorMicroseconds: "Earlier runs: time of the mirror for them",
+    "Earlier runs less other windows of this process: transactions that failed, or had a statement fail on the mirror only",
+  compared:
+    "Earlier runs less other windows of this process: statements that were compared",
+  mismatches:
+    "Earlier runs less other windows of this process: statements whose result differed",
+  ignored:
+    "Earlier runs less other windows of this process: differences that a rule of the configuration accepts",
+  mirrorStatements:
+    "Earlier runs less other windows of this process: statements that the mirror answered",
+  mirrorMicroseconds:
+    "Earlier runs less other windows of this process: time of the mirror for them",
   replayedMicroseconds:
-    "Earlier runs: time of the primary for statements of replayed transactions",
+    "Earlier runs less other windows of this process: time of the primary for statements of replayed transactions",
   comparedMicroseconds:
-    "Earlier runs: time of the primary for statements that were compared",
+    "Earlier runs less other windows of this process: time of the primary for statements that were compared",
 };
 
-function metrics(context: PluginContext, recorder: Recorder): MetricSpec[] {
+function metrics(
+  context: PluginContext,
+  recorder: Recorder,
+  window: LedgerWindow,
+): MetricSpec[] {
   const { mirrors } = context;
   return [
     {
@@ -152,72 +186,27 @@ function metrics(context: PluginContext, recorder: Recorder): MetricSpec[] {
       scope: "process",
       derive: () => recorder.observedMs / 1e3,
     },
-    ...(mirrors.length === 0 ? [] : TOTALS.map((total): MetricSpec => ({
-      // What the readiness plugin adds to the counts of this run.
+    ...TOTALS.map((total): MetricSpec => ({
+      // What the readiness plugin adds to the counts of this process: earlier
+      // runs with this configuration, less what it counted under another one.
       name: `history_${snakeCase(total)}`,
       help: HELP[total],
       type: "gauge",
       scope: "process",
-      sets: mirrors.map(({ database, mirror }) => ({ database, mirror })),
-      derive: (_get, _label, pair) =>
-        recorder.earlierTotals(`${pair?.database}/${pair?.mirror}`)?.[total] ??
-          0,
-    }))),
+      sets: mirrors,
+      derive(_get, _label, pair) {
+        const name = `${pair?.database}/${pair?.mirror}`;
+        const earlier = recorder.earlierTotals(name)?.[total] ?? 0;
+        return earlier - window.before(name, total);
+      },
+    })),
   ];
 }
 
-function sampleOf(
-  snapshot: StatsSnapshot,
-  context: PluginContext,
-  changed: ChangedStatements,
-): Sample {
-  const ledgers = new Map<string, LedgerTotals>();
-  for (const { database, mirror } of context.mirrors) {
-    const sum = (name: string, value?: string) =>
-      (snapshot.get(name)?.series ?? []).filter(({ labels }) =>
-        labels.database === database && labels.mirror === mirror &&
-        (value === undefined || labels.result === value)
-      ).reduce((total, series) => total + series.value, 0);
-    const results = RESULTS.map((result) =>
-      sum("mirror_statements_total", result)
-    );
-    const failed = sum("mirror_requests_failed_total");
-    const onMirror = (snapshot.get("statement_duration_seconds")?.series ?? [])
-      .filter(({ labels }) =>
-        labels.database === database && labels.mirror === mirror &&
-        labels.target === "mirror"
-      ).map(({ histogram }) => histogram);
-    ledgers.set(`${database}/${mirror}`, {
-      seen: sum("mirror_requests_total"),
-      excluded: sum("mirror_requests_excluded_total"),
-      dropped: sum("mirror_requests_dropped_total"),
-      replayed: sum("mirror_requests_mirrored_total"),
-      failed,
-      requestsWithErrors: failed + sum("mirror_replays_with_errors_total"),
-      compared: results.slice(0, Result.skippedCascade)
-        .reduce((total, n) => total + n, 0),
-      mismatches: results.reduce(
-        (total, n, i) => total + (isMismatch(i) ? n : 0),
-        0,
-      ),
-      ignored: results[Result.skippedIgnored] ?? 0,
-      mirrorStatements: onMirror.reduce((n, h) => n + (h?.count ?? 0), 0),
-      mirrorMicroseconds: microseconds(
-        onMirror.reduce((n, h) => n + (h?.sum ?? 0), 0),
-      ),
-      replayedMicroseconds: microseconds(sum("mirror_replayed_seconds_total")),
-      comparedMicroseconds: microseconds(sum("mirror_compared_seconds_total")),
-    });
-  }
-  return {
-    at: snapshot.at,
-    ledgers,
-    statements: changed.take(context.stats.ownStatements()),
-  };
-}
-
-function microseconds(seconds: number): number {
-  return Math.round(seconds * 1e6);
+/** Mirrors that are paused, in words. */
+function pausedMirrors({ mirrors, isPaused }: PluginContext): string {
+  return mirrors.filter(isPaused)
+    .map(({ database, mirror }) => `${database}/${mirror}`).join(", ");
 }
 
 /** As the readiness plugin exports it; undefined without that plugin. */
@@ -238,7 +227,7 @@ function fingerprintOf(
   ];
   return JSON.stringify([
     mirrors,
-    mirroringConfig,
+    mirroringConfig(),
     keys.map((key) => general[key]),
   ]);
 }
@@ -247,13 +236,13 @@ function historyCommand(recorder: Recorder): AdminCommand {
   return {
     words: "SHOW MIRROR HISTORY",
     help:
-      "Starts, stops, crashes, resets, verdicts and changes of the configuration",
+      "Starts, stops, crashes, resets, pauses, verdicts and changes of the configuration",
     columns: [
       { name: "at", type: "timestamptz", help: "When" },
       {
         name: "kind",
         type: "text",
-        help: "start, stop, crash, reset, config or verdict",
+        help: "start, stop, crash, reset, config, pause, resume or verdict",
       },
       { name: "note", type: "text", help: "In words" },
     ],

@@ -44,6 +44,7 @@ export class Recorder {
   /** Latest first, as they were when the run began. */
   boundaries: readonly Boundary[] = [];
   readonly #options: RecorderOptions;
+  #run: Run;
   #opened = false;
   #begun = false;
   #busy: Promise<void> | undefined;
@@ -55,11 +56,12 @@ export class Recorder {
 
   constructor(options: RecorderOptions) {
     this.#options = options;
+    this.#run = options.run;
   }
 
   /** Milliseconds observed: by earlier runs, and by this one until its last write. */
   get observedMs(): number {
-    const { startedAt } = this.#options.run;
+    const { startedAt } = this.#run;
     return this.earlier.observedMs + Math.max(0, this.lastWriteAt - startedAt);
   }
 
@@ -73,18 +75,42 @@ export class Recorder {
     const now = this.#options.now();
     if (this.#busy !== undefined || now < this.#nextAt) return;
     this.#nextAt = now + this.#options.intervalMs;
-    this.#busy = this.#write(make()).finally(() => this.#busy = undefined);
+    const sample = make();
+    this.#then(() => this.#write(sample));
   }
 
-  /** Records RESET MIRROR_STATS: a new window of SHOW, not of the evidence. */
-  reset(): void {
+  /** Records a moment that begins no window of the evidence. RESET MIRROR_STATS begins one of SHOW. */
+  mark(kind: "reset" | "pause" | "resume", note = ""): void {
     const { store, now } = this.#options;
-    const boundary: Boundary = { at: now(), kind: "reset", note: "" };
-    void this.#guarded(async () => {
-      await this.#busy;
+    const boundary: Boundary = { at: now(), kind, note };
+    this.#then(async () => {
       await this.#begin();
       await store.mark(boundary);
-      this.boundaries = [boundary, ...this.boundaries];
+      this.boundaries = [boundary, ...this.boundaries].slice(0, MAX_BOUNDARIES);
+    });
+  }
+
+  /**
+   * Mirroring is configured otherwise from now on: the run ends with `last`, and
+   * another one begins as it would at a start.
+   */
+  change(run: Run, last: Sample): void {
+    const { store } = this.#options;
+    this.#then(async () => {
+      await this.#begin();
+      await store.write(this.#run, last);
+      await store.end(this.#run, {
+        at: run.startedAt,
+        kind: "stop",
+        note: "mirroring was configured otherwise",
+      });
+    });
+    this.#then(async () => {
+      this.#run = run;
+      this.#begun = false;
+      // Of the window before, until the store has told.
+      this.earlier = { observedMs: 0, ledgers: new Map(), statements: [] };
+      await this.#begin();
     });
   }
 
@@ -103,33 +129,43 @@ export class Recorder {
   /** Writes the last sample and says goodbye. */
   async close(last: Sample): Promise<void> {
     await this.#busy;
-    await this.#write(last);
-    const { store, run, now } = this.#options;
+    await this.#guarded(() => this.#write(last));
+    const { store, now } = this.#options;
     if (this.#begun) {
       await this.#guarded(() =>
-        store.end(run, { at: now(), kind: "stop", note: "" })
+        store.end(this.#run, { at: now(), kind: "stop", note: "" })
       );
     }
     await store.close().catch(() => {});
   }
 
-  #write(sample: Sample): Promise<void> {
-    return this.#guarded(async () => {
-      const { store, run, now, retentionMs, onLost } = this.#options;
-      try {
-        await this.#begin();
-        await store.write(run, sample);
-      } catch (error) {
-        onLost?.();
-        throw error;
-      }
-      this.lastWriteAt = sample.at;
-      await this.#recordVerdict(sample);
-      if (now() - this.#prunedAt > PRUNE_MS) {
-        this.#prunedAt = now();
-        await store.prune(now() - retentionMs);
-      }
+  /** Does one thing after the other, behind a write that is under way. */
+  #then(body: () => Promise<void>): void {
+    const before = this.#busy;
+    const mine = this.#guarded(async () => {
+      await before;
+      await body();
+    }).finally(() => {
+      if (this.#busy === mine) this.#busy = undefined;
     });
+    this.#busy = mine;
+  }
+
+  async #write(sample: Sample): Promise<void> {
+    const { store, now, retentionMs, onLost } = this.#options;
+    try {
+      await this.#begin();
+      await store.write(this.#run, sample);
+    } catch (error) {
+      onLost?.();
+      throw error;
+    }
+    this.lastWriteAt = sample.at;
+    await this.#recordVerdict(sample);
+    if (now() - this.#prunedAt > PRUNE_MS) {
+      this.#prunedAt = now();
+      await store.prune(now() - retentionMs);
+    }
   }
 
   /** At most one for each write: a verdict that comes and goes in between is not told. */
@@ -149,7 +185,8 @@ export class Recorder {
 
   async #begin(): Promise<void> {
     if (this.#begun) return;
-    const { store, run, now, retentionMs } = this.#options;
+    const { store, now, retentionMs } = this.#options;
+    const run = this.#run;
     if (!this.#opened) {
       await store.open();
       this.#opened = true;

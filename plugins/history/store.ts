@@ -57,7 +57,15 @@ export interface Sample {
 /** A moment at which the window begins, ends, has a hole, or the verdict is another. */
 export interface Boundary {
   readonly at: number;
-  readonly kind: "start" | "stop" | "crash" | "config" | "reset" | "verdict";
+  readonly kind:
+    | "start"
+    | "stop"
+    | "crash"
+    | "config"
+    | "reset"
+    | "pause"
+    | "resume"
+    | "verdict";
   readonly note: string;
 }
 

@@ -47,10 +47,11 @@ export const mirrorStats: Plugin<MirrorStatsConfig> = {
       derive: () => Number(context.general.mirror_queue_bytes ?? 0),
     });
     const window = new Window(context);
-    const resetMs = Number(context.general.mirror_metrics_reset_interval) * 1e3;
     return {
       commands: commands(context, window),
       onSample({ at }) {
+        const { mirror_metrics_reset_interval } = context.general;
+        const resetMs = Number(mirror_metrics_reset_interval) * 1e3;
         if (resetMs > 0 && at - window.since >= resetMs) window.reset();
       },
     };
@@ -63,7 +64,7 @@ function commands(context: PluginContext, window: Window): AdminCommand[] {
       words: "SHOW MIRRORS",
       help: "Each mirror and user: requests by outcome since the start",
       columns: MIRRORS_COLUMNS,
-      rows: () => mirrorRows(context.stats.snapshot(), context.mirrors),
+      rows: () => mirrorRows(context.stats.snapshot(), context),
     },
     {
       words: "SHOW MIRROR_STATS",

@@ -40,12 +40,13 @@ export const MIRRORS_COLUMNS: readonly AdminColumn[] = [
   count("excluded_count", "Never meant to be replayed"),
   count("failed_count", "Replay began, outcome unknown"),
   count("pending_count", "Queued or in flight"),
+  text("state", "active, paused, or removed by a reload"),
 ];
 
 /** One row for each mirror and user; a mirror without traffic has one too. */
 export function mirrorRows(
   snapshot: StatsSnapshot,
-  mirrors: PluginContext["mirrors"],
+  { mirrors, isPaused }: Pick<PluginContext, "mirrors" | "isPaused">,
 ): Row[] {
   const sum = (name: string) => sumByLabels(snapshot, name);
   const total = sum("mirror_requests_total");
@@ -63,7 +64,21 @@ export function mirrorRows(
       !active.some((labels) =>
         labels.database === database && labels.mirror === mirror
       )
-    ).map((labels): SeriesSnapshot["labels"] => ({ ...labels, user: "" }));
+    ).map(({ database, mirror }): SeriesSnapshot["labels"] => ({
+      database,
+      mirror,
+      user: "",
+    }));
+  const state = (labels: SeriesSnapshot["labels"]) => {
+    const pair = mirrors.find(({ database, mirror }) =>
+      labels.database === database && labels.mirror === mirror
+    );
+    return pair === undefined
+      ? "removed"
+      : isPaused(pair)
+      ? "paused"
+      : "active";
+  };
   return [...active, ...silent].map((labels) => [
     labels.database ?? "",
     labels.user ?? "",
@@ -76,6 +91,7 @@ export function mirrorRows(
     excluded(labels),
     failed(labels),
     pending(labels),
+    state(labels),
   ]);
 }
 

@@ -10,7 +10,8 @@ import { RecentMean } from "./recent_mean.ts";
 interface Watch {
   readonly name: string;
   readonly what: string;
-  readonly limit: number;
+  /** Its limit's key in `[general]`. */
+  readonly key: string;
   value(evidence: Evidence, snapshot: StatsSnapshot): number;
   crossed: boolean;
 }
@@ -22,20 +23,19 @@ export class Alerts {
 
   constructor(context: PluginContext) {
     this.#context = context;
-    const { general } = context;
     const recent = new RecentMean();
     this.#watches = [
       {
         name: "errors",
         what: "Consecutive errors",
-        limit: Number(general.mirror_error_threshold),
+        key: "mirror_error_threshold",
         value: ({ consecutiveErrors }) => consecutiveErrors,
         crossed: false,
       },
       {
         name: "latency",
         what: "Average latency of the mirror in ms, over a minute",
-        limit: Number(general.mirror_latency_threshold_ms),
+        key: "mirror_latency_threshold_ms",
         value: (_evidence, snapshot) => recent.look(snapshot) ?? 0,
         crossed: false,
       },
@@ -61,10 +61,11 @@ export class Alerts {
   look(evidence: Evidence, snapshot: StatsSnapshot): void {
     for (const watch of this.#watches) {
       const value = watch.value(evidence, snapshot);
-      const crossed = value >= watch.limit;
+      const limit = Number(this.#context.general[watch.key]);
+      const crossed = value >= limit;
       if (crossed === watch.crossed) continue;
       watch.crossed = crossed;
-      const properties = { value, limit: watch.limit };
+      const properties = { value, limit };
       if (crossed) {
         this.#context.log.warn(`${watch.what}: threshold reached`, properties);
       } else {

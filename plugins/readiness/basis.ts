@@ -18,6 +18,7 @@ const NOWHERE: Surroundings = {
   metricsEnabled: true,
   compareMode: "rows",
   stalledSeconds: 0,
+  paused: false,
 };
 
 /**
@@ -29,12 +30,12 @@ const NOWHERE: Surroundings = {
  */
 export function basisMetrics(
   context: PluginContext,
-  thresholds: Thresholds,
+  thresholds: () => Thresholds,
   last: () => ReadinessDocument | undefined,
 ): MetricSpec[] {
   const { mirrors, general } = context;
   // Limits are there before there is anything to judge.
-  const { gates } = assess(gather(NOTHING, NOWHERE), thresholds);
+  const gates = () => assess(gather(NOTHING, NOWHERE), thresholds()).gates;
   const latency = (set: Readonly<Record<string, string>> | undefined) =>
     last()?.mirrors.find(({ database, mirror }) =>
       database === set?.database && mirror === set?.mirror
@@ -54,7 +55,7 @@ export function basisMetrics(
         "Statement shapes whose latency was judged, and those slower on the mirror beyond chance",
       type: "gauge",
       scope: "process",
-      sets: mirrors.map(({ database, mirror }) => ({ database, mirror })),
+      sets: mirrors,
       label: { name: "latency", values: ["tested", "slower"] },
       derive: (_get, which, set) =>
         (which === "tested" ? latency(set)?.samples : latency(set)?.observed) ??
@@ -66,7 +67,7 @@ export function basisMetrics(
         "Statement shapes that were seen, and those of which a pair was compared",
       type: "gauge",
       scope: "process",
-      sets: mirrors.map(({ database, mirror }) => ({ database, mirror })),
+      sets: mirrors,
       label: { name: "comparison", values: ["seen", "compared"] },
       derive: (_get, which, set) => {
         const evidence = last()?.mirrors.find(({ database, mirror }) =>
@@ -92,7 +93,7 @@ export function basisMetrics(
       scope: "process",
       label: { name: "gate", values: GATES },
       derive: (_get, name) =>
-        gates.find(({ gate }) => gate === name)?.limit ?? 0,
+        gates().find(({ gate }) => gate === name)?.limit ?? 0,
     },
     {
       name: "mirror_readiness_limit",
@@ -100,7 +101,7 @@ export function basisMetrics(
       type: "gauge",
       scope: "process",
       label: { name: "limit", values: LIMIT_KEYS },
-      derive: (_get, key) => limitOf(thresholds, key ?? ""),
+      derive: (_get, key) => limitOf(thresholds(), key ?? ""),
     },
     {
       name: "mirror_compare_mode",

@@ -40,6 +40,8 @@ export interface Evidence {
   readonly observedHours: number;
   readonly metricsEnabled: boolean;
   readonly compareMode: string;
+  /** The mirror is paused now: what it would do is not seen. */
+  readonly paused: boolean;
   readonly statements: readonly StatementSummary[];
 }
 
@@ -53,6 +55,8 @@ export interface Surroundings {
   readonly observedHours: number;
   readonly metricsEnabled: boolean;
   readonly compareMode: string;
+  /** The mirror is paused now: what it would do is not seen. */
+  readonly paused: boolean;
 }
 
 /**

@@ -103,6 +103,14 @@ export class Proxy {
     return this.#value("mirror_readiness_stalled_seconds") ?? 0;
   }
 
+  /** A mirror is paused: the one of the pair, or any. */
+  paused(of?: Pair): boolean {
+    return this.#series("mirror_paused").some(({ labels, value }) =>
+      value === 1 && (of === undefined ||
+        (labels.database === of.database && labels.mirror === of.mirror))
+    );
+  }
+
   #sum(name: string, label: string, value: string, of?: Pair): number {
     return this.#series(name).filter(({ labels }) =>
       labels[label] === value && (of === undefined ||
@@ -139,6 +147,7 @@ export function gatherFrom(
       0,
       ...proxies.map(({ stalledSeconds }) => stalledSeconds),
     ),
+    paused: proxies.some((proxy) => proxy.paused(of)),
     observedHours: hours.length === 0 ? 0 : Math.min(...hours),
     metricsEnabled: proxies.every(({ metricsEnabled }) => metricsEnabled),
     compareMode: modes.find((mode) => mode !== "rows") ?? modes[0] ?? "unknown",

@@ -48,8 +48,7 @@ export const readiness: Plugin<ReadinessConfig> = {
   create(config, context): PluginInstance {
     const alerts = new Alerts(context);
     const { declare } = context.stats;
-    const thresholds = { ...config, ...generalLimits(context) };
-    const judge = new ReadinessJudge(context, thresholds);
+    const judge = new ReadinessJudge(context, config);
     declare({
       name: "mirror_readiness_state",
       help: "1 for the verdict's state, 0 for the others",
@@ -77,7 +76,11 @@ export const readiness: Plugin<ReadinessConfig> = {
       scope: "process",
       derive: () => judge.lastVerdict.score,
     });
-    const bases = basisMetrics(context, thresholds, () => judge.last);
+    const bases = basisMetrics(
+      context,
+      () => judge.thresholds,
+      () => judge.last,
+    );
     for (const spec of [...bases, ...alerts.metrics]) declare(spec);
     return {
       onSample(snapshot) {
@@ -86,6 +89,7 @@ export const readiness: Plugin<ReadinessConfig> = {
         const { evidence } = judge.document(snapshot);
         alerts.look(evidence, snapshot);
       },
+      reconfigure: (next: ReadinessConfig) => judge.configure(next),
       commands: readinessCommands(() => judge.document()),
       routes: routes(judge),
     };
@@ -104,12 +108,22 @@ class ReadinessJudge {
   /** The last document; none before the first second. */
   last: ReadinessDocument | undefined;
   readonly #context: PluginContext;
-  readonly #thresholds: Thresholds;
+  #config: ReadinessConfig;
   readonly #stall = new Stall();
 
-  constructor(context: PluginContext, thresholds: Thresholds) {
+  constructor(context: PluginContext, config: ReadinessConfig) {
     this.#context = context;
-    this.#thresholds = thresholds;
+    this.#config = config;
+  }
+
+  /** Other limits, from the next verdict on. */
+  configure(config: ReadinessConfig): void {
+    this.#config = config;
+  }
+
+  /** Those in force. */
+  get thresholds(): Thresholds {
+    return { ...this.#config, ...generalLimits(this.#context) };
   }
 
   /** The evidence of one mirror, or of all. */
@@ -117,13 +131,14 @@ class ReadinessJudge {
     snapshot: StatsSnapshot,
     of?: { database: string; mirror: string },
   ): Evidence {
-    const { stats, general, startedAt } = this.#context;
+    const { stats, general, startedAt, mirrors, isPaused } = this.#context;
     return gather(snapshot, {
       statements: stats.statements(),
       observedHours: (Date.now() - startedAt) / 3_600_000,
       metricsEnabled: general.mirror_metrics_enabled !== false,
       compareMode: String(general.mirror_compare ?? "rows"),
       stalledSeconds: this.#stall.seconds,
+      paused: (of === undefined ? mirrors : [of]).some(isPaused),
     }, of);
   }
 
@@ -137,11 +152,11 @@ class ReadinessJudge {
     const { mirrors, version, startedAt, general } = this.#context;
     const verdicts = mirrors.map((of) => {
       const evidence = this.#evidence(snapshot, of);
-      return { ...of, evidence, verdict: assess(evidence, this.#thresholds) };
+      return { ...of, evidence, verdict: assess(evidence, this.thresholds) };
     });
     const evidence = this.#evidence(snapshot);
     const verdict = worstOf(verdicts.map(({ verdict }) => verdict)) ??
-      assess(evidence, this.#thresholds);
+      assess(evidence, this.thresholds);
     this.lastVerdict = verdict;
     return this.last = {
       at: new Date().toISOString(),

@@ -116,6 +116,7 @@ export function assess(
     ...(evidence.compareMode === "rows"
       ? []
       : [`rows are not compared (mirror_compare = "${evidence.compareMode}")`]),
+    ...(evidence.paused ? ["the mirror is paused"] : []),
     ...(evidence.seen > 0 ? [] : ["there was no traffic"]),
     ...(evidence.stalledSeconds <= thresholds.max_lag_seconds ? [] : [
       `${evidence.pending} requests are pending and none has found its outcome for ${

@@ -10,6 +10,7 @@ export const SQLSTATE = {
   unknownDatabase: "3D000",
   syntaxError: "42601",
   undefinedParameter: "42704",
+  undefinedObject: "42704",
   duplicateCursor: "42P03",
   duplicateStatement: "42P05",
   tooManyConnections: "53300",
@@ -17,6 +18,7 @@ export const SQLSTATE = {
   objectNotInState: "55000",
   cannotChangeNow: "55P02",
   adminShutdown: "57P01",
+  configFileError: "F0000",
   internal: "XX000",
 } as const;
 
@@ -27,6 +29,7 @@ export class AdminError extends Error {
     readonly sqlstate: string,
     message: string,
     readonly hint?: string,
+    readonly detail?: string,
   ) {
     super(message);
   }

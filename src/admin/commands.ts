@@ -1,4 +1,6 @@
 import type { AdminCommand, Cell } from "../plugin/api.ts";
+import { helpWords } from "./catalog.ts";
+import type { ControlCommand } from "./control.ts";
 import type { AdminSources, ClientRow, ServerRow } from "./sources.ts";
 
 /**
@@ -6,10 +8,12 @@ import type { AdminSources, ClientRow, ServerRow } from "./sources.ts";
  * the very list that it returns.
  *
  * @param more the commands of the plugins
+ * @param control listed here, run by the server itself
  */
 export function adminCommands(
   sources: AdminSources,
   more: readonly AdminCommand[] = [],
+  control: readonly ControlCommand[] = [],
 ): AdminCommand[] {
   const commands: AdminCommand[] = [
     {
@@ -19,7 +23,10 @@ export function adminCommands(
         { name: "command", type: "text", help: "What to type" },
         { name: "help", type: "text", help: "What it does" },
       ],
-      rows: () => commands.map(({ words, help }) => [words, help]),
+      rows: () => [
+        ...commands.map(({ words, help }) => [words, help]),
+        ...control.map((command) => [helpWords(command), command.help]),
+      ],
     },
     {
       words: "SHOW VERSION",

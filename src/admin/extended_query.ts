@@ -36,7 +36,7 @@ export interface ExtendedQueryOptions {
   readonly peer: Peer;
   /** Understands a query string that must hold at most one statement. */
   readonly prepare: (query: string) => Prepared;
-  readonly run: (plan: Plan) => PlanResult;
+  readonly run: (plan: Plan) => Promise<PlanResult>;
 }
 
 /** Parse, Bind, Describe, Execute and Close of one session (manual, section "Extended Query"). */
@@ -135,7 +135,7 @@ export class ExtendedQuery {
         `portal ${quote(name)} cannot be run again`,
       );
     }
-    const result = portal.result ??= this.#options.run(plan);
+    const result = portal.result ??= await this.#options.run(plan);
     const left = result.rows.length - portal.sent;
     const count = limit > 0 ? Math.min(limit, left) : left;
     const from = portal.sent;

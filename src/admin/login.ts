@@ -65,6 +65,13 @@ export function loginRules(
   return { name, user, version, verifier, mockSecret: randomBytes(32) };
 }
 
+/** @throws {ScramError} if `password` looks like a verifier and is none. */
+export function checkLogin(password: string | undefined): void {
+  if (password !== undefined && looksLikeVerifier(password)) {
+    parseVerifier(password);
+  }
+}
+
 export interface LoggedIn {
   readonly user: string;
   readonly settings: Settings;

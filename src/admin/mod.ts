@@ -5,8 +5,15 @@
  * @module
  */
 
+export { AdminError, SQLSTATE } from "./admin_error.ts";
+export {
+  type AdminControl,
+  type ControlCommand,
+  controlCommands,
+} from "./control.ts";
 export { adminCommands } from "./commands.ts";
 export { type AdminOptions, type AdminServer, startAdmin } from "./server.ts";
+export { checkLogin } from "./login.ts";
 export type {
   AdminSources,
   ClientRow,

@@ -20,6 +20,8 @@ export interface PlanResult {
   readonly rows: readonly (readonly Cell[])[];
   /** CommandComplete's tag, without the number of rows. */
   readonly tag: string;
+  /** Told before the tag. */
+  readonly notice?: string;
 }
 
 /** A statement that is understood and may run. */
@@ -30,7 +32,7 @@ export interface Plan {
   readonly endsTransaction?: true;
   /** Words of the command, for the log; none for what drivers send by habit. */
   readonly words?: string;
-  run(session: PlanSession): PlanResult;
+  run(session: PlanSession): PlanResult | Promise<PlanResult>;
 }
 
 /** A plan for a statement that returns no rows. */

@@ -95,20 +95,23 @@ export function writeComplete(
 
 /** ErrorResponse of severity ERROR. What is not the client's fault is XX000. */
 export function writeError(peer: Peer, error: unknown): void {
-  const { sqlstate, message, hint } = asAdminError(error);
+  const { sqlstate, message, hint, detail } = asAdminError(error);
   peer.out.message(
-    encodeErrorResponse(
-      "ERROR",
-      sqlstate,
-      message,
-      hint === undefined ? {} : { H: hint },
-    ),
+    encodeErrorResponse("ERROR", sqlstate, message, {
+      ...(detail === undefined ? {} : { D: detail }),
+      ...(hint === undefined ? {} : { H: hint }),
+    }),
   );
 }
 
 function asAdminError(
   error: unknown,
-): { sqlstate: string; message: string; hint?: string | undefined } {
+): {
+  sqlstate: string;
+  message: string;
+  hint?: string | undefined;
+  detail?: string | undefined;
+} {
   if (error instanceof AdminError || error instanceof ProtocolError) {
     return error;
   }

@@ -2,6 +2,7 @@ import { ProtocolError } from "../wire/mod.ts";
 import { AdminError, SQLSTATE } from "./admin_error.ts";
 import type { AdminCommand, Logger } from "../plugin/api.ts";
 import { Catalog } from "./catalog.ts";
+import type { ControlCommand } from "./control.ts";
 import { login, type LoginRules, loginRules } from "./login.ts";
 import { Peer, PeerGoneError } from "./peer.ts";
 import { Session } from "./session.ts";
@@ -27,6 +28,8 @@ export interface AdminOptions {
   readonly password: string | undefined;
   /** The whole table, from `adminCommands`. */
   readonly commands: readonly AdminCommand[];
+  /** Those that change something, from `controlCommands`. */
+  readonly control?: readonly ControlCommand[];
   readonly log: Logger;
   /** Ours, for `server_version`. */
   readonly version: string;
@@ -37,6 +40,8 @@ export interface AdminOptions {
 
 export interface AdminServer {
   readonly port: number;
+  /** Another user or password, for the logins to come. @throws {ScramError} */
+  setLogin(login: Pick<AdminOptions, "user" | "password">): void;
   /** Stops listening, lets replies in progress end, tells clients 57P01. May be called twice. */
   close(): Promise<void>;
 }
@@ -56,7 +61,7 @@ export function startAdmin(options: AdminOptions): AdminServer {
 class Server implements AdminServer {
   readonly port: number;
   readonly #options: AdminOptions;
-  readonly #rules: LoginRules;
+  #rules: LoginRules;
   readonly #catalog: Catalog;
   readonly #listener: Deno.TcpListener;
   /** In the order of their coming. */
@@ -69,7 +74,7 @@ class Server implements AdminServer {
   constructor(options: AdminOptions) {
     this.#options = options;
     this.#rules = loginRules(options);
-    this.#catalog = new Catalog(options.commands);
+    this.#catalog = new Catalog(options.commands, options.control);
     const { host: hostname, port } = options;
     this.#listener = Deno.listen({ hostname, port });
     this.port = this.#listener.addr.port;
@@ -77,6 +82,11 @@ class Server implements AdminServer {
       options.log.warn("Admin console has no password: nobody can log in");
     }
     void this.#accept();
+  }
+
+  setLogin(login: Pick<AdminOptions, "user" | "password">): void {
+    const { name, version } = this.#options;
+    this.#rules = loginRules({ ...login, name, version });
   }
 
   close(): Promise<void> {

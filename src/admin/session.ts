@@ -6,6 +6,7 @@ import {
   COPY_FAIL,
   DESCRIBE,
   EMPTY_QUERY_RESPONSE,
+  encodeNotice,
   EXECUTE,
   FAILED_TRANSACTION,
   FLUSH,
@@ -199,7 +200,7 @@ export class Session implements PlanSession {
     }
     for (const statement of statements) {
       const plan = this.#plan(statement);
-      const { rows, tag } = this.#run(plan);
+      const { rows, tag } = await this.#run(plan);
       const { columns } = plan;
       if (columns.length === 0) {
         writeComplete(this.#peer, tag, undefined);
@@ -229,13 +230,16 @@ export class Session implements PlanSession {
     return plan;
   }
 
-  #run(plan: Plan): PlanResult {
+  async #run(plan: Plan): Promise<PlanResult> {
     this.#checkTransaction(plan);
     this.#command = plan.words;
     if (plan.words !== undefined && !plan.words.startsWith("SHOW ")) {
       this.#log.info("Admin command", { command: plan.words, user: this.user });
     }
-    const result = plan.run(this);
+    const result = await plan.run(this);
+    if (result.notice !== undefined) {
+      this.#peer.out.message(encodeNotice(result.notice));
+    }
     writeParameterStatus(this.#peer, this.settings.takeChanges());
     return result;
   }

@@ -14,7 +14,7 @@ export interface RunOptions {
   readonly plugins: readonly Plugin[];
 }
 
-/** Runs the proxy until SIGTERM, SIGINT or SHUTDOWN; a second signal ends it at once. */
+/** Runs the proxy until SIGTERM, SIGINT or SHUTDOWN; a second signal ends it at once; SIGHUP is RELOAD. */
 export async function run(options: RunOptions): Promise<number> {
   const { configPath } = options;
   const { config, warnings } = await loadConfig({
@@ -44,6 +44,14 @@ export async function run(options: RunOptions): Promise<number> {
     configFolder: dirname(configPath),
     logger: createLogger,
     onShutdownRequest: () => asked.resolve("SHUTDOWN"),
+    readConfig: () =>
+      loadConfig({
+        path: configPath,
+        usersPath: options.usersPath,
+        env: Deno.env.toObject(),
+      }),
+    onReloaded: ({ general: { log_level: level, log_format: format } }) =>
+      configureLog({ level, format }),
   });
   const again = Promise.withResolvers<void>();
   let signals = 0;
@@ -53,6 +61,8 @@ export async function run(options: RunOptions): Promise<number> {
       else again.resolve();
     });
   }
+  // A configuration that can't be taken is in the log, and the old one in force.
+  Deno.addSignalListener("SIGHUP", () => supervisor.reload().catch(() => {}));
   log.info("Accepting connections", {
     host: general.host,
     port: supervisor.port,

@@ -26,6 +26,8 @@ export interface LoadOptions {
 export interface Loaded {
   readonly config: Config;
   readonly warnings: readonly Problem[];
+  /** A problem that others find, at its place in the file. */
+  at(path: KeyPath, message: string): Problem;
 }
 
 /**
@@ -42,7 +44,7 @@ export async function loadConfig(options: LoadOptions): Promise<Loaded> {
   const parsed = parseConfig(text, path, env, more?.users);
   const loaded = tlsFiles ? await withTlsFiles(parsed, text, path) : parsed;
   return {
-    config: loaded.config,
+    ...loaded,
     warnings: [
       ...loaded.warnings,
       ...more?.warnings ?? [],
@@ -101,7 +103,7 @@ async function withTlsFiles(
   for (const { place, message } of files.problems) to(problems)(place, message);
   for (const { place, message } of files.warnings) to(warnings)(place, message);
   if (problems.length > 0) throw new ConfigError(problems);
-  return { config, warnings };
+  return { ...loaded, config, warnings };
 }
 
 /**
@@ -170,7 +172,7 @@ export function parseConfig(
     (path, message) => warnings.push(at(path, message)),
   );
   if (problems.length > 0) throw new ConfigError(problems);
-  return { config, warnings };
+  return { config, warnings, at };
 }
 
 type Issue = z.core.$ZodIssue;

@@ -5,6 +5,12 @@
  */
 
 export {
+  type Change,
+  changesBetween,
+  isChangeable,
+  withFixedKeys,
+} from "./changeable.ts";
+export {
   loadConfig,
   type Loaded,
   type LoadOptions,
@@ -18,6 +24,7 @@ export {
   type TlsMaterial,
 } from "./tls_files.ts";
 export { usesTls } from "./tls_settings.ts";
+export type { KeyPath } from "./positions.ts";
 export { ConfigError, formatProblem, type Problem } from "./problems.ts";
 export {
   type Config,

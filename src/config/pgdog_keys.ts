@@ -57,7 +57,6 @@ const PGDOG_KEYS: Readonly<Record<string, ReadonlySet<string>>> = {
     "server_lifetime",
     "dry_run",
     "cross_shard_disabled",
-    "dns_ttl",
     "pub_sub_channel_size",
     "expanded_explain",
     "two_phase_commit",

@@ -44,6 +44,9 @@ export const generalSchema = z.strictObject({
   host: z.string().min(1).default("0.0.0.0")
     .describe("Address to listen on."),
   port: port().default(6432).describe("Port for clients."),
+  unix_socket_dir: z.string().regex(/^(?:\/.*)?$/, "must be an absolute path")
+    .default("")
+    .describe("Folder for a unix socket to listen on, too; empty: none."),
   workers: z.int().min(0).max(256).default(0)
     .describe("Proxy workers; 0 makes one for each core."),
   auth_type: z.enum(["relay", "scram", "md5", "plain", "trust"])
@@ -72,6 +75,10 @@ export const generalSchema = z.strictObject({
     .describe("The same for each database."),
   max_user_clients: z.int().min(0).default(0)
     .describe("The same for each user."),
+  dns_ttl: z.int().min(0).max(2_147_483_647).default(60_000)
+    .describe(
+      "How often the names of primaries and mirrors are resolved anew; 0: only at RELOAD.",
+    ),
   shutdown_timeout: milliseconds().default(60_000)
     .describe("Time for open transactions and queued replays at shutdown."),
   mirror_queue: z.int().min(1).max(1_000_000).default(128)

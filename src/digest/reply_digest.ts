@@ -39,6 +39,11 @@ export class ReplyDigest {
     this.#rows = new RowHash(maxRowBytes);
   }
 
+  /** Another bound on the rows that are hashed, in bytes; set between transactions. */
+  set maxRowBytes(bytes: number) {
+    this.#rows.maxBytes = bytes;
+  }
+
   /** Forgets the entries, and what is known of a statement under way. */
   clear(): void {
     this.statements = 0;

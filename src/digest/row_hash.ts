@@ -13,7 +13,7 @@ export class RowHash {
   orderedB = 0;
   unorderedA = 0;
   unorderedB = 0;
-  readonly #maxBytes: number;
+  #maxBytes: number;
   /** Bytes hashed, those of a row under way included. */
   #bytes = 0;
   /** The bound is reached: no further row is hashed. */
@@ -25,6 +25,12 @@ export class RowHash {
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes;
     this.#full = maxBytes === 0;
+  }
+
+  /** Another bound, for the rows to come; called between replies. */
+  set maxBytes(bytes: number) {
+    this.#maxBytes = bytes;
+    this.reset();
   }
 
   reset(): void {

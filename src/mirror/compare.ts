@@ -13,12 +13,10 @@ import {
   STATEMENT_TAG,
   STATEMENT_UNORDERED,
 } from "../digest/mod.ts";
+import type { CompareMode } from "../ring/mod.ts";
 import type { Shape } from "../sql/shape.ts";
 import { Result } from "../stats/ledger.ts";
 import { sqlstate } from "../wire/mod.ts";
-
-/** `mirror_compare`. */
-export type CompareMode = "rows" | "shape" | "off";
 
 /** What surrounds a pair of replies. */
 export interface Surroundings {

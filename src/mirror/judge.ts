@@ -103,7 +103,7 @@ export class Judge {
       return this.#failedBefore ? Result.skippedCascade : this.#lone(mirror);
     }
     return compare(primary, mirror, {
-      mode: this.#target.settings.compare,
+      mode: this.#transaction?.comparison.mode ?? "off",
       shape,
       failedBefore: this.#failedBefore,
       ties: pair.ties,

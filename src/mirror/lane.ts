@@ -1,5 +1,5 @@
 import { ReplyDigest } from "../digest/mod.ts";
-import { monotonicUs, type Timer } from "../io/mod.ts";
+import { monotonicUs, type SocketAddress, type Timer } from "../io/mod.ts";
 import type { SessionState } from "../sql/mod.ts";
 import { ClientState } from "../stats/client_table.ts";
 import { Dropped, Excluded, Failed } from "../stats/ledger.ts";
@@ -63,7 +63,7 @@ const PACING_SLACK_US = 1_000;
 
 /** One mirror connection that replays one session, in order. */
 export class Lane implements ConnectionOwner {
-  readonly #target: Target;
+  readonly target: Target;
   readonly #series: number;
   readonly #parameters: string;
   readonly #digest: ReplyDigest;
@@ -71,7 +71,7 @@ export class Lane implements ConnectionOwner {
   readonly #ties: SortTies;
   readonly #framer = new Framer();
   readonly #judge: Judge;
-  readonly #log = new SessionLog();
+  readonly #log: SessionLog;
   readonly #queue: LaneQueue;
   readonly #row: LaneRow;
   #state: State = "resting";
@@ -89,7 +89,12 @@ export class Lane implements ConnectionOwner {
   #restoring: Uint8Array<ArrayBuffer>[] = [];
   #deadlineUs = Infinity;
   #timer: Timer | undefined;
+  /** What the session's state is on the mirror, nobody knows. */
   #tainted = false;
+  /** The mirror refuses the session's login. */
+  #refused = false;
+  /** Where the connection leads. */
+  #address: SocketAddress | undefined;
   #replays = 0;
   #roundTripUs = 0;
   #leaving = false;
@@ -98,6 +103,7 @@ export class Lane implements ConnectionOwner {
   /**
    * @param session the client's number, for examples.
    * @param parameters the client's startup parameters, `name\0value\0…`.
+   * @param sibling a lane of the same session, whose state this one begins with.
    */
   constructor(
     target: Target,
@@ -105,12 +111,18 @@ export class Lane implements ConnectionOwner {
     session: number,
     parameters: string,
     onClosed: (lane: Lane) => void,
+    sibling?: Lane,
   ) {
-    this.#target = target;
+    this.target = target;
     this.#series = series;
     this.#parameters = parameters;
-    this.#digest = new ReplyDigest(target.settings.compareBytes);
-    this.#statements = new SessionStatements(target.shapes);
+    this.#digest = new ReplyDigest(0);
+    this.#statements = new SessionStatements(
+      target.shapes,
+      sibling && sibling.#statements,
+    );
+    this.#log = sibling ? sibling.#wholeLog() : new SessionLog();
+    this.#tainted = this.#log.lost;
     this.#ties = new SortTies(target.columns);
     this.#judge = new Judge(target, series, session);
     this.#queue = new LaneQueue(target, series);
@@ -124,7 +136,7 @@ export class Lane implements ConnectionOwner {
    * @throws what our own code threw before anything was counted.
    */
   submit(transaction: Transaction): void {
-    const { settings, random, probes, order } = this.#target;
+    const { settings, random, probes, order } = this.target;
     const { exposure } = settings;
     // Every transaction is followed: a later one may execute what it prepared.
     const plan = planTransaction(transaction, this.#statements);
@@ -135,7 +147,7 @@ export class Lane implements ConnectionOwner {
       : -1;
     if (excluded >= 0) {
       probes.requestExcluded(this.#series, excluded);
-      if (exposure > 0) this.#missed(transaction);
+      this.#missed(transaction);
       return;
     }
     const refused = this.#refusal(transaction);
@@ -176,9 +188,20 @@ export class Lane implements ConnectionOwner {
     if (state.repeat.length === 0 && state.closed.length === 0) return;
     if (this.#connection === undefined && this.#queue.length === 0) {
       this.#log.add(state);
-    } else if (this.#target.budget.take(transaction.size)) {
+    } else if (this.target.budget.take(transaction.size)) {
       this.#queue.push({ transaction, plan: undefined, writer: undefined });
     } else this.taint();
+  }
+
+  /** All that the session has set so far, what is queued included. */
+  #wholeLog(): SessionLog {
+    const log = this.#log.copy();
+    if (this.#tainted) log.lost = true;
+    const entries = this.#entry ? [this.#entry] : [];
+    for (const { transaction } of [...entries, ...this.#queue.waiting()]) {
+      log.add(lastingState(transaction));
+    }
+    return log;
   }
 
   /** The session's state on the mirror can't be trusted any more: nothing of it is compared. */
@@ -190,6 +213,14 @@ export class Lane implements ConnectionOwner {
   leave(): void {
     this.#leaving = true;
     this.#guarded(() => this.#advance());
+  }
+
+  /** The mirror was paused or resumed, is another server now, or is no mirror any more. */
+  targetChanged(): void {
+    this.#guarded(() => {
+      if (this.target.removed) this.#dropQueue(Dropped.removed);
+      this.#advance();
+    });
   }
 
   /** Counts everything that is left, and closes. */
@@ -271,7 +302,7 @@ export class Lane implements ConnectionOwner {
   }
 
   #report(error: unknown): void {
-    this.#target.log("warn", "A replay failed inside the mirror worker", {
+    this.target.log("warn", "A replay failed inside the mirror worker", {
       error: String((error as Error)?.stack ?? error),
     });
   }
@@ -299,11 +330,11 @@ export class Lane implements ConnectionOwner {
 
   #loggedIn(): void {
     this.#framer.reset();
-    const { breaker } = this.#target;
+    const { breaker } = this.target;
     const first = breaker.state(monotonicUs()) !== "closed";
     breaker.succeeded();
     if (first) {
-      this.#target.log("info", "Mirror answers", {});
+      this.target.log("info", "Mirror answers", {});
       this.#wakeWaiting();
     }
     this.#restoring = [...this.#log.messages];
@@ -341,9 +372,9 @@ export class Lane implements ConnectionOwner {
       case "done":
         if (this.#state === "restoring") return this.#restoreNext();
         if (this.#entry?.writer !== undefined) {
-          this.#target.order.answered(nowUs);
+          this.target.order.answered(nowUs);
         }
-        this.#target.probes.mirrorStatement(
+        this.target.probes.mirrorStatement(
           this.#series,
           replay.cycleLatencyUs / 1e6,
         );
@@ -373,8 +404,10 @@ export class Lane implements ConnectionOwner {
 
   /** Why `transaction` can't be queued (Dropped), or -1. Takes its bytes from the budget. */
   #refusal(transaction: Transaction): number {
-    const { settings, breaker, budget } = this.#target;
-    if (this.#tainted) return Dropped.sessionTainted;
+    const { settings, breaker, budget } = this.target;
+    if (this.target.removed) return Dropped.removed;
+    if (settings.paused) return Dropped.paused;
+    if (this.#tainted || this.#refused) return Dropped.sessionTainted;
     if (
       this.#connection === undefined &&
       breaker.state(monotonicUs()) === "open"
@@ -386,6 +419,10 @@ export class Lane implements ConnectionOwner {
 
   /** Does the next thing, if there is one to do. */
   #advance(): void {
+    if (this.#state === "ready") {
+      if (this.target.removed) this.#dropQueue(Dropped.removed);
+      if (this.#mayRest()) this.#rest();
+    }
     if (this.#state === "resting") {
       if (this.#queue.length > 0) this.#connect();
       else if (this.#leaving) this.#close();
@@ -396,6 +433,7 @@ export class Lane implements ConnectionOwner {
     while (entry?.plan === undefined) {
       if (entry === undefined) {
         if (this.#leaving) this.#close();
+        else if (this.#mayRest()) this.#rest();
         return;
       }
       const { repeat } = this.#takeState(entry);
@@ -411,6 +449,7 @@ export class Lane implements ConnectionOwner {
     if ((this.#replays++ & ROUND_TRIP_MASK) === 0) {
       this.#roundTripUs = this.#connection?.roundTripUs ?? 0;
     }
+    this.#digest.maxRowBytes = entry.transaction.comparison.bytes;
     this.#judge.begin(entry.transaction, entry.writer, this.#roundTripUs);
     this.#replay = new Replay(
       entry.transaction,
@@ -422,8 +461,26 @@ export class Lane implements ConnectionOwner {
     this.#sendCycle(monotonicUs());
   }
 
+  /** Whether the connection has no use: its mirror is gone, paused, or at another address. */
+  #mayRest(): boolean {
+    const { settings: { paused, address }, removed } = this.target;
+    if (removed) return true;
+    // One with state that can't be rebuilt is kept as long as it goes.
+    if (this.#log.lost) return false;
+    return paused && this.#queue.length === 0 ||
+      this.#address !== undefined && !sameAddress(this.#address, address);
+  }
+
+  /** Gives the connection up; the next one is made when there is something to replay. */
+  #rest(): void {
+    this.#connection?.close();
+    this.#connection = undefined;
+    this.#row.close();
+    this.#state = "resting";
+  }
+
   #connect(): void {
-    const { breaker, settings, reactor, scratch, waiting } = this.#target;
+    const { breaker, settings, reactor, scratch, waiting } = this.target;
     if (this.#log.lost) {
       this.taint();
       this.#dropQueue(Dropped.sessionTainted);
@@ -439,12 +496,13 @@ export class Lane implements ConnectionOwner {
       case "connect":
     }
     this.#state = "connecting";
+    this.#address = settings.address;
     this.#row.open();
     this.#setDeadline(settings.connectTimeoutMs);
     try {
       this.#connection = new MirrorConnection(
         reactor,
-        this.#target.server,
+        this.target.server,
         laneStartup(this.#parameters, settings.login),
         new Login(settings.login),
         scratch,
@@ -476,14 +534,14 @@ export class Lane implements ConnectionOwner {
       this.#ties,
       this.#framer,
     );
-    this.#setDeadline(this.#target.settings.timeoutMs);
+    this.#setDeadline(this.target.settings.timeoutMs);
     this.#connection?.send(this.#replay.take(monotonicUs()));
   }
 
   /** Sends the next cycle when the client's pauses and the order of writers allow it. */
   #sendCycle(nowUs: number): void {
     const replay = this.#replay as Replay; // set by the caller
-    const { settings, reactor } = this.#target;
+    const { settings, reactor } = this.target;
     const { endUs } = replay.transaction;
     // Nobody else waits for a client's pauses.
     const paced = settings.pacing === "original" && this.#wanted === 0;
@@ -504,7 +562,7 @@ export class Lane implements ConnectionOwner {
     this.#wanted++;
     const replay = this.#replay;
     if (this.#state !== "pausing" || replay === undefined) return;
-    const { reactor } = this.#target;
+    const { reactor } = this.target;
     reactor.cancel(this.#timer);
     this.#timer = reactor.after(
       0,
@@ -513,7 +571,7 @@ export class Lane implements ConnectionOwner {
   }
 
   #inOrder(replay: Replay): void {
-    const { settings, order } = this.#target;
+    const { settings, order } = this.target;
     const turn = this.#turn(replay);
     if (
       turn === undefined || settings.order === "client" || order.isTurn(turn)
@@ -529,7 +587,7 @@ export class Lane implements ConnectionOwner {
 
   /** A writer that never ends must not hold up the rest for ever. */
   #checkOrder(replay: Replay, nowUs: number): void {
-    const { settings, order, probes } = this.#target;
+    const { settings, order, probes } = this.target;
     const sinceUs = this.#orderingSinceUs;
     const expired =
       order.overdueUs(nowUs, sinceUs) > settings.timeoutMs * 1e3 ||
@@ -547,7 +605,7 @@ export class Lane implements ConnectionOwner {
   }
 
   #send(replay: Replay): void {
-    const { settings, order } = this.#target;
+    const { settings, order } = this.target;
     const nowUs = monotonicUs();
     const writer = this.#entry?.writer;
     if (writer !== undefined) {
@@ -564,7 +622,7 @@ export class Lane implements ConnectionOwner {
   }
 
   #replayed(replay: Replay, nowUs: number): void {
-    const { probes } = this.#target;
+    const { probes } = this.target;
     const { transaction } = replay;
     const { errorsOnMirror, firstError } = this.#judge;
     this.#clearDeadline();
@@ -584,21 +642,18 @@ export class Lane implements ConnectionOwner {
       this.#row.show(ClientState.idle);
     } else {
       // Idle on the primary, open on the mirror: only a new connection is clean.
-      this.#connection?.close();
-      this.#connection = undefined;
-      this.#row.close();
-      this.#state = "resting";
+      this.#rest();
     }
     this.#advance();
   }
 
   #lost(failure: ConnectionFailure, outcome: number): void {
-    const { breaker, settings } = this.#target;
+    const { breaker, settings } = this.target;
     const wasConnecting = this.#state === "connecting";
     this.#connection = undefined;
     this.#row.close();
     this.#clearDeadline();
-    this.#target.reactor.cancel(this.#timer);
+    this.target.reactor.cancel(this.#timer);
     this.#stopWaiting();
     if (this.#entry !== undefined) this.#fail(outcome);
     this.#replay = undefined;
@@ -610,32 +665,33 @@ export class Lane implements ConnectionOwner {
     };
     if (!wasConnecting) {
       breaker.lost();
-      this.#target.log("warn", "Mirror connection lost", properties);
+      this.target.log("warn", "Mirror connection lost", properties);
       return this.#advance();
     }
     if (failure.sqlstate && !MIRROR_WIDE.test(failure.sqlstate)) {
       // The mirror is there, it refuses this session only.
       breaker.abandoned();
-      this.#tainted = true;
-      this.#target.log("warn", "Mirror refuses a session", properties);
+      this.#refused = true;
+      this.target.log("warn", "Mirror refuses a session", properties);
     } else {
       breaker.failed(monotonicUs());
-      this.#target.log("warn", "Mirror login failed", properties);
+      this.target.unreachable();
+      this.target.log("warn", "Mirror login failed", properties);
     }
     this.#dropQueue(Dropped.mirrorDown);
     this.#wakeWaiting();
   }
 
   #wakeWaiting(): void {
-    const lanes = [...this.#target.waiting];
-    this.#target.waiting.clear();
+    const lanes = [...this.target.waiting];
+    this.target.waiting.clear();
     for (const lane of lanes) lane.breakerChanged();
   }
 
   /** The replay under way ends without a known outcome. */
   #fail(reason: number): void {
     const entry = this.#endReplay();
-    this.#target.probes.requestFailed(this.#series, reason);
+    this.target.probes.requestFailed(this.#series, reason);
     this.#takeState(entry);
   }
 
@@ -663,20 +719,20 @@ export class Lane implements ConnectionOwner {
       entry = this.#queue.shift()
     ) {
       if (entry.plan !== undefined) {
-        this.#target.probes.requestDropped(this.#series, reason);
+        this.target.probes.requestDropped(this.#series, reason);
       }
       this.#takeState(entry);
     }
-    if (this.#leaving) this.#close();
+    if (this.#leaving && this.#entry === undefined) this.#close();
   }
 
   #close(): void {
     if (this.#state === "closed") return;
-    if (this.#state === "connecting") this.#target.breaker.abandoned();
+    if (this.#state === "connecting") this.target.breaker.abandoned();
     this.#state = "closed";
     this.#clearDeadline();
-    this.#target.reactor.cancel(this.#timer);
-    this.#target.waiting.delete(this);
+    this.target.reactor.cancel(this.#timer);
+    this.target.waiting.delete(this);
     this.#row.close();
     this.#connection?.close();
     this.#connection = undefined;
@@ -685,12 +741,12 @@ export class Lane implements ConnectionOwner {
 
   #setDeadline(ms: number): void {
     this.#deadlineUs = monotonicUs() + ms * 1e3;
-    this.#target.timed.add(this);
+    this.target.timed.add(this);
   }
 
   #clearDeadline(): void {
     this.#deadlineUs = Infinity;
-    this.#target.timed.delete(this);
+    this.target.timed.delete(this);
   }
 }
 
@@ -699,6 +755,11 @@ const INTERNAL: ConnectionFailure = {
   message: "internal error",
   sqlstate: undefined,
 };
+
+function sameAddress(a: SocketAddress, b: SocketAddress): boolean {
+  return a.family === b.family && a.bytes.length === b.bytes.length &&
+    a.bytes.every((byte, i) => byte === b.bytes[i]);
+}
 
 /** Session state that is brought back is compared with nothing. */
 function ignorePair(_pair: StatementPair): void {}

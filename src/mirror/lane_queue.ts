@@ -32,6 +32,11 @@ export class LaneQueue {
     return this.#entries.length - this.#head;
   }
 
+  /** What is queued, oldest first. */
+  waiting(): readonly Entry[] {
+    return this.#entries.slice(this.#head);
+  }
+
   push(entry: Entry): void {
     this.#entries.push(entry);
     this.#count(1);

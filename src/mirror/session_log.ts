@@ -1,7 +1,7 @@
 import { CYCLE_WORDS } from "../ring/mod.ts";
 import type { SessionState } from "../sql/mod.ts";
 import { QUERY, SYNC } from "../wire/mod.ts";
-import type { Transaction } from "./transaction.ts";
+import type { Comparison, Transaction } from "./transaction.ts";
 
 /** Bounds of one session's log; beyond them its state can't be rebuilt. */
 const MAX_ENTRIES = 2_000;
@@ -34,6 +34,17 @@ export class SessionLog {
     }
   }
 
+  /** A log of its own with the same state. */
+  copy(): SessionLog {
+    const copy = new SessionLog();
+    for (const [key, message] of this.#messages) {
+      copy.#messages.set(key, message);
+    }
+    copy.#bytes = this.#bytes;
+    copy.lost = this.lost;
+    return copy;
+  }
+
   /** The messages to send to a new connection. */
   get messages(): readonly Uint8Array<ArrayBuffer>[] {
     return [...this.#messages.values()];
@@ -47,6 +58,8 @@ export class SessionLog {
   }
 }
 
+const NOTHING_COMPARED: Comparison = { mode: "off", bytes: 0 };
+
 /** The transaction that brings one message of session state back. */
 export function restoring(message: Uint8Array<ArrayBuffer>): Transaction {
   const bytes = message[0] === QUERY ? message : withSync(message);
@@ -58,6 +71,7 @@ export function restoring(message: Uint8Array<ArrayBuffer>): Transaction {
     startUs: 0,
     endUs: 0,
     roundTripUs: 0,
+    comparison: NOTHING_COMPARED,
   };
 }
 

@@ -28,11 +28,14 @@ const framer = new Framer();
  */
 export class SessionStatements {
   readonly #shapes: ShapeCache;
-  readonly #statements = new Map<string, Shape>();
-  readonly #portals = new Map<string, Shape>();
+  readonly #statements: Map<string, Shape>;
+  readonly #portals: Map<string, Shape>;
 
-  constructor(shapes: ShapeCache) {
+  /** @param from whose statements it knows already. */
+  constructor(shapes: ShapeCache, from?: SessionStatements) {
     this.#shapes = shapes;
+    this.#statements = new Map(from && from.#statements);
+    this.#portals = new Map(from && from.#portals);
   }
 
   /**

@@ -75,7 +75,7 @@ export class StatementTable {
   readonly #database: string;
   readonly #mirror: string;
   /** The ratio above which a statement counts as slower. */
-  readonly #maxRatio: number;
+  maxRatio: number;
   readonly #random: () => number;
   /** By fingerprint: several shapes may have one, a cursor's and its query's. */
   readonly #entries = new Map<string, Entry>();
@@ -91,7 +91,7 @@ export class StatementTable {
   ) {
     this.#database = options.database;
     this.#mirror = options.mirror;
-    this.#maxRatio = options.maxRatio;
+    this.maxRatio = options.maxRatio;
     this.#random = options.random;
   }
 
@@ -166,7 +166,7 @@ export class StatementTable {
     const ratios = entry.ratios.toSorted((a, b) => a - b);
     const differences = entry.differences.toSorted((a, b) => a - b);
     const interval = ratios.length < 2 ? undefined : medianInterval(ratios);
-    const unequal = ratios.filter((ratio) => ratio !== this.#maxRatio);
+    const unequal = ratios.filter((ratio) => ratio !== this.maxRatio);
     return {
       database: this.#database,
       mirror: this.#mirror,
@@ -186,7 +186,7 @@ export class StatementTable {
           ? null
           : medianInterval(differences).median,
         pValue: signTest(
-          unequal.filter((ratio) => ratio > this.#maxRatio).length,
+          unequal.filter((ratio) => ratio > this.maxRatio).length,
           unequal.length,
         ),
       },

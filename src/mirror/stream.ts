@@ -19,7 +19,7 @@ import {
   splitCancelled,
 } from "./piece.ts";
 import type { QueueBudget } from "./target.ts";
-import type { Transaction } from "./transaction.ts";
+import type { Comparison, Transaction } from "./transaction.ts";
 
 /** What a stream's fragments add up to. */
 export interface StreamOwner {
@@ -32,12 +32,17 @@ export interface StreamOwner {
   onShed(reason: number): void;
 }
 
-type Times = Pick<Transaction, "startUs" | "endUs" | "roundTripUs">;
+type Rest = Pick<
+  Transaction,
+  "startUs" | "endUs" | "roundTripUs" | "comparison"
+>;
 
 const NO_WORDS = new Uint32Array(0);
 
 /** Puts one session's fragments together again. */
 export class Stream {
+  /** Of the transactions to come. */
+  comparison: Comparison;
   readonly #owner: StreamOwner;
   readonly #budget: QueueBudget;
   /** What came ahead of its transaction's end, joined once at the end. */
@@ -47,7 +52,12 @@ export class Stream {
   /** The transaction under way did not fit: it is not kept, but looked at; `ahead`: bytes beyond its cycles. */
   #shed: { readonly watch: StateWatch; ahead: number } | undefined;
 
-  constructor(owner: StreamOwner, budget: QueueBudget) {
+  constructor(
+    owner: StreamOwner,
+    budget: QueueBudget,
+    comparison: Comparison,
+  ) {
+    this.comparison = comparison;
     this.#owner = owner;
     this.#budget = budget;
   }
@@ -84,8 +94,9 @@ export class Stream {
       bytes: payload.subarray(wordBytes),
     };
     if ((flags & FLAG_END) === 0) return this.#keep(piece);
-    const times = { startUs, endUs, roundTripUs };
-    this.#end(piece, times, (flags & FLAG_DISCARD) !== 0);
+    const { comparison } = this;
+    const rest = { startUs, endUs, roundTripUs, comparison };
+    this.#end(piece, rest, (flags & FLAG_DISCARD) !== 0);
   }
 
   /** The stream is over: what is not closed was never finished. */
@@ -95,7 +106,7 @@ export class Stream {
 
   #end(
     last: Piece,
-    times: Times,
+    rest: Rest,
     discard: boolean,
   ): void {
     if (this.#shed !== undefined) {
@@ -113,10 +124,10 @@ export class Stream {
       // A statement that was prepared in a cycle outlives what undid the rest.
       if (!discard) {
         whole = kept;
-        this.#owner.onDiscarded(transactionOf(cancelled, times));
+        this.#owner.onDiscarded(transactionOf(cancelled, rest));
       }
     }
-    const transaction = transactionOf(whole, times);
+    const transaction = transactionOf(whole, rest);
     if (discard) this.#owner.onDiscarded(transaction);
     else this.#owner.onTransaction(transaction);
   }
@@ -180,7 +191,7 @@ export class Stream {
   }
 }
 
-function transactionOf(piece: Piece, times: Times): Transaction {
+function transactionOf(piece: Piece, rest: Rest): Transaction {
   const { cycles, statements, bytes } = piece;
-  return { bytes, cycles, statements, size: pieceSize(piece), ...times };
+  return { bytes, cycles, statements, size: pieceSize(piece), ...rest };
 }

@@ -5,14 +5,16 @@ import type { Shape } from "../sql/shape.ts";
 import type { ShapeCache } from "../sql/shape_cache.ts";
 import type { Breaker } from "./breaker.ts";
 import type { CommitOrder } from "./commit_order.ts";
-import type { CompareMode } from "./compare.ts";
 import type { MirrorServer } from "./connection.ts";
+import type { createIgnore } from "./ignore.ts";
 import type { Lane } from "./lane.ts";
 import type { LoginOptions } from "../auth/mod.ts";
 import type { StatementTable } from "./statement_table.ts";
 
 /** The settings of one mirror of one source database. */
 export interface TargetSettings {
+  /** Its number: another server under the same name has another one. */
+  readonly id: number;
   readonly sourceDatabase: string;
   /** The mirror's name: its destination database. */
   readonly name: string;
@@ -40,14 +42,13 @@ export interface TargetSettings {
   readonly order: "commit" | "client";
   /** Which transactions are replayed, by what they do. */
   readonly level: "all" | "dml" | "ddl" | "read";
-  readonly compare: CompareMode;
-  /** Rows of a reply that are hashed, in bytes. */
-  readonly compareBytes: number;
   /** Whether examples hold the values that clients sent. */
   readonly examples: "redacted" | "clear";
   /** Ratio of mirror time to primary time above which a statement is slower. */
   readonly maxLatencyRatio: number;
   readonly ignore: readonly IgnoreRule[];
+  /** Nothing is queued for it; what is queued is still replayed. */
+  readonly paused: boolean;
 }
 
 /** A difference that somebody has looked at and accepted. */
@@ -62,8 +63,12 @@ export interface IgnoreRule {
 
 /** One mirror at work: what its lanes share. */
 export interface Target {
-  readonly settings: TargetSettings;
-  readonly server: MirrorServer;
+  /** Those in force: a reload puts others in their place. */
+  settings: TargetSettings;
+  /** Where the settings lead. */
+  server: MirrorServer;
+  /** A reload has taken it out of the configuration, or put another server in its place. */
+  removed: boolean;
   readonly breaker: Breaker;
   readonly reactor: Reactor;
   readonly probes: ProbeSet;
@@ -77,12 +82,7 @@ export interface Target {
   readonly order: CommitOrder;
   readonly table: StatementTable;
   /** Whether a rule accepts this mismatch. */
-  ignored(
-    shape: Shape,
-    result: number,
-    mirrorSqlstate: string,
-    primarySqlstate: string,
-  ): boolean;
+  ignored: ReturnType<typeof createIgnore>;
   /** In [0, 1), for sampling. */
   readonly random: () => number;
   /** Lanes that wait until the breaker lets them connect. */
@@ -91,6 +91,8 @@ export interface Target {
   readonly timed: Set<Lane>;
   /** Requests in the queues of all lanes of a series, for the gauge. */
   readonly queued: Map<number, number>;
+  /** Nobody could connect: its name may have another address by now. */
+  unreachable(): void;
   /** What the worker logs, once per change: no secrets. */
   log(
     level: "info" | "warn",
@@ -102,7 +104,7 @@ export interface Target {
 /** The bytes of all transactions that wait in this worker, and their bound. */
 export class QueueBudget {
   bytes = 0;
-  readonly maxBytes: number;
+  maxBytes: number;
 
   constructor(maxBytes: number) {
     this.maxBytes = maxBytes;

@@ -1,4 +1,11 @@
-import { CYCLE_WORDS } from "../ring/mod.ts";
+import { type CompareMode, CYCLE_WORDS } from "../ring/mod.ts";
+
+/** What is compared of a transaction. */
+export interface Comparison {
+  readonly mode: CompareMode;
+  /** Rows of a reply that are hashed, in bytes, on both sides. */
+  readonly bytes: number;
+}
 
 /** A finished transaction of one session, as the primary has seen it. */
 export interface Transaction {
@@ -15,6 +22,7 @@ export interface Transaction {
   readonly endUs: number;
   /** Shortest round trip of the primary's connection, in microseconds; 0: unknown. */
   readonly roundTripUs: number;
+  readonly comparison: Comparison;
 }
 
 /** Cycles in `transaction`. */

@@ -12,6 +12,7 @@ import {
   Command,
   type Mailbox,
   readCommand,
+  readSettings,
   type WorkerMessage,
 } from "../control/mailbox.ts";
 import {
@@ -24,8 +25,6 @@ import {
 } from "../io/mod.ts";
 import { loadProbes } from "../plugin/mod.ts";
 import {
-  FLAG_DISCARD,
-  FLAG_END,
   KIND_CLOSE,
   KIND_FRAGMENT,
   KIND_MASK,
@@ -35,18 +34,21 @@ import {
 } from "../ring/mod.ts";
 import { ClientTable, type ClientTableMemory } from "../stats/client_table.ts";
 import { type StatsLayout, Stripe } from "../stats/mod.ts";
-import { Failed } from "../stats/ledger.ts";
 import { ShapeCache } from "../sql/shape_cache.ts";
 import { Dial, TlsEdge } from "../tls/mod.ts";
-import { Breaker } from "./breaker.ts";
-import { CommitOrder } from "./commit_order.ts";
 import { MirrorConnection, type MirrorServer } from "./connection.ts";
 import { askForFacts } from "./facts.ts";
-import { createIgnore } from "./ignore.ts";
-import { Lane } from "./lane.ts";
-import { StatementTable } from "./statement_table.ts";
-import { Stream } from "./stream.ts";
+import type { Lane } from "./lane.ts";
+import { MirroredSession, readOpening } from "./mirrored_session.ts";
 import { QueueBudget, type Target, type TargetSettings } from "./target.ts";
+import { Targets } from "./targets.ts";
+
+/** What a reload may change. */
+export interface MirrorSettings {
+  readonly targets: readonly TargetSettings[];
+  /** Bound of what waits for all mirrors, in bytes. */
+  readonly queueBytes: number;
+}
 
 /** What the mirror worker is started with. */
 export interface MirrorInit {
@@ -56,11 +58,9 @@ export interface MirrorInit {
   /** One for each proxy worker. */
   readonly rings: readonly RingMemory[];
   readonly mailbox: Mailbox;
-  /** For each route (source database) its mirrors; empty where there are none. */
-  readonly routes: readonly (readonly TargetSettings[])[];
   /** To its TLS worker; transferred. */
   readonly tls: MessagePort | undefined;
-  readonly queueBytes: number;
+  readonly settings: MirrorSettings;
   /** Where the lanes are listed for SHOW SERVERS. */
   readonly lanes: ClientTableMemory;
 }
@@ -85,14 +85,6 @@ function tell(message: WorkerMessage): void {
   self.postMessage(message);
 }
 
-/** A session as the mirror worker knows it. */
-interface MirroredSession {
-  readonly stream: Stream;
-  readonly lanes: readonly Lane[];
-  /** A fragment with these flags could not be taken. */
-  broken(flags: number): void;
-}
-
 async function start(init: MirrorInit): Promise<void> {
   const stripe = new Stripe(init.stats, init.stripe);
   const probes = await loadProbes(
@@ -114,7 +106,7 @@ async function start(init: MirrorInit): Promise<void> {
   // Asynchronous things end here: inside the loop no promise runs.
   await loadModule();
   const shapes = new ShapeCache(MAX_SHAPES);
-  const budget = new QueueBudget(init.queueBytes);
+  const budget = new QueueBudget(init.settings.queueBytes);
   const rings = init.rings.map((memory) => new RingConsumer(memory));
   const sessions = new Map<number, MirroredSession>();
   const lanes = new Set<Lane>();
@@ -122,101 +114,57 @@ async function start(init: MirrorInit): Promise<void> {
   let draining = false;
 
   const edge = init.tls && new TlsEdge(init.tls);
-  const serverOf = ({ address, tls }: TargetSettings): MirrorServer => ({
-    address,
-    tls: tls && edge && { address, ...tls, edge },
+  const targets = new Targets({
+    reactor,
+    probes,
+    scratch,
+    budget,
+    laneTable,
+    shapes,
+    timed,
+    serverOf: ({ address, tls }): MirrorServer => ({
+      address,
+      tls: tls && edge && { address, ...tls, edge },
+    }),
+    log: (level, message, properties) =>
+      tell({ type: "log", level, message, properties }),
+    unreachable: () => tell({ type: "unreachable" }),
+    onAdded: ask,
   });
-  const targets = init.routes.map((mirrors) =>
-    mirrors.map((settings): Target => ({
-      settings,
-      server: serverOf(settings),
-      breaker: new Breaker(),
-      reactor,
-      probes,
-      scratch,
-      budget,
-      laneTable,
-      shapes,
-      columns: new Map(),
-      order: new CommitOrder(),
-      table: new StatementTable({
-        database: settings.sourceDatabase,
-        mirror: settings.name,
-        maxRatio: settings.maxLatencyRatio,
-        random: Math.random,
-      }),
-      ignored: createIgnore(settings.ignore),
-      random: Math.random,
-      waiting: new Set(),
-      timed,
-      queued: new Map(),
-      log: (level, message, properties) =>
-        tell({
-          type: "log",
-          level,
-          message,
-          properties: { mirror: settings.name, ...properties },
-        }),
-    }))
-  );
+  const sessionOptions = {
+    probes,
+    budget,
+    target: (id: number) => targets.get(id),
+    series: ({ settings }: Target, user: string) =>
+      stripe.series([settings.sourceDatabase, settings.name, user]),
+    onLane: (lane: Lane) => lanes.add(lane),
+    onLaneClosed(lane: Lane) {
+      lanes.delete(lane);
+      if (draining) stopIfDrained();
+    },
+    onFault: fault,
+  };
 
   function open(ring: RingConsumer, at: number): void {
-    const word = at >> 2;
-    const id = ring.words[word + 1] as number;
-    const route = ring.words[word + 2] as number;
-    const length = ring.words[word + 3] as number;
-    const parameters = new TextDecoder().decode(
-      ring.bytes.slice(at + 16, at + 16 + length),
-    );
-    const user = userOf(parameters);
-    const laneList = (targets[route] ?? []).map((target) => {
-      const series = stripe.series([
-        target.settings.sourceDatabase,
-        target.settings.name,
-        user,
-      ]);
-      const lane = new Lane(
-        target,
-        series,
-        id,
-        parameters,
-        (closed) => {
-          lanes.delete(closed);
-          if (draining) stopIfDrained();
-        },
-      );
-      lanes.add(lane);
-      return { lane, series };
-    });
-    const stream = new Stream({
-      onTransaction: (t) =>
-        laneList.forEach(({ lane, series }) => {
-          try {
-            lane.submit(t);
-          } catch (error) {
-            fault(error);
-            lane.taint();
-            probes.requestFailed(series, Failed.internal);
-          }
-        }),
-      onDiscarded: (t) => laneList.forEach(({ lane }) => lane.missed(t)),
-      onStateLost: () => laneList.forEach(({ lane }) => lane.taint()),
-      onShed: (reason) =>
-        laneList.forEach(({ series }) => probes.requestDropped(series, reason)),
-    }, budget);
-    sessions.set(id, {
-      stream,
-      lanes: laneList.map(({ lane }) => lane),
-      broken(flags) {
-        stream.close();
-        for (const { lane, series } of laneList) {
-          lane.taint();
-          if ((flags & FLAG_END) !== 0 && (flags & FLAG_DISCARD) === 0) {
-            probes.requestFailed(series, Failed.internal);
-          }
-        }
-      },
-    });
+    const id = ring.words[(at >> 2) + 1] as number;
+    const opening = readOpening(ring, at);
+    const known = sessions.get(id);
+    if (known === undefined) {
+      sessions.set(id, new MirroredSession(id, opening, sessionOptions));
+    } else known.open(opening);
+  }
+
+  let taken = 0;
+  function takeSettings(): void {
+    const next = readSettings<MirrorSettings>(init.mailbox, taken);
+    if (next === undefined) return;
+    taken = next.sequence;
+    budget.maxBytes = next.settings.queueBytes;
+    const changed = targets.apply(next.settings.targets);
+    for (const lane of [...lanes]) {
+      if (changed.has(lane.target)) lane.targetChanged();
+    }
+    tell({ type: "settings", sequence: taken });
   }
 
   function attempt(run: () => void): void {
@@ -246,7 +194,7 @@ async function start(init: MirrorInit): Promise<void> {
         const session = sessions.get(id);
         if (session === undefined) return;
         sessions.delete(id);
-        for (const lane of session.lanes) attempt(() => lane.leave());
+        session.leave();
         session.stream.close();
       }
     }
@@ -304,7 +252,7 @@ async function start(init: MirrorInit): Promise<void> {
 
   /** Sends the main thread what is new about statements. */
   function report(limit: number): void {
-    for (const { table } of targets.flat()) {
+    for (const table of targets.tables) {
       const summaries = table.takeChanged(limit);
       if (summaries.length > 0) tell({ type: "statements", summaries });
     }
@@ -313,6 +261,25 @@ async function start(init: MirrorInit): Promise<void> {
   function reportNowAndThen(): void {
     reactor.after(REPORT_MS, reportNowAndThen);
     report(REPORT_LIMIT);
+  }
+
+  /** Asks a server that has become a mirror what it is. */
+  function ask({ settings, server }: Target): void {
+    const { sourceDatabase: database, name: mirror } = settings;
+    askForFacts({
+      reactor,
+      settings,
+      server,
+      scratch,
+      onFacts: (facts) => tell({ type: "facts", database, mirror, facts }),
+      onFailed: (reason) =>
+        tell({
+          type: "log",
+          level: "debug",
+          message: "Mirror could not be asked what it is",
+          properties: { mirror, reason },
+        }),
+    });
   }
 
   function stopIfDrained(): void {
@@ -324,13 +291,12 @@ async function start(init: MirrorInit): Promise<void> {
   reactor.add(init.mailbox.wake, {
     onReadable() {
       clearWake(init.mailbox.wake);
+      takeSettings();
       const command = readCommand(init.mailbox);
       if (command >= Command.drain && !draining) {
         draining = true;
         while (drainRings());
-        for (const session of sessions.values()) {
-          for (const lane of session.lanes) attempt(() => lane.leave());
-        }
+        for (const session of sessions.values()) session.leave();
         stopIfDrained();
       }
       if (command === Command.stop) {
@@ -353,36 +319,12 @@ async function start(init: MirrorInit): Promise<void> {
       handler.fault();
     }
   });
-  for (const { settings, server } of targets.flat()) {
-    const { sourceDatabase: database, name: mirror } = settings;
-    askForFacts({
-      reactor,
-      settings,
-      server,
-      scratch,
-      onFacts: (facts) => tell({ type: "facts", database, mirror, facts }),
-      onFailed: (reason) =>
-        tell({
-          type: "log",
-          level: "debug",
-          message: "Mirror could not be asked what it is",
-          properties: { mirror, reason },
-        }),
-    });
-  }
+  targets.apply(init.settings.targets);
   tick();
   reportNowAndThen();
   tell({ type: "ready" });
   reactor.run();
   self.close();
-}
-
-function userOf(parameters: string): string {
-  const texts = parameters.split("\0");
-  for (let i = 0; i + 1 < texts.length; i += 2) {
-    if (texts[i] === "user") return texts[i + 1] as string; // i + 1 < length
-  }
-  return "";
 }
 
 self.onmessage = (event: MessageEvent<MirrorInit>) => {

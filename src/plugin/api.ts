@@ -9,7 +9,8 @@
  * 4. Every worker loads the module at `probe` and calls its default export.
  * 5. `start` runs, one plugin after the other: now I/O and timers are allowed.
  * 6. `onSample` is called once a second, synchronously.
- * 7. `close` ends it, also after a start that failed or is not done.
+ * 7. `reconfigure` takes a new table after RELOAD; `general` and `mirrors` change in place.
+ * 8. `close` ends it, also after a start that failed or is not done.
  *
  * What a hook throws after `create` is named in the log and counted in
  * `plugin_errors_total`, and everything else goes on; a `start` or `close` that
@@ -69,19 +70,24 @@ export interface Plugin<C = unknown> {
   readonly needs?: readonly string[];
   /** Checks the raw table, `undefined` if there is none. Pure; an unknown key is an error. */
   parseConfig(raw: unknown): C;
-  create(config: C, context: PluginContext): PluginInstance;
+  create(config: C, context: PluginContext): PluginInstance<C>;
   /** A module whose default export is a {@linkcode ProbeFactory}; loaded in every worker. */
   readonly probe?: URL;
 }
 
 /** A plugin at work. Every member is optional. */
-export interface PluginInstance {
+export interface PluginInstance<C = unknown> {
   /** Asynchronous. @param signal aborted when the process begins to end. */
   start?(signal: AbortSignal): Promise<void>;
   /** Synchronous, once a second. */
   onSample?(snapshot: StatsSnapshot): void;
   /** Asynchronous; called once, at any time after `create`. */
   close?(): Promise<void>;
+  /**
+   * Synchronous: RELOAD has a new table for it, which `parseConfig` has taken.
+   * Without this hook the table needs a restart.
+   */
+  reconfigure?(config: C): void;
   readonly commands?: readonly AdminCommand[];
   readonly routes?: readonly HttpRoute[];
 }
@@ -104,7 +110,7 @@ export interface PluginContext {
     resetEpoch(): number;
   };
   readonly log: Logger;
-  /** The `[general]` table after defaults; no secrets are in it. */
+  /** The `[general]` table after defaults; no secrets are in it. Its values change with a reload: read them when they are needed. */
   readonly general: Readonly<Record<string, unknown>>;
   /**
    * Whether the HTTP port asks for a token. Only then may a route's answer hold
@@ -119,12 +125,17 @@ export interface PluginContext {
   /** The folder of the configuration file: relative paths are relative to it. */
   readonly configFolder: string;
   /** What mirroring is configured to (addresses, levels, ignore rules …), as one text without secrets: evidence of equal ones may be added up. */
-  readonly mirroringConfig: string;
-  /** The configured pairs of source database and destination database. */
+  mirroringConfig(): string;
+  /** The configured pairs of source database and destination database; the list changes with a reload. */
   readonly mirrors: readonly {
     readonly database: string;
     readonly mirror: string;
   }[];
+  /** PAUSE MIRROR is in force. */
+  isPaused(pair: {
+    readonly database: string;
+    readonly mirror: string;
+  }): boolean;
 }
 
 /** A structured log: the message is constant, what varies is a property. */

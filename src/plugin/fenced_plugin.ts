@@ -14,6 +14,16 @@ export type PluginState = "created" | "started" | "failed" | "closed";
 /** A plugin that can't be created. Its message names the plugin and the reason. */
 export class PluginError extends Error {
   override name = "PluginError";
+  /** Whose table is the trouble, if it is a table. */
+  readonly plugin: string | undefined;
+
+  constructor(
+    message: string,
+    options: ErrorOptions & { readonly plugin?: string } = {},
+  ) {
+    super(message, options);
+    this.plugin = options.plugin;
+  }
 }
 
 /**
@@ -65,6 +75,20 @@ export class FencedPlugin {
       });
     }
     open = false;
+  }
+
+  /** Whether new settings of its own can be given to it while it runs. */
+  get isReconfigurable(): boolean {
+    return this.#instance.reconfigure !== undefined;
+  }
+
+  /** New settings, which its `parseConfig` has taken. */
+  reconfigure(config: unknown): void {
+    try {
+      this.#instance.reconfigure?.(config);
+    } catch (error) {
+      this.#failed("reconfigure", error);
+    }
   }
 
   /** What a command throws is thrown on to the console. */

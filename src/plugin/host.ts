@@ -35,7 +35,9 @@ export interface PluginHostOptions {
   /** Default: the working folder. */
   readonly configFolder?: string;
   /** Default: nothing is known of it. */
-  readonly mirroringConfig?: string;
+  readonly mirroringConfig?: () => string;
+  /** Default: none is. */
+  readonly isPaused?: PluginContext["isPaused"];
   readonly logger: (pluginId: string) => Logger;
   /** Between two samples. Default 1000. */
   readonly sampleMs?: number;
@@ -56,10 +58,18 @@ const SAMPLE_MS = 1_000;
 const HOOK_TIMEOUT_MS = 5_000;
 const ID = /^[a-z][a-z0-9_]*$/;
 
+/** New tables for the plugins that nobody has objected to. */
+export interface PreparedTables {
+  /** Ids whose table is another one, and whether they can take it. */
+  readonly changed: readonly { readonly id: string; readonly live: boolean }[];
+  apply(): void;
+}
+
 /** Runs the plugins through their life (see `api.ts`), each behind its fence. */
 export class PluginHost {
   readonly #options: PluginHostOptions;
   readonly #plugins: readonly FencedPlugin[];
+  #tables: PluginHostOptions["config"];
   readonly #abort = new AbortController();
   #timer: ReturnType<typeof setInterval> | undefined;
   #closing: Promise<void> | undefined;
@@ -69,6 +79,7 @@ export class PluginHost {
     const { plugins, config, registry, logger } = options;
     const { hookTimeoutMs = HOOK_TIMEOUT_MS } = options;
     this.#options = options;
+    this.#tables = config;
     checkIds(plugins.map(({ id }) => id), Object.keys(config));
     this.#plugins = plugins.map(({ id }) =>
       new FencedPlugin(id, logger(id), hookTimeoutMs)
@@ -92,7 +103,8 @@ export class PluginHost {
       versions: () => Object.fromEntries(options.versions ?? []),
       mirrors: options.mirrors,
       configFolder: options.configFolder ?? ".",
-      mirroringConfig: options.mirroringConfig ?? "",
+      mirroringConfig: options.mirroringConfig ?? (() => ""),
+      isPaused: options.isPaused ?? (() => false),
     };
     for (const [i, plugin] of plugins.entries()) {
       this.#plugins[i]?.create(plugin, config[plugin.id], context);
@@ -105,6 +117,43 @@ export class PluginHost {
         );
       }
     }
+  }
+
+  /**
+   * Checks new tables without putting them in force.
+   *
+   * @throws {PluginError} naming the plugin.
+   */
+  prepare(tables: PluginHostOptions["config"]): PreparedTables {
+    const { plugins } = this.#options;
+    checkIds(plugins.map(({ id }) => id), Object.keys(tables));
+    const changed = plugins.flatMap((plugin, i) => {
+      const { id } = plugin;
+      const fenced = this.#plugins[i] as FencedPlugin; // one for each
+      let config: unknown;
+      try {
+        config = plugin.parseConfig(tables[id]);
+      } catch (cause) {
+        throw new PluginError(
+          `Plugin "${id}": ${(cause as Error).message ?? cause}`,
+          { cause, plugin: id },
+        );
+      }
+      return JSON.stringify(tables[id]) === JSON.stringify(this.#tables[id])
+        ? []
+        : [{ id, fenced, config, live: fenced.isReconfigurable }];
+    });
+    return {
+      changed,
+      apply: () => {
+        const taken = changed.filter(({ live }) => live);
+        for (const { fenced, config } of taken) fenced.reconfigure(config);
+        this.#tables = {
+          ...this.#tables,
+          ...Object.fromEntries(taken.map(({ id }) => [id, tables[id]])),
+        };
+      },
+    };
   }
 
   /** Modules that the workers load. */
@@ -203,6 +252,7 @@ function checkIds(ids: readonly string[], tables: readonly string[]): void {
       `[plugins.${unknown}] is for no plugin that is loaded (${
         ids.join(", ")
       })`,
+      { plugin: unknown },
     );
   }
 }

@@ -10,5 +10,6 @@ export {
   PluginHost,
   type PluginHostOptions,
   type PluginStatus,
+  type PreparedTables,
 } from "./host.ts";
 export { loadProbes, type ProbeFailed, ProbeSet } from "./probe_set.ts";

@@ -15,6 +15,9 @@ const ACCEPT_BUDGET = 64;
  */
 const REST_MS = 100;
 
+/** The same of a socket that several workers accept from: mostly another one was quicker. */
+const SHARED_REST_MS = 2;
+
 /** What an acceptor tells its worker. */
 export interface AcceptorOwner {
   /** A client has come from `host`:`port`. */
@@ -28,6 +31,7 @@ export class Acceptor implements Handler {
   readonly #reactor: Reactor;
   readonly #listener: number;
   readonly #owner: AcceptorOwner;
+  readonly #shared: boolean;
   readonly #accept: typeof accept;
   readonly #peer = new Uint8Array(128);
   #refused = false;
@@ -38,7 +42,9 @@ export class Acceptor implements Handler {
     listener: number,
     owner: AcceptorOwner,
     acceptNext = accept,
+    options: { readonly shared: boolean } = { shared: false },
   ) {
+    this.#shared = options.shared;
     this.#reactor = reactor;
     this.#listener = listener;
     this.#owner = owner;
@@ -51,12 +57,12 @@ export class Acceptor implements Handler {
       this.#refused = false;
       return;
     }
-    // The kernel says that somebody waits.
-    if (!this.#refused) this.#owner.onRefused();
+    // The kernel says that somebody waits, or that another worker was quicker.
+    if (!this.#refused && !this.#shared) this.#owner.onRefused();
     this.#refused = true;
     this.#reactor.modify(this.#listener, 0);
 
-    this.#reactor.after(REST_MS, () => {
+    this.#reactor.after(this.#shared ? SHARED_REST_MS : REST_MS, () => {
       if (!this.#closed) this.#reactor.modify(this.#listener, READ);
     });
   }
@@ -76,9 +82,10 @@ export class Acceptor implements Handler {
     return count;
   }
 
-  /** Closes the listening socket. */
+  /** Closes the listening socket, or leaves a shared one to the others. */
   close(): void {
     this.#closed = true;
-    this.#reactor.close(this.#listener);
+    if (this.#shared) this.#reactor.detach(this.#listener);
+    else this.#reactor.close(this.#listener);
   }
 }

@@ -24,7 +24,9 @@ export function sendCancel(
   const index = context.allClients
     .map((table) => table.findBackend(pid, hash))
     .find((route) => route >= 0);
-  const route = index === undefined ? undefined : context.routes[index];
+  const route = index === undefined
+    ? undefined
+    : context.settings.routes[index];
   if (route === undefined) return false;
   let endpoint: Endpoint | undefined;
   const finish = () => {
@@ -33,7 +35,10 @@ export function sendCancel(
     endpoint?.close();
     done();
   };
-  const timer: Timer = context.reactor.after(context.connectTimeoutMs, finish);
+  const timer: Timer = context.reactor.after(
+    context.settings.connectTimeoutMs,
+    finish,
+  );
   // Encrypted as the session is: who reads the key could cancel, too.
   const dial = openPrimary(context, route, {
     onOpen(fd, connecting) {

@@ -1,5 +1,7 @@
 import { ReplyDigest, STATEMENT_WORDS } from "../digest/mod.ts";
 import {
+  COMPARE_MODES,
+  type CompareMode,
   CYCLE_BYTES,
   CYCLE_CANCELLED,
   CYCLE_LATENCY,
@@ -16,6 +18,7 @@ import {
   KIND_OPEN,
   MAX_FRAGMENT_BYTES,
   MAX_WORD,
+  OPEN_WORDS,
   type RingProducer,
   setCycleStart,
 } from "../ring/mod.ts";
@@ -28,6 +31,15 @@ const MAX_CYCLES = 512;
 const MAX_STATEMENTS = 2048;
 
 const encoder = new TextEncoder();
+
+/** What the mirror worker does with a session's transactions. */
+export interface CapturePlan {
+  /** Numbers of the mirrors. */
+  readonly targets: readonly number[];
+  readonly mode: CompareMode;
+  /** Rows of a reply that are hashed, in bytes. */
+  readonly compareBytes: number;
+}
 
 /**
  * The bounded copy of what a client sent and the digest of what the primary
@@ -51,9 +63,12 @@ export class Capture {
   readonly #ring: RingProducer;
   readonly #pool: BufferPool;
   readonly #stream: number;
-  readonly #route: number;
   readonly #parameters: string;
+  #plan: CapturePlan;
+  /** The plan in force is in the ring. */
   #announced = false;
+  /** The stream has been announced before. */
+  #known = false;
   #buffer: Uint8Array<ArrayBuffer> | undefined;
   #start = 0;
   #end = 0;
@@ -66,47 +81,58 @@ export class Capture {
 
   /**
    * @param stream the session's number, unique in the process.
-   * @param route the index of its source database.
    * @param parameters its startup parameters, `name\0value\0…`.
-   * @param compareBytes rows of a reply that are hashed, in bytes.
    */
   constructor(
     ring: RingProducer,
     pool: BufferPool,
     stream: number,
-    route: number,
     parameters: string,
-    compareBytes: number,
+    plan: CapturePlan,
   ) {
-    this.digest = new ReplyDigest(compareBytes);
+    this.digest = new ReplyDigest(plan.compareBytes);
     this.#ring = ring;
     this.#pool = pool;
     this.#stream = stream;
-    this.#route = route;
     this.#parameters = parameters;
+    this.#plan = plan;
   }
 
-  /** Announces the stream before its first record. False if the ring is full. */
+  /** Another plan for the transactions to come; between two of them. */
+  change(plan: CapturePlan): void {
+    this.#plan = plan;
+    this.digest.maxRowBytes = plan.compareBytes;
+    this.#announced = false;
+  }
+
+  /** Announces the stream, or its new plan, before the next record. False if the ring is full. */
   #announce(): boolean {
     const text = encoder.encode(this.#parameters);
-    const at = this.#ring.reserve(16 + text.length);
+    const { targets, mode, compareBytes } = this.#plan;
+    const head = 4 * (OPEN_WORDS + targets.length);
+    const at = this.#ring.reserve(head + text.length);
     if (at < 0) return false;
     const words = this.#ring.words;
     const word = at >> 2;
     words[word] = KIND_OPEN;
     words[word + 1] = this.#stream;
-    words[word + 2] = this.#route;
+    words[word + 2] = targets.length;
     words[word + 3] = text.length;
-    this.#ring.bytes.set(text, at + 16);
+    words[word + 4] = COMPARE_MODES.indexOf(mode);
+    words[word + 5] = compareBytes;
+    for (let i = 0; i < targets.length; i++) {
+      words[word + OPEN_WORDS + i] = targets[i] as number;
+    }
+    this.#ring.bytes.set(text, at + head);
     this.#ring.commit();
-    this.#announced = true;
+    this.#announced = this.#known = true;
     return true;
   }
 
   /** Tells that the session is over. False if the ring is full: it must be told later. */
   close(): boolean {
     this.#release();
-    if (!this.#announced) return true;
+    if (!this.#known) return true;
     const at = this.#ring.reserve(8);
     if (at < 0) return false;
     this.#ring.words[at >> 2] = KIND_CLOSE;

@@ -6,7 +6,7 @@ import type { TlsEdge } from "../tls/mod.ts";
 import type { BufferPool } from "./buffer_pool.ts";
 import type { ClientLimits } from "./client_limits.ts";
 import type { AuthSettings } from "./own_login.ts";
-import type { Route } from "./route.ts";
+import type { ProxySettings, Route } from "./route.ts";
 
 /** What the sessions of one proxy worker share. */
 export interface ProxyContext {
@@ -15,23 +15,19 @@ export interface ProxyContext {
   readonly scratch: Uint8Array<ArrayBuffer>;
   readonly pool: BufferPool;
   readonly probes: ProbeSet;
-  /** The ring to the mirror worker; undefined without mirroring. */
-  readonly ring: RingProducer | undefined;
+  /** The ring to the mirror worker. */
+  readonly ring: RingProducer;
   readonly clients: ClientTable;
   /** The tables of all proxy workers, to find who issued a cancel key. */
   readonly allClients: readonly ClientTable[];
-  readonly routes: readonly Route[];
-  readonly limits: ClientLimits;
+  /** Those in force: a reload puts others in their place, and in that of the next two. */
+  settings: ProxySettings;
+  limits: ClientLimits;
   /** Undefined: the primary's authentication is relayed. */
-  readonly auth: AuthSettings | undefined;
+  auth: AuthSettings | undefined;
   /** The way to TLS; undefined if neither clients nor primaries use it. */
   readonly tls: TlsEdge | undefined;
   readonly tlsClientRequired: boolean;
-  readonly connectTimeoutMs: number;
-  readonly loginTimeoutMs: number;
-  readonly maxTransactionBytes: number;
-  /** Rows of a reply that are hashed, in bytes; 0: none. */
-  readonly compareBytes: number;
   /** Find or create the series of a mirror's ledger. */
   series(database: string, mirror: string, user: string): number;
   /** A number no other session of any worker has had. */
@@ -40,6 +36,8 @@ export interface ProxyContext {
   onVersion(route: Route, version: string): void;
   /** Our own code has thrown; `outcome` says what became of the session. */
   onFault(outcome: string, error: unknown): void;
+  /** A primary can't be connected to. */
+  onUnreachable(): void;
   /** The session is gone. */
   onClosed(session: unknown): void;
   /** The ring had no room for a session's CLOSE: try again later. */

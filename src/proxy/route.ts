@@ -1,4 +1,7 @@
 import type { SocketAddress } from "../io/mod.ts";
+import type { CompareMode } from "../ring/mod.ts";
+import type { LimitSettings } from "./client_limits.ts";
+import type { AuthSettings } from "./own_login.ts";
 
 /** TLS to a primary. */
 export interface RouteTls {
@@ -8,19 +11,51 @@ export interface RouteTls {
   readonly clearAllowed: boolean;
 }
 
-/** Where the clients of one database go. */
+/** A mirror of a route. */
+export interface RouteMirror {
+  /** Its destination database. */
+  readonly name: string;
+  /** Its number in the mirror worker. */
+  readonly id: number;
+}
+
+/**
+ * Where the clients of one database go. A route keeps its position in the list
+ * as long as the process lives, and its address: sessions that began on it stay
+ * there, and cancel keys lead there.
+ */
 export interface Route {
   /** The name that clients ask for. */
   readonly name: string;
   /** The database's name on the primary. */
   readonly databaseName: string;
-  /** For error messages: `host:port`, as configured. */
+  /** For messages: `host:port`, as configured. */
   readonly label: string;
+  readonly host: string;
+  readonly port: number;
   readonly address: SocketAddress;
   /** Undefined: the primary is reached in clear. */
   readonly tls: RouteTls | undefined;
-  /** Names of the mirrors (destination databases); empty: not mirrored. */
-  readonly mirrors: readonly string[];
+  /** Empty: not mirrored. */
+  readonly mirrors: readonly RouteMirror[];
   /** The admin console: reached like a primary, hidden from SHOW and never mirrored. */
   readonly admin: boolean;
+  /** New clients may take it. */
+  readonly current: boolean;
+}
+
+/** What a reload may change in a proxy worker. */
+export interface ProxySettings {
+  readonly routes: readonly Route[];
+  readonly limits: LimitSettings;
+  /** Undefined: the primary's authentication is relayed. */
+  readonly auth: AuthSettings | undefined;
+  readonly connectTimeoutMs: number;
+  readonly loginTimeoutMs: number;
+  readonly maxTransactionBytes: number;
+  readonly compare: CompareMode;
+  /** Rows of a reply that are hashed, in bytes; 0: none. */
+  readonly compareBytes: number;
+  /** Bound of what waits in this worker while the ring is full, in bytes. */
+  readonly spillBytes: number;
 }

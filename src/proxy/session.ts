@@ -15,7 +15,6 @@ import {
   encodeErrorResponse,
   startupParameter,
 } from "../wire/mod.ts";
-import { Capture } from "./capture.ts";
 import { BINDING_ASKED, ChannelBinding } from "./channel_binding.ts";
 import { sendCancel } from "./cancel.ts";
 import type { ProxyContext } from "./context.ts";
@@ -24,6 +23,7 @@ import { LoginWatch } from "./login_watch.ts";
 import { openPrimary } from "./primary.ts";
 import type { Route } from "./route.ts";
 import { type ClientProgress, OwnLogin } from "./own_login.ts";
+import { SessionMirroring } from "./session_mirroring.ts";
 import { readStartupRequest, withParameters } from "./startup.ts";
 import { Tap } from "./tap.ts";
 
@@ -74,8 +74,7 @@ export class Session implements EndpointOwner {
   #parameters = "";
   #replication = false;
   #login: LoginWatch | undefined;
-  #capture: Capture | undefined;
-  #series: readonly number[] = [];
+  #mirroring: SessionMirroring | undefined;
   #timer: Timer | undefined;
   #startup = new Uint8Array(0);
   #encryptionRequests = 0;
@@ -103,7 +102,7 @@ export class Session implements EndpointOwner {
       false,
     );
     this.#timer = context.reactor.after(
-      context.loginTimeoutMs,
+      context.settings.loginTimeoutMs,
       () => this.#close(false),
     );
   }
@@ -111,6 +110,11 @@ export class Session implements EndpointOwner {
   /** The route that the client asked for; undefined before login. */
   get route(): Route | undefined {
     return this.#route;
+  }
+
+  /** A reload has put other settings in force. */
+  settingsChanged(): void {
+    this.#mirroring?.settingsChanged();
   }
 
   /** Ends the session as soon as no transaction is open. */
@@ -295,7 +299,7 @@ export class Session implements EndpointOwner {
     }
     this.#user = startupParameter(message, "user") ?? "";
     const name = startupParameter(message, "database") || this.#user;
-    const { routes, tlsClientRequired } = this.#context;
+    const { settings: { routes }, tlsClientRequired } = this.#context;
     if (tlsClientRequired && !this.#encrypted) {
       // In PostgreSQL's words for a pg_hba.conf with nothing but "hostssl".
       return this.#fail(
@@ -303,7 +307,9 @@ export class Session implements EndpointOwner {
         `no entry for user "${this.#user}", database "${name}", no encryption: connect with sslmode=require or higher`,
       );
     }
-    const index = routes.findIndex((route) => route.name === name);
+    const index = routes.findIndex((route) =>
+      route.current && route.name === name
+    );
     const route = routes[index];
     if (route === undefined) {
       return this.#fail("3D000", `database "${name}" does not exist`);
@@ -397,7 +403,7 @@ export class Session implements EndpointOwner {
     const { reactor, scratch } = this.#context;
     this.#client.pause();
     this.#state = "connecting";
-    const timeoutMs = this.#context.connectTimeoutMs;
+    const timeoutMs = this.#context.settings.connectTimeoutMs;
     reactor.cancel(this.#timer);
     this.#timer = reactor.after(
       timeoutMs,
@@ -426,6 +432,7 @@ export class Session implements EndpointOwner {
 
   #notConnected(reason: string): void {
     const { label } = this.#route as Route; // set before connecting
+    this.#context.onUnreachable();
     this.#fail("08006", `could not connect to primary ${label}: ${reason}`);
   }
 
@@ -450,7 +457,7 @@ export class Session implements EndpointOwner {
     const errno = connectError(server.fd);
     if (errno !== 0) return this.#notConnected(describeError(errno));
     this.#state = "login";
-    const { reactor, loginTimeoutMs } = this.#context;
+    const { reactor, settings: { loginTimeoutMs } } = this.#context;
     reactor.cancel(this.#timer);
     this.#timer = reactor.after(loginTimeoutMs, () => this.#close(false));
     server.resume();
@@ -478,6 +485,7 @@ export class Session implements EndpointOwner {
         ? ClientState.idle
         : ClientState.active,
     );
+    this.#mirroring?.rested();
     if (this.#draining && idle) this.terminate();
   }
 
@@ -486,37 +494,19 @@ export class Session implements EndpointOwner {
     // A shorter round trip may come along; asking each time would cost a call.
     if ((this.#requests++ & ROUND_TRIP_MASK) !== 0) return;
     const fd = this.#server?.fd ?? -1;
-    if (this.#capture !== undefined && fd >= 0) {
-      this.#capture.roundTripUs = this.#dial?.roundTripUs ||
+    if (this.#mirroring !== undefined && fd >= 0) {
+      this.#mirroring.roundTripUs = this.#dial?.roundTripUs ||
         minRoundTripUs(fd);
     }
   }
 
   #attach(): void {
     const route = this.#route as Route; // set before login
-    const { ring, maxTransactionBytes } = this.#context;
-    if (ring !== undefined && route.mirrors.length > 0) {
-      this.#series = route.mirrors.map((mirror) =>
-        this.#context.series(route.name, mirror, this.#user)
-      );
-      if (!this.#replication) {
-        this.#capture = new Capture(
-          ring,
-          this.#context.pool,
-          this.#context.nextStream(),
-          this.#context.routes.indexOf(route),
-          this.#parameters,
-          this.#context.compareBytes,
-        );
-      }
-    }
-    this.#parameters = "";
-    const target = {
-      series: this.#series,
-      excluded: this.#replication ? Excluded.replication : -1,
-      maxTransactionBytes,
-    };
-    this.#tap.attach(target, this.#capture, monotonicUs());
+    this.#mirroring = new SessionMirroring(this.#context, this.#tap, route, {
+      user: this.#user,
+      parameters: this.#parameters,
+      replication: this.#replication,
+    });
   }
 
   #cancel(packet: Uint8Array<ArrayBuffer>): void {
@@ -562,17 +552,7 @@ export class Session implements EndpointOwner {
     this.#server?.close();
     this.#client.close();
     this.#context.clients.close(this.#row);
-    const capture = this.#capture;
-    let told = capture === undefined;
-    try {
-      told ||= capture?.close() === true;
-    } catch (error) {
-      this.#context.onFault(
-        "The mirror was not told of a session's end",
-        error,
-      );
-    }
-    if (!told) this.#context.closeLater(() => capture?.close() === true);
+    this.#mirroring?.close();
     this.#context.onClosed(this);
   }
 }

@@ -105,6 +105,24 @@ export class Tap {
     if (early !== undefined) this.client(early, early.length, nowUs);
   }
 
+  /** Another target or capture, at a moment of rest. */
+  change(target: TapTarget, capture: Capture | undefined): void {
+    this.#target = target;
+    if (capture === this.#capture) return;
+    this.#capture = capture;
+    // What came before is not in it.
+    this.#answeredEnd = this.#transactionEnd = this.#position;
+    if (capture === undefined) return;
+    capture.skip(this.#position - capture.appended);
+    this.#statements = capture.statements;
+  }
+
+  /** Nothing is under way, not even half a message. */
+  get resting(): boolean {
+    return this.#answering && !this.#blind && !this.busy &&
+      this.#dropped < 0 && this.#position === this.#messageEnd;
+  }
+
   /** True if the client waits for an answer or is inside a transaction. */
   get busy(): boolean {
     if (this.#blind) return this.inTransaction || this.#asked;

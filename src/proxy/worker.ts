@@ -11,9 +11,11 @@ import {
   Command,
   type Mailbox,
   readCommand,
+  readSettings,
   type WorkerMessage,
 } from "../control/mailbox.ts";
 import {
+  accept,
   clearWake,
   closeDescriptor,
   EpollReactor,
@@ -29,14 +31,13 @@ import { ClientTable, type ClientTableMemory } from "../stats/client_table.ts";
 import { type StatsLayout, Stripe } from "../stats/mod.ts";
 import { Dial, TlsEdge } from "../tls/mod.ts";
 import { encodeErrorResponse } from "../wire/mod.ts";
-import { Acceptor } from "./acceptor.ts";
+import { Acceptor, type AcceptorOwner } from "./acceptor.ts";
 import { Arrival, type ArrivalOwner } from "./arrival.ts";
 import { BufferPool } from "./buffer_pool.ts";
-import { ClientLimits, type LimitSettings } from "./client_limits.ts";
+import { ClientLimits } from "./client_limits.ts";
 import type { ProxyContext } from "./context.ts";
 import { Endpoint } from "./endpoint.ts";
-import type { AuthSettings } from "./own_login.ts";
-import type { Route } from "./route.ts";
+import type { ProxySettings } from "./route.ts";
 import { Session } from "./session.ts";
 
 /** What a proxy worker is started with. */
@@ -45,15 +46,14 @@ export interface ProxyInit {
   readonly index: number;
   readonly workers: number;
   readonly listen: SocketAddress;
-  readonly routes: readonly Route[];
-  readonly limits: LimitSettings;
-  /** Undefined: the primary's authentication is relayed. */
-  readonly auth: AuthSettings | undefined;
+  /** A listening unix socket that all workers share, or -1. */
+  readonly unixListener: number;
+  readonly settings: ProxySettings;
   readonly stats: StatsLayout;
   readonly probes: readonly string[];
   /** One for each proxy worker. */
   readonly clientTables: readonly ClientTableMemory[];
-  readonly ring: RingMemory | undefined;
+  readonly ring: RingMemory;
   /** The mirror worker's eventfd. */
   readonly ringWake: number;
   readonly mailbox: Mailbox;
@@ -62,12 +62,6 @@ export interface ProxyInit {
   /** Clients may use TLS. */
   readonly tlsClients: boolean;
   readonly tlsClientRequired: boolean;
-  readonly connectTimeoutMs: number;
-  readonly loginTimeoutMs: number;
-  readonly maxTransactionBytes: number;
-  readonly compareBytes: number;
-  /** Bound of what waits in this worker while the ring is full, in bytes. */
-  readonly spillBytes: number;
 }
 
 /** One read; large enough that a large result costs few calls, small enough to stay in cache. */
@@ -100,7 +94,7 @@ async function start(init: ProxyInit): Promise<void> {
   const reactor = new EpollReactor({ yields: true });
   const tables = init.clientTables.map((memory) => new ClientTable(memory));
   const clients = tables[init.index] as ClientTable; // one for each worker
-  const ring = init.ring && new RingProducer(init.ring, init.spillBytes);
+  const ring = new RingProducer(init.ring, init.settings.spillBytes);
   const tls = init.tls && new TlsEdge(init.tls);
   const sessions = new Set<Session>();
   const arrivals = new Set<Arrival>();
@@ -109,6 +103,12 @@ async function start(init: ProxyInit): Promise<void> {
   let stream = init.index;
   let draining = false;
 
+  const limitsOf = ({ limits, routes }: ProxySettings) =>
+    new ClientLimits(
+      limits,
+      tables,
+      routes.find(({ admin }) => admin)?.name ?? "",
+    );
   const context: ProxyContext = {
     reactor,
     scratch: new Uint8Array(SCRATCH_BYTES),
@@ -117,19 +117,11 @@ async function start(init: ProxyInit): Promise<void> {
     ring,
     clients,
     allClients: tables,
-    routes: init.routes,
-    limits: new ClientLimits(
-      init.limits,
-      tables,
-      init.routes.find(({ admin }) => admin)?.name ?? "",
-    ),
-    auth: init.auth,
+    settings: init.settings,
+    limits: limitsOf(init.settings),
+    auth: init.settings.auth,
     tls,
     tlsClientRequired: init.tlsClientRequired,
-    connectTimeoutMs: init.connectTimeoutMs,
-    loginTimeoutMs: init.loginTimeoutMs,
-    maxTransactionBytes: init.maxTransactionBytes,
-    compareBytes: init.compareBytes,
     series: (database, mirror, user) => stripe.series([database, mirror, user]),
     nextStream: () => {
       stream = (stream + init.workers) >>> 0;
@@ -141,6 +133,7 @@ async function start(init: ProxyInit): Promise<void> {
       tell({ type: "version", database: route.name, version });
     },
     onFault: fault,
+    onUnreachable: () => tell({ type: "unreachable" }),
     onClosed(session) {
       sessions.delete(session as Session);
       if (draining) stopIfDrained();
@@ -162,8 +155,8 @@ async function start(init: ProxyInit): Promise<void> {
   let flushing = false;
   /** Moves what waits outside of the ring, and comes back while anything does. */
   function flushNowAndThen(): void {
-    ring?.flush();
-    flushing = (ring?.waiting ?? 0) > 0;
+    ring.flush();
+    flushing = ring.waiting > 0;
     if (flushing) reactor.after(FLUSH_MS, flushNowAndThen);
     else if (draining) stopIfDrained();
   }
@@ -176,14 +169,14 @@ async function start(init: ProxyInit): Promise<void> {
     tell({ type: "stopped" });
   }
 
-  const acceptor = new Acceptor(reactor, listen(init.listen), {
+  const owner: AcceptorOwner = {
     onClient(fd, host, port) {
       const row = clients.logins < MAX_LOGINS
         ? clients.open(host, port, Date.now())
         : -1;
       if (row >= 0) {
         if (tls !== undefined && init.tlsClients) {
-          const { loginTimeoutMs } = init;
+          const { loginTimeoutMs } = context.settings;
           arrivals.add(
             new Arrival(reactor, tls, fd, row, loginTimeoutMs, arrivalOwner),
           );
@@ -204,7 +197,7 @@ async function start(init: ProxyInit): Promise<void> {
         message: "Clients can't be accepted: out of descriptors?",
         properties: {},
       }),
-  });
+  };
   const arrivalOwner: ArrivalOwner = {
     onArrived(arrival, { fd, encrypted, head }) {
       arrivals.delete(arrival);
@@ -224,6 +217,26 @@ async function start(init: ProxyInit): Promise<void> {
       });
     },
   };
+  const acceptors = [new Acceptor(reactor, listen(init.listen), owner)];
+  if (init.unixListener >= 0) {
+    acceptors.push(
+      new Acceptor(reactor, init.unixListener, owner, accept, { shared: true }),
+    );
+  }
+
+  let taken = 0;
+  function takeSettings(): void {
+    const next = readSettings<ProxySettings>(init.mailbox, taken);
+    if (next === undefined) return;
+    taken = next.sequence;
+    const { settings } = next;
+    ring.changeBound(settings.spillBytes - context.settings.spillBytes);
+    context.settings = settings;
+    context.limits = limitsOf(settings);
+    context.auth = settings.auth;
+    for (const session of sessions) session.settingsChanged();
+    tell({ type: "settings", sequence: taken });
+  }
 
   /** At least one more turn, so that the last words are sent. */
   function stopWhenFlushed(): void {
@@ -236,11 +249,14 @@ async function start(init: ProxyInit): Promise<void> {
   const commands = {
     onReadable() {
       clearWake(init.mailbox.wake);
+      takeSettings();
       const command = readCommand(init.mailbox);
       if (command >= Command.drain && !draining) {
         draining = true;
-        acceptor.acceptAll();
-        acceptor.close();
+        for (const acceptor of acceptors) {
+          acceptor.acceptAll();
+          acceptor.close();
+        }
         for (const arrival of [...arrivals]) arrival.close();
         for (const session of [...sessions]) {
           if (!session.route?.admin) session.drain();
@@ -257,8 +273,8 @@ async function start(init: ProxyInit): Promise<void> {
   };
   reactor.add(init.mailbox.wake, commands, READ);
   reactor.onTurnEnd(() => {
-    if (!flushing && (ring?.waiting ?? 0) > 0) flushNowAndThen();
-    if (ring?.takeSleeping()) signalWake(init.ringWake);
+    if (!flushing && ring.waiting > 0) flushNowAndThen();
+    if (ring.takeSleeping()) signalWake(init.ringWake);
   });
   function fault(message: string, error: unknown): void {
     const text = String((error as Error)?.stack ?? error);

@@ -7,10 +7,12 @@
  * sent in fragments while they run, so that neither end needs room for a whole
  * one; END in a fragment closes the transaction that the cycles since the last
  * END make up. Bytes beyond those cycles belong to the next one (the client
- * was ahead).
+ * was ahead). An OPEN for a stream that is open already says who mirrors it,
+ * and what is compared, from its next transaction on.
  *
  * ```
- * OPEN      0 kind | 1 stream | 2 source database | 3 bytes | then the startup parameters, name\0value\0…
+ * OPEN      0 kind | 1 stream | 2 mirrors | 3 bytes | 4 compare mode | 5 compare bytes
+ *           then a mirror's number in each word, then the startup parameters, name\0value\0…
  * CLOSE     0 kind | 1 stream
  * FRAGMENT  0 kind+flags | 1 stream | 2 cycles | 3 statements | 4 bytes | 5 round trip (µs)
  *           6,7 transaction start (f64, µs) | 8,9 transaction end (f64, µs; with END)
@@ -34,7 +36,12 @@ export const FLAG_RESET = 0x400;
 /** What was lost, or discarded, may have changed the session's state. */
 export const FLAG_STATE_LOST = 0x800;
 
+export const OPEN_WORDS = 6;
 export const FRAGMENT_WORDS = 10;
+
+/** What is compared of a transaction, by position in an OPEN: settled when it is captured. */
+export const COMPARE_MODES = ["rows", "shape", "off"] as const;
+export type CompareMode = typeof COMPARE_MODES[number];
 
 /**
  * Per cycle: its bytes, its start after the transaction's (µs, 64 bits: low word

@@ -109,6 +109,11 @@ export class RingProducer {
     this.maxPayload = memory.capacity / 2 - RECORD_HEADER_BYTES;
   }
 
+  /** Moves the bound of what waits outside of the ring, by bytes up or down. */
+  changeBound(bytes: number): void {
+    this.#spillLeft += bytes;
+  }
+
   /** Records that wait outside of the ring. */
   get waiting(): number {
     return this.#spilled.length - this.#flushed;

@@ -37,6 +37,7 @@ export const DROPPED = [
   "session_tainted",
   "paused",
   "shutdown",
+  "removed",
 ] as const;
 
 /** Positions in {@linkcode DROPPED}. */
@@ -47,6 +48,7 @@ export const Dropped = {
   sessionTainted: 3,
   paused: 4,
   shutdown: 5,
+  removed: 6,
 } as const;
 
 /** Requests whose replay began and whose outcome on the mirror is unknown. */

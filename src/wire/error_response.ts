@@ -1,4 +1,4 @@
-import { ERROR_RESPONSE } from "./codes.ts";
+import { ERROR_RESPONSE, NOTICE_RESPONSE } from "./codes.ts";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -8,7 +8,7 @@ export type ErrorFields = Readonly<Record<string, string>>;
 
 /** Encodes an ErrorResponse of ours. */
 export function encodeErrorResponse(
-  severity: "ERROR" | "FATAL",
+  severity: "ERROR" | "FATAL" | "NOTICE",
   sqlstate: string,
   message: string,
   more: ErrorFields = {},
@@ -24,6 +24,13 @@ export function encodeErrorResponse(
   bytes[0] = ERROR_RESPONSE;
   new DataView(bytes.buffer).setInt32(1, 4 + body.length);
   bytes.set(body, 5);
+  return bytes;
+}
+
+/** Encodes a NoticeResponse of ours: the same fields, another letter. */
+export function encodeNotice(message: string): Uint8Array<ArrayBuffer> {
+  const bytes = encodeErrorResponse("NOTICE", "00000", message);
+  bytes[0] = NOTICE_RESPONSE;
   return bytes;
 }
 

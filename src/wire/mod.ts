@@ -10,6 +10,7 @@ export { Collector } from "./collector.ts";
 export {
   decodeErrorFields,
   encodeErrorResponse,
+  encodeNotice,
   type ErrorFields,
 } from "./error_response.ts";
 export { Framer } from "./framer.ts";

@@ -254,12 +254,15 @@ until = "2020-01-01"`,
         await sql`select 1`;
         await proxy.replayed(1);
         const sleeping = sql`select pg_sleep(3)`.execute();
-        await waitFor("the replay", () => proxy.ledger().pending === 1, 5_000);
-        await run(
-          mirror,
-          "select pg_terminate_backend(pid) from pg_stat_activity where query like '%pg_sleep%' and pid <> pg_backend_pid()",
-        );
         await sleeping;
+        const admin = postgres(mirror.url(), { max: 1 });
+        await waitFor("the replay to be ended", async () => {
+          const ended = await admin`
+            select pg_terminate_backend(pid) from pg_stat_activity
+            where query = 'select pg_sleep(3)' and state = 'active'`;
+          return ended.length > 0;
+        }, 5_000);
+        await admin.end();
         await sql.end();
         const ledger = await proxy.settled();
         assert.deepEqual(ledger.failed, { connection: 1 });

@@ -38,6 +38,7 @@ Deno.test("Replay: what the primary took counts from the answer before, the time
     startUs: 0,
     endUs: TWO_HOURS_US + 1_300,
     roundTripUs: 0,
+    comparison: { mode: "rows" as const, bytes: 0 },
   };
   const digest = new ReplyDigest(0);
   const replay = new Replay(

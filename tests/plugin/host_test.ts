@@ -249,3 +249,42 @@ Deno.test("PluginHost: without plugins it has nothing to do", async () => {
   );
   await host.close();
 });
+
+Deno.test("PluginHost: new tables are checked whole, then given to those who can take them", () => {
+  const taken: unknown[] = [];
+  const parseConfig = (raw: unknown) => {
+    if ((raw as { bad?: boolean } | undefined)?.bad) throw new TypeError("bad");
+    return raw;
+  };
+  const { host } = hostOf([
+    plugin("live", {
+      parseConfig,
+      create: () => ({ reconfigure: (config) => taken.push(config) }),
+    }),
+    plugin("fixed", { parseConfig }),
+  ], { config: { live: { a: 1 }, fixed: { a: 1 } } });
+  const names = (error: unknown, id: string) =>
+    (error as { plugin?: string }).plugin === id;
+  assert.throws(
+    () => host.prepare({ live: { a: 2 }, fixed: { bad: true } }),
+    (error) => names(error, "fixed"),
+  );
+  assert.throws(
+    () => host.prepare({ live: { a: 2 }, nobody: {} }),
+    (error) => names(error, "nobody"),
+  );
+  const prepared = host.prepare({ live: { a: 2 }, fixed: { a: 2 } });
+  assert.deepEqual(
+    prepared.changed.map(({ id, live }) => [id, live]),
+    [["live", true], ["fixed", false]],
+  );
+  assert.deepEqual(taken, []);
+  prepared.apply();
+  assert.deepEqual(taken, [{ a: 2 }]);
+  // What still needs a restart is still said.
+  assert.deepEqual(
+    host.prepare({ live: { a: 2 }, fixed: { a: 2 } }).changed
+      .map(({ id }) => id),
+    ["fixed"],
+  );
+});

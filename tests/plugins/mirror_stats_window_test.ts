@@ -70,9 +70,12 @@ Deno.test("RESET MIRROR_STATS: what was pending is the new window's, so that its
 });
 
 Deno.test("SHOW MIRRORS: PgDog's columns first, a row for each user, and one for a silent mirror", () => {
-  const test = counted();
+  const test = counted(undefined, {
+    isPaused: ({ mirror }) => mirror === "web_18",
+  });
   const { proxy, mirror, series, command } = test;
   replay(test, ANN, { times: 2, errorsOnMirror: 1 });
+  replay(test, ["shop", "shop_17", "ann"]);
   const bob = series(BOB);
   for (let i = 0; i < 9; i++) proxy.requestSeen(bob);
   proxy.requestDropped(bob, Dropped.queueFull);
@@ -100,6 +103,7 @@ Deno.test("SHOW MIRRORS: PgDog's columns first, a row for each user, and one for
     excluded_count: 0,
     failed_count: 0,
     pending_count: 0,
+    state: "active",
   };
   assert.deepEqual(records(show), [
     {
@@ -109,6 +113,15 @@ Deno.test("SHOW MIRRORS: PgDog's columns first, a row for each user, and one for
       mirror: "shop_18",
       total_count: 2,
       mirrored_count: 2,
+    },
+    {
+      ...zero,
+      database: "shop",
+      user: "ann",
+      mirror: "shop_17",
+      total_count: 1,
+      mirrored_count: 1,
+      state: "removed",
     },
     {
       ...zero,
@@ -124,7 +137,7 @@ Deno.test("SHOW MIRRORS: PgDog's columns first, a row for each user, and one for
       failed_count: 2,
       pending_count: 4,
     },
-    { ...zero, database: "web", user: "", mirror: "web_18" },
+    { ...zero, database: "web", user: "", mirror: "web_18", state: "paused" },
   ]);
 });
 

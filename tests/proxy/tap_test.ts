@@ -63,9 +63,8 @@ class Bench {
       new RingProducer(memory),
       new BufferPool(256, 16_384),
       7,
-      0,
       "",
-      1_000,
+      { targets: [0], mode: "rows", compareBytes: 1_000 },
     );
     const count = (name: string) => {
       this.counts[name] = (this.counts[name] ?? 0) + 1;
@@ -81,22 +80,26 @@ class Bench {
         throw error;
       }),
     );
-    this.#stream = new Stream({
-      onTransaction: (t) => {
-        count("pushed");
-        this.transactions.push(text(t));
-        for (let at = 0; at < t.cycles.length; at += CYCLE_WORDS) {
-          this.times.push([
-            cycleStart(t.cycles, at),
-            t.cycles[at + CYCLE_LATENCY] ?? -1,
-            t.cycles[at + CYCLE_QUEUED] ?? -1,
-          ]);
-        }
+    this.#stream = new Stream(
+      {
+        onTransaction: (t) => {
+          count("pushed");
+          this.transactions.push(text(t));
+          for (let at = 0; at < t.cycles.length; at += CYCLE_WORDS) {
+            this.times.push([
+              cycleStart(t.cycles, at),
+              t.cycles[at + CYCLE_LATENCY] ?? -1,
+              t.cycles[at + CYCLE_QUEUED] ?? -1,
+            ]);
+          }
+        },
+        onDiscarded: (t) => this.discarded.push(text(t)),
+        onStateLost: () => this.stateLost++,
+        onShed: (reason) => count(`${DROPPED[reason]}`),
       },
-      onDiscarded: (t) => this.discarded.push(text(t)),
-      onStateLost: () => this.stateLost++,
-      onShed: (reason) => count(`${DROPPED[reason]}`),
-    }, this.budget);
+      this.budget,
+      { mode: "rows", bytes: 1_000 },
+    );
     const { early } = options;
     if (early !== undefined) this.client(early, 3);
     const target = {

@@ -55,11 +55,16 @@ const LAYERS: Readonly<Record<string, Layer>> = {
   "src/auth_settings.ts": MAIN_THREAD,
   "src/client_limits.ts": MAIN_THREAD,
   "src/cli": MAIN_THREAD,
+  "src/names.ts": MAIN_THREAD,
+  "src/operations.ts": MAIN_THREAD,
   "src/replica_warning.ts": MAIN_THREAD,
+  "src/routing.ts": MAIN_THREAD,
+  "src/settled.ts": MAIN_THREAD,
   "src/sources.ts": MAIN_THREAD,
   "src/supervisor.ts": MAIN_THREAD,
   "src/tls_workers.ts": MAIN_THREAD,
   "src/worker_handle.ts": MAIN_THREAD,
+  "src/workers.ts": MAIN_THREAD,
   "main.ts": { uses: ["src", "plugins"] },
 };
 
@@ -70,6 +75,9 @@ const SIDE_DOORS: readonly string[] = [
   "src/proxy/worker.ts",
   // All that a plugin sees.
   "src/plugin/api.ts",
+  // What a reload puts in a worker's hands, as types.
+  "src/mirror/target.ts",
+  "src/proxy/route.ts",
   // Types for the hot path's signatures.
   "src/plugin/probe_set.ts",
   // They load the SQL parser, which a proxy worker has no use for.

@@ -32,7 +32,8 @@ password = "pw"
 `;
   }
 
-  start(config: string, command = "run"): void {
+  /** @returns the configuration's path. */
+  start(config: string, command = "run"): string {
     const path = `${this.folder}/pgdog.toml`;
     Deno.writeTextFileSync(path, config, { mode: 0o600 });
     this.#child = new Deno.Command(Deno.execPath(), {
@@ -47,6 +48,7 @@ password = "pw"
         this.stderr += text;
       }
     })();
+    return path;
   }
 
   async accepting(): Promise<void> {

@@ -1,5 +1,7 @@
+import postgres from "postgres";
 import { freePort as unusedPort } from "../../src/cli/demo/ports.ts";
 import { parseConfig } from "../../src/config/mod.ts";
+import type { Lookup } from "../../src/names.ts";
 import type { Logger, Plugin } from "../../src/plugin/mod.ts";
 import { startSupervisor, type Supervisor } from "../../src/supervisor.ts";
 import { dashboard } from "../../plugins/dashboard/mod.ts";
@@ -9,12 +11,11 @@ import { mirrorStats } from "../../plugins/mirror_stats/mod.ts";
 import { otlp } from "../../plugins/otlp/mod.ts";
 import { prometheus } from "../../plugins/prometheus/mod.ts";
 import { readiness } from "../../plugins/readiness/mod.ts";
-import type { Cluster } from "./cluster.ts";
 import { waitFor } from "./wait.ts";
 
 /** What a test's proxy stands between. */
 export interface ProxyOptions {
-  readonly primary: Pick<Cluster, "host" | "port">;
+  readonly primary: { readonly host: string; readonly port: number };
   /** None: nothing is mirrored. */
   readonly mirror?: {
     readonly host: string;
@@ -34,6 +35,8 @@ export interface ProxyOptions {
   readonly more?: string;
   /** Besides the built-in ones. */
   readonly plugins?: readonly Plugin[];
+  /** Answers for names in `host`. */
+  readonly lookup?: Lookup;
 }
 
 /** The ledger summed over all mirrors; reasons without a count are left out. */
@@ -54,6 +57,7 @@ export class TestProxy implements AsyncDisposable {
   readonly logs: string[] = [];
   readonly port: number;
   readonly supervisor: Supervisor;
+  readonly #file: { toml: string };
   readonly #database: string;
 
   private constructor(
@@ -61,7 +65,9 @@ export class TestProxy implements AsyncDisposable {
     port: number,
     database: string,
     logs: string[],
+    file: { toml: string },
   ) {
+    this.#file = file;
     this.supervisor = supervisor;
     this.port = port;
     this.logs = logs;
@@ -99,6 +105,7 @@ ${lines(options.mirroring ?? {})}
 password = "admin-secret"
 ${options.more ?? ""}`;
     const logs: string[] = [];
+    const file = { toml };
     const { config } = parseConfig(toml, "test.toml", {});
     const supervisor = await startSupervisor({
       config,
@@ -114,14 +121,40 @@ ${options.more ?? ""}`;
       ],
       logger: (category) => memoryLogger(category, logs),
       onShutdownRequest() {},
+      readConfig: () =>
+        Promise.resolve(parseConfig(file.toml, "test.toml", {})),
+      ...(options.lookup === undefined ? {} : { lookup: options.lookup }),
     });
-    return new TestProxy(supervisor, port, database, logs);
+    return new TestProxy(supervisor, port, database, logs, file);
+  }
+
+  /** The configuration file: what RELOAD reads. */
+  get toml(): string {
+    return this.#file.toml;
+  }
+
+  set toml(text: string) {
+    this.#file.toml = text;
   }
 
   /** A connection string through the proxy. */
   url(user = "postgres", password?: string, database = this.#database): string {
     const secret = password === undefined ? "" : `:${password}`;
     return `postgres://${user}${secret}@127.0.0.1:${this.port}/${database}`;
+  }
+
+  /** One command on the admin console; gives its rows. */
+  async admin(command: string): Promise<Record<string, unknown>[]> {
+    const sql = postgres(this.url("admin", "admin-secret", "admin"), {
+      max: 1,
+      fetch_types: false,
+      onnotice() {},
+    });
+    try {
+      return [...await sql.unsafe(command)];
+    } finally {
+      await sql.end();
+    }
   }
 
   ledger(): Ledger {

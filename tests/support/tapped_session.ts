@@ -53,9 +53,8 @@ export class TappedSession {
       new RingProducer(memory),
       new BufferPool(8_192, 262_144),
       1,
-      0,
       "",
-      COMPARE_BYTES,
+      { targets: [1], mode: "rows", compareBytes: COMPARE_BYTES },
     );
     const probe = {
       requestSeen: () => void this.seen++,
@@ -67,19 +66,23 @@ export class TappedSession {
         throw error;
       }),
     );
-    this.#stream = new Stream({
-      onTransaction: (transaction) => {
-        this.transactions.push(transaction);
-        planTransaction(transaction, this.#statements);
-        sessionState(transaction.bytes);
-        exampleValues(transaction.bytes);
+    this.#stream = new Stream(
+      {
+        onTransaction: (transaction) => {
+          this.transactions.push(transaction);
+          planTransaction(transaction, this.#statements);
+          sessionState(transaction.bytes);
+          exampleValues(transaction.bytes);
+        },
+        onDiscarded: (transaction) => {
+          planTransaction(transaction, this.#statements);
+        },
+        onStateLost() {},
+        onShed: () => void this.dropped++,
       },
-      onDiscarded: (transaction) => {
-        planTransaction(transaction, this.#statements);
-      },
-      onStateLost() {},
-      onShed: () => void this.dropped++,
-    }, this.#budget);
+      this.#budget,
+      { mode: "rows", bytes: COMPARE_BYTES },
+    );
     this.#tap.attach(
       { series: [0], excluded: -1, maxTransactionBytes: 1024 * 1024 },
       this.#capture,

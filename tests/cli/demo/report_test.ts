@@ -96,6 +96,7 @@ Deno.test("reportOf: sums over users, names every reason, and has the promised s
         session_tainted: 0,
         paused: 0,
         shutdown: 0,
+        removed: 0,
       },
       replayed: 9,
       failed: { connection: 0, timeout: 2, protocol: 0, internal: 0 },

@@ -156,7 +156,30 @@ async function story(connect: () => SqlStore): Promise<void> {
   assert.equal(other.recorder.earlierTotals(PAIR), undefined);
   assert.equal(other.recorder.boundaries.at(0)?.at, 12 * HOUR);
   assert.ok(other.recorder.boundaries.some(({ kind }) => kind === "config"));
-  await other.recorder.close(sample(12 * HOUR, 0));
+  // The first one's comes back: its window goes on, with what is new in it.
+  await other.write(13 * HOUR, 5);
+  other.now = 14 * HOUR;
+  other.recorder.change(
+    { id: "back", startedAt: 14 * HOUR, version: "v", config: "c" },
+    sample(14 * HOUR, 6),
+  );
+  await other.recorder.settled();
+  assert.equal(other.recorder.observedMs, 4 * HOUR);
+  assert.deepEqual(other.recorder.earlierTotals(PAIR), totals(37));
+  await other.write(15 * HOUR, 2);
+  assert.equal(other.recorder.observedMs, 5 * HOUR);
+  other.recorder.mark("pause", PAIR);
+  await other.recorder.settled();
+  assert.deepEqual(
+    other.recorder.boundaries.slice(0, 4).map(({ kind }) => kind).sort(),
+    ["config", "pause", "start", "stop"],
+  );
+  await other.recorder.close(sample(16 * HOUR, 3));
+  const last = new Life(connect(), 18 * HOUR);
+  await last.recorder.start();
+  assert.deepEqual(last.recorder.earlierTotals(PAIR), totals(40));
+  assert.equal(last.recorder.observedMs, 6 * HOUR);
+  await last.recorder.close(sample(18 * HOUR, 0));
 }
 
 Deno.test("history: SQLite: the window goes on over restarts, a crash is a gap", async () => {

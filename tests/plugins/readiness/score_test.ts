@@ -72,6 +72,7 @@ const GOOD: Evidence = {
   observedHours: 48,
   metricsEnabled: true,
   compareMode: "rows",
+  paused: false,
   statements: [statement()],
 };
 

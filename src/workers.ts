@@ -1,0 +1,209 @@
+import { type Config, type KeyPath, usesTls } from "./config/mod.ts";
+import { Command, createMailbox, type MirrorFacts } from "./control/mailbox.ts";
+import { createWake, type SocketAddress } from "./io/mod.ts";
+import type { MirrorInit } from "./mirror/worker.ts";
+import type { Logger } from "./plugin/mod.ts";
+import type { ProxyInit } from "./proxy/worker.ts";
+import { createRing } from "./ring/mod.ts";
+import type { WorkerSettings } from "./routing.ts";
+import type { ClientTableMemory } from "./stats/client_table.ts";
+import type { StatementStore, StatsLayout } from "./stats/mod.ts";
+import { settled } from "./settled.ts";
+import type { TlsWorkers } from "./tls_workers.ts";
+import { WorkerHandle } from "./worker_handle.ts";
+
+/** Shared memory between a proxy worker and the mirror worker; it is drained all the time, so it need not hold a queue. */
+const RING_BYTES = 4 * 1024 * 1024;
+/** What workers get to say their last words, in milliseconds. */
+const GRACE_MS = 2_000;
+
+/** What workers are started with, and whom they tell. */
+export interface WorkersOptions {
+  readonly listen: SocketAddress;
+  /** A listening unix socket, or -1. */
+  readonly unixListener: number;
+  readonly tls: TlsWorkers;
+  readonly tlsClientRequired: boolean;
+  readonly stats: StatsLayout;
+  readonly probes: readonly string[];
+  /** One for each proxy worker. */
+  readonly clientTables: readonly ClientTableMemory[];
+  readonly lanes: ClientTableMemory;
+  readonly statements: StatementStore;
+  readonly logger: (category: string) => Logger;
+  readonly onVersion: (database: string, version: string) => void;
+  readonly onFacts: (
+    database: string,
+    mirror: string,
+    facts: MirrorFacts,
+  ) => void;
+  /** A server can't be connected to. */
+  readonly onUnreachable: () => void;
+  readonly onFailed: (worker: string, message: string) => void;
+}
+
+/** The proxy workers, and the mirror worker once there is a mirror. */
+export class Workers {
+  readonly #options: WorkersOptions;
+  readonly #mirrorMailbox = createMailbox(createWake());
+  readonly #rings;
+  readonly #proxies: WorkerHandle[] = [];
+  #mirror: WorkerHandle | undefined;
+  /** Who has a way to TLS: a port can't be given to a worker that runs. */
+  #proxiesHaveTls = false;
+  #mirrorHasTls = false;
+
+  constructor(options: WorkersOptions) {
+    this.#options = options;
+    // Memory that nobody touches is only address space.
+    this.#rings = options.clientTables.map(() => createRing(RING_BYTES));
+  }
+
+  /** Names of those that have failed. */
+  get dead(): string[] {
+    return this.#all.filter((worker) => !worker.alive).map(({ name }) => name);
+  }
+
+  /** Resolves when every worker accepts connections. */
+  async start(settings: WorkerSettings): Promise<void> {
+    await this.#startMirror(settings);
+    this.#proxiesHaveTls = this.#options.tls.clients ||
+      settings.proxy.routes.some(({ tls }) => tls !== undefined);
+    for (const index of this.#rings.keys()) {
+      await this.#startProxy(index, settings);
+    }
+    await Promise.all(this.#proxies.map((worker) => worker.ready));
+  }
+
+  /**
+   * Puts new settings in force, one call after the other. The mirror worker
+   * comes first: it must know a mirror before anything is counted for it.
+   */
+  async apply(settings: WorkerSettings): Promise<void> {
+    if (this.#mirror === undefined) await this.#startMirror(settings);
+    else await this.#mirror.apply(settings.mirror);
+    await Promise.all(
+      this.#proxies.map((worker) => worker.apply(settings.proxy)),
+    );
+  }
+
+  /** What in a configuration these workers can't do: TLS, if they have begun without. */
+  problems(config: Config): { path: KeyPath; message: string }[] {
+    const { general, databases, mirroring } = config;
+    return databases.flatMap(({ name, host, tls_verify }, i) => {
+      if (!usesTls(tls_verify ?? general.tls_verify, host)) return [];
+      const isMirror = mirroring.some((m) => m.destination_db === name);
+      const isPrimary = !isMirror ||
+        mirroring.some((m) => m.source_db === name);
+      const mirrors = this.#mirror !== undefined && !this.#mirrorHasTls;
+      return isPrimary && !this.#proxiesHaveTls || isMirror && mirrors
+        ? [{
+          path: ["databases", i, "tls_verify"],
+          message: "TLS needs a restart: nothing used it so far",
+        }]
+        : [];
+    });
+  }
+
+  /** Drains until `timeoutMs`, then counts what is left. */
+  async stop(timeoutMs: number): Promise<void> {
+    const deadline = performance.now() + timeoutMs;
+    const left = () => Math.max(0, deadline - performance.now());
+    const mirrors = this.#mirror ? [this.#mirror] : [];
+    await order(this.#proxies, Command.drain, left());
+    // The last transactions are in the rings now.
+    await order(mirrors, Command.drain, left());
+    await order(this.#proxies, Command.stop, GRACE_MS);
+    await order(mirrors, Command.stop, GRACE_MS);
+  }
+
+  terminate(): void {
+    for (const worker of this.#all) worker.terminate();
+  }
+
+  get #all(): WorkerHandle[] {
+    return [...this.#proxies, ...(this.#mirror ? [this.#mirror] : [])];
+  }
+
+  async #startMirror({ mirror }: WorkerSettings): Promise<void> {
+    if (mirror.targets.length === 0) return;
+    const { stats, probes, lanes, statements, onFacts, tls } = this.#options;
+    this.#mirrorHasTls = mirror.targets.some((target) => target.tls);
+    const port = this.#mirrorHasTls
+      ? await tls.start("tls-mirror", true)
+      : undefined;
+    const init: MirrorInit = {
+      stripe: this.#rings.length,
+      stats,
+      probes,
+      rings: this.#rings,
+      mailbox: this.#mirrorMailbox,
+      tls: port,
+      settings: mirror,
+      lanes,
+    };
+    this.#mirror = new WorkerHandle(
+      "mirror",
+      new URL("./mirror/worker.ts", import.meta.url),
+      init,
+      this.#mirrorMailbox,
+      this.#options.logger("mirror"),
+      (message) => this.#options.onFailed("mirror", message),
+      { statements, onFacts, onUnreachable: this.#options.onUnreachable },
+      port && [port],
+    );
+    await this.#mirror.ready;
+  }
+
+  async #startProxy(
+    index: number,
+    { proxy: settings }: WorkerSettings,
+  ): Promise<void> {
+    const { listen, unixListener, stats, probes, clientTables, tls } =
+      this.#options;
+    const port = this.#proxiesHaveTls
+      ? await tls.start(`tls-${index}`)
+      : undefined;
+    const mailbox = createMailbox(createWake());
+    const init: ProxyInit = {
+      index,
+      workers: this.#rings.length,
+      listen,
+      unixListener,
+      settings,
+      stats,
+      probes,
+      clientTables,
+      ring: this.#rings[index] as ProxyInit["ring"], // one for each
+      ringWake: this.#mirrorMailbox.wake,
+      tls: port,
+      tlsClients: tls.clients,
+      tlsClientRequired: this.#options.tlsClientRequired,
+      mailbox,
+    };
+    const name = `proxy-${index}`;
+    const { onVersion, onUnreachable } = this.#options;
+    this.#proxies.push(
+      new WorkerHandle(
+        name,
+        new URL("./proxy/worker.ts", import.meta.url),
+        init,
+        mailbox,
+        this.#options.logger("proxy"),
+        (message) => this.#options.onFailed(name, message),
+        { onVersion, onUnreachable },
+        port && [port],
+      ),
+    );
+  }
+}
+
+/** Gives a command, and waits until all have nothing left to do, or `ms`. */
+async function order(
+  workers: readonly WorkerHandle[],
+  command: number,
+  ms: number,
+): Promise<void> {
+  for (const worker of workers) worker.command(command);
+  await settled(workers.map((worker) => worker.stopped), ms);
+}

@@ -1,0 +1,38 @@
+import assert from "node:assert/strict";
+import type { StatsSnapshot } from "../../src/stats/mod.ts";
+
+/** seen = excluded + dropped + replayed + failed for each pair and user, nothing pending. */
+export function assertPairsClosed(
+  snapshot: StatsSnapshot,
+  expected: readonly string[],
+): void {
+  const sums = (name: string) => {
+    const result = new Map<string, number>();
+    for (const { labels, value } of snapshot.get(name)?.series ?? []) {
+      const key = `${labels.database}/${labels.mirror}`;
+      result.set(key, (result.get(key) ?? 0) + value);
+    }
+    return (key: string) => result.get(key) ?? 0;
+  };
+  const seen = snapshot.get("mirror_requests_total")?.series ?? [];
+  const pairs = new Set(
+    seen.map(({ labels }) => `${labels.database}/${labels.mirror}`),
+  );
+  assert.deepEqual([...pairs].sort(), expected);
+  for (const pair of pairs) {
+    const outcomes = ["excluded", "dropped", "mirrored", "failed"].map((name) =>
+      sums(`mirror_requests_${name}_total`)(pair)
+    );
+    assert.equal(
+      sums("mirror_requests_total")(pair),
+      outcomes.reduce((total, n) => total + n, 0),
+      `${pair}: ${outcomes}`,
+    );
+    assert.equal(sums("mirror_pending_requests")(pair), 0, pair);
+  }
+}
+
+/** Whether a result of a statement, by name, is a difference. */
+export function isMismatch(result: string): boolean {
+  return result.startsWith("mismatch_");
+}
