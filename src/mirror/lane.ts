@@ -57,7 +57,7 @@ const ROUND_TRIP_MASK = 63;
  * in another worker's socket. So long a transaction rests before its place
  * among the writers is believed.
  */
-const SETTLE_US = 5_000;
+const SETTLE_US = 12_000;
 /** A cycle that is due so soon is sent at once. */
 const PACING_SLACK_US = 1_000;
 

@@ -74,7 +74,7 @@ const RING_BUDGET = 256;
 /** How often deadlines are looked at: the precision of every timeout here. */
 const DEADLINE_TICK_MS = 50;
 /** Sleeps shorter than this are not interrupted by records. */
-const NAP_US = 6_000;
+const NAP_US = 13_000;
 /** Statement shapes known; the rest is one shape, "other". */
 const MAX_SHAPES = 10_000;
 /** How often, and how many at a time, summaries of statements go to the main thread. */
