@@ -1,5 +1,5 @@
 import { ReplyDigest } from "../digest/mod.ts";
-import { monotonicUs, type SocketAddress, type Timer } from "../io/mod.ts";
+import { monotonicUs, type SocketAddress } from "../io/mod.ts";
 import type { SessionState } from "../sql/mod.ts";
 import { ClientState } from "../stats/client_table.ts";
 import { Dropped, Excluded, Failed } from "../stats/ledger.ts";
@@ -14,7 +14,7 @@ import { type Entry, LaneQueue } from "./lane_queue.ts";
 import { LaneRow } from "./lane_row.ts";
 import { Login } from "../auth/mod.ts";
 import { laneStartup } from "./lane_startup.ts";
-import type { Turn } from "./commit_order.ts";
+import { Departure } from "./departure.ts";
 import { lastingState } from "./lasting_state.ts";
 import { isWithin, planTransaction } from "./plan.ts";
 import { isUnasked, Replay, type StatementPair } from "./replay.ts";
@@ -31,9 +31,8 @@ import type { Transaction } from "./transaction.ts";
  * connecting  TCP and login
  * restoring   session state is brought back
  * ready       connected, nothing to replay
+ * departing   the next cycle waits until it may be sent
  * replaying   a cycle is sent, its answer awaited
- * pausing     the next cycle is not due yet
- * ordering    the next cycle waits for earlier writers
  * closed
  * ```
  */
@@ -43,24 +42,14 @@ type State =
   | "connecting"
   | "restoring"
   | "ready"
+  | "departing"
   | "replaying"
-  | "pausing"
-  | "ordering"
   | "closed";
 
 /** Login errors of a whole mirror by SQLSTATE class; others are the session's own (its parameters, its limits). */
 const MIRROR_WIDE = /^(?:08|28|3D|53|57|58|XX)/;
 /** The mirror's round trip is asked for at the first replay and every 64th. */
 const ROUND_TRIP_MASK = 63;
-/**
- * Who committed just before may be heard of just after: its ReadyForQuery waits
- * in another worker's socket. So long a transaction rests before its place
- * among the writers is believed.
- */
-const SETTLE_US = 12_000;
-/** A cycle that is due so soon is sent at once. */
-const PACING_SLACK_US = 1_000;
-
 /** One mirror connection that replays one session, in order. */
 export class Lane implements ConnectionOwner {
   readonly target: Target;
@@ -79,16 +68,9 @@ export class Lane implements ConnectionOwner {
   #replay: Replay | undefined;
   /** What is replayed; undefined while session state is restored. */
   #entry: Entry | undefined;
-  #stopWaiting: () => void = () => {};
-  /** The transaction under way has sent a cycle that wrote. */
-  #holdsLocks = false;
-  /** Since when it waits in the order of writers. */
-  #orderingSinceUs = 0;
-  /** Writers of this lane that somebody waits for. */
-  #wanted = 0;
+  readonly #departure: Departure;
   #restoring: Uint8Array<ArrayBuffer>[] = [];
   #deadlineUs = Infinity;
-  #timer: Timer | undefined;
   /** What the session's state is on the mirror, nobody knows. */
   #tainted = false;
   /** The mirror refuses the session's login. */
@@ -127,6 +109,11 @@ export class Lane implements ConnectionOwner {
     this.#judge = new Judge(target, series, session);
     this.#queue = new LaneQueue(target, series);
     this.#row = new LaneRow(target);
+    this.#departure = new Departure(target, series, {
+      depart: (replay) => this.#send(replay),
+      guarded: (run) => this.#guarded(run),
+      watch: (on) => on ? this.#setDeadline(0) : this.#clearDeadline(),
+    });
     this.#onClosed = onClosed;
   }
 
@@ -157,7 +144,7 @@ export class Lane implements ConnectionOwner {
       return;
     }
     const writer = plan.writer &&
-      order.begin(plan.writer, () => this.#hurry());
+      order.begin(plan.writer, () => this.#departure.hurry());
     this.#queue.push({ transaction, plan, writer });
     this.#guarded(() => this.#advance());
   }
@@ -246,9 +233,7 @@ export class Lane implements ConnectionOwner {
   }
 
   #late(nowUs: number): void {
-    if (this.#state === "ordering" && this.#replay !== undefined) {
-      return this.#checkOrder(this.#replay, nowUs);
-    }
+    if (this.#state === "departing") return this.#departure.look(nowUs);
     const replaying = this.#entry !== undefined;
     const logged = this.#state !== "connecting";
     this.#connection?.close();
@@ -320,6 +305,7 @@ export class Lane implements ConnectionOwner {
     this.#connection = undefined;
     this.#replay = undefined;
     this.#state = "resting";
+    attempt(() => this.#departure.cancel());
     attempt(() => this.#clearDeadline());
     if (this.#entry !== undefined) attempt(() => this.#fail(Failed.internal));
     while (this.#queue.length > 0) {
@@ -344,10 +330,7 @@ export class Lane implements ConnectionOwner {
 
   #reply(chunk: Uint8Array, length: number): void {
     const replay = this.#replay;
-    if (
-      replay === undefined || this.#state === "pausing" ||
-      this.#state === "ordering"
-    ) {
+    if (replay === undefined || this.#state === "departing") {
       return this.#onUnasked(chunk, length);
     }
     const nowUs = monotonicUs();
@@ -378,7 +361,7 @@ export class Lane implements ConnectionOwner {
           this.#series,
           replay.cycleLatencyUs / 1e6,
         );
-        if (progress === "next") this.#sendCycle(nowUs);
+        if (progress === "next") this.#depart(replay, nowUs);
         else this.#replayed(replay, nowUs);
     }
   }
@@ -445,7 +428,7 @@ export class Lane implements ConnectionOwner {
       entry = this.#queue.shift();
     }
     this.#entry = entry;
-    this.#holdsLocks = false;
+    this.#departure.begin(entry);
     if ((this.#replays++ & ROUND_TRIP_MASK) === 0) {
       this.#roundTripUs = this.#connection?.roundTripUs ?? 0;
     }
@@ -458,7 +441,12 @@ export class Lane implements ConnectionOwner {
       this.#ties,
       this.#framer,
     );
-    this.#sendCycle(monotonicUs());
+    this.#depart(this.#replay, monotonicUs());
+  }
+
+  #depart(replay: Replay, nowUs: number): void {
+    this.#state = "departing";
+    this.#departure.next(replay, nowUs);
   }
 
   /** Whether the connection has no use: its mirror is gone, paused, or at another address. */
@@ -538,87 +526,13 @@ export class Lane implements ConnectionOwner {
     this.#connection?.send(this.#replay.take(monotonicUs()));
   }
 
-  /** Sends the next cycle when the client's pauses and the order of writers allow it. */
-  #sendCycle(nowUs: number): void {
-    const replay = this.#replay as Replay; // set by the caller
-    const { settings, reactor } = this.target;
-    const { endUs } = replay.transaction;
-    // Nobody else waits for a client's pauses.
-    const paced = settings.pacing === "original" && this.#wanted === 0;
-    const dueUs = endUs + (paced ? replay.dueUs : 0);
-    const settledUs = settings.order === "commit" ? endUs + SETTLE_US : 0;
-    const waitUs = Math.max(dueUs - PACING_SLACK_US, settledUs) - nowUs;
-    if (waitUs <= 0) return this.#inOrder(replay);
-    this.#state = "pausing";
-    this.#clearDeadline();
-    this.#timer = reactor.after(
-      waitUs / 1e3,
-      () => this.#guarded(() => this.#inOrder(replay)),
-    );
-  }
-
-  /** Somebody waits for a writer of this lane. */
-  #hurry(): void {
-    this.#wanted++;
-    const replay = this.#replay;
-    if (this.#state !== "pausing" || replay === undefined) return;
-    const { reactor } = this.target;
-    reactor.cancel(this.#timer);
-    this.#timer = reactor.after(
-      0,
-      () => this.#guarded(() => this.#sendCycle(monotonicUs())),
-    );
-  }
-
-  #inOrder(replay: Replay): void {
-    const { settings, order } = this.target;
-    const turn = this.#turn(replay);
-    if (
-      turn === undefined || settings.order === "client" || order.isTurn(turn)
-    ) return this.#send(replay);
-    this.#state = "ordering";
-    this.#orderingSinceUs = monotonicUs();
-    this.#stopWaiting = order.wait(
-      turn,
-      () => this.#guarded(() => this.#send(replay)),
-    );
-    this.#setDeadline(0);
-  }
-
-  /** A writer that never ends must not hold up the rest for ever. */
-  #checkOrder(replay: Replay, nowUs: number): void {
-    const { settings, order, probes } = this.target;
-    const sinceUs = this.#orderingSinceUs;
-    const expired =
-      order.overdueUs(nowUs, sinceUs) > settings.timeoutMs * 1e3 ||
-      this.#holdsLocks && order.isStalled(nowUs, sinceUs);
-    if (!expired) return;
-    this.#stopWaiting();
-    const turn = this.#turn(replay);
-    if (turn !== undefined) order.overtake(turn);
-    probes.orderBroken(this.#series);
-    this.#send(replay);
-  }
-
-  #turn(replay: Replay): Turn | undefined {
-    return this.#entry?.plan?.turns[replay.cycle];
-  }
-
+  /** Sends the next cycle. */
   #send(replay: Replay): void {
-    const { settings, order } = this.target;
-    const nowUs = monotonicUs();
-    const writer = this.#entry?.writer;
-    if (writer !== undefined) {
-      writer.mirrorStartUs = Math.min(writer.mirrorStartUs, nowUs);
-      order.sent(nowUs, replay.primaryLatencyUs);
-    }
-    if ((this.#turn(replay)?.committedBeforeUs ?? 0) > 0) {
-      this.#holdsLocks = true;
-    }
+    const { timeoutMs } = this.target.settings;
     this.#state = "replaying";
     this.#row.show(ClientState.active);
-    this.#setDeadline(settings.timeoutMs + replay.primaryLatencyUs / 1e3);
-    this.#connection?.send(replay.take(nowUs));
+    this.#setDeadline(timeoutMs + replay.primaryLatencyUs / 1e3);
+    this.#connection?.send(replay.take(monotonicUs()));
   }
 
   #replayed(replay: Replay, nowUs: number): void {
@@ -653,8 +567,7 @@ export class Lane implements ConnectionOwner {
     this.#connection = undefined;
     this.#row.close();
     this.#clearDeadline();
-    this.target.reactor.cancel(this.#timer);
-    this.#stopWaiting();
+    this.#departure.cancel();
     if (this.#entry !== undefined) this.#fail(outcome);
     this.#replay = undefined;
     this.#state = "resting";
@@ -705,7 +618,7 @@ export class Lane implements ConnectionOwner {
 
   /** An entry is done with: what it did to the session's state is remembered. */
   #takeState(entry: Entry): SessionState {
-    if (entry.writer?.wanted) this.#wanted--;
+    this.#departure.end(entry);
     this.#queue.settle(entry);
     const state = lastingState(entry.transaction);
     this.#log.add(state);
@@ -731,7 +644,7 @@ export class Lane implements ConnectionOwner {
     if (this.#state === "connecting") this.target.breaker.abandoned();
     this.#state = "closed";
     this.#clearDeadline();
-    this.target.reactor.cancel(this.#timer);
+    this.#departure.cancel();
     this.target.waiting.delete(this);
     this.#row.close();
     this.#connection?.close();
