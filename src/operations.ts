@@ -217,10 +217,12 @@ export class Operations {
     const { config, at } = loaded;
     const problems = this.#options.check(config)
       .map(({ path, message }) => at(path, message));
-    try {
-      checkLogin(config.admin.password);
-    } catch (error) {
-      problems.push(at(["admin", "password"], (error as Error).message));
+    for (const key of ["password", "stats_password"] as const) {
+      try {
+        checkLogin(config.admin[key]);
+      } catch (error) {
+        problems.push(at(["admin", key], (error as Error).message));
+      }
     }
     try {
       const host = this.#host as PluginHost; // begun before

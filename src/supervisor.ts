@@ -14,6 +14,7 @@ import {
 } from "./addresses.ts";
 import {
   adminCommands,
+  type AdminLogin,
   type AdminServer,
   controlCommands,
   startAdmin,
@@ -269,8 +270,9 @@ class RunningSupervisor implements Supervisor {
   async #apply(): Promise<void> {
     const { config } = this.#operations;
     this.#options.onReloaded?.(config);
-    const { user, password } = config.admin;
-    for (const console of this.#consoles) console.setLogin({ user, password });
+    for (const console of this.#consoles) {
+      console.setLogin(adminLogin(config));
+    }
     await this.#workers?.apply(this.#settings());
   }
 
@@ -316,8 +318,7 @@ class RunningSupervisor implements Supervisor {
     );
     const options = {
       name: admin.name,
-      user: admin.user,
-      password: admin.password,
+      ...adminLogin(config),
       commands,
       control,
       log: logger("admin"),
@@ -392,4 +393,13 @@ class RunningSupervisor implements Supervisor {
     const warning = replicaWarning(facts, level);
     if (warning !== undefined) this.#log.warn(warning, { mirror, level });
   }
+}
+
+function adminLogin({ admin }: Config): AdminLogin {
+  const { user, password, stats_user, stats_password } = admin;
+  return {
+    user,
+    password,
+    stats: { user: stats_user, password: stats_password },
+  };
 }

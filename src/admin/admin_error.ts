@@ -8,6 +8,7 @@ export const SQLSTATE = {
   invalidPassword: "28P01",
   invalidCursorName: "34000",
   unknownDatabase: "3D000",
+  insufficientPrivilege: "42501",
   syntaxError: "42601",
   undefinedParameter: "42704",
   undefinedObject: "42704",

@@ -31,6 +31,7 @@ import {
 } from "../wire/scram.ts";
 import { AdminError, quote, SQLSTATE } from "./admin_error.ts";
 import type { Peer } from "./peer.ts";
+import type { Role } from "./roles.ts";
 import { Settings } from "./settings.ts";
 
 const MECHANISM = "SCRAM-SHA-256";
@@ -39,30 +40,45 @@ const encoder = new TextEncoder();
 /** Who may log in, and to what. */
 export interface LoginRules {
   readonly name: string;
-  readonly user: string;
   readonly version: string;
-  /** `undefined`: no password is set, so nobody gets in. */
-  readonly verifier: ScramVerifier | undefined;
+  /** By name; who has no password is not among them. */
+  readonly users: ReadonlyMap<string, KnownUser>;
   /** Random, for the salts of unknown users. */
   readonly mockSecret: Uint8Array;
 }
 
-/** Takes a password in plain text or a stored `SCRAM-SHA-256$…` verifier. Derives keys, which blocks. */
-export function loginRules(
-  options: {
-    readonly name: string;
+interface KnownUser {
+  readonly role: Role;
+  readonly verifier: ScramVerifier;
+}
+
+/** A user of the console; the password in plain text or as a stored `SCRAM-SHA-256$…` verifier. */
+export interface AdminLogin {
+  readonly user: string;
+  readonly password: string | undefined;
+  /** Who only reads figures; undefined: there is nobody. */
+  readonly stats?: {
     readonly user: string;
-    readonly version: string;
     readonly password: string | undefined;
-  },
+  } | undefined;
+}
+
+/** Derives keys, which blocks. */
+export function loginRules(
+  options: AdminLogin & { readonly name: string; readonly version: string },
 ): LoginRules {
-  const { name, user, version, password } = options;
-  const verifier = password === undefined || password === ""
-    ? undefined
-    : looksLikeVerifier(password)
-    ? parseVerifier(password)
-    : createVerifier(password);
-  return { name, user, version, verifier, mockSecret: randomBytes(32) };
+  const { name, version, user, password, stats } = options;
+  const users = new Map<string, KnownUser>();
+  const add = (user: string, password: string | undefined, role: Role) => {
+    if (password === undefined || password === "") return;
+    const verifier = looksLikeVerifier(password)
+      ? parseVerifier(password)
+      : createVerifier(password);
+    users.set(user, { role, verifier });
+  };
+  if (stats !== undefined) add(stats.user, stats.password, "stats");
+  add(user, password, "admin");
+  return { name, version, users, mockSecret: randomBytes(32) };
 }
 
 /** @throws {ScramError} if `password` looks like a verifier and is none. */
@@ -74,6 +90,7 @@ export function checkLogin(password: string | undefined): void {
 
 export interface LoggedIn {
   readonly user: string;
+  readonly role: Role;
   readonly settings: Settings;
 }
 
@@ -103,7 +120,8 @@ export async function login(
   const application = startupParameter(startup, "application_name") ?? "";
   const settings = new Settings(rules.version, user, application);
   greet(peer, settings, processId);
-  return { user, settings };
+  const role = rules.users.get(user)?.role ?? "stats";
+  return { user, role, settings };
 }
 
 /** Declines encryption, at most once of each kind, until a startup message comes. */
@@ -160,7 +178,7 @@ async function authenticate(
   user: string,
 ): Promise<boolean> {
   const mock = mockVerifier(user, rules.mockSecret);
-  const known = user === rules.user ? rules.verifier : undefined;
+  const known = rules.users.get(user)?.verifier;
   const scram = new ScramServer({ verifier: known ?? mock });
   const { out } = peer;
 

@@ -13,7 +13,7 @@ export {
 } from "./control.ts";
 export { adminCommands } from "./commands.ts";
 export { type AdminOptions, type AdminServer, startAdmin } from "./server.ts";
-export { checkLogin } from "./login.ts";
+export { type AdminLogin, checkLogin } from "./login.ts";
 export type {
   AdminSources,
   ClientRow,

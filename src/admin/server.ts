@@ -3,7 +3,12 @@ import { AdminError, SQLSTATE } from "./admin_error.ts";
 import type { AdminCommand, Logger } from "../plugin/api.ts";
 import { Catalog } from "./catalog.ts";
 import type { ControlCommand } from "./control.ts";
-import { login, type LoginRules, loginRules } from "./login.ts";
+import {
+  type AdminLogin,
+  login,
+  type LoginRules,
+  loginRules,
+} from "./login.ts";
 import { Peer, PeerGoneError } from "./peer.ts";
 import { Session } from "./session.ts";
 
@@ -17,15 +22,12 @@ const CLOSE_TIMEOUT_MS = 1000;
 /** After accept() failed, e.g. for want of descriptors. */
 const ACCEPT_RETRY_MS = 100;
 
-export interface AdminOptions {
+export interface AdminOptions extends AdminLogin {
   readonly host: string;
   /** 0 takes a free one. */
   readonly port: number;
   /** The database that a client asks for. */
   readonly name: string;
-  readonly user: string;
-  /** In plain text or as `SCRAM-SHA-256$…`. Without one nobody can log in. */
-  readonly password: string | undefined;
   /** The whole table, from `adminCommands`. */
   readonly commands: readonly AdminCommand[];
   /** Those that change something, from `controlCommands`. */
@@ -41,7 +43,7 @@ export interface AdminOptions {
 export interface AdminServer {
   readonly port: number;
   /** Another user or password, for the logins to come. @throws {ScramError} */
-  setLogin(login: Pick<AdminOptions, "user" | "password">): void;
+  setLogin(login: AdminLogin): void;
   /** Stops listening, lets replies in progress end, tells clients 57P01. May be called twice. */
   close(): Promise<void>;
 }
@@ -78,13 +80,13 @@ class Server implements AdminServer {
     const { host: hostname, port } = options;
     this.#listener = Deno.listen({ hostname, port });
     this.port = this.#listener.addr.port;
-    if (this.#rules.verifier === undefined) {
+    if (!this.#rules.users.has(options.user)) {
       options.log.warn("Admin console has no password: nobody can log in");
     }
     void this.#accept();
   }
 
-  setLogin(login: Pick<AdminOptions, "user" | "password">): void {
+  setLogin(login: AdminLogin): void {
     const { name, version } = this.#options;
     this.#rules = loginRules({ ...login, name, version });
   }

@@ -34,6 +34,7 @@ import {
   writeDescription,
   writeError,
 } from "./results.ts";
+import { checkRole, type Role } from "./roles.ts";
 import type { Settings } from "./settings.ts";
 import { splitStatements, type Statement } from "./statement.ts";
 
@@ -59,6 +60,7 @@ export class Session implements PlanSession {
   readonly settings: Settings;
   readonly #peer: Peer;
   readonly #catalog: Catalog;
+  readonly #role: Role;
   readonly #log: Logger;
   readonly #extended: ExtendedQuery;
   #transaction: TransactionStatus = IDLE;
@@ -72,6 +74,7 @@ export class Session implements PlanSession {
   constructor(options: SessionOptions) {
     const { peer, loggedIn } = options;
     this.user = loggedIn.user;
+    this.#role = loggedIn.role;
     this.settings = loggedIn.settings;
     this.database = options.database;
     this.processId = options.processId;
@@ -226,6 +229,7 @@ export class Session implements PlanSession {
 
   #plan(statement: Statement): Plan {
     const plan = this.#catalog.plan(statement);
+    if (plan.words !== undefined) checkRole(this.#role, plan.words);
     this.#checkTransaction(plan);
     return plan;
   }

@@ -80,6 +80,9 @@ export function crossCheck(
   if (mirroring.length === 0) {
     warning([], "no [[mirroring]]: everything is relayed, nothing is mirrored");
   }
+  if (admin.stats_password !== undefined && admin.stats_user === admin.user) {
+    problem(["admin", "stats_user"], `"${admin.user}" is the admin user, too`);
+  }
   if (admin.password === undefined) {
     warning(["admin"], "no password: nobody can log in to the admin console");
   }

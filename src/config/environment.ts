@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import type { KeyPath } from "./positions.ts";
 import { nearestName, type Problem } from "./problems.ts";
 import { generalSchema } from "./schema.ts";
@@ -7,6 +8,7 @@ const PREFIX = "PGDOG_";
 const SECRET_KEYS: ReadonlySet<unknown> = new Set([
   "password",
   "server_password",
+  "stats_password",
   "http_token",
 ]);
 
@@ -59,10 +61,17 @@ function typed(text: string): unknown {
     : text;
 }
 
-/** Replaces a password or token of the form `${NAME}` by the environment variable's value. */
+/**
+ * Replaces a password or token of the form `${NAME}` by the environment
+ * variable's value, and one of the form `${file:PATH}` by the file's text
+ * without the end of its last line.
+ *
+ * @param folder that paths are relative to.
+ */
 export function withSecrets(
   raw: Record<string, unknown>,
   env: Readonly<Record<string, string>>,
+  folder: string,
   problem: (path: KeyPath, message: string) => void,
 ): Record<string, unknown> {
   return walk(raw, []) as Record<string, unknown>;
@@ -78,6 +87,16 @@ export function withSecrets(
     }
     if (!SECRET_KEYS.has(path.at(-1)) || typeof value !== "string") {
       return value;
+    }
+    const file = value.match(/^\$\{file:(.+)\}$/)?.[1];
+    if (file !== undefined) {
+      try {
+        return Deno.readTextFileSync(resolve(folder, file))
+          .replace(/\r?\n$/, "");
+      } catch (error) {
+        problem(path, `the file can't be read: ${(error as Error).message}`);
+        return "";
+      }
     }
     const name = value.match(/^\$\{(\w+)\}$/)?.[1];
     if (name === undefined) return value;

@@ -69,7 +69,7 @@ async function read(file: string): Promise<string> {
 /** A warning if a file holds a secret and others may read it. */
 async function readableByOthers(file: string): Promise<Problem[]> {
   const { mode } = await Deno.stat(file);
-  const hasSecret = /^\s*(password|server_password|http_token)\s*=/m
+  const hasSecret = /^\s*((server_|stats_)?password|http_token)\s*=/m
     .test(await read(file));
   if (mode === null || (mode & 0o044) === 0 || !hasSecret) return [];
   const message =
@@ -139,6 +139,7 @@ export function parseConfig(
   raw = withSecrets(
     raw,
     env,
+    dirname(file),
     (path, message) => problems.push(at(path, message)),
   );
   raw = withEnvironment(raw, env, problems, warnings);

@@ -174,7 +174,7 @@ export const databaseSchema = z.strictObject({
     .describe("User for the mirror's logins; a destination needs it."),
   password: z.string().optional()
     .describe(
-      'Password for the mirror\'s logins; "${NAME}" takes it from the environment.',
+      'Password for the mirror\'s logins; "${NAME}" takes it from the environment, "${file:PATH}" from a file.',
     ),
   ...serverTls("instead of general.tls_verify"),
 });
@@ -220,6 +220,10 @@ export const adminSchema = z.strictObject({
   user: z.string().min(1).default("admin").describe("Its user."),
   password: z.string().optional()
     .describe("Without one nobody can log in to the console."),
+  stats_user: z.string().min(1).default("stats")
+    .describe("A user who may read figures, and nothing else."),
+  stats_password: z.string().optional()
+    .describe("Without one there is no such user."),
 });
 
 export const userSchema = z.strictObject({
@@ -228,7 +232,7 @@ export const userSchema = z.strictObject({
     .describe("For this database of [[databases]] only; default: for all."),
   password: z.string().optional()
     .describe(
-      'In clear, as "${NAME}" from the environment, or as PostgreSQL stores it (SCRAM-SHA-256$… or md5…).',
+      'In clear, as "${NAME}" from the environment, "${file:PATH}" from a file, or as PostgreSQL stores it.',
     ),
   server_user: z.string().min(1).optional()
     .describe("The user on the primary; default: name."),

@@ -1,3 +1,4 @@
+import { dirname } from "node:path";
 import { parse, TomlError } from "smol-toml";
 import { z } from "zod";
 import { withSecrets } from "./environment.ts";
@@ -39,6 +40,7 @@ export function parseUsers(
   raw = withSecrets(
     raw,
     env,
+    dirname(file),
     (path, message) => problems.push(at(path, message)),
   );
   if (Array.isArray(raw.users)) {

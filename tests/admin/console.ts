@@ -9,6 +9,9 @@ import type { AdminCommand, Logger } from "../../src/plugin/api.ts";
 import { RawClient, send } from "./raw_client.ts";
 
 export const USER = "admin";
+/** Who only reads figures. */
+export const STATS_USER = "figures";
+export const STATS_PASSWORD = "only to look";
 export const PASSWORD = "s3cret, é";
 export const CONNECTED_AT = new Date("2024-05-06T07:08:09.123Z");
 
@@ -92,6 +95,7 @@ export function startConsole(
     name: "admin",
     user: USER,
     password: PASSWORD,
+    stats: { user: STATS_USER, password: STATS_PASSWORD },
     version: "0.1.0",
     log: {
       debug: write("debug"),

@@ -308,3 +308,22 @@ Deno.test("loadConfig: users.toml of PgDog's loads beside the configuration", as
     await Deno.remove(folder, { recursive: true });
   }
 });
+
+Deno.test("parseConfig: a secret comes from a file of its own, relative to the configuration", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    await Deno.writeTextFile(`${folder}/secret`, "from a file\n", {
+      mode: 0o600,
+    });
+    const text = (file: string) =>
+      `${MINIMAL}[admin]\npassword = "\${file:${file}}"\n`;
+    const { config } = parseConfig(text("secret"), `${folder}/x.toml`, {});
+    assert.equal(config.admin.password, "from a file");
+    assert.throws(
+      () => parseConfig(text("missing"), `${folder}/x.toml`, {}),
+      /x\.toml:5: admin\.password: the file can't be read: No such file/,
+    );
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
