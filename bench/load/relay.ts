@@ -5,6 +5,7 @@
  *
  * ```sh
  * deno run -A bench/load/relay.ts --rounds 5 --seconds 3
+ * deno run -A bench/load/relay.ts --rounds 5 --seconds 3 --rate 5000 # not saturated
  * ```
  *
  * @module
@@ -32,11 +33,14 @@ const { values } = parseArgs({
     seconds: { type: "string", default: "3" },
     clients: { type: "string", default: "1,16,64" },
     idle: { type: "string", default: "1000" },
+    rate: { type: "string", default: "0" },
   },
 });
 const rounds = Number(values.rounds);
 const seconds = Number(values.seconds);
 const idle = Number(values.idle);
+/** Transactions per second; 0: as many as go. */
+const rate = Number(values.rate);
 
 const settings = { max_connections: "1300" };
 await using primary = await startCluster({ version: "15", settings });
@@ -84,7 +88,9 @@ for (const clients of values.clients.split(",").map(Number)) {
   const runs = new Map<Target, Run[]>(targets.map((target) => [target, []]));
   for (let round = 0; round < rounds; round++) {
     for (const target of targets) {
-      runs.get(target)?.push(await selectOnly(target, clients, seconds));
+      runs.get(target)?.push(
+        await selectOnly(target, clients, seconds, "simple", rate),
+      );
     }
   }
   // Round by round: what the machine does meanwhile hits both.

@@ -55,11 +55,14 @@ export async function selectOnly(
   clients: number,
   seconds: number,
   mode = "simple",
+  /** Transactions per second; 0: as many as go. */
+  rate = 0,
 ): Promise<Run> {
   const before = cpuUs(target);
   const output = await run("pgbench", [
     ...["-h", HOST, "-p", `${target.port}`, "-U", "postgres", "-S", "-n"],
     ...["-c", `${clients}`, "-j", "1", "-T", `${seconds}`, "-M", mode],
+    ...(rate > 0 ? ["-R", `${rate}`] : []),
     "postgres",
   ]);
   const used = cpuUs(target) - before;
