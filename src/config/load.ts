@@ -1,14 +1,14 @@
 import { dirname, resolve } from "node:path";
-import { parse, TomlError } from "smol-toml";
 import type { z } from "zod";
 import { crossCheck } from "./cross_check.ts";
-import { withEnvironment, withSecrets } from "./environment.ts";
+import { withEnvironment } from "./environment.ts";
 import { isPgdogKey, PGDOG_TABLES } from "./pgdog_keys.ts";
 import { type KeyPath, keyText, Positions } from "./positions.ts";
 import { ConfigError, nearestName, type Problem } from "./problems.ts";
 import { type Config, configSchema, TABLES, type User } from "./schema.ts";
 import { readTlsFiles } from "./tls_files.ts";
 import { checkTlsKeys, withTlsPaths } from "./tls_settings.ts";
+import { parseToml } from "./toml_file.ts";
 import { parseUsers } from "./users_file.ts";
 
 /** Where a configuration comes from. */
@@ -119,30 +119,9 @@ export function parseConfig(
   env: Readonly<Record<string, string>>,
   moreUsers: readonly User[] = [],
 ): Loaded {
-  const positions = new Positions(text);
-  const problems: Problem[] = [];
+  const { raw: tables, problems, at } = parseToml(text, file, env);
   const warnings: Problem[] = [];
-  const at = (path: KeyPath, message: string): Problem => ({
-    file,
-    line: positions.line(path),
-    key: keyText(path),
-    message,
-  });
-  let raw: Record<string, unknown>;
-  try {
-    raw = parse(text);
-  } catch (error) {
-    if (!(error instanceof TomlError)) throw error;
-    const message = error.message.split("\n")[0] ?? "not TOML";
-    throw new ConfigError([{ file, line: error.line, key: "", message }]);
-  }
-  raw = withSecrets(
-    raw,
-    env,
-    dirname(file),
-    (path, message) => problems.push(at(path, message)),
-  );
-  raw = withEnvironment(raw, env, problems, warnings);
+  const raw = withEnvironment(tables, env, problems, warnings);
 
   let parsed = configSchema.safeParse(raw);
   if (!parsed.success) {

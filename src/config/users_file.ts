@@ -1,11 +1,9 @@
-import { dirname } from "node:path";
-import { parse, TomlError } from "smol-toml";
 import { z } from "zod";
-import { withSecrets } from "./environment.ts";
 import { isPgdogKey } from "./pgdog_keys.ts";
-import { type KeyPath, keyText, Positions } from "./positions.ts";
+import type { KeyPath } from "./positions.ts";
 import { ConfigError, type Problem } from "./problems.ts";
 import { type User, userSchema } from "./schema.ts";
+import { parseToml } from "./toml_file.ts";
 
 const schema = z.strictObject({ users: z.array(userSchema).default([]) });
 
@@ -20,29 +18,8 @@ export function parseUsers(
   file: string,
   env: Readonly<Record<string, string>>,
 ): { readonly users: readonly User[]; readonly warnings: readonly Problem[] } {
-  const positions = new Positions(text);
-  const problems: Problem[] = [];
+  const { raw, problems, at } = parseToml(text, file, env);
   const warnings: Problem[] = [];
-  const at = (path: KeyPath, message: string): Problem => ({
-    file,
-    line: positions.line(path),
-    key: keyText(path),
-    message,
-  });
-  let raw: Record<string, unknown>;
-  try {
-    raw = parse(text);
-  } catch (error) {
-    if (!(error instanceof TomlError)) throw error;
-    const message = error.message.split("\n")[0] ?? "not TOML";
-    throw new ConfigError([{ file, line: error.line, key: "", message }]);
-  }
-  raw = withSecrets(
-    raw,
-    env,
-    dirname(file),
-    (path, message) => problems.push(at(path, message)),
-  );
   if (Array.isArray(raw.users)) {
     raw.users = raw.users.map((user, i) => {
       const known = Object.entries(user).filter(([key]) => {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import postgres from "postgres";
 import { type Cluster, startCluster } from "../support/cluster.ts";
+import { onServer } from "../support/on_server.ts";
 import { TestProxy } from "../support/proxy.ts";
 import { waitFor } from "../support/wait.ts";
 
@@ -125,18 +126,6 @@ Deno.test({
 
 function connect(proxy: TestProxy): postgres.Sql {
   return postgres(proxy.url(), { max: 1, fetch_types: false });
-}
-
-async function onServer<T>(
-  cluster: Cluster,
-  run: (sql: postgres.Sql) => PromiseLike<T>,
-): Promise<T> {
-  const sql = postgres(cluster.url(), { max: 1, onnotice() {} });
-  try {
-    return await run(sql);
-  } finally {
-    await sql.end();
-  }
 }
 
 async function values(cluster: Cluster): Promise<unknown> {

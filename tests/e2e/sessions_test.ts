@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import postgres from "postgres";
-import { type Cluster, startCluster } from "../support/cluster.ts";
+import { startCluster } from "../support/cluster.ts";
+import { onServer } from "../support/on_server.ts";
 import { TestProxy } from "../support/proxy.ts";
 import { waitFor } from "../support/wait.ts";
 import { Framer } from "../../src/wire/mod.ts";
@@ -8,18 +9,6 @@ import { extended, query, sync, WireClient } from "../support/wire_client.ts";
 
 const OPTIONS = { sanitizeOps: false, sanitizeResources: false };
 const MIB = 1024 * 1024;
-
-async function onServer<T>(
-  cluster: Cluster,
-  run: (sql: postgres.Sql) => Promise<T>,
-): Promise<T> {
-  const sql = postgres(cluster.url(), { max: 1, onnotice() {} });
-  try {
-    return await run(sql);
-  } finally {
-    await sql.end();
-  }
-}
 
 Deno.test({
   name: "sessions: size, cancel, death and state",
