@@ -89,6 +89,19 @@ export function createAdminSources(options: SourceOptions): AdminSources {
         pid: null,
       })),
     ],
+    stats: () =>
+      options.routes().flatMap(({ name, admin }, route) => {
+        if (admin) return [];
+        const totals = options.clients.map((table) => table.totals(route));
+        const sum = (key: "requests" | "received" | "sent") =>
+          totals.reduce((total, one) => total + one[key], 0);
+        return [{
+          database: name,
+          requests: sum("requests"),
+          receivedBytes: sum("received"),
+          sentBytes: sum("sent"),
+        }];
+      }),
     plugins: () =>
       options.plugins().map((plugin) => ({
         ...plugin,

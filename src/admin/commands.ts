@@ -38,7 +38,7 @@ export function adminCommands(
     showDatabases(sources),
     showClients(sources),
     showServers(sources),
-    ...(sources.stats === undefined ? [] : [showStats(sources.stats)]),
+    showStats(sources),
     showPlugins(sources),
     ...more,
     {
@@ -191,9 +191,7 @@ function showServers(sources: AdminSources): AdminCommand {
   };
 }
 
-function showStats(
-  stats: NonNullable<AdminSources["stats"]>,
-): AdminCommand {
+function showStats(sources: AdminSources): AdminCommand {
   return {
     words: "SHOW STATS",
     help: "Totals of each database since the start",
@@ -204,7 +202,7 @@ function showStats(
       { name: "total_sent", type: "int8", help: "Bytes to clients" },
     ],
     rows: () =>
-      stats().map((row) => [
+      sources.stats().map((row) => [
         row.database,
         row.requests,
         row.receivedBytes,

@@ -13,6 +13,7 @@ const STATS: ReadonlySet<string> = new Set([
   "SHOW DATABASES",
   "SHOW CLIENTS",
   "SHOW SERVERS",
+  "SHOW STATS",
   "SHOW PLUGINS",
   "SHOW MIRRORS",
   "SHOW MIRROR_STATS",

@@ -56,8 +56,8 @@ export interface PluginRow {
 export interface StatsRow {
   readonly database: string;
   readonly requests: number;
-  readonly receivedBytes: number | null;
-  readonly sentBytes: number | null;
+  readonly receivedBytes: number;
+  readonly sentBytes: number;
 }
 
 /** What the built-in commands show; read when a command runs, so it must be quick. */
@@ -68,8 +68,7 @@ export interface AdminSources {
   clients(): readonly ClientRow[];
   servers(): readonly ServerRow[];
   plugins(): readonly PluginRow[];
-  /** Leave it out and there is no SHOW STATS. */
-  readonly stats?: () => readonly StatsRow[];
+  stats(): readonly StatsRow[];
   /** Begins the drain, and returns at once. */
   shutdown(): void;
 }

@@ -154,6 +154,7 @@ export class Session implements EndpointOwner {
         const nowUs = monotonicUs();
         if (endpoint === this.#client) {
           if (!server.write(scratch, length)) endpoint.pause();
+          this.#context.clients.countReceived(this.#row, length);
           try {
             this.#tap.client(scratch, length, nowUs);
           } catch (error) {
@@ -163,6 +164,7 @@ export class Session implements EndpointOwner {
           this.#context.clients.setState(this.#row, ClientState.active);
         } else {
           if (!this.#client.write(scratch, length)) endpoint.pause();
+          this.#context.clients.countSent(this.#row, length);
           if (this.#login !== undefined) this.#followLogin(length);
           try {
             this.#tap.server(scratch, length, nowUs);

@@ -13,6 +13,12 @@ const ROW_BYTES = 384;
 const ROW_WORDS = ROW_BYTES / 4;
 const ROW_DOUBLES = ROW_BYTES / 8;
 const HEADER_BYTES = 64;
+/** Routes with totals of their own; those beyond share the last. */
+const ROUTES = 1_024;
+/** Three doubles for each route: requests, bytes from clients, bytes to clients. */
+const TOTALS = 3;
+const TOTALS_BYTES = ROUTES * TOTALS * 8;
+const ROWS_AT = HEADER_BYTES + TOTALS_BYTES;
 
 // Words of a row.
 const STATE = 0;
@@ -55,7 +61,7 @@ export interface ClientTableMemory {
 /** Untouched rows cost address space, not memory. */
 export function createClientTable(rows: number): ClientTableMemory {
   return {
-    buffer: new SharedArrayBuffer(HEADER_BYTES + rows * ROW_BYTES),
+    buffer: new SharedArrayBuffer(ROWS_AT + rows * ROW_BYTES),
     rows,
   };
 }
@@ -82,6 +88,7 @@ const decoder = new TextDecoder();
 /** A view of one worker's table; only that worker may write. */
 export class ClientTable {
   readonly rows: number;
+  readonly #totals: Float64Array<SharedArrayBuffer>;
   readonly #words: Int32Array<SharedArrayBuffer>;
   readonly #doubles: Float64Array<SharedArrayBuffer>;
   readonly #bytes: Uint8Array<SharedArrayBuffer>;
@@ -94,9 +101,10 @@ export class ClientTable {
     this.rows = memory.rows;
     const { buffer } = memory;
     this.#header = new Int32Array(buffer, 0, 2);
-    this.#words = new Int32Array(buffer, HEADER_BYTES);
-    this.#doubles = new Float64Array(buffer, HEADER_BYTES);
-    this.#bytes = new Uint8Array(buffer, HEADER_BYTES);
+    this.#totals = new Float64Array(buffer, HEADER_BYTES, ROUTES * TOTALS);
+    this.#words = new Int32Array(buffer, ROWS_AT);
+    this.#doubles = new Float64Array(buffer, ROWS_AT);
+    this.#bytes = new Uint8Array(buffer, ROWS_AT);
   }
 
   /** Connections now in the table. */
@@ -151,6 +159,32 @@ export class ClientTable {
 
   countRequest(row: number): void {
     (this.#doubles[row * ROW_DOUBLES + REQUESTS] as number)++;
+    (this.#totals[this.#totalOf(row)] as number)++;
+  }
+
+  /** Bytes that came from the client. */
+  countReceived(row: number, bytes: number): void {
+    (this.#totals[this.#totalOf(row) + 1] as number) += bytes;
+  }
+
+  /** Bytes that went to the client. */
+  countSent(row: number, bytes: number): void {
+    (this.#totals[this.#totalOf(row) + 2] as number) += bytes;
+  }
+
+  /** What the clients of a route have done since the start, those that have gone included. */
+  totals(route: number): { requests: number; received: number; sent: number } {
+    const at = Math.min(route, ROUTES - 1) * TOTALS;
+    return {
+      requests: this.#totals[at] as number,
+      received: this.#totals[at + 1] as number,
+      sent: this.#totals[at + 2] as number,
+    };
+  }
+
+  #totalOf(row: number): number {
+    const route = this.#words[row * ROW_WORDS + ROUTE] as number;
+    return Math.min(route, ROUTES - 1) * TOTALS;
   }
 
   close(row: number): void {

@@ -151,6 +151,7 @@ export function startConsole(
         connectedAt: CONNECTED_AT,
         pid: 4711,
       }],
+      stats: () => [],
       plugins: () => [{
         id: "mirror_stats",
         source: "built-in",

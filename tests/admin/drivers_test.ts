@@ -291,7 +291,7 @@ Deno.test(
         database: "shop",
         requests: 5,
         receivedBytes: 10,
-        sentBytes: null,
+        sentBytes: 7,
       }],
     });
     const client = await nodePg(console);
@@ -322,7 +322,7 @@ Deno.test(
         database: "shop",
         total_requests: "5",
         total_received: "10",
-        total_sent: null,
+        total_sent: "7",
       }]);
       const databases = await client.query("SHOW DATABASES");
       assert.equal(databases.rows[0].mirrors, "shop_16, shop_17");

@@ -155,3 +155,32 @@ Deno.test({
     await Promise.all([third.end(), all[1]?.end()]);
   },
 });
+
+Deno.test({
+  name:
+    "SHOW STATS: requests and bytes of each database, clients that have gone included",
+  ...OPTIONS,
+  async fn() {
+    await using primary = await startCluster({ version: "15" });
+    await using proxy = await TestProxy.start({ primary });
+    const text = `select repeat('x', 100000) as it`;
+    for (let i = 0; i < 3; i++) {
+      const sql = postgres(proxy.url(), { max: 1, fetch_types: false });
+      await sql.unsafe(text);
+      await sql.end();
+    }
+    const admin = postgres(
+      `postgres://admin:admin-secret@127.0.0.1:${proxy.port}/admin`,
+      { max: 1, fetch_types: false },
+    );
+    const rows = await admin.unsafe("SHOW STATS");
+    await admin.end();
+    assert.equal(rows.length, 1);
+    const [row] = rows;
+    assert.equal(row?.database, "postgres");
+    assert.equal(row?.total_requests, "3");
+    assert.ok(Number(row?.total_received) >= 3 * text.length);
+    assert.ok(Number(row?.total_sent) >= 300_000);
+    assert.ok(Number(row?.total_sent) < 310_000);
+  },
+});
