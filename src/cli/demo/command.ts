@@ -32,7 +32,7 @@ async function startProxy(
   return {
     port: supervisor.port,
     adminPort: supervisor.adminPort,
-    metricsUrl: `http://${host}:${supervisor.httpPort}/metrics`,
+    pageUrl: `http://${host}:${supervisor.httpPort}/`,
     snapshot: () => supervisor.snapshot(),
     stop: () => supervisor.stop(general.shutdown_timeout),
   };

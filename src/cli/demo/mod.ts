@@ -37,7 +37,7 @@ export interface DemoProxy {
   readonly port: number;
   readonly adminPort: number;
   /** Address of the page to look at. */
-  readonly metricsUrl: string;
+  readonly pageUrl: string;
   snapshot(): StatsSnapshot;
   stop(): Promise<void>;
 }
@@ -128,7 +128,7 @@ async function work(
     ...await compareTables(primary, mirror),
   }));
   if (!settled) output.line("The mirror had not caught up.");
-  output.line(await verdictText(new URL("/readiness", proxy.metricsUrl)));
+  output.line(await verdictText(new URL("/readiness", proxy.pageUrl)));
   return report;
 }
 
@@ -178,7 +178,7 @@ function printAddresses(
   const admin =
     `psql postgres://admin:${DEMO_ADMIN_PASSWORD}@${SERVER_HOST}:${proxy.adminPort}/admin`;
   output.line(`
-  page      ${proxy.metricsUrl}
+  page      ${proxy.pageUrl}
   shop      ${shop(proxy.port)}
   console   ${admin} -c 'SHOW MIRRORS'
   primary   ${shop(primary.port)}
