@@ -36,15 +36,27 @@ export async function runProgram(
 export const PYTHON = "/usr/bin/python3";
 
 /** Whether Debian's Python has a module, under the same rule as {@linkcode hasProgram}. */
-export async function hasPythonModule(name: string): Promise<boolean> {
-  if (!hasProgram("python3")) return false;
-  const { success } = await new Deno.Command(PYTHON, {
-    args: ["-c", `import ${name}`],
-  }).output();
+export function hasPythonModule(name: string): Promise<boolean> {
+  return isInstalled(`Python's ${name}`, [PYTHON, "-c", `import ${name}`]);
+}
+
+/**
+ * Whether something is here that is more than a program in a folder, under
+ * the same rule as {@linkcode hasProgram}.
+ *
+ * @param check a command that fails without it.
+ */
+export async function isInstalled(
+  name: string,
+  [program = "", ...args]: readonly string[],
+): Promise<boolean> {
+  const command = new Deno.Command(program, { args });
+  const success = await command.output().then(
+    (output) => output.success,
+    () => false,
+  );
   if (!success && Deno.env.get("CI") !== undefined) {
-    throw new Error(
-      `Python's "${name}" is not installed, and nothing is skipped in CI`,
-    );
+    throw new Error(`"${name}" is not installed, and nothing is skipped in CI`);
   }
   return success;
 }
