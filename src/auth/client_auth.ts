@@ -15,6 +15,7 @@ import {
   MAX_SCRAM_MESSAGE_LENGTH,
   mockVerifier,
   ScramError,
+  type ScramMechanism,
   ScramServer,
 } from "../wire/scram.ts";
 import type { Account } from "./account.ts";
@@ -31,7 +32,8 @@ export type AuthStep =
   /** Unknown, or the wrong password: nobody is told which. */
   | { readonly kind: "refused" };
 
-const MECHANISM = "SCRAM-SHA-256";
+/** `invalid_authorization_specification`, with which PostgreSQL refuses another channel than its own. */
+const INVALID_AUTHORIZATION = "28000";
 /** PostgreSQL's bound of a password message (libpq/auth.c, PG_MAX_AUTH_TOKEN_LENGTH). */
 const MAX_PASSWORD_BYTES = 65_535;
 const NOTHING = new Uint8Array(0);
@@ -50,17 +52,20 @@ export class ClientAuth {
   /**
    * @param account undefined if there is no such user, or not for this database.
    * @param mockSecret random, kept for the life of the process.
+   * @param certificateHash of the certificate that the client was shown: SCRAM-SHA-256-PLUS is offered.
    */
   constructor(
     type: AuthType,
     user: string,
     account: Account | undefined,
     mockSecret: Uint8Array,
+    certificateHash?: Uint8Array,
   ) {
     this.#type = type;
     this.#account = account;
     this.#scram = new ScramServer({
       verifier: account?.verifier ?? mockVerifier(user, mockSecret),
+      certificateHash,
     });
   }
 
@@ -75,15 +80,17 @@ export class ClientAuth {
         return more(AUTH_CLEARTEXT_PASSWORD, NOTHING);
       case "md5":
         return more(AUTH_MD5_PASSWORD, this.#salt);
-      case "scram":
-        return more(AUTH_SASL, encoder.encode(`${MECHANISM}\0\0`));
+      case "scram": {
+        const names = this.#scram.mechanisms.map((name) => `${name}\0`);
+        return more(AUTH_SASL, encoder.encode(`${names.join("")}\0`));
+      }
     }
   }
 
   /**
    * Takes the body of a PasswordMessage, SASLInitialResponse or SASLResponse.
    *
-   * @throws {ProtocolError} if it is malformed.
+   * @throws {ProtocolError} if it is malformed, or (28000) if somebody is between the client and us.
    */
   take(body: Uint8Array): AuthStep {
     switch (this.#type) {
@@ -117,8 +124,11 @@ export class ClientAuth {
   #takeScram(body: Uint8Array): AuthStep {
     try {
       if (this.#step++ === 0) {
-        const first = initialResponse(body);
-        const answer = this.#scram.first(first);
+        const { mechanism, response } = initialResponse(
+          body,
+          this.#scram.mechanisms,
+        );
+        const answer = this.#scram.first(response, mechanism);
         return more(AUTH_SASL_CONTINUE, encoder.encode(answer));
       }
       const reader = new Reader(body, "SASLResponse");
@@ -129,6 +139,9 @@ export class ClientAuth {
       };
     } catch (error) {
       if (!(error instanceof ScramError)) throw error;
+      if (error.reason === "binding") {
+        throw new ProtocolError(INVALID_AUTHORIZATION, error.message);
+      }
       throw new ProtocolError(
         PROTOCOL_VIOLATION,
         `malformed SCRAM message: ${error.message}`,
@@ -140,18 +153,24 @@ export class ClientAuth {
 const encoder = new TextEncoder();
 
 /** SASLInitialResponse: the mechanism, a length, client-first-message. */
-function initialResponse(body: Uint8Array): string {
+function initialResponse(
+  body: Uint8Array,
+  mechanisms: readonly ScramMechanism[],
+): { mechanism: ScramMechanism; response: string } {
   const reader = new Reader(body, "SASLInitialResponse");
-  if (reader.cstring("mechanism", 64) !== MECHANISM) {
+  const chosen = reader.cstring("mechanism", 64);
+  const mechanism = mechanisms.find((name) => name === chosen);
+  if (mechanism === undefined) {
     throw new ProtocolError(
       PROTOCOL_VIOLATION,
       "client selected an invalid SASL authentication mechanism",
     );
   }
   const length = reader.int32("response length");
-  const response = reader.bytes(length, "response");
+  const bytes = reader.bytes(length, "response");
   reader.end();
-  return new Reader(response, "SASLInitialResponse").text("response");
+  const response = new Reader(bytes, "SASLInitialResponse").text("response");
+  return { mechanism, response };
 }
 
 function more(code: number, data: Uint8Array): AuthStep {

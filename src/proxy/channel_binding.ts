@@ -6,9 +6,8 @@ import {
   NOTICE_RESPONSE,
   PASSWORD,
 } from "../wire/mod.ts";
+import { SCRAM_SHA_256_PLUS as PLUS } from "../wire/scram.ts";
 
-/** The mechanism that binds the login to its TLS connection (RFC 5802, section 6). */
-const PLUS = "SCRAM-SHA-256-PLUS";
 /** Bytes held until the login's first question and its answer are known. */
 const MAX_HELD_BYTES = 8_192;
 

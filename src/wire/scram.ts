@@ -11,6 +11,7 @@ export {
   ScramError,
   type ScramErrorReason,
 } from "./scram_attributes.ts";
+export { SCRAM_SHA_256_PLUS, type ScramMechanism } from "./scram_binding.ts";
 export { ScramClient, type ScramClientOptions } from "./scram_client.ts";
 export {
   createVerifier,

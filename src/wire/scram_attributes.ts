@@ -22,6 +22,8 @@ export type ScramErrorReason =
   | "limit"
   /** The other side does not know the secret that it claims to know. */
   | "not_authenticated"
+  /** Somebody between the two ends has another channel, or has changed the list of mechanisms. */
+  | "binding"
   /** A method was called out of its turn. */
   | "state";
 

@@ -9,6 +9,14 @@ import {
   splitMessage,
 } from "./scram_attributes.ts";
 import {
+  checkBinding,
+  type Gs2Header,
+  readGs2Header,
+  SCRAM_SHA_256,
+  SCRAM_SHA_256_PLUS,
+  type ScramMechanism,
+} from "./scram_binding.ts";
+import {
   equalBytes,
   hmac,
   KEY_BYTES,
@@ -25,13 +33,15 @@ export interface ScramServerOptions {
   readonly verifier: ScramVerifier;
   /** The server's part of the nonce: random unless a test gives one. */
   readonly serverNonce?: string;
+  /** Of the certificate that the client was shown (RFC 5929, section 4.1): PLUS is offered. */
+  readonly certificateHash?: Uint8Array | undefined;
 }
 
 type State =
   | { readonly step: "start" }
   | {
     readonly step: "first_sent";
-    readonly gs2Header: string;
+    readonly gs2: Gs2Header;
     readonly clientBare: string;
     readonly serverFirst: string;
     readonly nonce: string;
@@ -39,13 +49,15 @@ type State =
   | { readonly step: "done" };
 
 /**
- * The server's side of SCRAM-SHA-256 (RFC 5802, RFC 7677), synchronous, without
- * channel binding. Malformed messages throw {@linkcode ScramError}; a wrong
- * proof does not: it is `undefined`, after the same work as a right one.
+ * The server's side of SCRAM-SHA-256 and, where there is a certificate to bind
+ * to, SCRAM-SHA-256-PLUS (RFC 5802, RFC 7677), synchronous. Malformed messages
+ * throw {@linkcode ScramError}; a wrong proof does not: it is `undefined`, after
+ * the same work as a right one.
  *
  * ```ts
  * const scram = new ScramServer({ verifier: known ?? mockVerifier(user, secret) });
- * send(saslContinue(scram.first(clientFirst)));
+ * send(sasl(scram.mechanisms));
+ * send(saslContinue(scram.first(clientFirst, mechanism)));
  * const serverFinal = scram.final(clientFinal);
  * if (serverFinal === undefined) return refuse();
  * ```
@@ -58,14 +70,29 @@ export class ScramServer {
     this.#options = options;
   }
 
-  /** Takes client-first-message (SASLInitialResponse), gives server-first-message. */
-  first(clientFirst: string): string {
+  /** What to offer, the best first. */
+  get mechanisms(): readonly ScramMechanism[] {
+    return this.#options.certificateHash === undefined
+      ? [SCRAM_SHA_256]
+      : [SCRAM_SHA_256_PLUS, SCRAM_SHA_256];
+  }
+
+  /**
+   * Takes client-first-message (SASLInitialResponse), gives server-first-message.
+   *
+   * @param mechanism the client's choice, which it was offered.
+   */
+  first(
+    clientFirst: string,
+    mechanism: ScramMechanism = SCRAM_SHA_256,
+  ): string {
     if (this.#state.step !== "start") {
       throw outOfTurn("first", this.#state.step);
     }
     const what = "client-first-message";
     const parts = splitMessage(clientFirst, what);
-    const gs2Header = checkGs2Header(parts, what);
+    const { verifier, certificateHash } = this.#options;
+    const gs2 = readGs2Header(parts, mechanism, certificateHash, what);
     // PostgreSQL takes the user from the startup message; so do we.
     attribute(parts, 2, "n", what);
     const clientNonce = checkNonce(attribute(parts, 3, "r", what), what);
@@ -78,12 +105,12 @@ export class ScramServer {
     }
     const nonce = clientNonce +
       (this.#options.serverNonce ?? encodeBase64(randomBytes(NONCE_BYTES)));
-    const { salt, iterations } = this.#options.verifier;
+    const { salt, iterations } = verifier;
     const serverFirst = `r=${nonce},s=${encodeBase64(salt)},i=${iterations}`;
-    const clientBare = clientFirst.slice(gs2Header.length);
+    const clientBare = clientFirst.slice(gs2.text.length);
     this.#state = {
       step: "first_sent",
-      gs2Header,
+      gs2,
       clientBare,
       serverFirst,
       nonce,
@@ -98,14 +125,7 @@ export class ScramServer {
     this.#state = { step: "done" };
     const what = "client-final-message";
     const parts = splitMessage(clientFinal, what);
-    const binding = attribute(parts, 0, "c", what);
-    if (binding !== btoa(state.gs2Header)) {
-      throw new ScramError(
-        "malformed",
-        `${what} has a channel binding that is not its GS2 header`,
-        "c",
-      );
-    }
+    checkBinding(state.gs2, attribute(parts, 0, "c", what), what);
     if (attribute(parts, 1, "r", what) !== state.nonce) {
       throw new ScramError(
         "malformed",
@@ -136,32 +156,6 @@ export class ScramServer {
     const signature = encodeBase64(hmac(serverKey, authMessage));
     return known && mock !== true ? `v=${signature}` : undefined;
   }
-}
-
-/** `n,,` or `y,,`: no channel binding, and no other identity than the user's own. */
-function checkGs2Header(parts: readonly string[], what: string): string {
-  const [flag = "", identity = ""] = parts;
-  if (flag.startsWith("p=")) {
-    throw new ScramError(
-      "unsupported",
-      `${what} asks for channel binding, which was not offered`,
-      "p",
-    );
-  }
-  if (flag !== "n" && flag !== "y") {
-    throw new ScramError(
-      "malformed",
-      `${what} has an unknown channel-binding flag`,
-    );
-  }
-  if (identity !== "") {
-    throw new ScramError(
-      "unsupported",
-      `${what} has an authorization identity, which is not supported`,
-      "a",
-    );
-  }
-  return `${flag},,`;
 }
 
 function outOfTurn(method: string, step: State["step"]): ScramError {

@@ -9,6 +9,7 @@ import {
 } from "../../src/auth/mod.ts";
 import { md5Password } from "../../src/wire/mod.ts";
 import { formatVerifier, ScramClient } from "../../src/wire/scram.ts";
+import { concat, int32 } from "../support/wire_client.ts";
 
 const SECRET = new Uint8Array(32);
 const encoder = new TextEncoder();
@@ -106,6 +107,46 @@ Deno.test("ClientAuth: malformed messages break the protocol, and read nothing b
   const plain = new ClientAuth("plain", "ann", account(), SECRET);
   assert.throws(() => plain.take(encoder.encode("no end")), /zero byte/);
   assert.throws(() => plain.take(encoder.encode("a\0b\0")), /followed by/);
+});
+
+Deno.test("ClientAuth: PLUS is offered with a certificate only, and another channel is 28000", () => {
+  const start = (certificateHash?: Uint8Array) => {
+    const auth = new ClientAuth(
+      "scram",
+      "ann",
+      account(),
+      SECRET,
+      certificateHash,
+    );
+    return { auth, offer: decoder.decode(data(auth.start())) };
+  };
+  const first = (mechanism: string, message: string) =>
+    concat([
+      encoder.encode(`${mechanism}\0`),
+      int32(message.length),
+      encoder.encode(message),
+    ]);
+  const hash = new Uint8Array(32);
+  const plus = "SCRAM-SHA-256-PLUS";
+
+  assert.equal(start().offer, "SCRAM-SHA-256\0\0");
+  assert.throws(
+    () => start().auth.take(first(plus, "p=tls-server-end-point,,n=,r=a")),
+    { sqlstate: "08P01", message: /invalid SASL authentication mechanism/ },
+  );
+  assert.equal(start(hash).offer, `${plus}\0SCRAM-SHA-256\0\0`);
+  assert.throws(
+    () => start(hash).auth.take(first("SCRAM-SHA-256", "y,,n=,r=a")),
+    { sqlstate: "28000", message: /channel binding negotiation error/ },
+  );
+  const { auth } = start(hash);
+  const second = auth.take(first(plus, "p=tls-server-end-point,,n=,r=a"));
+  const nonce = /r=([^,]+)/.exec(decoder.decode(data(second)))?.[1];
+  const proof = btoa("x".repeat(32));
+  assert.throws(
+    () => auth.take(encoder.encode(`c=biws,r=${nonce},p=${proof}`)),
+    { sqlstate: "28000", message: /channel binding check failed/ },
+  );
 });
 
 Deno.test("accountFor: who the proxy is to the primary", () => {

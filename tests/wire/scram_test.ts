@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { createHmac } from "node:crypto";
 import { md5Password } from "../../src/wire/md5.ts";
 import {
   createVerifier,
@@ -9,6 +10,7 @@ import {
   ScramClient,
   ScramError,
   ScramKeyCache,
+  type ScramMechanism,
   ScramServer,
 } from "../../src/wire/scram.ts";
 
@@ -235,6 +237,118 @@ Deno.test("ScramServer: hostile client-first-messages are refused by name", () =
   ];
   for (const [message, reason, attribute] of cases) {
     refuses(() => rfcServer().first(message), reason, attribute);
+  }
+});
+
+const HASH = new Uint8Array(48).fill(0xab);
+const BINDING = "p=tls-server-end-point,,";
+
+/** A server that offers PLUS. */
+function plusServer(): ScramServer {
+  return new ScramServer({
+    verifier: createVerifier("pencil", { salt: bytesOf(RFC.salt) }),
+    serverNonce: RFC.serverNonce,
+    certificateHash: HASH,
+  });
+}
+
+/** client-final-message with the right proof, by RFC 5802, section 3. */
+function finalMessage(first: string, serverFirst: string, binding: string) {
+  const { clientKey, storedKey } = new ScramKeyCache().get(
+    "pencil",
+    bytesOf(RFC.salt),
+    4096,
+  );
+  const bare = first.slice(first.indexOf("n=", 3));
+  const nonce = /r=([^,]+)/.exec(serverFirst)?.[1];
+  const withoutProof = `c=${binding},r=${nonce}`;
+  const signature = createHmac("sha256", storedKey)
+    .update(`${bare},${serverFirst},${withoutProof}`).digest();
+  const proof = clientKey.map((byte, i) => byte ^ (signature[i] ?? 0));
+  return `${withoutProof},p=${btoa(String.fromCharCode(...proof))}`;
+}
+
+function base64(text: string, behind = new Uint8Array(0)): string {
+  return btoa(text + String.fromCharCode(...behind));
+}
+
+Deno.test("ScramServer: a login bound to its certificate is taken, and offered first", () => {
+  assert.deepEqual(rfcServer().mechanisms, ["SCRAM-SHA-256"]);
+  assert.deepEqual(plusServer().mechanisms, [
+    "SCRAM-SHA-256-PLUS",
+    "SCRAM-SHA-256",
+  ]);
+  const server = plusServer();
+  const first = `${BINDING}n=,r=abc`;
+  const serverFirst = server.first(first, "SCRAM-SHA-256-PLUS");
+  const final = finalMessage(first, serverFirst, base64(BINDING, HASH));
+  assert.match(server.final(final) ?? "", /^v=/);
+});
+
+Deno.test("ScramServer: a client that does not bind is taken where PLUS is offered", () => {
+  const server = plusServer();
+  const serverFirst = server.first("n,,n=,r=abc");
+  const final = finalMessage("n,,n=,r=abc", serverFirst, "biws");
+  assert.match(server.final(final) ?? "", /^v=/);
+});
+
+Deno.test("ScramServer: the right password bound to another channel is refused by name", () => {
+  const other = HASH.with(47, 0xaa);
+  const cases: [binding: string, what: string][] = [
+    [base64(BINDING, other), "one bit of another certificate"],
+    [base64(BINDING), "no certificate at all"],
+    [base64(BINDING, HASH.subarray(0, 32)), "a part of the hash"],
+    [base64(BINDING, new Uint8Array([...HASH, 0])), "more than the hash"],
+    [base64("p=tls-unique,,", HASH), "another kind"],
+    ["biws", "the header of a client that does not bind"],
+    [`${base64(BINDING, HASH)}=`, "not base64"],
+    ["", "nothing"],
+    ["\u00e9".repeat(96), "not ASCII, as many characters as the right one"],
+  ];
+  for (const [binding, what] of cases) {
+    const server = plusServer();
+    const first = `${BINDING}n=,r=abc`;
+    const serverFirst = server.first(first, "SCRAM-SHA-256-PLUS");
+    const final = finalMessage(first, serverFirst, binding);
+    assert.throws(() => server.final(final), (error) => {
+      assert.ok(error instanceof ScramError, what);
+      assert.equal(error.reason, "binding", what);
+      return true;
+    });
+  }
+});
+
+Deno.test("ScramServer: a flag that does not fit the mechanism is refused by name", () => {
+  const plus = "SCRAM-SHA-256-PLUS" as const;
+  const cases: [
+    flag: string,
+    mechanism: ScramMechanism,
+    ScramError["reason"],
+    attribute: string | undefined,
+  ][] = [
+    ["y", "SCRAM-SHA-256", "binding", "y"], // PLUS was taken out of the list
+    ["y", plus, "malformed", "p"],
+    ["n", plus, "malformed", "p"],
+    ["p=tls-server-end-point", "SCRAM-SHA-256", "unsupported", "p"],
+    ["p=tls-unique", plus, "unsupported", "p"],
+    ["p=tls-server-end-pointX", plus, "unsupported", "p"],
+    ["p=", plus, "unsupported", "p"],
+    ["p", plus, "malformed", undefined],
+    ["", plus, "malformed", undefined],
+    ["P=tls-server-end-point", plus, "malformed", undefined],
+    ["p=tls-server-end-point,a=admin", plus, "unsupported", "a"],
+  ];
+  for (const [flag, mechanism, reason, attribute] of cases) {
+    const identity = flag.includes(",") ? "" : ",";
+    const first = `${flag}${identity},n=,r=abc`;
+    refuses(() => plusServer().first(first, mechanism), reason, attribute);
+  }
+  // What was not offered is not taken, whatever the flag.
+  for (const flag of ["n", "y", "p=tls-server-end-point"]) {
+    assert.throws(
+      () => rfcServer().first(`${flag},,n=,r=abc`, plus),
+      ScramError,
+    );
   }
 });
 
