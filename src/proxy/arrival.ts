@@ -8,7 +8,7 @@ import {
   setNoDelay,
   type Timer,
 } from "../io/mod.ts";
-import type { TlsEdge } from "../tls/mod.ts";
+import { decodeOpening, OPENING_BYTES, type TlsEdge } from "../tls/mod.ts";
 import { GSSENC_REQUEST, SSL_REQUEST } from "../wire/mod.ts";
 
 /** Length and code of SSLRequest and GSSENCRequest. */
@@ -25,6 +25,8 @@ export interface Arrived {
   /** Its plaintext; nobody watches it yet. */
   readonly fd: number;
   readonly encrypted: boolean;
+  /** Of the certificate that it was shown; undefined: none, or none that a login can be bound to. */
+  readonly certificateHash: Uint8Array<ArrayBuffer> | undefined;
   /** What was read already. */
   readonly head: Uint8Array<ArrayBuffer>;
 }
@@ -36,7 +38,8 @@ export interface ArrivalOwner {
 }
 
 /**
- * A client's connection up to the moment when it is known whether it uses TLS.
+ * A client's connection up to the moment when it is known whether it uses TLS,
+ * and if so, until its handshake is done.
  * Exists only where TLS is configured. It reads no byte beyond an SSLRequest:
  * what comes behind it in clear could be anybody's, and must not be taken for
  * the client's (the class of CVE-2021-23214 and CVE-2021-3935).
@@ -48,10 +51,13 @@ export class Arrival implements Handler {
   readonly #edge: TlsEdge;
   readonly #owner: ArrivalOwner;
   readonly #timer: Timer;
-  readonly #fd: number;
+  /** The client's socket, then the plaintext behind TLS. */
+  #fd: number;
   #head = new Uint8Array(REQUEST_BYTES);
   #length = 0;
   #requests = 0;
+  /** With the TLS worker, whose opening is to come. */
+  #shaking = false;
   /** The descriptor is somebody else's, or closed. */
   #gone = false;
 
@@ -87,6 +93,7 @@ export class Arrival implements Handler {
   }
 
   onReadable(): void {
+    if (this.#shaking) return this.#onOpening();
     if (this.#length === 0 && this.#requests === 0) {
       const count = peek(this.#fd, this.#head, 1);
       if (count < 0) return;
@@ -101,7 +108,7 @@ export class Arrival implements Handler {
     this.#length += count;
     const view = new DataView(this.#head.buffer);
     if (this.#length >= 4 && view.getInt32(0) !== REQUEST_BYTES) {
-      return this.#arrive(this.#fd, false);
+      return this.#arrive(false);
     }
     if (this.#length < REQUEST_BYTES) return;
     switch (view.getInt32(4)) {
@@ -113,7 +120,7 @@ export class Arrival implements Handler {
           this.#length = 0;
         });
       default:
-        this.#arrive(this.#fd, false);
+        this.#arrive(false);
     }
   }
 
@@ -137,24 +144,36 @@ export class Arrival implements Handler {
   }
 
   #encrypt(direct: boolean): void {
-    this.#length = 0;
     this.#reactor.release(this.#fd);
-    this.#gone = true;
-    const fd = this.#edge.toClient(this.#fd, direct);
-    if (fd >= 0) return this.#hand(fd, true);
-    this.#reactor.cancel(this.#timer);
-    this.#owner.onClosed(this, "out of descriptors");
+    this.#fd = this.#edge.toClient(this.#fd, direct);
+    if (this.#fd < 0) return this.close("out of descriptors");
+    this.#shaking = true;
+    this.#head = new Uint8Array(OPENING_BYTES);
+    this.#length = 0;
+    this.#reactor.add(this.#fd, this, READ);
   }
 
-  #arrive(fd: number, encrypted: boolean): void {
+  /** No byte beyond it is read: those are the client's. */
+  #onOpening(): void {
+    const rest = this.#head.subarray(this.#length);
+    const count = receive(this.#fd, rest, rest.length);
+    if (count < 0) return;
+    if (count === 0) return this.close();
+    this.#length += count;
+    if (this.#length < OPENING_BYTES) return;
+    this.#length = 0;
+    this.#arrive(true, decodeOpening(this.#head));
+  }
+
+  #arrive(
+    encrypted: boolean,
+    certificateHash?: Uint8Array<ArrayBuffer>,
+  ): void {
+    const fd = this.#fd;
+    this.#gone = true;
     this.#reactor.release(fd);
-    this.#hand(fd, encrypted);
-  }
-
-  #hand(fd: number, encrypted: boolean): void {
-    this.#gone = true;
     this.#reactor.cancel(this.#timer);
     const head = this.#head.subarray(0, this.#length);
-    this.#owner.onArrived(this, { fd, encrypted, head });
+    this.#owner.onArrived(this, { fd, encrypted, certificateHash, head });
   }
 }

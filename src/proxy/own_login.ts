@@ -40,7 +40,13 @@ export class OwnLogin {
   readonly #body = new Collector();
   #login: Login | undefined;
 
-  constructor(settings: AuthSettings, user: string, database: string) {
+  /** @param certificateHash of the certificate that the client was shown, if its login can be bound to it. */
+  constructor(
+    settings: AuthSettings,
+    user: string,
+    database: string,
+    certificateHash?: Uint8Array,
+  ) {
     this.#account = settings.accounts.find((account) =>
       account.name === user &&
       (account.database === undefined || account.database === database)
@@ -50,6 +56,7 @@ export class OwnLogin {
       user,
       this.#account,
       settings.mockSecret,
+      certificateHash,
     );
   }
 

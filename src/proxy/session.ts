@@ -13,6 +13,7 @@ import { Excluded } from "../stats/ledger.ts";
 import {
   decodeStartupMessage,
   encodeErrorResponse,
+  ProtocolError,
   startupParameter,
 } from "../wire/mod.ts";
 import { BINDING_ASKED, ChannelBinding } from "./channel_binding.ts";
@@ -68,6 +69,7 @@ export class Session implements EndpointOwner {
   /** Where authentication is not the primary's; until the primary has let the proxy in. */
   #own: OwnLogin | undefined;
   readonly #encrypted: boolean;
+  readonly #certificateHash: Uint8Array | undefined;
   #state: State = "startup";
   #route: Route | undefined;
   #user = "";
@@ -81,15 +83,20 @@ export class Session implements EndpointOwner {
   #draining = false;
   #requests = 0;
 
-  /** @param encrypted TLS with the client ends before `fd`. */
+  /**
+   * @param encrypted TLS with the client ends before `fd`.
+   * @param certificateHash of the certificate there; undefined: no login can be bound to it.
+   */
   constructor(
     context: ProxyContext,
     fd: number,
     row: number,
     encrypted: boolean,
+    certificateHash?: Uint8Array,
   ) {
     this.#context = context;
     this.#encrypted = encrypted;
+    this.#certificateHash = certificateHash;
     this.#row = row;
     this.#tap = new Tap(context.probes);
     this.#tap.onReady = (idle) => this.#onReady(idle);
@@ -335,7 +342,7 @@ export class Session implements EndpointOwner {
     const changed: Record<string, string> = {};
     if (route.databaseName !== name) changed.database = route.databaseName;
     if (auth !== undefined && !route.admin) {
-      this.#own = new OwnLogin(auth, this.#user, name);
+      this.#own = new OwnLogin(auth, this.#user, name, this.#certificateHash);
       changed.user = this.#own.serverUser;
       changed.database = route.databaseName;
     }
@@ -355,7 +362,8 @@ export class Session implements EndpointOwner {
     try {
       this.#onProgress(own, own.client(this.#context.scratch, length));
     } catch (error) {
-      this.#fail("08P01", (error as Error).message);
+      const known = error instanceof ProtocolError;
+      this.#fail(known ? error.sqlstate : "08P01", (error as Error).message);
     }
   }
 

@@ -199,9 +199,15 @@ async function start(init: ProxyInit): Promise<void> {
       }),
   };
   const arrivalOwner: ArrivalOwner = {
-    onArrived(arrival, { fd, encrypted, head }) {
+    onArrived(arrival, { fd, encrypted, certificateHash, head }) {
       arrivals.delete(arrival);
-      const session = new Session(context, fd, arrival.row, encrypted);
+      const session = new Session(
+        context,
+        fd,
+        arrival.row,
+        encrypted,
+        certificateHash,
+      );
       sessions.add(session);
       session.begin(head);
     },

@@ -1,4 +1,3 @@
-import { Buffer } from "node:buffer";
 import { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import { closeDescriptor, isHungUp } from "../io/mod.ts";
@@ -29,6 +28,8 @@ export class TlsConnection {
   readonly #raw: Socket;
   readonly #plain: Socket;
   readonly #tls: TLSSocket;
+  /** Goes into the plaintext before anything else. */
+  readonly #opening: Uint8Array<ArrayBuffer>;
   #open = false;
   #stalled = 0;
   #sent = 0;
@@ -41,6 +42,7 @@ export class TlsConnection {
   ) {
     this.#handover = handover;
     this.#owner = owner;
+    this.#opening = handover.role === "server" ? contexts.opening : OPEN;
     this.#raw = adopt(handover.fd, [handover.plainFd]);
     try {
       this.#plain = adopt(handover.plainFd, []);
@@ -94,8 +96,7 @@ export class TlsConnection {
   readonly #ignore = (): void => {};
 
   #onEstablished(): void {
-    const { role } = this.#handover;
-    if (role === "server" && this.#handover.direct) {
+    if (this.#handover.role === "server" && this.#handover.direct) {
       // As PostgreSQL: else a browser could be made to speak to it (RFC 9325, ALPACA).
       if (this.#tls.alpnProtocol !== ALPN) {
         this.#fail("direct TLS without ALPN");
@@ -103,7 +104,7 @@ export class TlsConnection {
       }
     }
     this.#open = true;
-    if (role === "client") this.#plain.write(OPEN);
+    this.#plain.write(this.#opening);
     this.#plain.off("data", this.#ignore);
     this.#tls.on("end", () => this.#owner.onHalfClosed(this));
     this.#plain.pipe(this.#tls);
@@ -159,4 +160,4 @@ function adopt(fd: number, others: readonly number[]): Socket {
   }
 }
 
-const OPEN = Buffer.from([STATUS_OPEN]);
+const OPEN = new Uint8Array([STATUS_OPEN]);

@@ -7,6 +7,8 @@ import {
   TLSSocket,
 } from "node:tls";
 import type { ServerTls, TlsMaterial } from "../config/mod.ts";
+import { certificateHash } from "./certificate_hash.ts";
+import { encodeOpening } from "./opening.ts";
 
 /** The protocol's name in TLS (manual, "SSL Session Encryption"). */
 export const ALPN = "postgresql";
@@ -14,6 +16,8 @@ const MIN_VERSION = "TLSv1.2";
 
 /** Makes TLS sockets out of sockets. Certificates are parsed once, here. */
 export class TlsContexts {
+  /** Of each connection with a client that is made here. */
+  readonly opening: Uint8Array<ArrayBuffer>;
   readonly #clients: SecureContext | undefined;
   readonly #servers = new Map<string, ConnectionOptions>();
 
@@ -23,6 +27,9 @@ export class TlsContexts {
       key: clients.key,
       minVersion: MIN_VERSION,
     });
+    this.opening = encodeOpening(
+      clients && certificateHash(clients.certificate),
+    );
     for (const [name, server] of Object.entries(servers)) {
       this.#servers.set(name, connectionOptions(server));
     }

@@ -10,7 +10,7 @@ export type Handover =
   }
   & (
     | {
-      /** A client connects to us. */
+      /** A client connects to us. The pair begins with an opening ("opening.ts"). */
       readonly role: "server";
       /** It began with TLS, without an SSLRequest: ALPN is a must. */
       readonly direct: boolean;

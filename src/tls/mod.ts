@@ -10,3 +10,4 @@
 export { Dial, type DialOwner, type DialTarget } from "./dial.ts";
 export { type Handover, TlsEdge } from "./edge.ts";
 export type { TlsInit, TlsWorkerMessage } from "./messages.ts";
+export { decodeOpening, OPENING_BYTES } from "./opening.ts";

@@ -16,7 +16,16 @@ export interface IssueOptions {
   readonly altNames?: string;
   /** Default 2; -1 has expired. */
   readonly days?: number;
+  /** Of the signature, e.g. "sha384"; default: openssl's for the authority's key. */
+  readonly digest?: string;
 }
+
+/** Kinds of an authority's key, and so of its signatures; as options of openssl. */
+const KEYS = {
+  ec: ["ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"],
+  rsa: ["rsa:2048"],
+  ed25519: ["ed25519"],
+};
 
 /** A certificate authority of a test's own, in a temporary folder, by Debian's openssl. */
 export class Authority implements AsyncDisposable {
@@ -27,11 +36,10 @@ export class Authority implements AsyncDisposable {
 
   private constructor() {}
 
-  static async create(): Promise<Authority> {
+  static async create(key: keyof typeof KEYS = "ec"): Promise<Authority> {
     const authority = new Authority();
     await runProgram("openssl", [
-      ...["req", "-x509", "-newkey", "ec", "-pkeyopt"],
-      ...["ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"],
+      ...["req", "-x509", "-newkey", ...KEYS[key], "-nodes", "-days", "2"],
       ...["-subj", "/CN=an authority for tests"],
       ...["-keyout", authority.#path("ca.key"), "-out", authority.path],
     ]);
@@ -52,6 +60,7 @@ export class Authority implements AsyncDisposable {
       name = "server",
       altNames = "DNS:localhost,IP:127.0.0.1",
       days = 2,
+      digest,
     } = options;
     const base = `${++this.#serial}`;
     const [key, request, extensions, out] = ["key", "csr", "ext", "crt"]
@@ -63,13 +72,14 @@ export class Authority implements AsyncDisposable {
       ];
     await Deno.writeTextFile(extensions, `subjectAltName=${altNames}\n`);
     await runProgram("openssl", [
-      ...["req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"],
+      ...["req", "-newkey", ...KEYS.ec],
       ...["-nodes", "-subj", `/CN=${name}`, "-keyout", key, "-out", request],
     ]);
     await runProgram("openssl", [
       ...["x509", "-req", "-in", request, "-CA", this.path],
       ...["-CAkey", this.#path("ca.key"), "-set_serial", base],
       ...["-days", `${days}`, "-extfile", extensions, "-out", out],
+      ...(digest === undefined ? [] : [`-${digest}`]),
     ]);
     return {
       certificate: await Deno.readTextFile(out),
