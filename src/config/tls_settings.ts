@@ -119,7 +119,8 @@ export function checkTlsKeys(
         `"${database.name}" is reached without TLS; set tls_verify, to "disabled" if that is meant`,
       );
     }
-    if (!isPrimary || !usesTls(keys.verify, database.host)) return;
+    const relayed = general.auth_type === "relay";
+    if (!isPrimary || !relayed || !usesTls(keys.verify, database.host)) return;
     if (keys.certificate !== undefined) {
       warning(
         places.tls_server_certificate,

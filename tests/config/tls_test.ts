@@ -110,5 +110,20 @@ tls_server_private_key = "2.key"
         /:8: databases\[0\]\.tls_server_certificate: .*"cert"/,
       );
     });
+    await t.step(
+      "users of our own have no use for those warnings",
+      async () => {
+        const { config, said } = await load(
+          folder,
+          `[general]\nauth_type = "scram"\n${certificate}${key}${DATABASE}tls_verify = "verify_full"
+[[users]]
+name = "ann"
+password = "x"
+`,
+        );
+        assert.ok(config !== undefined, said);
+        assert.doesNotMatch(said, /channel_binding/);
+      },
+    );
   },
 });
