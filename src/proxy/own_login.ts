@@ -4,6 +4,7 @@ import {
   Collector,
   ERROR_RESPONSE,
   Framer,
+  HEADER_BYTES,
   NEGOTIATE_PROTOCOL_VERSION,
   NOTICE_RESPONSE,
   PASSWORD,
@@ -39,6 +40,8 @@ export class OwnLogin {
   readonly #serverFramer = new Framer();
   readonly #body = new Collector();
   #login: Login | undefined;
+  /** The primary's NegotiateProtocolVersion: it answers the client's packet. */
+  #negotiated = new Uint8Array(0);
 
   /** @param certificateHash of the certificate that the client was shown, if its login can be bound to it. */
   constructor(
@@ -111,7 +114,7 @@ export class OwnLogin {
   /**
    * Takes the primary's `chunk[0, length)`; what to answer is in `toServer`.
    *
-   * @returns from where on it is the client's, behind an AuthenticationOk that is in `toClient`; -1 while nothing is.
+   * @returns from where on it is the client's, behind what is in `toClient`: AuthenticationOk and, before it, what the primary negotiated; -1 while nothing is.
    * @throws {LoginError | ScramError} if the primary asks for what we will not do.
    * @throws {PrimaryRefusal} if it refuses the proxy.
    */
@@ -137,7 +140,7 @@ export class OwnLogin {
         case AUTHENTICATION: {
           const answer = this.#login.answer(bytes);
           if (answer === "ok") {
-            this.toClient = AUTHENTICATION_OK;
+            this.toClient = concat(this.#negotiated, AUTHENTICATION_OK);
             return at;
           }
           if (answer !== undefined) this.toServer = answer;
@@ -148,6 +151,8 @@ export class OwnLogin {
             unpackSqlstate(sqlstateOf(bytes, bytes.length)),
           );
         case NEGOTIATE_PROTOCOL_VERSION:
+          this.#negotiated = withHeader(type, bytes);
+          continue;
         case NOTICE_RESPONSE:
           continue;
         default:
@@ -167,6 +172,21 @@ const AUTHENTICATION_OK = new Uint8Array([
   ...[0, 0, 0, 8],
   ...[0, 0, 0, 0],
 ]);
+
+function withHeader(type: number, body: Uint8Array): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(HEADER_BYTES + body.length);
+  bytes[0] = type;
+  new DataView(bytes.buffer).setInt32(1, 4 + body.length);
+  bytes.set(body, HEADER_BYTES);
+  return bytes;
+}
+
+function concat(a: Uint8Array, b: Uint8Array): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(a.length + b.length);
+  bytes.set(a);
+  bytes.set(b, a.length);
+  return bytes;
+}
 
 /** The primary does not let the proxy in. */
 export class PrimaryRefusal extends Error {

@@ -13,6 +13,8 @@ import { Excluded } from "../stats/ledger.ts";
 import {
   decodeStartupMessage,
   encodeErrorResponse,
+  encodeFatalBeforeV3,
+  PROTOCOL_MAJOR,
   ProtocolError,
   startupParameter,
 } from "../wire/mod.ts";
@@ -275,10 +277,7 @@ export class Session implements EndpointOwner {
         case "junk":
           return this.#close(false);
         case "version":
-          return this.#fail(
-            "0A000",
-            `unsupported frontend protocol ${request.major}.${request.minor}: server supports 3.0 to 3.0`,
-          );
+          return this.#onUnsupported(request.major, request.minor);
         case "encryption":
           if (
             this.#encrypted ||
@@ -295,6 +294,14 @@ export class Session implements EndpointOwner {
           return this.#onStartupMessage(request.length);
       }
     }
+  }
+
+  /** In PostgreSQL 18's words: 3.0 to 3.2 pass here, and the primary negotiates. */
+  #onUnsupported(major: number, minor: number): void {
+    const message =
+      `unsupported frontend protocol ${major}.${minor}: server supports 3.0 to 3.2`;
+    if (major >= PROTOCOL_MAJOR) return this.#fail("0A000", message);
+    this.#say(encodeFatalBeforeV3(message));
   }
 
   #onStartupMessage(length: number): void {
@@ -533,7 +540,11 @@ export class Session implements EndpointOwner {
     this.#endTap(Excluded.primaryLost);
     // Inside of a message of the primary's our words would be its data.
     if (!this.#tap.betweenReplies) return this.#close(false);
-    const bytes = encodeErrorResponse("FATAL", sqlstate, message);
+    this.#say(encodeErrorResponse("FATAL", sqlstate, message));
+  }
+
+  /** Last words. */
+  #say(bytes: Uint8Array<ArrayBuffer>): void {
     this.#client.write(bytes, bytes.length);
     this.#linger();
   }

@@ -27,6 +27,15 @@ export function encodeErrorResponse(
   return bytes;
 }
 
+/**
+ * Encodes a fatal error as protocols 1 and 2 had it: the letter, text and a zero
+ * byte, no length (PostgreSQL's elog.c, send_message_to_frontend).
+ */
+export function encodeFatalBeforeV3(message: string): Uint8Array<ArrayBuffer> {
+  const text = `FATAL:  ${message}\n\0`;
+  return encoder.encode(String.fromCharCode(ERROR_RESPONSE) + text);
+}
+
 /** Encodes a NoticeResponse of ours: the same fields, another letter. */
 export function encodeNotice(message: string): Uint8Array<ArrayBuffer> {
   const bytes = encodeErrorResponse("NOTICE", "00000", message);

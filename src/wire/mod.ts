@@ -10,6 +10,7 @@ export { Collector } from "./collector.ts";
 export {
   decodeErrorFields,
   encodeErrorResponse,
+  encodeFatalBeforeV3,
   encodeNotice,
   type ErrorFields,
 } from "./error_response.ts";
