@@ -15,6 +15,11 @@ export class Program implements AsyncDisposable {
   #child: Deno.ChildProcess | undefined;
   #status: Promise<Deno.CommandStatus> | undefined;
 
+  /** Open descriptors of the process: those of other tests are in none of it. */
+  descriptors(): number {
+    return [...Deno.readDirSync(`/proc/${this.#child?.pid}/fd`)].length;
+  }
+
   config(primary: Cluster, general = ""): string {
     return `
 [general]
