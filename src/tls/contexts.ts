@@ -62,6 +62,11 @@ export class TlsContexts {
   }
 }
 
+/** Our side of TLS with a server whose material is at hand; as {@linkcode TlsContexts.toServer}. */
+export function startServerTls(raw: Socket, server: ServerTls): TLSSocket {
+  return connect({ ...connectionOptions(server), socket: raw });
+}
+
 function connectionOptions(server: ServerTls): ConnectionOptions {
   const { verify, host, ca, identity } = server;
   const bare = host.replace(/^\[|\]$/g, "");

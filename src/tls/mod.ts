@@ -7,6 +7,7 @@
  * @module
  */
 
+export { startServerTls } from "./contexts.ts";
 export { Dial, type DialOwner, type DialTarget } from "./dial.ts";
 export { type Handover, TlsEdge } from "./edge.ts";
 export type { TlsInit, TlsWorkerMessage } from "./messages.ts";

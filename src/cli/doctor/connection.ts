@@ -1,4 +1,5 @@
 import { Login, LoginError } from "../../auth/mod.ts";
+import type { ServerTls } from "../../config/mod.ts";
 import { laneStartup } from "../../mirror/lane_startup.ts";
 import * as wire from "../../wire/mod.ts";
 import {
@@ -9,12 +10,15 @@ import {
   unexpected,
 } from "./answer.ts";
 import type { Row } from "./snapshot.ts";
+import { type ByteStream, openTls } from "./tls_stream.ts";
 
 /** Where and as whom to log in. */
 export interface ConnectionOptions {
   /** Name or address, or the folder of a unix socket. */
   readonly host: string;
   readonly port: number;
+  /** undefined: in clear. */
+  readonly tls: ServerTls | undefined;
   readonly database: string;
   readonly user: string;
   readonly password: string | undefined;
@@ -44,7 +48,7 @@ interface Message {
  * that may be anybody's.
  */
 export class CatalogConnection {
-  readonly #socket: Deno.Conn;
+  readonly #socket: ByteStream;
   readonly #options: ConnectionOptions;
   readonly #framer = new wire.Framer();
   readonly #chunk = new Uint8Array(READ_BYTES);
@@ -55,7 +59,7 @@ export class CatalogConnection {
   #budget = MAX_ANSWER_BYTES;
   #closed = false;
 
-  private constructor(socket: Deno.Conn, options: ConnectionOptions) {
+  private constructor(socket: ByteStream, options: ConnectionOptions) {
     this.#socket = socket;
     this.#options = options;
   }
@@ -222,10 +226,14 @@ export class CatalogConnection {
 }
 
 /** @throws {ServerError} */
-async function dial(options: ConnectionOptions): Promise<Deno.Conn> {
-  const { host, port, connectTimeoutMs } = options;
+async function dial(options: ConnectionOptions): Promise<ByteStream> {
+  const { host, port, tls, connectTimeoutMs } = options;
   const signal = AbortSignal.timeout(connectTimeoutMs);
   try {
+    if (tls !== undefined) {
+      const stream = await openTls({ host, port }, tls, signal);
+      if (stream !== "clear") return stream;
+    }
     return host.startsWith("/")
       ? await Deno.connect({
         transport: "unix",

@@ -11,6 +11,8 @@ import {
   type Database,
   formatProblem,
   loadConfig,
+  readTlsFiles,
+  type TlsMaterial,
 } from "../../config/mod.ts";
 import { EXIT_ERRORS, EXIT_USAGE, EXIT_WARNINGS } from "../exit_codes.ts";
 import { ServerError } from "./answer.ts";
@@ -64,6 +66,11 @@ export async function doctor(options: DoctorOptions): Promise<number> {
     for (const problem of error.problems) console.error(formatProblem(problem));
     return EXIT_USAGE;
   }
+  const { material, problems } = await readTlsFiles(config);
+  for (const { place, message } of problems) {
+    console.error(`${path}: ${place.join(".")}: ${message}`);
+  }
+  if (problems.length > 0) return EXIT_USAGE;
   const sources: CredentialSources = {
     env,
     ...(options.user === undefined ? {} : { user: options.user }),
@@ -73,7 +80,9 @@ export async function doctor(options: DoctorOptions): Promise<number> {
   };
   const pairs = [];
   for (const entry of config.mirroring) {
-    pairs.push(await examine(config, entry, sources, options.force));
+    pairs.push(
+      await examine({ config, material }, entry, sources, options.force),
+    );
   }
   console.log(
     options.format === "json" ? reportJson(pairs) : reportText(pairs),
@@ -88,12 +97,19 @@ interface Asked {
   readonly finding?: Finding;
 }
 
+/** The configuration, and what its TLS files hold. */
+interface Setup {
+  readonly config: Config;
+  readonly material: TlsMaterial;
+}
+
 async function examine(
-  config: Config,
+  setup: Setup,
   { source_db, destination_db, level }: Config["mirroring"][number],
   sources: CredentialSources,
   force: boolean,
 ): Promise<PairReport> {
+  const { config } = setup;
   const source = databaseNamed(config, source_db);
   const destination = databaseNamed(config, destination_db);
   const login = sourceCredentials(source, sources);
@@ -104,9 +120,9 @@ async function examine(
   };
   // Both are open at once: who restarted in between is no other server.
   const [primary, mirror] = await Promise.all([
-    connectSource(connectionOptions(config, source), login),
+    connectSource(connectionOptions(setup, source), login),
     connect("mirror", {
-      ...connectionOptions(config, destination),
+      ...connectionOptions(setup, destination),
       ...mirrorLogin,
     }),
   ]);
@@ -153,7 +169,7 @@ async function connect(
     if (!(error instanceof ServerError)) throw error;
     const rule = error.credentials ? "credentials" : "connect";
     const advice = !error.credentials
-      ? "Check host, port and database_name, and that the server listens"
+      ? "Check host, port, database_name and tls_verify, and that the server listens"
       : side === "primary"
       ? SOURCE_HINT
       : "Check user and password of the destination in [[databases]]";
@@ -204,11 +220,12 @@ function databaseNamed(config: Config, name: string): Database {
   ) as Database;
 }
 
-function connectionOptions(config: Config, database: Database) {
+function connectionOptions({ config, material }: Setup, database: Database) {
   const { connect_timeout, mirror_cleartext_password_allowed } = config.general;
   return {
     host: database.host,
     port: database.port,
+    tls: material.servers[database.name],
     database: database.database_name ?? database.name,
     cleartextAllowed: mirror_cleartext_password_allowed,
     connectTimeoutMs: connect_timeout,

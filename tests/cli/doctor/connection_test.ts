@@ -13,7 +13,7 @@ const PASSWORD = "s3cret";
  * @returns what it heard after that, until the client was gone.
  */
 async function withServer(
-  answer: (socket: Deno.Conn) => Promise<void>,
+  answer: (socket: Deno.TcpConn) => Promise<void>,
   use: (port: number) => Promise<void>,
 ): Promise<string> {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
@@ -52,6 +52,7 @@ function open(
     database: "postgres",
     user: "postgres",
     password: PASSWORD,
+    tls: undefined,
     cleartextAllowed: false,
     connectTimeoutMs: 10_000,
     queryTimeoutMs: 10_000,
@@ -88,6 +89,28 @@ Deno.test("CatalogConnection: a password in clear is sent where that is allowed"
     },
     async (port) => (await open(port, { cleartextAllowed: true })).close(),
   );
+});
+
+Deno.test("CatalogConnection: an answer to SSLRequest other than S or N ends it", async () => {
+  const tls = {
+    ...{ verify: "prefer", host: "127.0.0.1" } as const,
+    ...{ ca: undefined, identity: undefined },
+  };
+  const table: [answer: string, words: RegExp][] = [
+    ["E", /neither S nor N/],
+    ["", /neither S nor N/],
+    ["Sx", /bytes in clear before TLS/],
+    ["NR", /bytes in clear before TLS/],
+  ];
+  for (const [answer, words] of table) {
+    await withServer(
+      async (socket) => {
+        await socket.write(new TextEncoder().encode(answer));
+        await socket.closeWrite();
+      },
+      (port) => assert.rejects(open(port, { tls }), words),
+    );
+  }
 });
 
 Deno.test("CatalogConnection: a server that says nothing, or never ends, is given up", async () => {
