@@ -154,7 +154,11 @@ Deno.test({
             hasText: "bgwriter",
           });
           await row.locator("summary").click();
-          const marks = await row.locator("mark").allInnerTexts();
+          let marks: string[] = [];
+          await waitFor("the marks", async () => {
+            marks = await row.locator("mark").allInnerTexts();
+            return marks.length >= 4;
+          }, 5_000);
           assert.deepEqual(marks.slice(0, 4), [
             "complete",
             "error",

@@ -10,6 +10,7 @@ import { encodeStartupMessage } from "../../src/wire/mod.ts";
 import { Authority, type Certificate } from "../support/certificates.ts";
 import { type Cluster, startCluster } from "../support/cluster.ts";
 import { hasProgram } from "../support/programs.ts";
+import { connections } from "../support/connections.ts";
 import { Program } from "../support/program.ts";
 import { TestProxy } from "../support/proxy.ts";
 import { psql } from "../support/psql.ts";
@@ -53,14 +54,6 @@ async function login(
   socket.write(STARTUP);
   await untilReady(socket);
   return socket;
-}
-
-/** TCP connections of this machine to or from a port. */
-function connections(port: number): number {
-  const hex = `:${port.toString(16).toUpperCase().padStart(4, "0")} `;
-  const established = " 01 ";
-  return Deno.readTextFileSync("/proc/net/tcp").split("\n")
-    .filter((line) => line.includes(hex) && line.includes(established)).length;
 }
 
 Deno.test({

@@ -4,6 +4,7 @@ import postgres from "postgres";
 import { preparePrograms } from "../../src/cli/demo/programs.ts";
 import { Authority } from "../support/certificates.ts";
 import { startCluster } from "../support/cluster.ts";
+import { connections } from "../support/connections.ts";
 import { hasProgram } from "../support/programs.ts";
 import { freePort, TestProxy } from "../support/proxy.ts";
 import { psql } from "../support/psql.ts";
@@ -32,10 +33,6 @@ const BOTH_SIDES: readonly [settings: string, code: number, words: RegExp][] = [
     /channel binding required, but SSL not in use/,
   ],
 ];
-
-function descriptors(): number {
-  return [...Deno.readDirSync("/proc/self/fd")].length;
-}
 
 /** What a client in clear sees through the proxy: "ssl", "clear", or the error. */
 async function outcome(proxy: TestProxy, database = "postgres") {
@@ -200,12 +197,13 @@ Deno.test({
           primary: { host: "127.0.0.1", port: listener.addr.port },
           general: { tls_verify: "prefer", connect_timeout: 600 },
         });
-        const before = descriptors();
         assert.match(await outcome(proxy), words);
         for (const conn of conns) conn.close();
         await waitFor(
           "nothing to be left",
-          () => proxy.clients === 0 && descriptors() <= before,
+          () =>
+            proxy.clients === 0 && connections(proxy.port) === 0 &&
+            connections(listener.addr.port) === 0,
           5_000,
         );
       });
