@@ -224,6 +224,12 @@ Deno.test({
           script.textContent = "globalThis.hacked = 3";
           document.body.append(script);
         }`);
+        // The browser tells of it in a task of its own.
+        await waitFor(
+          "the violation",
+          async () => (await watched.violations()).length > 0,
+          5_000,
+        );
         assert.equal(await page.evaluate("globalThis.hacked"), undefined);
         assert.deepEqual(await watched.violations(), [
           "script-src-elem inline",
