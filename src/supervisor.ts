@@ -178,7 +178,7 @@ class RunningSupervisor implements Supervisor {
     checkPortFree(general.host, general.port);
     const tls = await TlsWorkers.create(config, logger("tls"));
     this.#tls = tls;
-    const workers = general.workers || navigator.hardwareConcurrency;
+    const workers = general.workers || defaultProxyWorkers();
     const clientTables = Array.from(
       { length: workers },
       () => createClientTable(MAX_CLIENTS),
@@ -393,6 +393,11 @@ class RunningSupervisor implements Supervisor {
     const warning = replicaWarning(facts, level);
     if (warning !== undefined) this.#log.warn(warning, { mirror, level });
   }
+}
+
+/** The mirror worker wants a core of its own, and fewer proxy workers have more to do in each turn. */
+function defaultProxyWorkers(): number {
+  return Math.max(1, navigator.hardwareConcurrency - 1);
 }
 
 function adminLogin({ admin }: Config): AdminLogin {

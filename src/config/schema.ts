@@ -48,7 +48,9 @@ export const generalSchema = z.strictObject({
     .default("")
     .describe("Folder for a unix socket to listen on, too; empty: none."),
   workers: z.int().min(0).max(256).default(0)
-    .describe("Proxy workers; 0 makes one for each core."),
+    .describe(
+      "Proxy workers; 0: one for each core but one, which is the mirror worker's.",
+    ),
   auth_type: z.enum(["relay", "scram", "md5", "plain", "trust"])
     .default("relay")
     .describe(

@@ -118,12 +118,12 @@ export class ReplyDigest {
     if (type === COMMAND_COMPLETE) {
       return this.#endCommand(bytes, from, to, elapsedUs);
     }
-    const body = bytes.subarray(from, to);
     if (type === ROW_DESCRIPTION) {
-      this.#columns = columnsHash(body, body.length);
+      this.#columns = columnsHash(bytes, from, to);
       this.#flags |= s.FLAG_ROWS;
       return;
     }
+    const body = bytes.subarray(from, to);
     if (isFatal(body, body.length)) this.#flags |= s.FLAG_FATAL;
     this.#end(s.KIND_ERROR, sqlstateOf(body, body.length), 0, elapsedUs);
   }

@@ -25,15 +25,7 @@ export class EpollReactor implements Reactor {
   #errorHook: (error: unknown, handler: Handler | undefined) => void = () => {};
   #running = false;
 
-  readonly #yields: boolean;
-
-  /**
-   * @param yields after a turn with events other threads go first: where cores
-   * are short, what the next turn finds is more, and system calls per event are
-   * fewer. Where there is a free core it costs one call that returns at once.
-   */
-  constructor({ yields = false } = {}) {
-    this.#yields = yields;
+  constructor() {
     this.#epoll = c.libc().epoll_create1(c.EPOLL_CLOEXEC);
     if (this.#epoll < 0) throw new Error("Cannot create an epoll descriptor");
     this.nowUs = monotonicUs();
@@ -100,8 +92,7 @@ export class EpollReactor implements Reactor {
   }
 
   run(): void {
-    const { epoll_wait, sched_yield, close } = c.libc();
-    let count = 0;
+    const { epoll_wait, close } = c.libc();
     const events = new DataView(new ArrayBuffer(EVENT_BYTES * EVENTS));
     const eventBytes = new Uint8Array(events.buffer);
     this.#running = true;
@@ -111,8 +102,7 @@ export class EpollReactor implements Reactor {
         0,
         Math.min(60_000, Math.ceil((nextUs - monotonicUs()) / 1e3)),
       );
-      if (this.#yields && count > 0) sched_yield();
-      count = epoll_wait(this.#epoll, eventBytes, EVENTS, waitMs);
+      const count = epoll_wait(this.#epoll, eventBytes, EVENTS, waitMs);
       this.nowUs = monotonicUs();
       for (const callback of this.#turnBegin) this.#guarded(callback);
       for (let i = 0; i < count; i++) {

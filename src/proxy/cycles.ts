@@ -46,11 +46,16 @@ export class Cycles {
   /** Bound on unanswered cycles of one client; beyond it the tap gives up on the session. */
   static readonly MAX = 65_536;
 
-  #ends: number[] = [];
-  #timesUs: number[] = [];
-  /** {@linkcode BY_SYNC}, or how many extended messages came before its Query or FunctionCall. */
-  #before: number[] = [];
+  /**
+   * A circle of entries of three words: where the cycle ends, when its last
+   * byte was relayed, and {@linkcode BY_SYNC} or how many extended messages
+   * came before its Query or FunctionCall. Arrays that grow and shrink would
+   * be made anew for every transaction.
+   */
+  #entries = new Float64Array(ENTRY_WORDS * FIRST_ENTRIES);
+  /** Index of the oldest entry's first word. */
   #head = 0;
+  #waiting = 0;
   /**
    * Ends of CopyDone and CopyFail messages that came before the server asked
    * for data, each behind the end of the Query or Execute that it follows.
@@ -74,17 +79,27 @@ export class Cycles {
 
   /** Unanswered cycles. */
   get waiting(): number {
-    return this.#ends.length - this.#head;
+    return this.#waiting;
   }
 
   /** Position behind the oldest unanswered cycle. */
   get headEnd(): number {
-    return this.#ends[this.#head] as number;
+    return this.#entries[this.#head] as number;
   }
 
   /** When its last byte was relayed, in microseconds. */
   get headTimeUs(): number {
-    return this.#timesUs[this.#head] as number;
+    return this.#entries[this.#head + 1] as number;
+  }
+
+  /** The oldest unanswered cycle, if there is one, was ended by a Query or FunctionCall. */
+  get #headByQuery(): boolean {
+    return this.#waiting > 0 && this.#before !== BY_SYNC;
+  }
+
+  /** Extended messages in front of the oldest cycle's Query or FunctionCall. */
+  get #before(): number {
+    return this.#entries[this.#head + 2] as number;
   }
 
   /** The client has ended the copy-in of the oldest cycle with CopyFail. */
@@ -137,20 +152,17 @@ export class Cycles {
     }
     this.#copying = false;
     this.#refused = refused;
-    if (this.waiting > 0 && this.#before[this.#head] !== BY_SYNC) {
-      this.#ends[this.#head] = end;
-    }
+    if (this.#headByQuery) this.#entries[this.#head] = end;
   }
 
   /** The server sent CopyInResponse for the oldest cycle. */
   copyIn(): void {
-    const head = this.#head;
     const ended = this.#copyEnds.shift();
     const end = ended?.end;
     this.#refused = ended?.refused === true;
-    if (this.waiting > 0 && this.#before[head] !== BY_SYNC) {
+    if (this.#headByQuery) {
       if (end === undefined) this.#copying = true;
-      else this.#ends[head] = Math.max(end, this.#ends[head] as number);
+      else this.#entries[this.#head] = Math.max(end, this.headEnd);
       return;
     }
     // The Syncs before the end of the data are swallowed, those that are still
@@ -165,17 +177,13 @@ export class Cycles {
   failed(end: number): void {
     if (this.#copying) {
       this.#copying = false;
-      if (this.waiting > 0 && this.#before[this.#head] !== BY_SYNC) {
-        this.#ends[this.#head] = end;
-      }
+      if (this.#headByQuery) this.#entries[this.#head] = end;
     }
     if (this.waiting === 0) {
       // All that the server has read since the last answer is extended.
       this.#skipping = this.#extended > 0;
-    } else if (this.#completed < (this.#before[this.#head] as number)) {
-      while (this.waiting > 0 && this.#before[this.#head] !== BY_SYNC) {
-        this.#drop();
-      }
+    } else if (this.#completed < this.#before) {
+      while (this.#headByQuery) this.#drop();
       this.#skipping = this.waiting === 0;
     }
   }
@@ -193,26 +201,38 @@ export class Cycles {
   }
 
   #push(end: number, timeUs: number, before: number): void {
-    this.#ends.push(end);
-    this.#timesUs.push(timeUs);
-    this.#before.push(before);
+    const size = this.#entries.length;
+    if (this.#waiting * ENTRY_WORDS === size) this.#resize(2 * size);
+    const entries = this.#entries;
+    const at = (this.#head + this.#waiting * ENTRY_WORDS) % entries.length;
+    entries[at] = end;
+    entries[at + 1] = timeUs;
+    entries[at + 2] = before;
+    this.#waiting++;
     this.#extended = 0;
   }
 
   #drop(): void {
-    this.#head++;
-    if (this.#head === this.#ends.length) {
-      this.#ends.length = this.#timesUs.length = this.#before.length = 0;
-      this.#head = 0;
-    } else if (this.#head >= 1024 && this.#head * 2 > this.#ends.length) {
-      // Amortised: a client that is always ahead must not grow the arrays.
-      this.#ends = this.#ends.slice(this.#head);
-      this.#timesUs = this.#timesUs.slice(this.#head);
-      this.#before = this.#before.slice(this.#head);
-      this.#head = 0;
+    this.#waiting--;
+    this.#head = (this.#head + ENTRY_WORDS) % this.#entries.length;
+    if (this.#waiting > 0) return;
+    const first = ENTRY_WORDS * FIRST_ENTRIES;
+    if (this.#entries.length > first) this.#resize(first);
+  }
+
+  #resize(size: number): void {
+    const old = this.#entries;
+    const used = this.#waiting * ENTRY_WORDS;
+    this.#entries = new Float64Array(size);
+    for (let i = 0; i < used; i++) {
+      this.#entries[i] = old[(this.#head + i) % old.length] as number;
     }
+    this.#head = 0;
   }
 }
 
+const ENTRY_WORDS = 3;
+/** Room at rest: what most clients ever have under way. */
+const FIRST_ENTRIES = 8;
 /** In the place of a count: the cycle is ended by Sync. */
 const BY_SYNC = -1;

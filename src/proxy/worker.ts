@@ -91,7 +91,7 @@ async function start(init: ProxyInit): Promise<void> {
         properties: { probe, error: String(error) },
       }),
   );
-  const reactor = new EpollReactor({ yields: true });
+  const reactor = new EpollReactor();
   const tables = init.clientTables.map((memory) => new ClientTable(memory));
   const clients = tables[init.index] as ClientTable; // one for each worker
   const ring = new RingProducer(init.ring, init.settings.spillBytes);
