@@ -16,6 +16,7 @@ import { startCluster } from "../../src/cli/demo/cluster.ts";
 import { freePort } from "../../tests/support/proxy.ts";
 import { waitFor } from "../../tests/support/wait.ts";
 import { query, WireClient } from "../../tests/support/wire_client.ts";
+import { type Latency, latencyAtRate, quantile } from "./latency.ts";
 import { cpuUs, HOST, median, run, startProxy } from "./support.ts";
 
 const { values } = parseArgs({
@@ -128,9 +129,8 @@ console.log(
 );
 console.table(rest);
 
-const folder = await Deno.makeTempDir();
 const loaded: number[] = [];
-const rounds = { without: [] as Round[], "10 Hz": [] as Round[] };
+const rounds = { without: [] as Latency[], "10 Hz": [] as Latency[] };
 for (let round = 0; round < Number(values.rounds); round++) {
   rounds.without.push(await load());
   let scrapes = Promise.resolve();
@@ -156,50 +156,18 @@ console.table(
 );
 await admin.end();
 for (const client of open) client[Symbol.dispose]();
-await Deno.remove(folder, { recursive: true });
-
-interface Round {
-  /** Milliseconds. */
-  readonly p50: number;
-  readonly p99: number;
-  readonly tps: number;
-}
 
 /** A quarter of what the machine can do: beyond that latency is queueing. */
-async function load(): Promise<Round> {
-  const prefix = `${folder}/log`;
-  const output = await run("pgbench", [
-    ...["-h", HOST, "-p", `${proxy.port}`, "-U", "postgres", "-S", "-n"],
-    ...["-c", "8", "-T", values.seconds, "-R", "1000", "-l"],
-    `--log-prefix=${prefix}`,
-    "postgres",
-  ]);
-  const times: number[] = [];
-  for (const { name } of Deno.readDirSync(folder)) {
-    for (
-      const line of Deno.readTextFileSync(`${folder}/${name}`).split("\n")
-    ) {
-      if (line !== "") times.push(Number(line.split(" ")[2]) / 1e3);
-    }
-    Deno.removeSync(`${folder}/${name}`);
-  }
-  return {
-    p50: at(times, 0.5),
-    p99: at(times, 0.99),
-    tps: Number(output.match(/tps = ([\d.]+)/)?.[1]),
-  };
+function load(): Promise<Latency> {
+  const seconds = Number(values.seconds);
+  return latencyAtRate(proxy.port, { clients: 8, rate: 1000, seconds });
 }
 
 function percentiles(times: readonly number[]) {
   return {
-    "p50, ms": at(times, 0.5).toFixed(1),
-    "p99, ms": at(times, 0.99).toFixed(1),
+    "p50, ms": quantile(times, 0.5).toFixed(1),
+    "p99, ms": quantile(times, 0.99).toFixed(1),
     "max, ms": Math.max(...times).toFixed(1),
     scrapes: times.length,
   };
-}
-
-function at(times: readonly number[], quantile: number): number {
-  const sorted = times.toSorted((a, b) => a - b);
-  return sorted[Math.floor((sorted.length - 1) * quantile)] ?? NaN;
 }
