@@ -4,7 +4,16 @@ import {
   type Server,
   type Socket,
 } from "node:net";
-import { Framer } from "../../src/wire/mod.ts";
+import {
+  type Direction,
+  DIRECTIONS,
+  MessageWatch,
+  type Moment,
+  RecordWatch,
+  type Signal,
+  type TlsMoment,
+  type Watch,
+} from "./fault_moments.ts";
 
 /** The fault kinds of Toxiproxy. */
 export const FAULTS = [
@@ -19,26 +28,10 @@ export const FAULTS = [
 ] as const;
 export type FaultKind = typeof FAULTS[number];
 
-/** Upstream is from the one who connects to the server. */
-export const DIRECTIONS = ["upstream", "downstream"] as const;
-export type Direction = typeof DIRECTIONS[number];
-
-/** When a fault begins, by the messages that pass; the rest of the message already meets it. */
-export const MOMENTS = [
-  "connect",
-  "login",
-  "Parse",
-  "middle of a row",
-  "middle of COPY",
-  "in a transaction",
-  "at Sync",
-] as const;
-export type Moment = typeof MOMENTS[number];
-
-export interface Fault {
+export interface Fault<M> {
   readonly kind: FaultKind;
   readonly direction: Direction;
-  readonly moment: Moment;
+  readonly moment: M;
 }
 
 const LATENCY_MS = 60;
@@ -46,45 +39,75 @@ const BYTES_PER_TICK = 64;
 const TICK_MS = 2;
 const SLOW_CLOSE_MS = 100;
 const SLICE_BYTES = 3;
+/** A handshake is long. */
+const TLS_SLICE_BYTES = 16;
 const LIMIT_BYTES = 20;
+
+/** A server. */
+interface Target {
+  readonly host: string;
+  readonly port: number;
+}
 
 /**
  * A TCP proxy in front of a server that does to its connections what networks
  * do. A fault is armed, begins at its moment on the first connection that
- * comes to it, and lasts for that connection; \"down\" lasts until it is taken away.
+ * comes to it, and lasts for that connection; "down" lasts until it is taken away.
  */
-export class FaultProxy implements AsyncDisposable {
+export class FaultProxy<M> implements AsyncDisposable {
   readonly host = "127.0.0.1";
   port = 0;
   /** Faults that have begun. */
   begun = 0;
-  #fault: Fault | undefined;
+  #fault: Fault<M> | undefined;
+  readonly #signal: Signal = { records: 0 };
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
+  /** Of the connections since the last {@linkcode FaultProxy.arm}. */
+  readonly #watches = new Set<Watch>();
 
-  private constructor(readonly target: { host: string; port: number }) {
+  private constructor(
+    readonly target: Target,
+    readonly watch: (fault: Fault<M> | undefined, signal: Signal) => Watch,
+    readonly sliceBytes: number,
+  ) {
     this.#server = createServer(
       { allowHalfOpen: true, noDelay: true },
       (socket) => this.#accept(socket),
     );
   }
 
-  static async start(
-    target: { readonly host: string; readonly port: number },
-  ): Promise<FaultProxy> {
-    const proxy = new FaultProxy({ ...target });
-    await new Promise<void>((resolve) =>
-      proxy.#server.listen(0, proxy.host, resolve)
-    );
-    proxy.port = (proxy.#server.address() as { port: number }).port;
-    return proxy;
+  /** For connections in clear. */
+  static start(target: Target): Promise<FaultProxy<Moment>> {
+    const watch = (fault: Fault<Moment> | undefined) =>
+      new MessageWatch(fault?.moment);
+    return new FaultProxy(target, watch, SLICE_BYTES).#listen();
+  }
+
+  /** For connections on TLS. */
+  static startTls(target: Target): Promise<FaultProxy<TlsMoment>> {
+    const watch = (fault: Fault<TlsMoment> | undefined, signal: Signal) =>
+      new RecordWatch(fault?.moment, fault?.direction, signal);
+    return new FaultProxy(target, watch, TLS_SLICE_BYTES).#listen();
+  }
+
+  /** Bytes that came in clear where all should be on TLS, since the last {@linkcode FaultProxy.arm}. */
+  get inClear(): number {
+    return [...this.#watches].reduce((sum, { inClear }) => sum + inClear, 0);
   }
 
   /** The next connection meets this fault; undefined: no more, and connections are ended. */
-  arm(fault: Fault | undefined): void {
+  arm(fault: Fault<M> | undefined): void {
     this.#fault = fault;
     this.begun = 0;
+    this.#signal.records = 0;
+    this.#watches.clear();
     for (const socket of this.#sockets) socket.destroy();
+  }
+
+  /** An armed fault whose moment is "signal" begins in the middle of the next TLS record in its direction, or of a later one. */
+  signal(records = 1): void {
+    this.#signal.records = records;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -92,103 +115,70 @@ export class FaultProxy implements AsyncDisposable {
     await new Promise((resolve) => this.#server.close(resolve));
   }
 
+  async #listen(): Promise<this> {
+    await new Promise<void>((resolve) =>
+      this.#server.listen(0, this.host, resolve)
+    );
+    this.port = (this.#server.address() as { port: number }).port;
+    return this;
+  }
+
   #accept(client: Socket): void {
     const fault = this.#fault;
     if (fault?.kind === "down" && this.begun > 0) return void client.destroy();
-    const server = dial({ ...this.target, allowHalfOpen: true, noDelay: true });
+    const { host, port } = this.target;
+    const server = dial({ host, port, allowHalfOpen: true, noDelay: true });
     for (const socket of [client, server]) {
       this.#sockets.add(socket);
       socket.on("error", () => {});
       socket.on("close", () => this.#sockets.delete(socket));
     }
-    const link = new Link(client, server, fault, () => this.begun++);
-    link.run();
+    const watch = this.watch(fault, this.#signal);
+    this.#watches.add(watch);
+    const pipes = {
+      upstream: new Pipe(client, server, this.sliceBytes),
+      downstream: new Pipe(server, client, this.sliceBytes),
+    };
+    new Link(pipes, watch, fault, () => this.begun++).run();
   }
 }
 
-/** A pair of sockets, and the moment at which a fault begins between them. */
+/** Both directions between two sockets, and the moment at which a fault begins there. */
 class Link {
   #active = false;
-  #sawQuery = false;
-  #startup = true;
-  readonly #up = new Framer();
-  readonly #down = new Framer();
 
   constructor(
-    readonly client: Socket,
-    readonly server: Socket,
-    readonly fault: Fault | undefined,
+    readonly pipes: Readonly<Record<Direction, Pipe>>,
+    readonly watch: Watch,
+    readonly fault: Fault<unknown> | undefined,
     readonly onBegin: () => void,
   ) {}
 
   run(): void {
     if (this.fault?.moment === "connect") this.#begin();
-    const pipes = {
-      upstream: new Pipe(this.client, this.server),
-      downstream: new Pipe(this.server, this.client),
-    };
     for (const direction of DIRECTIONS) {
-      const pipe = pipes[direction];
+      const pipe = this.pipes[direction];
       pipe.from.on("data", (chunk: Uint8Array) => {
-        const at = this.#active ? 0 : this.#look(direction, chunk);
+        const moment = this.watch.look(direction, chunk);
+        const at = this.#active ? 0 : moment ?? chunk.length;
         if (at > 0) pipe.send(chunk.subarray(0, at));
-        if (this.#active && !pipe.faulty) this.#apply(pipes);
+        if (moment !== undefined && !this.#active) this.#begin();
         if (at < chunk.length) pipe.send(chunk.subarray(at));
       });
       pipe.from.on("end", () => pipe.end());
       pipe.from.on("close", () => pipe.end(true));
     }
-    if (this.#active) this.#apply(pipes);
   }
 
   #begin(): void {
+    const { fault, pipes } = this;
     this.#active = true;
     this.onBegin();
-  }
-
-  #apply(pipes: Readonly<Record<Direction, Pipe>>): void {
-    const { fault } = this;
     if (fault === undefined) return;
     if (fault.kind === "down") {
-      this.client.destroy();
-      this.server.destroy();
+      pipes.upstream.from.destroy();
+      pipes.downstream.from.destroy();
     } else pipes[fault.direction].faulty ??= fault.kind;
-  }
-
-  /** Follows the messages. @returns how many bytes pass before the fault begins. */
-  #look(direction: Direction, chunk: Uint8Array): number {
-    const moment = this.fault?.moment;
-    if (moment === undefined) return chunk.length;
-    if (direction === "upstream" && this.#startup) {
-      this.#startup = false;
-      if (moment !== "login") return chunk.length;
-      this.#begin();
-      return 10;
-    }
-    const framer = direction === "upstream" ? this.#up : this.#down;
-    for (let at = 0; at < chunk.length;) {
-      at = framer.step(chunk, at, chunk.length);
-      if (framer.broken) return chunk.length;
-      const type = direction === "upstream"
-        ? String.fromCharCode(framer.type)
-        : `-${String.fromCharCode(framer.type)}`;
-      const isMoment = type === "P" && moment === "Parse" ||
-        type === "-D" && moment === "middle of a row" ||
-        type === "d" && moment === "middle of COPY" ||
-        type === "S" && moment === "at Sync" ||
-        type === "Q" && moment === "in a transaction" && this.#sawQuery;
-      // The first query of a session begins the transaction.
-      if (type === "Q" && framer.finished) this.#sawQuery = true;
-      if (isMoment && framer.started) {
-        this.#begin();
-        // A part of the message passes, the rest does not as it should.
-        return framer.bodyStart +
-          (framer.bodyLength >> 1 > at - framer.bodyStart
-            ? 0
-            : framer.bodyLength >> 1);
-      }
-    }
-    return chunk.length;
   }
 }
 
@@ -198,7 +188,11 @@ class Pipe {
   #passed = 0;
   #queue: Promise<void> = Promise.resolve();
 
-  constructor(readonly from: Socket, readonly to: Socket) {}
+  constructor(
+    readonly from: Socket,
+    readonly to: Socket,
+    readonly sliceBytes: number,
+  ) {}
 
   send(bytes: Uint8Array): void {
     const copy = bytes.slice();
@@ -230,7 +224,7 @@ class Pipe {
       case "bandwidth":
         return await this.#slices(bytes, BYTES_PER_TICK, TICK_MS);
       case "slicer":
-        return await this.#slices(bytes, SLICE_BYTES, 0);
+        return await this.#slices(bytes, this.sliceBytes, 0);
       case "limit_data": {
         const rest = LIMIT_BYTES - this.#passed;
         this.#passed += bytes.length;

@@ -182,11 +182,11 @@ ${options.more ?? ""}`;
     };
   }
 
-  /** Waits until nothing is pending and the clients have gone. */
-  async settled(timeoutMs = 30_000): Promise<Ledger> {
+  /** Waits until nothing is pending and the clients have gone, but for some. */
+  async settled(timeoutMs = 30_000, clients = 0): Promise<Ledger> {
     await waitFor(
-      "the proxy to have no client",
-      () => this.clients === 0,
+      `the proxy to have ${clients} clients`,
+      () => this.clients === clients,
       timeoutMs,
     );
     await waitFor(
