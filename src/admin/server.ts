@@ -1,3 +1,4 @@
+import { Episode } from "../episode.ts";
 import { ProtocolError } from "../wire/mod.ts";
 import { AdminError, SQLSTATE } from "./admin_error.ts";
 import type { AdminCommand, Logger } from "../plugin/api.ts";
@@ -100,15 +101,20 @@ class Server implements AdminServer {
   }
 
   async #accept(): Promise<void> {
+    const refusals = new Episode();
     while (this.#closing === undefined) {
       let conn: Deno.TcpConn;
       try {
         conn = await this.#listener.accept();
       } catch (error) {
         if (this.#closing !== undefined) return;
-        this.#options.log.warn("Admin console could not accept a connection", {
-          error: String(error),
-        });
+        if (refusals.shows(performance.now())) {
+          const properties = { error: String(error) };
+          this.#options.log.warn(
+            "Admin console could not accept a connection",
+            properties,
+          );
+        }
         await new Promise((resolve) => setTimeout(resolve, ACCEPT_RETRY_MS));
         continue;
       }

@@ -1,7 +1,10 @@
+import { Episode } from "../episode.ts";
 import type { HttpRoute, Logger } from "../plugin/api.ts";
 import { createGuard, type Guard } from "./guard.ts";
 
 const CLOSE_TIMEOUT_MS = 1000;
+/** After listening ended by itself. */
+const RESTART_MS = 100;
 const ALLOWED = "GET, HEAD";
 /** For probes of an orchestrator: no token, any Host. */
 const OPEN_PATHS: ReadonlySet<string> = new Set(["/healthz", "/readyz"]);
@@ -44,18 +47,47 @@ export interface HttpServer {
  * @throws {TypeError} if two routes have one path, or a path does not begin with `/`
  */
 export function startHttp(options: HttpOptions): HttpServer {
-  const { host: hostname, port, log } = options;
+  const { host: hostname, log } = options;
   const { closeTimeoutMs = CLOSE_TIMEOUT_MS } = options;
   const routes = routeTable(options);
   const guard = createGuard({ host: hostname, token: options.token });
   /** Ways to answer the requests in progress in their routes' stead. */
   const pending = new Set<(response: Response) => void>();
-  const server = Deno.serve({
-    hostname,
-    port,
-    onListen() {},
-    onError: (error) => failed(log, "response", error),
-  }, async (request) => {
+  const failures = new Episode();
+  let closing: Promise<void> | undefined;
+  let restart: ReturnType<typeof setTimeout> | undefined;
+  let server = serve(options.port);
+  const { port } = server.addr;
+
+  function serve(port: number): Deno.HttpServer<Deno.NetAddr> {
+    const server = Deno.serve({
+      hostname,
+      port,
+      onListen() {},
+      onError: (error) => failed(log, "response", error),
+    }, respond);
+    server.finished.catch(restartLater);
+    return server;
+  }
+
+  /** Deno.serve ends for good when it can't accept a connection, e.g. for want of descriptors. */
+  function restartLater(error: unknown): void {
+    if (failures.shows(performance.now())) {
+      log.warn("HTTP server could not accept a connection, and starts again", {
+        error: String(error),
+      });
+    }
+    if (closing !== undefined) return;
+    restart = setTimeout(() => {
+      try {
+        server = serve(port);
+      } catch (again) {
+        restartLater(again);
+      }
+    }, RESTART_MS);
+  }
+
+  async function respond(request: Request): Promise<Response> {
     const { promise, resolve } = Promise.withResolvers<Response>();
     pending.add(resolve);
     try {
@@ -63,11 +95,11 @@ export function startHttp(options: HttpOptions): HttpServer {
     } finally {
       pending.delete(resolve);
     }
-  });
-  let closing: Promise<void> | undefined;
+  }
 
   /** An abort signal would not do: Deno throws if it comes while shutdown() waits. */
   async function close(): Promise<void> {
+    clearTimeout(restart);
     const lingering = Promise.withResolvers<void>();
     let timer = setTimeout(() => {
       for (const resolve of pending) resolve(text(503, "Closing"));
@@ -78,7 +110,7 @@ export function startHttp(options: HttpOptions): HttpServer {
     clearTimeout(timer);
   }
 
-  return { port: server.addr.port, close: () => closing ??= close() };
+  return { port, close: () => closing ??= close() };
 }
 
 function routeTable(options: HttpOptions): ReadonlyMap<string, HttpRoute> {

@@ -1,3 +1,4 @@
+import { Episode } from "../episode.ts";
 import {
   accept,
   describeAddress,
@@ -22,7 +23,7 @@ const SHARED_REST_MS = 2;
 export interface AcceptorOwner {
   /** A client has come from `host`:`port`. */
   onClient(fd: number, host: string, port: number): void;
-  /** Clients wait, and can't be accepted; once until one is. */
+  /** Clients wait, and can't be accepted; once in an {@linkcode Episode}, in which some may be. */
   onRefused(): void;
 }
 
@@ -34,7 +35,7 @@ export class Acceptor implements Handler {
   readonly #shared: boolean;
   readonly #accept: typeof accept;
   readonly #peer = new Uint8Array(128);
-  #refused = false;
+  readonly #refusals = new Episode();
   #closed = false;
 
   constructor(
@@ -53,13 +54,10 @@ export class Acceptor implements Handler {
   }
 
   onReadable(): void {
-    if (this.acceptAll() > 0) {
-      this.#refused = false;
-      return;
-    }
+    if (this.acceptAll() > 0) return;
     // The kernel says that somebody waits, or that another worker was quicker.
-    if (!this.#refused && !this.#shared) this.#owner.onRefused();
-    this.#refused = true;
+    const nowMs = this.#reactor.nowUs / 1e3;
+    if (!this.#shared && this.#refusals.shows(nowMs)) this.#owner.onRefused();
     this.#reactor.modify(this.#listener, 0);
 
     this.#reactor.after(this.#shared ? SHARED_REST_MS : REST_MS, () => {

@@ -13,6 +13,7 @@ const WORKER: Layer = {
     "src/auth",
     "src/control",
     "src/digest",
+    "src/episode.ts",
     "src/io",
     "src/plugin",
     "src/ring",
@@ -23,7 +24,13 @@ const WORKER: Layer = {
   ],
 };
 const SERVER: Layer = {
-  uses: ["src/log.ts", "src/plugin/api.ts", "src/stats", "src/wire"],
+  uses: [
+    "src/episode.ts",
+    "src/log.ts",
+    "src/plugin/api.ts",
+    "src/stats",
+    "src/wire",
+  ],
 };
 /** The main thread's own files: they see all of `src/`, plugins not. */
 const MAIN_THREAD: Layer = { uses: ["src", "deno.json"] };
@@ -32,6 +39,7 @@ const PLUGIN: Layer = { uses: ["src/plugin/api.ts"] };
 /** A folder or file that is not here has no place yet: give it one. */
 const LAYERS: Readonly<Record<string, Layer>> = {
   "src/config": { uses: [] },
+  "src/episode.ts": { uses: [] },
   "src/io": { uses: [] },
   "src/ring": { uses: [] },
   "src/stats": { uses: [] },

@@ -1,9 +1,13 @@
 import { fileURLToPath } from "node:url";
 import type { Cluster } from "./cluster.ts";
+import { runProgram } from "./programs.ts";
 import { freePort } from "./proxy.ts";
 import { waitFor } from "./wait.ts";
 
 const MAIN = fileURLToPath(new URL("../../main.ts", import.meta.url));
+
+/** USER_HZ: what /proc counts in. */
+const TICKS_PER_SECOND = 100;
 
 /** The program as a process, from source. */
 export class Program implements AsyncDisposable {
@@ -18,6 +22,20 @@ export class Program implements AsyncDisposable {
   /** Open descriptors of the process: those of other tests are in none of it. */
   descriptors(): number {
     return [...Deno.readDirSync(`/proc/${this.#child?.pid}/fd`)].length;
+  }
+
+  /** Leaves the running process no more than so many descriptors (`RLIMIT_NOFILE`). */
+  async limitDescriptors(count: number): Promise<void> {
+    const pid = `${this.#child?.pid}`;
+    await runProgram("prlimit", ["--pid", pid, `--nofile=${count}:${count}`]);
+  }
+
+  /** Processor time that the process has used, in all its threads. */
+  cpuSeconds(): number {
+    const stat = Deno.readTextFileSync(`/proc/${this.#child?.pid}/stat`);
+    // utime and stime, the 14th and 15th field of proc(5); names may have spaces.
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
   }
 
   config(primary: Cluster, general = ""): string {
