@@ -9,6 +9,12 @@ const MAIN = fileURLToPath(new URL("../../main.ts", import.meta.url));
 /** USER_HZ: what /proc counts in. */
 const TICKS_PER_SECOND = 100;
 
+export interface StartOptions {
+  readonly args?: readonly string[];
+  /** Besides what the tests have. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
 /** The program as a process, from source. */
 export class Program implements AsyncDisposable {
   stderr = "";
@@ -28,6 +34,11 @@ export class Program implements AsyncDisposable {
   async limitDescriptors(count: number): Promise<void> {
     const pid = `${this.#child?.pid}`;
     await runProgram("prlimit", ["--pid", pid, `--nofile=${count}:${count}`]);
+  }
+
+  /** What everybody on the machine can see of it. */
+  commandLine(): string {
+    return Deno.readTextFileSync(`/proc/${this.#child?.pid}/cmdline`);
   }
 
   /** Processor time that the process has used, in all its threads. */
@@ -56,11 +67,15 @@ password = "pw"
   }
 
   /** @returns the configuration's path. */
-  start(config: string, command = "run"): string {
+  start(config: string, command = "run", more: StartOptions = {}): string {
     const path = `${this.folder}/pgdog.toml`;
     Deno.writeTextFileSync(path, config, { mode: 0o600 });
     this.#child = new Deno.Command(Deno.execPath(), {
-      args: ["run", "--quiet", "-A", MAIN, command, "--config", path],
+      args: [
+        ...["run", "--quiet", "-A", MAIN, command, "--config", path],
+        ...more.args ?? [],
+      ],
+      env: more.env ?? {},
       stdout: "null",
       stderr: "piped",
     }).spawn();
