@@ -196,6 +196,14 @@ Deno.test({
         startTls(raw, { minVersion: "TLSv1", maxVersion: "TLSv1.1" }),
       );
     });
+    await t.step("TLS 1.2 is taken", async () => {
+      const raw = await tcp(proxy.port);
+      assert.equal(await askForTls(raw), "S");
+      const socket = await startTls(raw, { maxVersion: "TLSv1.2" });
+      socket.write(STARTUP);
+      await untilReady(socket);
+      socket.destroy();
+    });
     await t.step("GSSENCRequest gets N, and TLS may follow", async () => {
       const raw = await tcp(proxy.port);
       raw.write(new Uint8Array([...int32(8), ...int32(80877104)]));

@@ -276,7 +276,13 @@ Deno.test({
       auth,
       ssl: elsewhere,
     });
-    const run = async (port: number, logged = /(?:)/) => {
+    await using strict = await startCluster({
+      version: "18",
+      auth,
+      ssl: { ...good, clientCa: authority.certificate },
+    });
+    const ours = await authority.issue({ name: "the proxy" });
+    const run = async (port: number, logged = /(?:)/, keys = "") => {
       await using proxy = await TestProxy.start({
         primary,
         mirror: { host: "127.0.0.1", port, password: "postgres" },
@@ -285,7 +291,7 @@ Deno.test({
           tls_server_ca_certificate: authority.path,
           mirror_pacing: "asap",
         },
-        mirrorKeys: 'tls_verify = "verify-full"',
+        mirrorKeys: `tls_verify = "verify-full"\n${keys}`,
       });
       const sql = postgres(proxy.url(), { max: 2 });
       const rows = await Promise.all(
@@ -307,6 +313,19 @@ Deno.test({
       assert.equal(ledger.replayed, ledger.seen, logs);
       assert.ok((ledger.statements.match ?? 0) >= 20, logs);
     });
+    await t.step("where the proxy has to show one of its own", async () => {
+      const without = await run(strict.port, /Mirror login failed .*28000/);
+      assert.deepEqual(without.ledger.dropped, {
+        mirror_down: without.ledger.seen,
+      });
+      const { ledger, logs } = await run(
+        strict.port,
+        undefined,
+        `tls_server_certificate = "${ours.certificatePath}"
+tls_server_private_key = "${ours.keyPath}"`,
+      );
+      assert.equal(ledger.replayed, ledger.seen, logs);
+    });
     await t.step("with another host's: dropped, with the reason", async () => {
       const { ledger } = await run(
         wrong.port,
@@ -321,5 +340,48 @@ Deno.test({
       );
       assert.deepEqual(ledger.dropped, { mirror_down: ledger.seen });
     });
+  },
+});
+
+Deno.test({
+  name:
+    "TLS to servers: another authority holds for new connections, old ones stay",
+  ...OPTIONS,
+  async fn() {
+    await using authority = await Authority.create();
+    await using other = await Authority.create();
+    await using primary = await startCluster({
+      version: "15",
+      ssl: await authority.issue(),
+    });
+    const file = join(authority.folder, "live.crt");
+    const install = ({ certificate }: Authority) =>
+      Deno.writeTextFileSync(file, certificate);
+    install(authority);
+    await using proxy = await TestProxy.start({
+      primary,
+      general: { tls_verify: "verify-full", tls_server_ca_certificate: file },
+    });
+    const old = postgres(proxy.url(), { max: 1, fetch_types: false });
+    const pid = async () => (await old`select pg_backend_pid() as it`)[0]?.it;
+    const before = await pid();
+    assert.equal(await outcome(proxy), "ssl");
+    install(other);
+    await proxy.admin("RELOAD");
+    await waitFor(
+      "the other authority",
+      async () => /^08006 .*certificate/.test(await outcome(proxy)),
+      5_000,
+    );
+    assert.equal(await pid(), before);
+    install(authority);
+    await proxy.admin("RELOAD");
+    await waitFor(
+      "the first authority",
+      async () => await outcome(proxy) === "ssl",
+      5_000,
+    );
+    assert.equal(await pid(), before);
+    await old.end();
   },
 });
