@@ -166,6 +166,10 @@ export const databaseSchema = z.strictObject({
   name: z.string().min(1)
     .describe("The name that clients ask for, or that [[mirroring]] uses."),
   host: z.string().min(1)
+    .refine(
+      (host) => !host.includes(","),
+      "names several hosts, and one is meant: take a name whose address follows the server",
+    )
     .describe("Name or address, or the folder of a unix socket."),
   port: port().default(5432).describe("Port of the server."),
   database_name: z.string().min(1).optional()

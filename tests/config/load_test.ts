@@ -267,6 +267,15 @@ Deno.test("parseConfig: users are checked against auth_type and the databases", 
   assert.deepEqual(problemsOf(users("trust", 'name = "a"')), []);
 });
 
+Deno.test("parseConfig: several hosts of one database are refused", () => {
+  assert.deepEqual(
+    problemsOf('[[databases]]\nname = "shop"\nhost = "a.test,b.test"\n'),
+    [
+      "f:3: databases[0].host: names several hosts, and one is meant: take a name whose address follows the server",
+    ],
+  );
+});
+
 Deno.test("loadConfig: users.toml of PgDog's loads beside the configuration", async () => {
   const folder = await Deno.makeTempDir();
   try {
