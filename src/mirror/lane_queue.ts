@@ -20,6 +20,7 @@ export interface Entry {
 export class LaneQueue {
   readonly #target: Target;
   readonly #series: number;
+  /** Those before `#head` have left; they are let go of before they are the greater part. */
   #entries: Entry[] = [];
   #head = 0;
 
@@ -47,9 +48,9 @@ export class LaneQueue {
   shift(): Entry | undefined {
     const entry = this.#entries[this.#head];
     if (entry === undefined) return undefined;
-    this.#head++;
-    if (this.#head === this.#entries.length) {
-      this.#entries = [];
+    // A mirror that never catches up never finds its queue empty.
+    if (++this.#head * 2 >= this.#entries.length) {
+      this.#entries = this.#entries.slice(this.#head);
       this.#head = 0;
     }
     this.#count(-1);

@@ -1,0 +1,59 @@
+import assert from "node:assert/strict";
+import v8 from "node:v8";
+import vm from "node:vm";
+import { type Entry, LaneQueue } from "../../src/mirror/lane_queue.ts";
+import { QueueBudget, type Target } from "../../src/mirror/target.ts";
+
+/** As much of a target as a queue asks for. */
+const target = {
+  budget: new QueueBudget(1),
+  queued: new Map<number, number>(),
+  probes: { queue() {} },
+} as unknown as Target;
+
+function entry(number: number): Entry {
+  const transaction = { startUs: number } as Entry["transaction"];
+  return { transaction, plan: undefined, writer: undefined };
+}
+
+/** Collects what nobody refers to. */
+function collect(): void {
+  v8.setFlagsFromString("--expose-gc");
+  (vm.runInNewContext("gc") as () => void)();
+}
+
+const turn = () => new Promise((resolve) => setTimeout(resolve, 0));
+
+Deno.test("lane queue: first in, first out, also where it is never empty", () => {
+  const queue = new LaneQueue(target, 0);
+  const out: (number | undefined)[] = [];
+  for (let i = 0; i < 100; i++) {
+    queue.push(entry(i));
+    if (i % 3 !== 0) out.push(queue.shift()?.transaction.startUs);
+    assert.deepEqual(
+      queue.waiting().map(({ transaction }) => transaction.startUs),
+      Array.from({ length: queue.length }, (_, at) => out.length + at),
+    );
+  }
+  while (queue.length > 0) out.push(queue.shift()?.transaction.startUs);
+  assert.deepEqual(out, Array.from({ length: 100 }, (_, i) => i));
+  assert.equal(queue.shift(), undefined);
+});
+
+Deno.test("lane queue: what has left is let go of, though the queue is never empty", async () => {
+  const queue = new LaneQueue(target, 0);
+  const left: WeakRef<Entry>[] = [];
+  const run = () => {
+    for (let i = 0; i < 10; i++) queue.push(entry(i));
+    for (let i = 10; i < 1_000; i++) {
+      queue.push(entry(i));
+      left.push(new WeakRef(queue.shift() as Entry)); // it holds ten
+    }
+  };
+  run();
+  await turn(); // a WeakRef keeps its target until then
+  collect();
+  const kept = left.filter((reference) => reference.deref() !== undefined);
+  assert.equal(queue.length, 10);
+  assert.ok(kept.length <= 10, `${kept.length} of ${left.length} are kept`);
+});
