@@ -8,6 +8,8 @@
 import { fileURLToPath } from "node:url";
 import { serverUser } from "../../src/cli/demo/server_user.ts";
 
+export { residentKib } from "../../tests/support/program.ts";
+
 export const HOST = "127.0.0.1";
 const MAIN = fileURLToPath(new URL("../../main.ts", import.meta.url));
 const TICK_US = 1e6 / 100; // USER_HZ is 100 on every Linux we run on
@@ -34,12 +36,6 @@ export function cpuUs(target: Target): number {
     ticks += Number(fields[11]) + Number(fields[12]);
   }
   return ticks * TICK_US;
-}
-
-/** Resident memory of a process in KiB. */
-export function residentKib(pid: number): number {
-  const status = Deno.readTextFileSync(`/proc/${pid}/status`);
-  return Number(status.match(/VmRSS:\s+(\d+)/)?.[1]);
 }
 
 /** One run of pgbench. */

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import postgres from "postgres";
 import { type Cluster, startCluster } from "../support/cluster.ts";
+import { assertClosed } from "../support/ledgers.ts";
 import {
   freePort,
   type Ledger,
@@ -50,20 +51,6 @@ async function prepare(cluster: Cluster): Promise<void> {
     CLIENTS - 1
   }::int) i`;
   await sql.end();
-}
-
-const sum = (counts: Readonly<Record<string, number>>) =>
-  Object.values(counts).reduce((total, n) => total + n, 0);
-
-/** seen = excluded + dropped + replayed + failed, nothing pending. */
-function assertClosed(ledger: Ledger): void {
-  assert.equal(ledger.pending, 0);
-  assert.equal(
-    ledger.seen,
-    sum(ledger.excluded) + sum(ledger.dropped) + ledger.replayed +
-      sum(ledger.failed),
-    JSON.stringify(ledger),
-  );
 }
 
 Deno.test({

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import postgres from "postgres";
 import { type Cluster, startCluster } from "../support/cluster.ts";
+import { server } from "../support/pgbench.ts";
 import { hasProgram, runProgram } from "../support/programs.ts";
 import { TestProxy } from "../support/proxy.ts";
 
@@ -53,10 +54,6 @@ Deno.test({
     });
   },
 });
-
-function server(port: number): string[] {
-  return ["-h", "127.0.0.1", "-p", `${port}`, "-U", "postgres"];
-}
 
 async function tables(cluster: Cluster): Promise<unknown[]> {
   const sql = postgres(cluster.url(), { max: 1 });

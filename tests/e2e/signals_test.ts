@@ -1,26 +1,13 @@
 import assert from "node:assert/strict";
 import postgres from "postgres";
-import { type Cluster, startCluster } from "../support/cluster.ts";
-import { Program } from "../support/program.ts";
+import { startCluster } from "../support/cluster.ts";
+import { server } from "../support/pgbench.ts";
+import { mirrored, Program } from "../support/program.ts";
 import { hasProgram, runProgram } from "../support/programs.ts";
 import { waitFor } from "../support/wait.ts";
 import { query, WireClient } from "../support/wire_client.ts";
 
 const OPTIONS = { sanitizeOps: false, sanitizeResources: false };
-
-function mirrored(mirror: Cluster): string {
-  return `
-[[databases]]
-name = "next"
-host = "127.0.0.1"
-port = ${mirror.port}
-database_name = "postgres"
-user = "postgres"
-[[mirroring]]
-source_db = "postgres"
-destination_db = "next"
-`;
-}
 
 /** The last line's counts. */
 function finalLedger(stderr: string): Record<string, number> {
@@ -61,9 +48,6 @@ Deno.test({
   async fn(t) {
     await using primary = await startCluster({ version: "15" });
     await using mirror = await startCluster({ version: "18" });
-    const server = (
-      port: number,
-    ) => ["-h", "127.0.0.1", "-p", `${port}`, "-U", "postgres"];
     for (const { port } of [primary, mirror]) {
       await runProgram("pgbench", [...server(port), "-i", "-q", "postgres"]);
     }

@@ -1,6 +1,7 @@
 import { loadShop } from "../../src/cli/demo/schema.ts";
 import { runWorkload } from "../../src/cli/demo/workload.ts";
 import { SHOP_DATABASE, startCluster } from "./cluster.ts";
+import { server } from "./pgbench.ts";
 import { runProgram } from "./programs.ts";
 import { type Ledger, TestProxy } from "./proxy.ts";
 
@@ -89,8 +90,4 @@ export async function runOnIdenticalServers(
     )
   );
   return { ledger, statements: compared(), mismatches };
-}
-
-function server(port: number): string[] {
-  return ["-h", "127.0.0.1", "-p", `${port}`, "-U", "postgres"];
 }

@@ -1,5 +1,22 @@
 import assert from "node:assert/strict";
 import type { StatsSnapshot } from "../../src/stats/mod.ts";
+import type { Ledger } from "./proxy.ts";
+
+/** The counts of all reasons together. */
+export function sum(counts: Readonly<Record<string, number>>): number {
+  return Object.values(counts).reduce((total, n) => total + n, 0);
+}
+
+/** seen = excluded + dropped + replayed + failed, nothing pending. */
+export function assertClosed(ledger: Ledger): void {
+  assert.equal(ledger.pending, 0, JSON.stringify(ledger));
+  assert.equal(
+    ledger.seen,
+    sum(ledger.excluded) + sum(ledger.dropped) + ledger.replayed +
+      sum(ledger.failed),
+    JSON.stringify(ledger),
+  );
+}
 
 /** seen = excluded + dropped + replayed + failed for each pair and user, nothing pending. */
 export function assertPairsClosed(

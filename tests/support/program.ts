@@ -1,8 +1,30 @@
 import { fileURLToPath } from "node:url";
+import postgres from "postgres";
 import type { Cluster } from "./cluster.ts";
 import { runProgram } from "./programs.ts";
 import { freePort } from "./proxy.ts";
 import { waitFor } from "./wait.ts";
+
+/** TOML behind {@linkcode Program.config}: database "postgres" is mirrored to another server. */
+export function mirrored(mirror: { readonly port: number }): string {
+  return `
+[[databases]]
+name = "next"
+host = "127.0.0.1"
+port = ${mirror.port}
+database_name = "postgres"
+user = "postgres"
+[[mirroring]]
+source_db = "postgres"
+destination_db = "next"
+`;
+}
+
+/** Resident memory of a process in KiB. */
+export function residentKib(pid: number): number {
+  const status = Deno.readTextFileSync(`/proc/${pid}/status`);
+  return Number(status.match(/VmRSS:\s+(\d+)/)?.[1]);
+}
 
 const MAIN = fileURLToPath(new URL("../../main.ts", import.meta.url));
 
@@ -25,9 +47,15 @@ export class Program implements AsyncDisposable {
   #child: Deno.ChildProcess | undefined;
   #status: Promise<Deno.CommandStatus> | undefined;
 
+  /** @throws {Error} before the start. */
+  get pid(): number {
+    if (this.#child === undefined) throw new Error("Not started");
+    return this.#child.pid;
+  }
+
   /** Open descriptors of the process: those of other tests are in none of it. */
   descriptors(): number {
-    return [...Deno.readDirSync(`/proc/${this.#child?.pid}/fd`)].length;
+    return [...Deno.readDirSync(`/proc/${this.pid}/fd`)].length;
   }
 
   /** Leaves the running process no more than so many descriptors (`RLIMIT_NOFILE`). */
@@ -87,6 +115,19 @@ password = "pw"
       }
     })();
     return path;
+  }
+
+  /** One command on the admin console; gives its rows. */
+  async admin(command: string): Promise<Record<string, unknown>[]> {
+    const sql = postgres(
+      `postgres://admin:pw@127.0.0.1:${this.adminPort}/admin`,
+      { max: 1, fetch_types: false, onnotice() {} },
+    );
+    try {
+      return [...await sql.unsafe(command)];
+    } finally {
+      await sql.end();
+    }
   }
 
   async accepting(): Promise<void> {
