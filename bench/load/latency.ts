@@ -37,14 +37,7 @@ export async function latencyAtRate(
       `--log-prefix=${folder}/log`,
       "postgres",
     ]);
-    const times: number[] = [];
-    for (const { name } of Deno.readDirSync(folder)) {
-      const text = await Deno.readTextFile(`${folder}/${name}`);
-      for (const line of text.split("\n")) {
-        // client, transaction, latency in microseconds, ...
-        if (line !== "") times.push(Number(line.split(" ")[2]) / 1e3);
-      }
-    }
+    const times = await readTimes(folder);
     return {
       tps: times.length / seconds,
       transactions: times.length,
@@ -55,6 +48,22 @@ export async function latencyAtRate(
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
+}
+
+/**
+ * What `pgbench -l` has written to a folder, in milliseconds: from the moment at
+ * which a transaction was due.
+ */
+export async function readTimes(folder: string): Promise<number[]> {
+  const times: number[] = [];
+  for (const { name } of Deno.readDirSync(folder)) {
+    const text = await Deno.readTextFile(`${folder}/${name}`);
+    for (const line of text.split("\n")) {
+      // client, transaction, latency in microseconds, ...
+      if (line !== "") times.push(Number(line.split(" ")[2]) / 1e3);
+    }
+  }
+  return times;
 }
 
 /** The value below which a share of them lies; NaN if there are none. */

@@ -15,15 +15,9 @@ import { parseArgs } from "node:util";
 import { type Cluster, startCluster } from "../../src/cli/demo/cluster.ts";
 import { freePort } from "../../tests/support/proxy.ts";
 import { type Latency, latencyAtRate } from "./latency.ts";
+import { pgbench } from "./pgbench.ts";
 import { table, writeSection } from "./results.ts";
-import {
-  HOST,
-  median,
-  residentKib,
-  run,
-  selectOnly,
-  startProxy,
-} from "./support.ts";
+import { HOST, median, residentKib, run, startProxy } from "./support.ts";
 import { cpuByRole, type RoleCpu } from "./thread_cpu.ts";
 
 const { values } = parseArgs({
@@ -107,7 +101,7 @@ await hung.pause();
 
 const highest: number[] = [];
 for (const proxy of proxies) {
-  highest.push((await selectOnly(proxy, clients, seconds)).tps);
+  highest.push((await pgbench(proxy, { clients, seconds })).tps);
 }
 const rate = Math.floor(Math.min(...highest) / 2);
 console.log(
@@ -124,7 +118,7 @@ for (let round = 0; round < rounds; round++) {
     const latency = await latencyAtRate(proxy.port, { clients, rate, seconds });
     const cpu = cpuByRole(proxy.pid, steps[i]?.mirror !== undefined)
       .since(before).per(latency.transactions);
-    const { tps } = await selectOnly(proxy, clients, seconds);
+    const { tps } = await pgbench(proxy, { clients, seconds });
     await stop();
     runs[i]?.push({ latency, cpu, tps });
   }

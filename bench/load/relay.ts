@@ -15,14 +15,13 @@ import { parseArgs } from "node:util";
 import { startCluster } from "../../src/cli/demo/cluster.ts";
 import { freePort } from "../../tests/support/proxy.ts";
 import { WireClient } from "../../tests/support/wire_client.ts";
+import { startPgbouncer } from "./peers.ts";
+import { pgbench, type Run } from "./pgbench.ts";
 import {
   HOST,
   median,
   residentKib,
-  type Run,
   run,
-  selectOnly,
-  startPgbouncer,
   startProxy,
   type Target,
 } from "./support.ts";
@@ -89,7 +88,7 @@ for (const clients of values.clients.split(",").map(Number)) {
   for (let round = 0; round < rounds; round++) {
     for (const target of targets) {
       runs.get(target)?.push(
-        await selectOnly(target, clients, seconds, "simple", rate),
+        await pgbench(target, { clients, seconds, rate }),
       );
     }
   }

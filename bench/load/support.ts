@@ -1,12 +1,10 @@
 /**
- * What the load programs share: processes to measure, their CPU time, and
- * pgbench. They need Debian's postgresql-15 (pgbench) and pgbouncer.
+ * What the load programs share: processes to measure, and their CPU time.
  *
  * @module
  */
 
 import { fileURLToPath } from "node:url";
-import { serverUser } from "../../src/cli/demo/server_user.ts";
 
 export { residentKib } from "../../tests/support/program.ts";
 
@@ -20,64 +18,72 @@ export interface Target extends AsyncDisposable {
   readonly port: number;
   /** Undefined for the server itself. */
   readonly pid: number | undefined;
+  /** Default: "postgres". */
+  readonly database?: string;
   /** Threads whose CPU time counts, by name; all if undefined. */
   readonly threads?: (name: string) => boolean;
 }
 
-/** CPU time of a process, user and system, in microseconds. */
-export function cpuUs(target: Target): number {
-  if (target.pid === undefined) return 0;
+/** CPU time of a process's threads that count, user and system, in microseconds. */
+export function cpuUs({ pid, threads }: Target): number {
+  if (pid === undefined) return 0;
+  if (threads === undefined) return processCpuUs(pid);
   let ticks = 0;
-  for (const { name: task } of Deno.readDirSync(`/proc/${target.pid}/task`)) {
-    const stat = Deno.readTextFileSync(`/proc/${target.pid}/task/${task}/stat`);
+  for (const { name: task } of Deno.readDirSync(`/proc/${pid}/task`)) {
+    let stat: string;
+    try {
+      stat = Deno.readTextFileSync(`/proc/${pid}/task/${task}/stat`);
+    } catch {
+      continue; // it has just ended; those that count stay
+    }
     const name = stat.slice(stat.indexOf("(") + 1, stat.lastIndexOf(")"));
-    if (target.threads?.(name) === false) continue;
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    ticks += Number(fields[11]) + Number(fields[12]);
+    if (threads(name)) ticks += ticksOf(stat);
   }
   return ticks * TICK_US;
 }
 
-/** One run of pgbench. */
-export interface Run {
-  readonly tps: number;
-  /** CPU time of the target per transaction, in microseconds. */
-  readonly cpuUs: number;
+/** CPU time of a whole process, threads that have ended included, in microseconds. */
+export function processCpuUs(pid: number): number {
+  return ticksOf(Deno.readTextFileSync(`/proc/${pid}/stat`)) * TICK_US;
 }
 
-/** Runs `pgbench -S` against a target. @throws {Error} if pgbench is missing or fails. */
-export async function selectOnly(
-  target: Target,
-  clients: number,
-  seconds: number,
-  mode = "simple",
-  /** Transactions per second; 0: as many as go. */
-  rate = 0,
-): Promise<Run> {
-  const before = cpuUs(target);
-  const output = await run("pgbench", [
-    ...["-h", HOST, "-p", `${target.port}`, "-U", "postgres", "-S", "-n"],
-    ...["-c", `${clients}`, "-j", "1", "-T", `${seconds}`, "-M", mode],
-    ...(rate > 0 ? ["-R", `${rate}`] : []),
-    "postgres",
-  ]);
-  const used = cpuUs(target) - before;
-  const transactions = Number(output.match(/processed: (\d+)/)?.[1]);
-  const tps = Number(output.match(/tps = ([\d.]+)/)?.[1]);
-  if (!(transactions > 0)) throw new Error(`pgbench did nothing: ${output}`);
-  return { tps, cpuUs: used / transactions };
+/** The fields utime and stime of proc(5)'s stat. */
+function ticksOf(stat: string): number {
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return Number(fields[11]) + Number(fields[12]);
 }
 
-/** Runs a program. @throws {Error} with its words, or the Debian package that is missing. */
-export async function run(name: string, args: string[]): Promise<string> {
+/** Debian's packages of the programs that are not this project's. */
+const PACKAGES: Readonly<Record<string, string>> = {
+  haproxy: "haproxy",
+  pgbench: "postgresql-15",
+  pgbouncer: "pgbouncer",
+};
+
+/** The line that says what to install. */
+export function isMissing(program: string): string {
+  const name = PACKAGES[program];
+  return name === undefined
+    ? `"${program}" is not there, or can't be run`
+    : `"${program}" is not installed: apt-get install ${name}`;
+}
+
+/**
+ * Runs a program.
+ *
+ * @throws {Error} with its words, or the Debian package that is missing.
+ */
+export async function run(
+  name: string,
+  args: string[],
+  options: Pick<Deno.CommandOptions, "cwd" | "signal"> = {},
+): Promise<string> {
   let output: Deno.CommandOutput;
   try {
-    output = await new Deno.Command(name, { args }).output();
+    output = await new Deno.Command(name, { ...options, args }).output();
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
-    throw new Error(
-      `"${name}" is not installed: apt-get install postgresql-15 pgbouncer`,
-    );
+    throw new Error(isMissing(name));
   }
   const decoder = new TextDecoder();
   const text = decoder.decode(output.stdout) + decoder.decode(output.stderr);
@@ -92,6 +98,8 @@ export async function startProxy(
   primary: number,
   mirror: number | undefined,
   general = "",
+  /** The same name on both servers. */
+  database = "postgres",
 ): Promise<Target & { readonly pid: number }> {
   const folder = await Deno.makeTempDir();
   const path = `${folder}/pgdog.toml`;
@@ -103,7 +111,7 @@ port = ${port}
 log_level = "warn"
 ${general}
 [[databases]]
-name = "postgres"
+name = "${database}"
 host = "${HOST}"
 port = ${primary}
 ${
@@ -111,10 +119,10 @@ ${
 name = "mirror"
 host = "${HOST}"
 port = ${mirror}
-database_name = "postgres"
+database_name = "${database}"
 user = "postgres"
 [[mirroring]]
-source_db = "postgres"
+source_db = "${database}"
 destination_db = "mirror"
 `
     }`,
@@ -132,6 +140,7 @@ destination_db = "mirror"
     name,
     port,
     pid: child.pid,
+    database,
     ...(threads ? { threads } : {}),
     async [Symbol.asyncDispose]() {
       child.kill("SIGKILL");
@@ -141,54 +150,8 @@ destination_db = "mirror"
   };
 }
 
-/** PgBouncer in session mode. */
-export async function startPgbouncer(
-  port: number,
-  primary: number,
-): Promise<Target> {
-  const folder = await Deno.makeTempDir();
-  await Deno.chmod(folder, 0o755);
-  const path = `${folder}/pgbouncer.ini`;
-  await Deno.writeTextFile(
-    path,
-    `[databases]
-postgres = host=${HOST} port=${primary} user=postgres
-[pgbouncer]
-listen_addr = ${HOST}
-listen_port = ${port}
-auth_type = any
-pool_mode = session
-max_client_conn = 2000
-default_pool_size = 1100
-server_tls_sslmode = disable
-unix_socket_dir =
-`,
-  );
-  const user = serverUser();
-  const options: Deno.CommandOptions = {
-    args: ["-q", path],
-    stdout: "null",
-    stderr: "null",
-  };
-  // It refuses to run as root.
-  const child = new Deno.Command(
-    "pgbouncer",
-    user === undefined ? options : { ...options, uid: user.uid, gid: user.gid },
-  ).spawn();
-  await accepting(port);
-  return {
-    name: "pgbouncer",
-    port,
-    pid: child.pid,
-    async [Symbol.asyncDispose]() {
-      child.kill("SIGKILL");
-      await child.status;
-      await Deno.remove(folder, { recursive: true });
-    },
-  };
-}
-
-async function accepting(port: number): Promise<void> {
+/** Resolves when somebody listens on the port. @throws {Error} after 20 s. */
+export async function accepting(port: number): Promise<void> {
   const deadline = performance.now() + 20_000;
   for (;;) {
     try {
