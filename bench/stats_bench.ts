@@ -4,7 +4,7 @@
  * of it, so a microsecond there is a nanosecond for one.
  *
  * ```
- * deno bench -A bench/stats_bench.ts
+ * deno bench -A --no-check bench/stats_bench.ts
  * ```
  *
  * @module

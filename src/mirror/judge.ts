@@ -14,6 +14,11 @@ import type { Target } from "./target.ts";
 import { exampleValues } from "./example_values.ts";
 import type { Transaction } from "./transaction.ts";
 
+/** All that judging needs of a mirror. */
+export type JudgedTarget =
+  & Pick<Target, "ignored" | "order" | "probes" | "table">
+  & { readonly settings: Pick<Target["settings"], "examples"> };
+
 /**
  * Compares the statements of one session, and counts what comes of it. One for
  * each lane: it knows what the lane's transaction has seen so far.
@@ -23,7 +28,7 @@ export class Judge {
   errorsOnMirror = 0;
   /** SQLSTATE of the first of them. */
   firstError: string | undefined;
-  readonly #target: Target;
+  readonly #target: JudgedTarget;
   readonly #series: number;
   readonly #session: number;
   #transaction: Transaction | undefined;
@@ -33,7 +38,7 @@ export class Judge {
   #primaryFloorUs = 0;
   #mirrorFloorUs = 0;
 
-  constructor(target: Target, series: number, session: number) {
+  constructor(target: JudgedTarget, series: number, session: number) {
     this.#target = target;
     this.#series = series;
     this.#session = session;

@@ -1,0 +1,88 @@
+/**
+ * Comparing what primary and mirror answered to one statement: `compare` alone
+ * (`src/mirror/compare.ts`), and the judge, which also counts, and fills the
+ * table of statements (`src/mirror/judge.ts`). Beside it a loop over the twelve
+ * words of both digests, which is what "are they equal" costs.
+ *
+ * Not measured: making the digests, and finding the shape (see
+ * `digest_bench.ts` and `fingerprint_bench.ts`).
+ *
+ * ```
+ * deno bench -A --no-check bench/compare_bench.ts
+ * ```
+ *
+ * @module
+ */
+
+import {
+  KIND_ERROR,
+  STATEMENT_KIND,
+  STATEMENT_ORDERED,
+  STATEMENT_SQLSTATE,
+  STATEMENT_UNORDERED,
+  STATEMENT_WORDS,
+} from "../src/digest/mod.ts";
+import { compare, type Reply } from "../src/mirror/compare.ts";
+import { sqlstate } from "../src/wire/mod.ts";
+import { judged } from "./support/judged.ts";
+import { selectReply, shapeOf } from "./support/statements.ts";
+
+const TIMES = 1_000;
+
+const shape = shapeOf("SELECT abalance FROM pgbench_accounts WHERE aid = 1");
+const ordered = shapeOf("SELECT abalance FROM pgbench_accounts ORDER BY aid");
+const primary = selectReply();
+const mirrors: Readonly<Record<string, Reply>> = {
+  "equal": selectReply(),
+  "rows in another order": selectReply({ [STATEMENT_ORDERED]: 1 }),
+  "other rows": selectReply({
+    [STATEMENT_ORDERED]: 1,
+    [STATEMENT_UNORDERED]: 2,
+  }),
+  "an error": selectReply({
+    [STATEMENT_KIND]: KIND_ERROR,
+    [STATEMENT_SQLSTATE]: sqlstate("42P01"),
+  }),
+};
+
+/** What nobody reads is not computed. */
+let seen = 0;
+
+const around = {
+  mode: "rows",
+  shape,
+  failedBefore: false,
+  ties: false,
+  concurrentWrite: () => false,
+} as const;
+
+for (const [name, mirror] of Object.entries(mirrors)) {
+  const group = `compare: ${name} × 1000`;
+  Deno.bench({
+    name: "a loop over the words",
+    group,
+    baseline: true,
+    fn() {
+      for (let i = 0; i < TIMES; i++) {
+        for (let at = 0; at < STATEMENT_WORDS; at++) {
+          if (primary.words[at] === mirror.words[at]) seen++;
+        }
+      }
+    },
+  });
+  Deno.bench("compare", { group }, () => {
+    for (let i = 0; i < TIMES; i++) seen += compare(primary, mirror, around);
+  });
+  const plain = judged(shape, primary, mirror);
+  Deno.bench("Judge.pair", { group }, () => {
+    for (let i = 0; i < TIMES; i++) plain();
+  });
+  const sorted = judged(ordered, primary, mirror);
+  Deno.bench("Judge.pair, with ORDER BY", { group }, () => {
+    for (let i = 0; i < TIMES; i++) sorted();
+  });
+}
+
+addEventListener("unload", () => {
+  if (seen === 0) throw new Error("Nothing was compared");
+});

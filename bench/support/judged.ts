@@ -1,0 +1,51 @@
+import { CommitOrder } from "../../src/mirror/commit_order.ts";
+import type { Reply } from "../../src/mirror/compare.ts";
+import { createIgnore } from "../../src/mirror/ignore.ts";
+import { Judge } from "../../src/mirror/judge.ts";
+import { StatementTable } from "../../src/mirror/statement_table.ts";
+import type { Shape } from "../../src/sql/shape.ts";
+import { ledgerProbes } from "./ledger.ts";
+import { DAY_US } from "./tapped.ts";
+
+/** A mirror's judge, as a lane has it; each call judges the pair once more. */
+export function judged(shape: Shape, primary: Reply, mirror: Reply) {
+  const target = {
+    probes: ledgerProbes("mirror"),
+    table: new StatementTable({
+      database: "shop",
+      mirror: "shop_18",
+      maxRatio: 1.5,
+      random: Math.random,
+    }),
+    order: new CommitOrder(),
+    ignored: createIgnore([]),
+    settings: { examples: "redacted" },
+  } as const;
+  const judge = new Judge(target, 0, 1);
+  const pair = {
+    shape,
+    primary,
+    mirror,
+    primaryUs: 83,
+    queuedUs: 0,
+    mirrorUs: 91,
+    ties: false,
+    cycleStartUs: 0,
+    cycleEndUs: 83,
+  };
+  judge.begin(
+    {
+      bytes: new Uint8Array(0),
+      cycles: new Uint32Array(0),
+      statements: new Uint32Array(0),
+      size: 0,
+      startUs: DAY_US,
+      endUs: DAY_US + 83,
+      roundTripUs: 20,
+      comparison: { mode: "rows", bytes: 65_536 },
+    },
+    undefined,
+    20,
+  );
+  return () => judge.pair(pair, DAY_US + 1_000);
+}
