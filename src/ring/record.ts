@@ -72,7 +72,8 @@ export function setCycleStart(
   at: number,
   startUs: number,
 ): void {
-  cycles[at + CYCLE_START] = startUs % TWO_32;
+  // Storing takes it modulo 2^32 by itself; `%` on such numbers is a call into C.
+  cycles[at + CYCLE_START] = startUs;
   cycles[at + CYCLE_START_HIGH] = startUs / TWO_32;
 }
 
