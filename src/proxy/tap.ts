@@ -292,7 +292,7 @@ export class Tap {
   #elapsed(nowUs: number): number {
     return this.#cycles.waiting === 0
       ? 0
-      : Math.max(0, nowUs - this.#cycles.headTimeUs);
+      : wholeUs(nowUs - this.#cycles.headTimeUs);
   }
 
   #keep(chunk: Uint8Array, length: number): void {
@@ -333,11 +333,11 @@ export class Tap {
     const end = cycles.headEnd;
     const startUs = cycles.headTimeUs;
     cycles.answered();
-    const latencyUs = Math.max(0, nowUs - startUs);
+    const latencyUs = wholeUs(nowUs - startUs);
     // Behind others in a pipeline it had to wait, as no statement on the mirror has.
     const queuedUs = Math.min(
       latencyUs,
-      Math.max(0, this.#lastReadyUs - startUs),
+      wholeUs(this.#lastReadyUs - startUs),
     );
     this.#lastReadyUs = nowUs;
     const { series } = this.#target;
@@ -354,7 +354,7 @@ export class Tap {
       const statements = capture.statements - this.#statements;
       this.#statements = capture.statements;
       if (this.#cancellation.cycleEnded()) capture.leaveOutNextCycle();
-      const offset = Math.max(0, startUs - this.#transactionStartUs);
+      const offset = wholeUs(startUs - this.#transactionStartUs);
       if (!capture.addCycle(bytes, offset, latencyUs, queuedUs, statements)) {
         this.#drop(capture, Dropped.queueFull);
       }
@@ -456,6 +456,14 @@ export class Tap {
     this.#blind = this.#asked = true;
     this.#capture?.forget(true);
   }
+}
+
+/**
+ * A span of time as records hold it, never negative. V8 hands whole numbers on
+ * as they are, and puts those with a fraction into an object each time.
+ */
+function wholeUs(us: number): number {
+  return Math.floor(Math.max(0, us));
 }
 
 /** Messages that ask for no answer: the server ignores copy data outside of a copy. */
