@@ -63,12 +63,12 @@ await using plain = await startProxy(
   primary.port,
   undefined,
 );
-await using single = await startProxy(
-  "proxy, 1 worker",
+await using perCore = await startProxy(
+  "proxy, a worker for each core",
   freePort(),
   primary.port,
   undefined,
-  "workers = 1",
+  `workers = ${navigator.hardwareConcurrency}`,
 );
 await using mirroring = await startProxy(
   "proxy, mirror",
@@ -78,7 +78,7 @@ await using mirroring = await startProxy(
 );
 const rest = residentKib(mirroring.pid);
 
-const targets = [direct, bouncer, plain, single, mirroring];
+const targets = [direct, bouncer, plain, perCore, mirroring];
 console.log(
   `pgbench -S, simple protocol, ${rounds} interleaved rounds of ${seconds} s, medians; ` +
     "CPU is the process's per transaction, with a mirror the proxy workers' only",

@@ -4,9 +4,9 @@ import { HASH_SEED, hashByte } from "./statement.ts";
 const FIRST_OWN_OID = 16_384;
 
 /**
- * Hashes a RowDescription body, `bytes[from, to)`: names, types and formats. Table OIDs and
- * column numbers differ between servers that are alike, and so do the OIDs of
- * types that users have made: they are left out.
+ * Hashes a RowDescription body, `bytes[from, to)`: names, types and formats.
+ * Table OIDs and column numbers differ between servers that are alike, and so
+ * do the OIDs of types that users have made: they are left out.
  *
  * @returns never 0.
  */

@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import type { Socket } from "node:net";
 import postgres from "postgres";
 import { SSL_REQUEST } from "../../src/wire/mod.ts";
-import { type Cluster, startCluster } from "../support/cluster.ts";
+import { startCluster } from "../support/cluster.ts";
 import { connections } from "../support/connections.ts";
-import { Program } from "../support/program.ts";
+import { mirrored, Program } from "../support/program.ts";
 import { hasProgram } from "../support/programs.ts";
 import { tcp } from "../support/tls_client.ts";
 import { waitFor } from "../support/wait.ts";
@@ -24,20 +24,6 @@ const CROWD = 40;
 const CLIENTS = 3;
 /** Times that one of them makes room for another. */
 const CHANGES = 5;
-
-function mirrored(mirror: Cluster): string {
-  return `
-[[databases]]
-name = "next"
-host = "127.0.0.1"
-port = ${mirror.port}
-database_name = "postgres"
-user = "postgres"
-[[mirroring]]
-source_db = "postgres"
-destination_db = "next"
-`;
-}
 
 /** How often the log says it, on each of the ports. */
 function warnings(program: Program): number[] {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import postgres from "postgres";
 import { type Cluster, startCluster } from "../support/cluster.ts";
-import { Program } from "../support/program.ts";
+import { mirrored, Program } from "../support/program.ts";
 import { waitFor } from "../support/wait.ts";
 
 Deno.test({
@@ -14,17 +14,7 @@ Deno.test({
     await using mirror = await startCluster({ version: "18" });
     const folder = await Deno.makeTempDir();
     try {
-      const more = `
-[[databases]]
-name = "next"
-host = "127.0.0.1"
-port = ${mirror.port}
-database_name = "postgres"
-user = "postgres"
-[[mirroring]]
-source_db = "postgres"
-destination_db = "next"
-[plugins.history]
+      const more = `${mirrored(mirror)}[plugins.history]
 path = "${folder}/history.sqlite"
 interval_ms = 100
 `;

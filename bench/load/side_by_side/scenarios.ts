@@ -2,7 +2,7 @@ import { CpuWatch } from "../cpu_watch.ts";
 import { type Mode, pgbench, type Run, type Workload } from "../pgbench.ts";
 import { residentKib } from "../support.ts";
 import { copyIn, fetchLarge, fetchSlowly, type Moved } from "./bulk.ts";
-import type { Contender, TargetName } from "./field.ts";
+import { type Contender, type TargetName, TARGETS } from "./field.ts";
 import type { Figures, Labels, Metric } from "./figures.ts";
 import type { Options, ScenarioName } from "./options.ts";
 
@@ -29,15 +29,8 @@ export interface Scenario {
   readonly cases: (options: Options) => Case[];
 }
 
-const PEERS: readonly TargetName[] = [
-  "direct",
-  "pgbouncer, session",
-  "pgbouncer, transaction",
-  "haproxy",
-  "pgdog, transaction",
-  "proxy",
-  "proxy, mirror",
-];
+/** All but the proxies whose mirror is not well. */
+const PEERS = TARGETS.filter((name) => !/(?:slow|dead) mirror$/.test(name));
 const OF_THROUGHPUT = [
   ["perSecond", "direct"],
   ["perSecond", "pgbouncer, session"],
