@@ -4,6 +4,9 @@
  * @module
  */
 
+import { fileURLToPath } from "node:url";
+import { run } from "./support.ts";
+
 const FILE = new URL("../RESULTS.md", import.meta.url);
 const HEAD = `# Results
 
@@ -44,6 +47,7 @@ ${body.trim()}
   else sections[at] = section;
   const parts = [head, ...sections].map((part) => `${part.trim()}\n`);
   await Deno.writeTextFile(FILE, parts.join("\n"));
+  await run(Deno.execPath(), ["fmt", "--quiet", fileURLToPath(FILE)]);
 }
 
 /** A Markdown table: the keys of the first row are the header. */

@@ -153,8 +153,7 @@ async function write(
       markdown(origin, results, files),
     );
     // As the tree is formatted.
-    const formatted = [join(BENCH, "RESULTS.md"), ...paths];
-    await run(Deno.execPath(), ["fmt", "--quiet", ...formatted]);
+    await run(Deno.execPath(), ["fmt", "--quiet", ...paths]);
   }
   for (const path of paths) console.log(path);
 }
