@@ -130,6 +130,7 @@ async function startPeer(
   try {
     child = new Deno.Command(program, {
       ...serverUser(),
+      cwd: folder, // ours may be closed to that user
       args: args(folder),
       stdout: "null",
       stderr: "null",

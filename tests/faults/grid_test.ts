@@ -1,15 +1,10 @@
 import assert from "node:assert/strict";
 import { type Cluster, startCluster } from "../support/cluster.ts";
-import {
-  assertClosed,
-  HARMLESS,
-  outcome,
-  runGrid,
-  SENSIBLE,
-} from "../support/fault_grid.ts";
+import { HARMLESS, outcome, runGrid, SENSIBLE } from "../support/fault_grid.ts";
 import { DIRECTIONS, type Moment, MOMENTS } from "../support/fault_moments.ts";
 import { FaultProxy, FAULTS } from "../support/fault_proxy.ts";
 import { play, SESSION } from "../support/grid_player.ts";
+import { assertClosed } from "../support/ledgers.ts";
 import { type Ledger, TestProxy } from "../support/proxy.ts";
 import { waitFor } from "../support/wait.ts";
 

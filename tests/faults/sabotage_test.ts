@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { startCluster } from "../support/cluster.ts";
+import { sum } from "../support/ledgers.ts";
 import { type Ledger, TestProxy } from "../support/proxy.ts";
 import { DONE, MIRROR_HOOKS, order, PROXY_HOOKS } from "../support/saboteur.ts";
 import { waitFor } from "../support/wait.ts";
@@ -53,10 +54,6 @@ async function session(port: number): Promise<string> {
   await client.terminate();
   return new TextDecoder("latin1").decode(bytes)
     .replace(PG_SLEEP_DESCRIBED, "");
-}
-
-function sum(counts: Readonly<Record<string, number>>): number {
-  return Object.values(counts).reduce((total, n) => total + n, 0);
 }
 
 const outcomes = ({ excluded, dropped, replayed, failed }: Ledger) =>

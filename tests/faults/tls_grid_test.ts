@@ -2,16 +2,11 @@ import assert from "node:assert/strict";
 import postgres from "postgres";
 import { Authority } from "../support/certificates.ts";
 import { type Cluster, startCluster } from "../support/cluster.ts";
-import {
-  assertClosed,
-  HARMLESS,
-  outcome,
-  runGrid,
-  SENSIBLE,
-} from "../support/fault_grid.ts";
+import { HARMLESS, outcome, runGrid, SENSIBLE } from "../support/fault_grid.ts";
 import { DIRECTIONS, type TlsMoment } from "../support/fault_moments.ts";
 import { FaultProxy, FAULTS } from "../support/fault_proxy.ts";
 import { play, type Seen, SESSION } from "../support/grid_player.ts";
+import { assertClosed } from "../support/ledgers.ts";
 import { type Ledger, TestProxy } from "../support/proxy.ts";
 import { waitFor } from "../support/wait.ts";
 import { query } from "../support/wire_client.ts";

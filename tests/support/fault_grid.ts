@@ -1,10 +1,6 @@
 import assert from "node:assert/strict";
 import type { Ledger } from "./proxy.ts";
 
-/** Of all counts. */
-export const sum = (counts: Readonly<Record<string, number>>) =>
-  Object.values(counts).reduce((total, n) => total + n, 0);
-
 /** What came of the requests since `before`. */
 export function outcome(now: Ledger, before: Ledger): string {
   const parts = now.replayed > before.replayed
@@ -52,10 +48,4 @@ export async function runGrid<L, C extends { readonly name: string }>(
   }));
   console.log(table.join("\n"));
   assert.deepEqual(failures, []);
-}
-
-/** @throws {assert.AssertionError} if a request is in none of the outcomes, or in two. */
-export function assertClosed(ledger: Ledger): void {
-  const { seen, excluded, dropped, replayed, failed } = ledger;
-  assert.equal(seen, sum(excluded) + sum(dropped) + replayed + sum(failed));
 }
