@@ -1,11 +1,11 @@
 /**
  * What the relay costs: `pgbench -S` direct, through PgBouncer in session mode,
  * and through this proxy without and with a mirror, in interleaved rounds of
- * one run; then memory at rest and per idle client.
+ * one run: as fast as it goes, then at a fixed rate, where CPU per transaction
+ * is that of the same work; at the end memory at rest and per idle client.
  *
  * ```sh
- * deno run -A bench/load/relay.ts --rounds 5 --seconds 3
- * deno run -A bench/load/relay.ts --rounds 5 --seconds 3 --rate 5000 # not saturated
+ * deno run -A bench/load/relay.ts --rounds 5 --seconds 3 --rate 4000
  * ```
  *
  * @module
@@ -32,13 +32,13 @@ const { values } = parseArgs({
     seconds: { type: "string", default: "3" },
     clients: { type: "string", default: "1,16,64" },
     idle: { type: "string", default: "1000" },
-    rate: { type: "string", default: "0" },
+    rate: { type: "string", default: "4000" },
   },
 });
 const rounds = Number(values.rounds);
 const seconds = Number(values.seconds);
 const idle = Number(values.idle);
-/** Transactions per second; 0: as many as go. */
+/** Transactions per second of the second part; 0: leave it out. */
 const rate = Number(values.rate);
 
 const settings = { max_connections: "1300" };
@@ -83,7 +83,16 @@ console.log(
   `pgbench -S, simple protocol, ${rounds} interleaved rounds of ${seconds} s, medians; ` +
     "CPU is the process's per transaction, with a mirror the proxy workers' only",
 );
-for (const clients of values.clients.split(",").map(Number)) {
+const counts = values.clients.split(",").map(Number);
+console.log("As fast as it goes:");
+for (const clients of counts) await compare(clients, 0);
+if (rate > 0) {
+  console.log(`At ${rate} transactions per second:`);
+  for (const clients of counts) await compare(clients, rate);
+}
+
+/** @param rate transactions per second; 0: as many as go. */
+async function compare(clients: number, rate: number): Promise<void> {
   const runs = new Map<Target, Run[]>(targets.map((target) => [target, []]));
   for (let round = 0; round < rounds; round++) {
     for (const target of targets) {

@@ -75,6 +75,8 @@ const RING_BUDGET = 256;
 const DEADLINE_TICK_MS = 50;
 /** Sleeps shorter than this are not interrupted by records. */
 const NAP_US = 13_000;
+/** After records: when to look for more, so that each need not wake this thread. */
+const LOOK_AGAIN_MS = 5;
 /** Statement shapes known; the rest is one shape, "other". */
 const MAX_SHAPES = 10_000;
 /** How often, and how many at a time, summaries of statements go to the main thread. */
@@ -200,6 +202,9 @@ async function start(init: MirrorInit): Promise<void> {
     }
   }
 
+  /** Whether a record came since the last sleep. */
+  let busy = false;
+  let looks = false;
   /** True if a ring still holds records. */
   function drainRings(): boolean {
     let more = false;
@@ -212,6 +217,7 @@ async function start(init: MirrorInit): Promise<void> {
           fault(error);
         }
         ring.release();
+        busy = true;
         at = ring.next();
       }
       if (at >= 0) more = true;
@@ -232,6 +238,11 @@ async function start(init: MirrorInit): Promise<void> {
   let poll = reactor.after(0, () => {});
   function beforeSleep(): void {
     let more = drainRings();
+    if (busy && !looks) {
+      looks = true;
+      reactor.after(LOOK_AGAIN_MS, () => looks = false);
+    }
+    busy = false;
     // Who gets up soon by itself need not be woken for each record.
     const naps = reactor.nextTimerUs - monotonicUs() < NAP_US;
     for (const ring of rings) ring.setSleeping(!naps);
