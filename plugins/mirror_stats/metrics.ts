@@ -83,7 +83,8 @@ export const METRICS: readonly MetricSpec[] = [
   },
   {
     name: "mirror_statements_total",
-    help: "Statements of replayed transactions by the result of comparing them",
+    help:
+      "Statements that the mirror answered, by the result of comparing them; those before a replay failed are among them",
     type: "counter",
     scope: "mirror",
     label: { name: "result", values: RESULTS },
