@@ -69,6 +69,7 @@ export class TlsConnection {
       if (!this.#open) this.#fail(error.message);
       this.#destroy();
     });
+    this.#tls.on("end", () => this.#onTlsEnded());
     this.#tls.on("close", () => this.#onTlsClosed());
     this.#plain.on("close", () => this.#onPlainClosed());
     // Until then nobody has anything to say but that he has gone.
@@ -106,7 +107,6 @@ export class TlsConnection {
     this.#open = true;
     this.#plain.write(this.#opening);
     this.#plain.off("data", this.#ignore);
-    this.#tls.on("end", () => this.#owner.onHalfClosed(this));
     this.#plain.pipe(this.#tls);
     this.#tls.pipe(this.#plain);
   }
@@ -116,6 +116,12 @@ export class TlsConnection {
     this.#owner.onFailed(role, reason);
     if (role === "client") this.#plain.end(failedStatus(reason));
     else this.#plain.destroy();
+  }
+
+  /** An end of stream, or a reset: before the handshake is done that is all that tells of either. */
+  #onTlsEnded(): void {
+    if (this.#open) this.#owner.onHalfClosed(this);
+    else this.#tls.destroy();
   }
 
   #onPlainEnded(): void {

@@ -300,6 +300,24 @@ Deno.test({
         10_000,
       );
     });
+    for (const hello of [[], [0x16, 3, 1, 2, 0, 1]]) {
+      await t.step(
+        `a client that goes ${hello.length} bytes into its handshake leaves nothing`,
+        async () => {
+          for (const how of ["destroy", "resetAndDestroy"] as const) {
+            const raw = await tcp(proxy.port);
+            assert.equal(await askForTls(raw), "S");
+            raw.write(new Uint8Array(hello));
+            raw[how]();
+            await waitFor(
+              `it to be gone after ${how}`, // long before client_login_timeout
+              () => proxy.clients === 0 && connections(proxy.port) === 0,
+              5_000,
+            );
+          }
+        },
+      );
+    }
     await t.step("a killed backend ends its client", async () => {
       const socket = await login(proxy);
       const sql = postgres(primary.url(), { max: 1 });
