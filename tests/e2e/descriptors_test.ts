@@ -67,7 +67,7 @@ Deno.test({
     );
 
     const before = program.descriptors();
-    await program.limitDescriptors(before + SPARE);
+    await program.spareDescriptors(SPARE);
     const crowd: Guest[] = [];
     for (let i = 0; i < CROWD; i++) crowd.push(await Guest.come(program.port));
     await t.step("it says so", async () => {

@@ -58,10 +58,17 @@ export class Program implements AsyncDisposable {
     return [...Deno.readDirSync(`/proc/${this.pid}/fd`)].length;
   }
 
-  /** Leaves the running process no more than so many descriptors (`RLIMIT_NOFILE`). */
-  async limitDescriptors(count: number): Promise<void> {
-    const pid = `${this.#child?.pid}`;
-    await runProgram("prlimit", ["--pid", pid, `--nofile=${count}:${count}`]);
+  /** Leaves the running process so many descriptors to open (`RLIMIT_NOFILE`, the soft one: it can be raised again). */
+  async spareDescriptors(count: number): Promise<void> {
+    const open = new Set(
+      [...Deno.readDirSync(`/proc/${this.pid}/fd`)].map(({ name }) => name),
+    );
+    // The limit is on their numbers, among which are gaps.
+    let limit = 0;
+    for (let free = 0; free < count || open.has(`${limit}`); limit++) {
+      if (!open.has(`${limit}`)) free++;
+    }
+    await runProgram("prlimit", ["--pid", `${this.pid}`, `--nofile=${limit}:`]);
   }
 
   /** What everybody on the machine can see of it. */
