@@ -82,6 +82,7 @@ export class OwnLogin {
    */
   client(chunk: Uint8Array, length: number): ClientProgress {
     const framer = this.#clientFramer;
+    this.toClient = new Uint8Array(0);
     for (let at = 0; at < length;) {
       at = framer.step(chunk, at, length);
       const { type, bodyStart, started, finished } = framer;
