@@ -1,7 +1,6 @@
 import {
   connectError,
   describeError,
-  minRoundTripUs,
   monotonicUs,
   setAbortive,
   setNoDelay,
@@ -10,39 +9,26 @@ import {
 import type { Dial } from "../tls/mod.ts";
 import { ClientState } from "../stats/client_table.ts";
 import { Excluded } from "../stats/ledger.ts";
-import {
-  decodeStartupMessage,
-  encodeErrorResponse,
-  encodeFatalBeforeV3,
-  PROTOCOL_MAJOR,
-  ProtocolError,
-  startupParameter,
-} from "../wire/mod.ts";
-import { BINDING_ASKED, ChannelBinding } from "./channel_binding.ts";
+import { encodeErrorResponse } from "../wire/mod.ts";
 import { sendCancel } from "./cancel.ts";
+import { type Admitted, ClientStartup } from "./client_startup.ts";
 import type { ProxyContext } from "./context.ts";
 import { Endpoint, type EndpointOwner } from "./endpoint.ts";
 import { LoginWatch } from "./login_watch.ts";
 import { openPrimary } from "./primary.ts";
 import type { Route } from "./route.ts";
-import { type ClientProgress, OwnLogin } from "./own_login.ts";
-import { SessionMirroring } from "./session_mirroring.ts";
-import { readStartupRequest, withParameters } from "./startup.ts";
+import { LoginRefusal, SessionLogin } from "./session_login.ts";
+import { type SessionIdentity, SessionMirroring } from "./session_mirroring.ts";
 import { Tap } from "./tap.ts";
 
 /** How long a client may take to read our last words, in milliseconds. */
 const LINGER_MS = 2_000;
-/** The primary's round trip is asked for at the first request and every 256th. */
-const ROUND_TRIP_MASK = 255;
-/** SSLRequest and GSSENCRequest, each perhaps once, as PostgreSQL allows. */
-const MAX_ENCRYPTION_REQUESTS = 2;
 
 /**
  * ```
- * startup     reading the client's first packets
- * proving     the client proves who it is, where authentication is not relayed
+ * startup     reading the client's first packets, and who it is where we ask
  * connecting  the primary's socket is not open yet
- * login       the primary's authentication conversation is relayed
+ * login       the primary's authentication conversation is relayed, or ours is held
  * relay       queries
  * lingering   last words sent, waiting for the client to go
  * closed
@@ -50,7 +36,6 @@ const MAX_ENCRYPTION_REQUESTS = 2;
  */
 type State =
   | "startup"
-  | "proving"
   | "connecting"
   | "login"
   | "relay"
@@ -66,24 +51,18 @@ export class Session implements EndpointOwner {
   #server: Endpoint | undefined;
   /** Under way to a primary with TLS. */
   #dial: Dial | undefined;
-  /** While a login is relayed whose leg to the primary is encrypted. */
-  #binding: ChannelBinding | undefined;
-  /** Where authentication is not the primary's; until the primary has let the proxy in. */
-  #own: OwnLogin | undefined;
   readonly #encrypted: boolean;
-  readonly #certificateHash: Uint8Array | undefined;
   #state: State = "startup";
+  /** Until a primary is asked for. */
+  #startup: ClientStartup | undefined;
+  /** These two from then on. */
   #route: Route | undefined;
-  #user = "";
-  #parameters = "";
-  #replication = false;
-  #login: LoginWatch | undefined;
+  #identity: SessionIdentity | undefined;
+  /** From the primary's socket to its first ReadyForQuery. */
+  #login: SessionLogin | undefined;
   #mirroring: SessionMirroring | undefined;
   #timer: Timer | undefined;
-  #startup = new Uint8Array(0);
-  #encryptionRequests = 0;
   #draining = false;
-  #requests = 0;
 
   /**
    * @param encrypted TLS with the client ends before `fd`.
@@ -98,8 +77,8 @@ export class Session implements EndpointOwner {
   ) {
     this.#context = context;
     this.#encrypted = encrypted;
-    this.#certificateHash = certificateHash;
     this.#row = row;
+    this.#startup = new ClientStartup(context, row, encrypted, certificateHash);
     this.#tap = new Tap(context.probes);
     this.#tap.onReady = (idle) => this.#onReady(idle);
     setNoDelay(fd);
@@ -143,20 +122,11 @@ export class Session implements EndpointOwner {
     switch (this.#state) {
       case "startup":
         return this.#onStartupBytes(length);
-      case "proving":
-        return this.#prove(length);
       case "login":
       case "relay": {
         const server = this.#server as Endpoint; // set before "login"
-        if (this.#own !== undefined) {
-          if (endpoint === this.#client) {
-            return this.#fail("08P01", "the client goes on before its login");
-          }
-          length = this.#enter(this.#own, server, length);
-          if (length === 0) return;
-        }
-        if (this.#binding !== undefined) {
-          length = this.#bind(this.#binding, endpoint, length);
+        if (this.#login !== undefined) {
+          length = this.#logIn(this.#login, endpoint, server, length);
           if (length === 0) return;
         }
         // Before the bytes go on: the order of replay rests on "not before" and "not after".
@@ -174,7 +144,7 @@ export class Session implements EndpointOwner {
         } else {
           if (!this.#client.write(scratch, length)) endpoint.pause();
           this.#context.clients.countSent(this.#row, length);
-          if (this.#login !== undefined) this.#followLogin(length);
+          if (this.#login?.follow(scratch, length)) this.#onLoggedIn();
           try {
             this.#tap.server(scratch, length, nowUs);
           } catch (error) {
@@ -262,183 +232,62 @@ export class Session implements EndpointOwner {
   }
 
   #onStartupBytes(length: number): void {
-    const bytes = new Uint8Array(this.#startup.length + length);
-    bytes.set(this.#startup);
-    bytes.set(
-      this.#context.scratch.subarray(0, length),
-      this.#startup.length,
-    );
-    this.#startup = bytes;
-    for (;;) {
-      const request = readStartupRequest(this.#startup);
-      switch (request.kind) {
-        case "incomplete":
-          return;
-        case "junk":
-          return this.#close(false);
-        case "version":
-          return this.#onUnsupported(request.major, request.minor);
-        case "encryption":
-          if (
-            this.#encrypted ||
-            ++this.#encryptionRequests > MAX_ENCRYPTION_REQUESTS
-          ) {
-            return this.#close(false);
-          }
-          this.#client.write(REFUSED, 1);
-          this.#startup = this.#startup.slice(request.length);
-          continue;
-        case "cancel":
-          return this.#cancel(this.#startup.slice(0, request.length));
-        case "startup":
-          return this.#onStartupMessage(request.length);
-      }
+    const startup = this.#startup as ClientStartup; // until "connecting"
+    const step = startup.take(this.#context.scratch, length);
+    const { toClient } = startup;
+    if (toClient.length > 0) this.#client.write(toClient, toClient.length);
+    switch (step.kind) {
+      case "more":
+        return;
+      case "connect":
+        return this.#connect(step.admitted);
+      case "cancel":
+        return this.#cancel(step.packet);
+      case "refused":
+        return this.#say(step.fatal);
+      case "closed":
+        return this.#close(false);
     }
   }
 
-  /** In PostgreSQL 18's words: 3.0 to 3.2 pass here, and the primary negotiates. */
-  #onUnsupported(major: number, minor: number): void {
-    const message =
-      `unsupported frontend protocol ${major}.${minor}: server supports 3.0 to 3.2`;
-    if (major >= PROTOCOL_MAJOR) return this.#fail("0A000", message);
-    this.#say(encodeFatalBeforeV3(message));
+  #cancel(packet: Uint8Array<ArrayBuffer>): void {
+    // The client reads end of stream when the primary has taken the request.
+    this.#state = "lingering";
+    this.#client.pause();
+    const done = () => this.#close(false);
+    if (!sendCancel(this.#context, packet, done)) done();
   }
 
-  #onStartupMessage(length: number): void {
-    const packet = this.#startup.slice(0, length);
-    const rest = this.#startup.slice(length);
-    let message;
-    try {
-      message = decodeStartupMessage(packet.subarray(4));
-    } catch (error) {
-      return this.#fail("08P01", (error as Error).message);
-    }
-    this.#user = startupParameter(message, "user") ?? "";
-    const name = startupParameter(message, "database") || this.#user;
-    const { settings: { routes }, tlsClientRequired } = this.#context;
-    if (tlsClientRequired && !this.#encrypted) {
-      // In PostgreSQL's words for a pg_hba.conf with nothing but "hostssl".
-      return this.#fail(
-        "28000",
-        `no entry for user "${this.#user}", database "${name}", no encryption: connect with sslmode=require or higher`,
-      );
-    }
-    const index = routes.findIndex((route) =>
-      route.current && route.name === name
-    );
-    const route = routes[index];
-    if (route === undefined) {
-      return this.#fail("3D000", `database "${name}" does not exist`);
-    }
+  /** Sends the startup packet, and what came behind it. */
+  #connect({ route, identity, packet, rest, own }: Admitted): void {
+    this.#startup = undefined;
     this.#route = route;
-    const replication = startupParameter(message, "replication");
-    this.#replication = replication !== undefined &&
-      !/^(?:false|off|no|0)$/i.test(replication);
-    this.#parameters = message.parameters
-      .map(([key, value]) => `${key}\0${value}\0`).join("");
-    this.#context.clients.identify(
-      this.#row,
-      index,
-      this.#user,
-      name,
-      startupParameter(message, "application_name") ?? "",
-    );
-    const { auth, limits } = this.#context;
-    const refusal = route.admin ? undefined : limits.refusal(name, this.#user);
-    if (refusal !== undefined) return this.#fail("53300", refusal);
-    const changed: Record<string, string> = {};
-    if (route.databaseName !== name) changed.database = route.databaseName;
-    if (auth !== undefined && !route.admin) {
-      this.#own = new OwnLogin(auth, this.#user, name, this.#certificateHash);
-      changed.user = this.#own.serverUser;
-      changed.database = route.databaseName;
-    }
-    this.#startup = Object.keys(changed).length === 0
-      ? packet
-      : withParameters(packet, changed);
-    if (this.#own === undefined) return this.#connect(route, rest);
-    this.#state = "proving";
-    if (rest.length > 0) {
-      return this.#fail("08P01", "the client goes on before its login");
-    }
-    this.#onProgress(this.#own, this.#own.start());
-  }
-
-  #prove(length: number): void {
-    const own = this.#own as OwnLogin; // set before "proving"
-    try {
-      this.#onProgress(own, own.client(this.#context.scratch, length));
-    } catch (error) {
-      const known = error instanceof ProtocolError;
-      this.#fail(known ? error.sqlstate : "08P01", (error as Error).message);
-    }
-  }
-
-  #onProgress(own: OwnLogin, progress: ClientProgress): void {
-    if (progress === "refused") {
-      return this.#fail(
-        "28P01",
-        `password authentication failed for user "${this.#user}"`,
-      );
-    }
-    this.#client.write(own.toClient, own.toClient.length);
-    if (progress === "accepted") {
-      this.#connect(this.#route as Route, new Uint8Array(0)); // set before "proving"
-    }
-  }
-
-  /** Logs in to the primary. @returns how many bytes of the scratch buffer are the client's. */
-  #enter(own: OwnLogin, server: Endpoint, length: number): number {
-    const { scratch } = this.#context;
-    let from: number;
-    try {
-      from = own.server(scratch, length);
-    } catch (error) {
-      this.#notLoggedIn((error as Error).message);
-      return 0;
-    }
-    if (from < 0) {
-      server.write(own.toServer, own.toServer.length);
-      return 0;
-    }
-    this.#own = undefined;
-    this.#client.write(own.toClient, own.toClient.length);
-    this.#client.resume();
-    scratch.copyWithin(0, from, length);
-    return length - from;
-  }
-
-  #notLoggedIn(reason: string): void {
-    const { label } = this.#route as Route; // set before connecting
-    this.#fail("08006", `could not log in to primary ${label}: ${reason}`);
-  }
-
-  /** Sends the startup packet that is kept, and `rest` behind it. */
-  #connect(route: Route, rest: Uint8Array<ArrayBuffer>): void {
-    const packet = this.#startup;
-    this.#startup = new Uint8Array(0);
-    const { reactor, scratch } = this.#context;
+    this.#identity = identity;
     this.#client.pause();
     this.#state = "connecting";
-    const timeoutMs = this.#context.settings.connectTimeoutMs;
+    const { reactor, scratch, settings, clients } = this.#context;
+    const timeoutMs = settings.connectTimeoutMs;
     reactor.cancel(this.#timer);
     this.#timer = reactor.after(
       timeoutMs,
       () => this.#notConnected(`no answer within ${timeoutMs} ms`),
-    );
-    this.#login = new LoginWatch(
-      this.#context.clients,
-      this.#row,
-      (version) => this.#context.onVersion(route, version),
     );
     if (rest.length > 0) this.#tap.client(rest, rest.length, monotonicUs());
     this.#dial = openPrimary(this.#context, route, {
       onOpen: (fd, connecting, encrypted) => {
         const server = new Endpoint(reactor, this, scratch, fd, connecting);
         this.#server = server;
-        if (encrypted && this.#own === undefined) {
-          this.#binding = new ChannelBinding(this.#encrypted);
-        }
+        this.#login = new SessionLogin({
+          label: route.label,
+          watch: new LoginWatch(
+            clients,
+            this.#row,
+            (version) => this.#context.onVersion(route, version),
+          ),
+          own,
+          clientEncrypted: this.#encrypted,
+          primaryEncrypted: encrypted,
+        });
         server.write(packet, packet.length);
         if (rest.length > 0) server.write(rest, rest.length);
         if (!connecting) this.#onConnected(server);
@@ -453,23 +302,6 @@ export class Session implements EndpointOwner {
     this.#fail("08006", `could not connect to primary ${label}: ${reason}`);
   }
 
-  /** Lets channel binding look at login bytes. @returns how many go on. */
-  #bind(binding: ChannelBinding, from: Endpoint, length: number): number {
-    const { scratch } = this.#context;
-    const rest = from === this.#client
-      ? binding.client(scratch, length)
-      : binding.server(scratch, length);
-    if (binding.done) this.#binding = undefined;
-    if (rest >= 0) return rest;
-    if (rest === BINDING_ASKED) {
-      this.#fail(
-        "0A000",
-        "SCRAM-SHA-256-PLUS can't pass a proxy where TLS ends: connect with channel_binding=disable",
-      );
-    } else this.#fail("08P01", "login message is too long");
-    return 0;
-  }
-
   #onConnected(server: Endpoint): void {
     const errno = connectError(server.fd);
     if (errno !== 0) return this.#notConnected(describeError(errno));
@@ -478,22 +310,56 @@ export class Session implements EndpointOwner {
     reactor.cancel(this.#timer);
     this.#timer = reactor.after(loginTimeoutMs, () => this.#close(false));
     server.resume();
-    if (this.#own === undefined) this.#client.resume();
+    if (this.#login?.relayed) this.#client.resume();
   }
 
-  #followLogin(length: number): void {
-    this.#login?.server(this.#context.scratch, length);
-    if (!this.#login?.done) return;
+  /** Lets the login look at bytes of the scratch buffer. @returns how many go on. */
+  #logIn(
+    login: SessionLogin,
+    from: Endpoint,
+    server: Endpoint,
+    length: number,
+  ): number {
+    const { scratch } = this.#context;
+    let rest: number;
+    try {
+      rest = from === this.#client
+        ? login.client(scratch, length)
+        : login.server(scratch, length);
+    } catch (error) {
+      if (!(error instanceof LoginRefusal)) throw error;
+      this.#fail(error.sqlstate, error.message);
+      return 0;
+    }
+    const { toClient, toServer } = login;
+    if (toServer.length > 0) server.write(toServer, toServer.length);
+    if (toClient.length > 0) {
+      this.#client.write(toClient, toClient.length);
+      this.#client.resume(); // it waited for this
+    }
+    return rest;
+  }
+
+  /** The first ReadyForQuery has come: what the client does from now on counts. */
+  #onLoggedIn(): void {
     this.#login = undefined;
     this.#state = "relay";
     this.#context.reactor.cancel(this.#timer);
-    this.#attach();
+    this.#mirroring = new SessionMirroring(
+      this.#context,
+      this.#tap,
+      this.#route as Route, // these two are set before login
+      this.#identity as SessionIdentity,
+    );
     this.#context.clients.setState(this.#row, ClientState.idle);
   }
 
   /** The tap has seen a ReadyForQuery; the first one ends the login. */
   #onReady(idle: boolean): void {
-    if (!this.#tap.inTransaction) this.#countRequest();
+    if (!this.#tap.inTransaction) {
+      this.#context.clients.countRequest(this.#row);
+      this.#mirroring?.requestEnded(this.#server?.fd ?? -1, this.#dial);
+    }
     this.#context.clients.setState(
       this.#row,
       this.#tap.inTransaction
@@ -504,34 +370,6 @@ export class Session implements EndpointOwner {
     );
     this.#mirroring?.rested();
     if (this.#draining && idle) this.terminate();
-  }
-
-  #countRequest(): void {
-    this.#context.clients.countRequest(this.#row);
-    // A shorter round trip may come along; asking each time would cost a call.
-    if ((this.#requests++ & ROUND_TRIP_MASK) !== 0) return;
-    const fd = this.#server?.fd ?? -1;
-    if (this.#mirroring !== undefined && fd >= 0) {
-      this.#mirroring.roundTripUs = this.#dial?.roundTripUs ||
-        minRoundTripUs(fd);
-    }
-  }
-
-  #attach(): void {
-    const route = this.#route as Route; // set before login
-    this.#mirroring = new SessionMirroring(this.#context, this.#tap, route, {
-      user: this.#user,
-      parameters: this.#parameters,
-      replication: this.#replication,
-    });
-  }
-
-  #cancel(packet: Uint8Array<ArrayBuffer>): void {
-    // The client reads end of stream when the primary has taken the request.
-    this.#state = "lingering";
-    this.#client.pause();
-    const done = () => this.#close(false);
-    if (!sendCancel(this.#context, packet, done)) done();
   }
 
   /** Tells the client why, then lets it go. */
@@ -577,6 +415,3 @@ export class Session implements EndpointOwner {
     this.#context.onClosed(this);
   }
 }
-
-/** The answer to SSLRequest and GSSENCRequest: not here. */
-const REFUSED = new Uint8Array([0x4e]);

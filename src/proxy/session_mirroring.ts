@@ -1,9 +1,13 @@
-import { monotonicUs } from "../io/mod.ts";
+import { minRoundTripUs, monotonicUs } from "../io/mod.ts";
 import { Excluded } from "../stats/ledger.ts";
+import type { Dial } from "../tls/mod.ts";
 import { Capture, type CapturePlan } from "./capture.ts";
 import type { ProxyContext } from "./context.ts";
 import type { Route, RouteMirror } from "./route.ts";
 import type { Tap } from "./tap.ts";
+
+/** The primary's round trip is asked for at the first request and every 256th. */
+const ROUND_TRIP_MASK = 255;
 
 /** Who a session is, as its startup packet says. */
 export interface SessionIdentity {
@@ -26,6 +30,7 @@ export class SessionMirroring {
   #capture: Capture | undefined;
   /** Settings have changed since they were last looked at. */
   #stale = false;
+  #requests = 0;
 
   /** Begins: login has succeeded. */
   constructor(
@@ -54,9 +59,18 @@ export class SessionMirroring {
     this.#attach(this.#mirrors, true);
   }
 
-  /** Shortest round trip to the primary, in microseconds. */
-  set roundTripUs(microseconds: number) {
-    if (this.#capture) this.#capture.roundTripUs = microseconds;
+  /**
+   * A request has been answered on the primary's socket.
+   *
+   * @param fd -1 once it is closed.
+   * @param dial which has measured the round trip if `fd` leads to TLS.
+   */
+  requestEnded(fd: number, dial: Dial | undefined): void {
+    // A shorter round trip may come along; asking each time would cost a call.
+    if ((this.#requests++ & ROUND_TRIP_MASK) !== 0 || fd < 0) return;
+    if (this.#capture) {
+      this.#capture.roundTripUs = dial?.roundTripUs || minRoundTripUs(fd);
+    }
   }
 
   /** The session is over. */
