@@ -54,8 +54,9 @@ export class Departure {
   }
 
   /** A transaction is the next to be replayed. */
-  begin(entry: Entry): void {
+  begin(entry: Entry, replay: Replay): void {
     this.#entry = entry;
+    this.#replay = replay;
     this.#holdsLocks = false;
   }
 
@@ -64,8 +65,10 @@ export class Departure {
     if (entry.writer?.wanted) this.#wanted--;
   }
 
-  /** Lets the next cycle go as soon as it may. */
-  next(replay: Replay, nowUs: number): void {
+  /** Lets its next cycle go as soon as it may. */
+  next(nowUs: number): void {
+    const replay = this.#replay;
+    if (replay === undefined) return;
     const { settings } = this.#target;
     const { endUs } = replay.transaction;
     // Nobody else waits for a client's pauses.
@@ -73,7 +76,6 @@ export class Departure {
     const dueUs = endUs + (paced ? replay.dueUs : 0);
     const settledUs = settings.order === "commit" ? endUs + SETTLE_US : 0;
     const waitUs = Math.max(dueUs - PACING_SLACK_US, settledUs) - nowUs;
-    this.#replay = replay;
     if (waitUs <= 0) return this.#inOrder(replay);
     this.#state = "pausing";
     this.#lane.watch(false);
@@ -83,10 +85,9 @@ export class Departure {
   /** Somebody waits for a writer of this lane. */
   hurry(): void {
     this.#wanted++;
-    const replay = this.#replay;
-    if (this.#state !== "pausing" || replay === undefined) return;
+    if (this.#state !== "pausing") return;
     this.#target.reactor.cancel(this.#timer);
-    this.#after(0, () => this.next(replay, monotonicUs()));
+    this.#after(0, () => this.next(monotonicUs()));
   }
 
   #after(ms: number, run: () => void): void {

@@ -1,86 +1,56 @@
-import { ReplyDigest } from "../digest/mod.ts";
-import { monotonicUs, type SocketAddress } from "../io/mod.ts";
+import { monotonicUs } from "../io/mod.ts";
 import type { SessionState } from "../sql/mod.ts";
 import { ClientState } from "../stats/client_table.ts";
-import { Dropped, Excluded, Failed } from "../stats/ledger.ts";
-import { COPY_FAIL, Framer } from "../wire/mod.ts";
-import {
-  type ConnectionFailure,
-  type ConnectionOwner,
-  MirrorConnection,
-} from "./connection.ts";
-import { Judge } from "./judge.ts";
-import { type Entry, LaneQueue } from "./lane_queue.ts";
-import { LaneRow } from "./lane_row.ts";
-import { Login } from "../auth/mod.ts";
-import { laneStartup } from "./lane_startup.ts";
+import { Dropped, Failed } from "../stats/ledger.ts";
+import { Admission } from "./admission.ts";
+import type { ConnectionFailure } from "./connection.ts";
 import { Departure } from "./departure.ts";
+import { LaneLink, type LinkOwner } from "./lane_link.ts";
+import { type Entry, LaneQueue } from "./lane_queue.ts";
 import { lastingState } from "./lasting_state.ts";
-import { isWithin, planTransaction } from "./plan.ts";
-import { isUnasked, Replay, type StatementPair } from "./replay.ts";
-import { restoring, SessionLog } from "./session_log.ts";
-import { SessionStatements } from "./session_statements.ts";
-import { SortTies } from "./sort_ties.ts";
-import type { Target } from "./target.ts";
+import { EMPTY_COPY_FAIL, type Replay } from "./replay.ts";
+import { Replayer } from "./replayer.ts";
+import { SessionLog } from "./session_log.ts";
+import { logFault, type Target } from "./target.ts";
 import type { Transaction } from "./transaction.ts";
 
 /**
  * ```
- * resting     no connection; made at the next need
- * waiting     the breaker has another lane try first
- * connecting  TCP and login
- * restoring   session state is brought back
- * ready       connected, nothing to replay
- * departing   the next cycle waits until it may be sent
- * replaying   a cycle is sent, its answer awaited
+ * idle       nothing is under way; the link may be open or not
+ * restoring  session state is brought back
+ * departing  the next cycle waits until it may be sent
+ * replaying  a cycle is sent, its answer awaited
  * closed
  * ```
+ * All but idle and closed need an open link.
  */
-type State =
-  | "resting"
-  | "waiting"
-  | "connecting"
-  | "restoring"
-  | "ready"
-  | "departing"
-  | "replaying"
-  | "closed";
+type State = "idle" | "restoring" | "departing" | "replaying" | "closed";
 
-/** Login errors of a whole mirror by SQLSTATE class; others are the session's own (its parameters, its limits). */
-const MIRROR_WIDE = /^(?:08|28|3D|53|57|58|XX)/;
-/** The mirror's round trip is asked for at the first replay and every 64th. */
-const ROUND_TRIP_MASK = 63;
-/** One mirror connection that replays one session, in order. */
-export class Lane implements ConnectionOwner {
+/**
+ * One mirror connection that replays one session, in order: it queues the
+ * session's transactions, and takes each through the same steps.
+ *
+ * 1. {@linkcode LaneLink} connects, when there is something to replay;
+ * 2. what the connection lacks of the session's state ({@linkcode SessionLog}) is restored;
+ * 3. {@linkcode Departure} says when each cycle may be sent;
+ * 4. {@linkcode Replayer} has the answers judged, and counts;
+ * 5. what the transaction did to the session's state is remembered.
+ */
+export class Lane implements LinkOwner {
   readonly target: Target;
   readonly #series: number;
-  readonly #parameters: string;
-  readonly #digest: ReplyDigest;
-  readonly #statements: SessionStatements;
-  readonly #ties: SortTies;
-  readonly #framer = new Framer();
-  readonly #judge: Judge;
   readonly #log: SessionLog;
   readonly #queue: LaneQueue;
-  readonly #row: LaneRow;
-  #state: State = "resting";
-  #connection: MirrorConnection | undefined;
-  #replay: Replay | undefined;
-  /** What is replayed; undefined while session state is restored. */
-  #entry: Entry | undefined;
+  readonly #link: LaneLink;
+  readonly #admission: Admission;
   readonly #departure: Departure;
+  readonly #replayer: Replayer;
+  readonly #onClosed: (lane: Lane) => void;
+  #state: State = "idle";
+  /** Messages of session state to bring back. */
   #restoring: Uint8Array<ArrayBuffer>[] = [];
   #deadlineUs = Infinity;
-  /** What the session's state is on the mirror, nobody knows. */
-  #tainted = false;
-  /** The mirror refuses the session's login. */
-  #refused = false;
-  /** Where the connection leads. */
-  #address: SocketAddress | undefined;
-  #replays = 0;
-  #roundTripUs = 0;
   #leaving = false;
-  readonly #onClosed: (lane: Lane) => void;
 
   /**
    * @param session the client's number, for examples.
@@ -97,23 +67,23 @@ export class Lane implements ConnectionOwner {
   ) {
     this.target = target;
     this.#series = series;
-    this.#parameters = parameters;
-    this.#digest = new ReplyDigest(0);
-    this.#statements = new SessionStatements(
-      target.shapes,
-      sibling && sibling.#statements,
-    );
     this.#log = sibling ? sibling.#wholeLog() : new SessionLog();
-    this.#tainted = this.#log.lost;
-    this.#ties = new SortTies(target.columns);
-    this.#judge = new Judge(target, series, session);
     this.#queue = new LaneQueue(target, series);
-    this.#row = new LaneRow(target);
+    this.#link = new LaneLink(target, parameters, this);
     this.#departure = new Departure(target, series, {
       depart: (replay) => this.#send(replay),
       guarded: (run) => this.#guarded(run),
       watch: (on) => on ? this.#setDeadline(0) : this.#clearDeadline(),
     });
+    this.#replayer = new Replayer(target, series, session);
+    this.#admission = new Admission({
+      target,
+      series,
+      queue: this.#queue,
+      link: this.#link,
+      log: this.#log,
+      onWanted: () => this.#departure.hurry(),
+    }, sibling && sibling.#admission);
     this.#onClosed = onClosed;
   }
 
@@ -123,68 +93,21 @@ export class Lane implements ConnectionOwner {
    * @throws what our own code threw before anything was counted.
    */
   submit(transaction: Transaction): void {
-    const { settings, random, probes, order } = this.target;
-    const { exposure } = settings;
-    // Every transaction is followed: a later one may execute what it prepared.
-    const plan = planTransaction(transaction, this.#statements);
-    const excluded = !isWithin(settings.level, plan)
-      ? Excluded.level
-      : exposure < 1 && (exposure <= 0 || random() >= exposure)
-      ? Excluded.sampledOut
-      : -1;
-    if (excluded >= 0) {
-      probes.requestExcluded(this.#series, excluded);
-      this.#missed(transaction);
-      return;
-    }
-    const refused = this.#refusal(transaction);
-    if (refused >= 0) {
-      probes.requestDropped(this.#series, refused);
-      this.#missed(transaction);
-      return;
-    }
-    const writer = plan.writer &&
-      order.begin(plan.writer, () => this.#departure.hurry());
-    this.#queue.push({ transaction, plan, writer });
+    if (!this.#admission.submit(transaction)) return;
     this.#guarded(() => this.#advance());
   }
 
   /** A transaction that was not submitted: its session state still matters. */
   missed(transaction: Transaction): void {
-    try {
-      planTransaction(transaction, this.#statements);
-    } catch (error) {
-      this.#report(error);
-      this.taint();
-    }
-    this.#missed(transaction);
-  }
-
-  #missed(transaction: Transaction): void {
-    try {
-      this.#keepState(transaction);
-    } catch (error) {
-      this.#report(error);
-      this.taint();
-    }
-  }
-
-  #keepState(transaction: Transaction): void {
-    const state = lastingState(transaction);
-    if (state.lost) this.taint();
-    if (state.repeat.length === 0 && state.closed.length === 0) return;
-    if (this.#connection === undefined && this.#queue.length === 0) {
-      this.#log.add(state);
-    } else if (this.target.budget.take(transaction.size)) {
-      this.#queue.push({ transaction, plan: undefined, writer: undefined });
-    } else this.taint();
+    this.#admission.missed(transaction);
   }
 
   /** All that the session has set so far, what is queued included. */
   #wholeLog(): SessionLog {
     const log = this.#log.copy();
-    if (this.#tainted) log.lost = true;
-    const entries = this.#entry ? [this.#entry] : [];
+    if (this.#admission.tainted) log.lost = true;
+    const { entry } = this.#replayer;
+    const entries = entry ? [entry] : [];
     for (const { transaction } of [...entries, ...this.#queue.waiting()]) {
       log.add(lastingState(transaction));
     }
@@ -193,7 +116,7 @@ export class Lane implements ConnectionOwner {
 
   /** The session's state on the mirror can't be trusted any more: nothing of it is compared. */
   taint(): void {
-    this.#tainted = true;
+    this.#admission.taint();
   }
 
   /** The client has gone: what is queued is replayed, then the lane closes. */
@@ -214,17 +137,14 @@ export class Lane implements ConnectionOwner {
   shutdown(): void {
     if (this.#state === "closed") return;
     this.#guarded(() => {
-      if (this.#entry !== undefined) this.#fail(Failed.timeout);
+      if (this.#replayer.entry) this.#fail(Failed.timeout);
       this.#dropQueue(Dropped.shutdown);
       this.#close();
     });
   }
 
-  /** The breaker has closed or opened: go on. */
   breakerChanged(): void {
-    if (this.#state !== "waiting") return;
-    this.#state = "resting";
-    this.#guarded(() => this.#advance());
+    if (this.#link.stopWaiting()) this.#guarded(() => this.#advance());
   }
 
   /** Looks whether a deadline has passed. */
@@ -234,16 +154,12 @@ export class Lane implements ConnectionOwner {
 
   #late(nowUs: number): void {
     if (this.#state === "departing") return this.#departure.look(nowUs);
-    const replaying = this.#entry !== undefined;
-    const logged = this.#state !== "connecting";
-    this.#connection?.close();
+    const message = this.#link.state === "connecting"
+      ? "no answer to the login"
+      : "no answer";
     this.#lost(
-      {
-        kind: "connection",
-        message: logged ? "no answer" : "no answer to the login",
-        sqlstate: undefined,
-      },
-      replaying ? Failed.timeout : Failed.connection,
+      { kind: "connection", message, sqlstate: undefined },
+      this.#replayer.entry ? Failed.timeout : Failed.connection,
     );
   }
 
@@ -275,21 +191,14 @@ export class Lane implements ConnectionOwner {
     try {
       run();
     } catch (error) {
-      this.#report(error);
+      logFault(this.target, error);
       try {
-        this.#connection?.close();
         this.#lost(INTERNAL, Failed.internal);
       } catch (again) {
-        this.#report(again);
+        logFault(this.target, again);
         this.#breakDown();
       }
     }
-  }
-
-  #report(error: unknown): void {
-    this.target.log("warn", "A replay failed inside the mirror worker", {
-      error: String((error as Error)?.stack ?? error),
-    });
   }
 
   /** Nothing works any more: the accounts are closed, and the session is over for the mirror. */
@@ -298,16 +207,15 @@ export class Lane implements ConnectionOwner {
       try {
         run();
       } catch (error) {
-        this.#report(error);
+        logFault(this.target, error);
       }
     };
     this.taint();
-    this.#connection = undefined;
-    this.#replay = undefined;
-    this.#state = "resting";
+    this.#link.forget();
+    this.#state = "idle";
     attempt(() => this.#departure.cancel());
     attempt(() => this.#clearDeadline());
-    if (this.#entry !== undefined) attempt(() => this.#fail(Failed.internal));
+    if (this.#replayer.entry) attempt(() => this.#fail(Failed.internal));
     while (this.#queue.length > 0) {
       attempt(() => this.#dropQueue(Dropped.sessionTainted));
     }
@@ -315,193 +223,84 @@ export class Lane implements ConnectionOwner {
   }
 
   #loggedIn(): void {
-    this.#framer.reset();
-    const { breaker } = this.target;
-    const first = breaker.state(monotonicUs()) !== "closed";
-    breaker.succeeded();
-    if (first) {
-      this.target.log("info", "Mirror answers", {});
-      this.#wakeWaiting();
-    }
+    this.#replayer.reset();
+    this.#link.loggedIn();
     this.#restoring = [...this.#log.messages];
-    this.#state = "restoring";
     this.#restoreNext();
   }
 
   #reply(chunk: Uint8Array, length: number): void {
-    const replay = this.#replay;
-    if (replay === undefined || this.#state === "departing") {
-      return this.#onUnasked(chunk, length);
-    }
     const nowUs = monotonicUs();
-    const progress = replay.reply(
-      chunk,
-      length,
-      nowUs,
-      this.#state === "restoring"
-        ? ignorePair
-        : (pair) => this.#judge.pair(pair, nowUs),
-    );
-    switch (progress) {
+    switch (this.#replayer.reply(chunk, length, nowUs)) {
       case "waiting":
         return;
       case "copy":
         // Not a statement: it only ends what the client's bytes leave open.
-        this.#connection?.send(EMPTY_COPY_FAIL);
-        return;
+        return this.#link.send(EMPTY_COPY_FAIL);
       case "protocol":
-        return this.#brokeProtocol();
+        return this.#lost(MALFORMED, Failed.protocol);
       case "next":
+        return this.#depart(nowUs);
       case "done":
-        if (this.#state === "restoring") return this.#restoreNext();
-        if (this.#entry?.writer !== undefined) {
-          this.target.order.answered(nowUs);
-        }
-        this.target.probes.mirrorStatement(
-          this.#series,
-          replay.cycleLatencyUs / 1e6,
-        );
-        if (progress === "next") this.#depart(replay, nowUs);
-        else this.#replayed(replay, nowUs);
+        if (this.#state === "restoring") this.#restoreNext();
+        else this.#replayed(nowUs);
     }
-  }
-
-  /** Bytes came although nothing was asked. */
-  #onUnasked(chunk: Uint8Array, length: number): void {
-    const framer = this.#framer;
-    for (let at = 0; at < length;) {
-      at = framer.step(chunk, at, length);
-      if (framer.broken || !isUnasked(framer.type)) {
-        return this.#brokeProtocol();
-      }
-    }
-  }
-
-  #brokeProtocol(): void {
-    this.#connection?.close();
-    this.#lost(
-      { kind: "protocol", message: "malformed reply", sqlstate: undefined },
-      Failed.protocol,
-    );
-  }
-
-  /** Why `transaction` can't be queued (Dropped), or -1. Takes its bytes from the budget. */
-  #refusal(transaction: Transaction): number {
-    const { settings, breaker, budget } = this.target;
-    if (this.target.removed) return Dropped.removed;
-    if (settings.paused) return Dropped.paused;
-    if (this.#tainted || this.#refused) return Dropped.sessionTainted;
-    if (
-      this.#connection === undefined &&
-      breaker.state(monotonicUs()) === "open"
-    ) return Dropped.mirrorDown;
-    if (this.#queue.length >= settings.queueLength) return Dropped.queueFull;
-    if (!budget.take(transaction.size)) return Dropped.queueFull;
-    return -1;
   }
 
   /** Does the next thing, if there is one to do. */
   #advance(): void {
-    if (this.#state === "ready") {
+    if (this.#state !== "idle") return;
+    if (this.#link.state === "open") {
       if (this.target.removed) this.#dropQueue(Dropped.removed);
-      if (this.#mayRest()) this.#rest();
+      if (this.#mayRest()) this.#link.rest();
     }
-    if (this.#state === "resting") {
+    if (this.#link.state === "resting") {
       if (this.#queue.length > 0) this.#connect();
       else if (this.#leaving) this.#close();
       return;
     }
-    if (this.#state !== "ready") return;
+    if (this.#link.state !== "open") return;
     let entry = this.#queue.shift();
     while (entry?.plan === undefined) {
       if (entry === undefined) {
         if (this.#leaving) this.#close();
-        else if (this.#mayRest()) this.#rest();
+        else if (this.#mayRest()) this.#link.rest();
         return;
       }
       const { repeat } = this.#takeState(entry);
       if (repeat.length > 0) {
         this.#restoring = repeat.map(({ message }) => message);
-        this.#state = "restoring";
         return this.#restoreNext();
       }
       entry = this.#queue.shift();
     }
-    this.#entry = entry;
-    this.#departure.begin(entry);
-    if ((this.#replays++ & ROUND_TRIP_MASK) === 0) {
-      this.#roundTripUs = this.#connection?.roundTripUs ?? 0;
-    }
-    this.#digest.maxRowBytes = entry.transaction.comparison.bytes;
-    this.#judge.begin(entry.transaction, entry.writer, this.#roundTripUs);
-    this.#replay = new Replay(
-      entry.transaction,
-      entry.plan.shapes,
-      this.#digest,
-      this.#ties,
-      this.#framer,
-    );
-    this.#depart(this.#replay, monotonicUs());
-  }
-
-  #depart(replay: Replay, nowUs: number): void {
-    this.#state = "departing";
-    this.#departure.next(replay, nowUs);
+    const replay = this.#replayer.begin(entry, entry.plan.shapes, this.#link);
+    this.#departure.begin(entry, replay);
+    this.#depart(monotonicUs());
   }
 
   /** Whether the connection has no use: its mirror is gone, paused, or at another address. */
   #mayRest(): boolean {
-    const { settings: { paused, address }, removed } = this.target;
+    const { settings: { paused }, removed } = this.target;
     if (removed) return true;
     // One with state that can't be rebuilt is kept as long as it goes.
     if (this.#log.lost) return false;
-    return paused && this.#queue.length === 0 ||
-      this.#address !== undefined && !sameAddress(this.#address, address);
-  }
-
-  /** Gives the connection up; the next one is made when there is something to replay. */
-  #rest(): void {
-    this.#connection?.close();
-    this.#connection = undefined;
-    this.#row.close();
-    this.#state = "resting";
+    return paused && this.#queue.length === 0 || this.#link.isElsewhere;
   }
 
   #connect(): void {
-    const { breaker, settings, reactor, scratch, waiting } = this.target;
     if (this.#log.lost) {
       this.taint();
-      this.#dropQueue(Dropped.sessionTainted);
-      return;
+      return this.#dropQueue(Dropped.sessionTainted);
     }
-    switch (breaker.ask(monotonicUs())) {
+    switch (this.#link.ask()) {
       case "refused":
         return this.#dropQueue(Dropped.mirrorDown);
       case "wait":
-        this.#state = "waiting";
-        waiting.add(this);
         return;
       case "connect":
-    }
-    this.#state = "connecting";
-    this.#address = settings.address;
-    this.#row.open();
-    this.#setDeadline(settings.connectTimeoutMs);
-    try {
-      this.#connection = new MirrorConnection(
-        reactor,
-        this.target.server,
-        laneStartup(this.#parameters, settings.login),
-        new Login(settings.login),
-        scratch,
-        this,
-      );
-    } catch (error) {
-      this.onLost({
-        kind: "connection",
-        message: (error as Error).message,
-        sqlstate: undefined,
-      });
+        this.#setDeadline(this.target.settings.connectTimeoutMs);
+        this.#link.connect();
     }
   }
 
@@ -509,111 +308,59 @@ export class Lane implements ConnectionOwner {
   #restoreNext(): void {
     const message = this.#restoring.shift();
     if (message === undefined) {
-      this.#replay = undefined;
-      this.#state = "ready";
+      this.#state = "idle";
       this.#clearDeadline();
-      this.#row.show(ClientState.idle);
+      this.#link.show(ClientState.idle);
       return this.#advance();
     }
-    this.#replay = new Replay(
-      restoring(message),
-      [],
-      this.#digest,
-      this.#ties,
-      this.#framer,
-    );
+    this.#state = "restoring";
+    const replay = this.#replayer.restore(message);
     this.#setDeadline(this.target.settings.timeoutMs);
-    this.#connection?.send(this.#replay.take(monotonicUs()));
+    this.#link.send(replay.take(monotonicUs()));
+  }
+
+  #depart(nowUs: number): void {
+    this.#state = "departing";
+    this.#departure.next(nowUs);
   }
 
   /** Sends the next cycle. */
   #send(replay: Replay): void {
     const { timeoutMs } = this.target.settings;
     this.#state = "replaying";
-    this.#row.show(ClientState.active);
+    this.#link.show(ClientState.active);
     this.#setDeadline(timeoutMs + replay.primaryLatencyUs / 1e3);
-    this.#connection?.send(replay.take(monotonicUs()));
+    this.#link.send(replay.take(monotonicUs()));
   }
 
-  #replayed(replay: Replay, nowUs: number): void {
-    const { probes } = this.target;
-    const { transaction } = replay;
-    const { errorsOnMirror, firstError } = this.#judge;
+  #replayed(nowUs: number): void {
+    const { idle } = this.#replayer;
     this.#clearDeadline();
-    const entry = this.#endReplay();
-    if (firstError !== undefined) {
-      probes.errorOnMirror(this.#series, firstError);
-    }
-    probes.requestReplayed(
-      this.#series,
-      replay.latencyUs / 1e6,
-      Math.max(0, nowUs - transaction.endUs) / 1e6,
-      errorsOnMirror,
-    );
-    this.#takeState(entry);
-    if (replay.idle) {
-      this.#state = "ready";
-      this.#row.show(ClientState.idle);
-    } else {
-      // Idle on the primary, open on the mirror: only a new connection is clean.
-      this.#rest();
-    }
+    this.#takeState(this.#replayer.finish(nowUs));
+    this.#state = "idle";
+    // Idle on the primary, open on the mirror: only a new connection is clean.
+    if (idle) this.#link.show(ClientState.idle);
+    else this.#link.rest();
     this.#advance();
   }
 
+  /** The connection is lost, or of no more use: what is replayed fails with `outcome`. */
   #lost(failure: ConnectionFailure, outcome: number): void {
-    const { breaker, settings } = this.target;
-    const wasConnecting = this.#state === "connecting";
-    this.#connection = undefined;
-    this.#row.close();
+    this.#link.drop();
     this.#clearDeadline();
     this.#departure.cancel();
-    if (this.#entry !== undefined) this.#fail(outcome);
-    this.#replay = undefined;
-    this.#state = "resting";
-    const properties = {
-      mirror: settings.name,
-      reason: failure.message,
-      sqlstate: failure.sqlstate,
-    };
-    if (!wasConnecting) {
-      breaker.lost();
-      this.target.log("warn", "Mirror connection lost", properties);
-      return this.#advance();
-    }
-    if (failure.sqlstate && !MIRROR_WIDE.test(failure.sqlstate)) {
-      // The mirror is there, it refuses this session only.
-      breaker.abandoned();
-      this.#refused = true;
-      this.target.log("warn", "Mirror refuses a session", properties);
-    } else {
-      breaker.failed(monotonicUs());
-      this.target.unreachable();
-      this.target.log("warn", "Mirror login failed", properties);
-    }
+    if (this.#replayer.entry) this.#fail(outcome);
+    this.#state = "idle";
+    if (this.#link.lost(failure)) return this.#advance();
     this.#dropQueue(Dropped.mirrorDown);
-    this.#wakeWaiting();
-  }
-
-  #wakeWaiting(): void {
-    const lanes = [...this.target.waiting];
-    this.target.waiting.clear();
-    for (const lane of lanes) lane.breakerChanged();
+    this.#link.wakeWaiting();
   }
 
   /** The replay under way ends without a known outcome. */
   #fail(reason: number): void {
-    const entry = this.#endReplay();
+    const entry = this.#replayer.end();
     this.target.probes.requestFailed(this.#series, reason);
     this.#takeState(entry);
-  }
-
-  /** The replay under way is over, well or not: whoever ends it counts it, once, and then takes its state. */
-  #endReplay(): Entry {
-    const entry = this.#entry as Entry; // there is one
-    this.#entry = undefined;
-    this.#replay = undefined;
-    return entry;
   }
 
   /** An entry is done with: what it did to the session's state is remembered. */
@@ -636,19 +383,15 @@ export class Lane implements ConnectionOwner {
       }
       this.#takeState(entry);
     }
-    if (this.#leaving && this.#entry === undefined) this.#close();
+    if (this.#leaving && !this.#replayer.entry) this.#close();
   }
 
   #close(): void {
     if (this.#state === "closed") return;
-    if (this.#state === "connecting") this.target.breaker.abandoned();
     this.#state = "closed";
     this.#clearDeadline();
     this.#departure.cancel();
-    this.target.waiting.delete(this);
-    this.#row.close();
-    this.#connection?.close();
-    this.#connection = undefined;
+    this.#link.close();
     this.#onClosed(this);
   }
 
@@ -669,20 +412,8 @@ const INTERNAL: ConnectionFailure = {
   sqlstate: undefined,
 };
 
-function sameAddress(a: SocketAddress, b: SocketAddress): boolean {
-  return a.family === b.family && a.bytes.length === b.bytes.length &&
-    a.bytes.every((byte, i) => byte === b.bytes[i]);
-}
-
-/** Session state that is brought back is compared with nothing. */
-function ignorePair(_pair: StatementPair): void {}
-
-/** Ends copy-in that the primary's client never answered: CopyFail with an empty reason. */
-const EMPTY_COPY_FAIL = new Uint8Array([
-  COPY_FAIL,
-  0,
-  0,
-  0,
-  5,
-  0,
-]);
+const MALFORMED: ConnectionFailure = {
+  kind: "protocol",
+  message: "malformed reply",
+  sqlstate: undefined,
+};

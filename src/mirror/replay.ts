@@ -54,8 +54,11 @@ export type Progress =
   | "done"
   /** The mirror broke the protocol. */
   | "protocol"
-  /** The mirror wants copy data that the client's cycle does not hold. */
+  /** The mirror wants copy data that the client's cycle does not hold: {@linkcode EMPTY_COPY_FAIL} is its answer. */
   | "copy";
+
+/** Ends copy-in that the primary's client never answered: CopyFail with an empty reason. */
+export const EMPTY_COPY_FAIL = new Uint8Array([COPY_FAIL, 0, 0, 0, 5, 0]);
 
 /** One statement on both sides; a side that has none was skipping to Sync. */
 export interface StatementPair {
@@ -84,6 +87,8 @@ export class Replay {
   cycleLatencyUs = 0;
   /** The last ReadyForQuery said idle. */
   idle = true;
+  /** A cycle was taken to be sent, and is not answered yet. */
+  asked = false;
   readonly #shapes: readonly (readonly Shape[])[];
   readonly #digest: ReplyDigest;
   readonly #ties: SortTies;
@@ -131,6 +136,7 @@ export class Replay {
 
   /** The bytes of the next cycle; its clock starts. */
   take(nowUs: number): Uint8Array<ArrayBuffer> {
+    this.asked = true;
     this.#sentUs = nowUs;
     this.#tied.length = 0;
     this.#ties.begin(this.#shape(0));
@@ -198,6 +204,7 @@ export class Replay {
     elapsedUs: number,
     onPair: (pair: StatementPair) => void,
   ): Progress {
+    this.asked = false;
     this.cycleLatencyUs = elapsedUs;
     this.latencyUs += elapsedUs;
     this.#pair(onPair);

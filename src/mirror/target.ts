@@ -8,6 +8,7 @@ import type { CommitOrder } from "./commit_order.ts";
 import type { MirrorServer } from "./connection.ts";
 import type { createIgnore } from "./ignore.ts";
 import type { Lane } from "./lane.ts";
+import type { LinkOwner } from "./lane_link.ts";
 import type { LoginOptions } from "../auth/mod.ts";
 import type { StatementTable } from "./statement_table.ts";
 
@@ -86,7 +87,7 @@ export interface Target {
   /** In [0, 1), for sampling. */
   readonly random: () => number;
   /** Lanes that wait until the breaker lets them connect. */
-  readonly waiting: Set<Lane>;
+  readonly waiting: Set<LinkOwner>;
   /** Lanes with a deadline; the worker looks at them now and then. */
   readonly timed: Set<Lane>;
   /** Requests in the queues of all lanes of a series, for the gauge. */
@@ -99,6 +100,13 @@ export interface Target {
     message: string,
     properties: Record<string, unknown>,
   ): void;
+}
+
+/** Logs what our own code threw in a lane. */
+export function logFault(target: Pick<Target, "log">, error: unknown): void {
+  target.log("warn", "A replay failed inside the mirror worker", {
+    error: String((error as Error)?.stack ?? error),
+  });
 }
 
 /** The bytes of all transactions that wait in this worker, and their bound. */

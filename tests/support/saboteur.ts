@@ -9,15 +9,17 @@
 
 import { Login } from "../../src/auth/mod.ts";
 import { ReplyDigest } from "../../src/digest/mod.ts";
+import { Admission } from "../../src/mirror/admission.ts";
 import { Breaker } from "../../src/mirror/breaker.ts";
 import { CommitOrder } from "../../src/mirror/commit_order.ts";
 import { MirrorConnection } from "../../src/mirror/connection.ts";
 import { Judge } from "../../src/mirror/judge.ts";
 import { Lane } from "../../src/mirror/lane.ts";
+import { LaneLink } from "../../src/mirror/lane_link.ts";
 import { LaneQueue } from "../../src/mirror/lane_queue.ts";
 import { LaneRow } from "../../src/mirror/lane_row.ts";
-
 import { Replay } from "../../src/mirror/replay.ts";
+import { Replayer } from "../../src/mirror/replayer.ts";
 import { SessionLog } from "../../src/mirror/session_log.ts";
 import { SessionStatements } from "../../src/mirror/session_statements.ts";
 import { SortTies } from "../../src/mirror/sort_ties.ts";
@@ -35,9 +37,12 @@ type Methods = Readonly<Record<string, readonly string[]>>;
 /** What throws in the mirror worker. */
 export const MIRROR_HOOKS: Methods = {
   Lane: ["submit", "missed", "leave", "onLoggedIn", "onReply"],
+  Admission: ["submit", "missed"],
+  LaneLink: ["ask", "connect", "loggedIn", "drop"],
   LaneQueue: ["push", "shift", "settle"],
   LaneRow: ["open", "show", "close"],
   Replay: ["take", "reply"],
+  Replayer: ["restore", "finish", "end"],
   Judge: ["begin", "pair"],
   StatementTable: ["add", "takeChanged"],
   CommitOrder: ["begin", "isTurn"],
@@ -62,17 +67,20 @@ export const PROXY_HOOKS: Methods = {
 };
 
 const CLASSES: Readonly<Record<string, { readonly prototype: object }>> = {
+  Admission,
   Breaker,
   Capture,
   CommitOrder,
   Cycles,
   Judge,
   Lane,
+  LaneLink,
   LaneQueue,
   LaneRow,
   Login,
   MirrorConnection,
   Replay,
+  Replayer,
   ReplyDigest,
   RingProducer,
   SessionLog,
