@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { fileURLToPath } from "node:url";
 import postgres from "postgres";
 import { packageProgram } from "../../tools/package.ts";
 import { BootedMachine } from "../support/booted_machine.ts";
