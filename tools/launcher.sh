@@ -82,6 +82,10 @@ start() {
     --config "$home/app/deno.json" "$home/app/main.ts" "$@"
 }
 
+# A reload that comes before the program listens for it must not end it: SIGHUP
+# would, and systemd takes that for a clean end and does not start it again.
+case ${1:-} in run) trap '' HUP ;; esac
+
 uid=$(id -u)
 self=$0
 case $self in

@@ -84,6 +84,8 @@ password = "pw"
 
     await t.step("the README's commands install and start it", async () => {
       await machine.run(commands("systemd"));
+      // It unpacks itself now, and must live through that.
+      await machine.run("systemctl reload pgdog-mirror");
       await said("Accepting connections");
       assert.equal(await show("ActiveState"), "active");
       await client.sql`create table kept as select 1 as n`;
