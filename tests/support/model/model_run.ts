@@ -69,7 +69,9 @@ export async function runModel(options: ModelOptions): Promise<ModelRun> {
     general: {
       mirror_queue: 1_000_000,
       mirror_queue_bytes: 1024 ** 3,
-      mirror_timeout: 20_000,
+      mirror_timeout: 60_000,
+      // A busy machine is none of the mirror's failures.
+      connect_timeout: 60_000,
       mirror_pacing: "asap",
     },
   });
