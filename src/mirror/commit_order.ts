@@ -45,8 +45,8 @@ export interface Writer {
   wanted: boolean;
   /** Somebody who should have come behind it went ahead of it. */
   overtaken: boolean;
-  /** Called once, when it becomes wanted. */
-  readonly onWanted: () => void;
+  /** Called once, when it becomes wanted; whoever is done is not, and lets go of its lane. */
+  onWanted: (() => void) | undefined;
 }
 
 /** What is known of a writer when it comes in. */
@@ -123,6 +123,7 @@ export class CommitOrder {
   end(writer: Writer): void {
     if (writer.done) return;
     writer.done = true;
+    writer.onWanted = undefined;
     let first = 0;
     while (this.#open[first]?.done) first++;
     if (first > 0) this.#open = this.#open.slice(first);
@@ -219,7 +220,7 @@ export class CommitOrder {
     const blocker = this.#open[this.#nextBlocker(turn, 0)];
     if (blocker === undefined || blocker.wanted) return;
     blocker.wanted = true;
-    blocker.onWanted();
+    blocker.onWanted?.();
   }
 
   #wake(): void {

@@ -31,6 +31,15 @@ Deno.test("CommitOrder: a writing statement waits for who may have committed bef
   assert.equal(order.isTurn(turn(20, 0, 50)), true);
 });
 
+Deno.test("CommitOrder: a writer that is done is remembered without its lane", () => {
+  const order = new CommitOrder();
+  const done = order.begin(writer(0, 10, 30), () => {});
+  assert.ok(done.onWanted);
+  order.end(done);
+  assert.equal(done.onWanted, undefined);
+  assert.ok(order.mayDiffer(["t"], 0, 30, 30, undefined));
+});
+
 Deno.test("CommitOrder: a reading statement waits for who had completed before it was sent", () => {
   const order = new CommitOrder();
   order.begin(writer(0, 10, 30), () => {});
