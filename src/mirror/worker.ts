@@ -204,6 +204,7 @@ async function start(init: MirrorInit): Promise<void> {
 
   /** Whether a record came since the last sleep. */
   let busy = false;
+  /** Whether this thread will look for more by itself. */
   let looks = false;
   /** True if a ring still holds records. */
   function drainRings(): boolean {

@@ -1,46 +1,29 @@
 import assert from "node:assert/strict";
+import { pipe } from "../support/pipe.ts";
+import { hasProgram } from "../support/programs.ts";
 import { PASSWORD, startConsole, USER } from "./console.ts";
 
-/** A machine without psql reports the test as ignored; CI, which installs it, must run it. */
-const hasPsql = await runs("psql", "--version");
-const IGNORE = !hasPsql && Deno.env.get("CI") === undefined;
+const IGNORE = !hasProgram("psql");
 
-async function runs(program: string, ...args: string[]): Promise<boolean> {
-  try {
-    const { success } = await new Deno.Command(program, { args }).output();
-    return success;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
-}
-
-async function psql(
+function psql(
   port: number,
   input: string,
   options: { readonly args?: string[]; readonly password?: string } = {},
-): Promise<{ code: number; out: string; err: string }> {
-  const process = new Deno.Command("psql", {
-    args: [
+) {
+  return pipe(
+    "psql",
+    [
       ...["--no-psqlrc", "--host=127.0.0.1", `--port=${port}`],
       ...[`--username=${USER}`, "--dbname=admin"],
       ...(options.args ?? []),
     ],
-    env: {
+    input,
+    {
       PGPASSWORD: options.password ?? PASSWORD,
       PGCLIENTENCODING: "UTF8",
       LC_ALL: "C.UTF-8",
     },
-    stdin: "piped",
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
-  const writer = process.stdin.getWriter();
-  await writer.write(new TextEncoder().encode(input));
-  await writer.close();
-  const { code, stdout, stderr } = await process.output();
-  const decoder = new TextDecoder();
-  return { code, out: decoder.decode(stdout), err: decoder.decode(stderr) };
+  );
 }
 
 Deno.test({
@@ -48,16 +31,16 @@ Deno.test({
   ignore: IGNORE,
   async fn() {
     const { server } = startConsole();
-    const { code, out, err } = await psql(
+    const { code, stdout, stderr } = await psql(
       server.port,
       "show version;\nSHOW CLIENTS;\nSHOW sample_rows;\n",
       { args: ["--csv"] },
     );
     await server.close();
-    assert.equal(err, "");
+    assert.equal(stderr, "");
     assert.equal(code, 0);
     assert.equal(
-      out,
+      stdout,
       [
         "version",
         "PgDog Mirror 0.1.0",
@@ -79,7 +62,7 @@ Deno.test({
   ignore: IGNORE,
   async fn() {
     const { server } = startConsole();
-    const { code, out, err } = await psql(
+    const { code, stdout, stderr } = await psql(
       server.port,
       "SHOW CLIENTZ;\n\\dt\n\\d orders\n\\conninfo\nSELECT 1;\n",
       { args: ["--tuples-only", "--no-align"] },
@@ -87,11 +70,11 @@ Deno.test({
     await server.close();
     assert.equal(code, 0);
     assert.match(
-      err,
+      stderr,
       /unknown command "SHOW CLIENTZ", the nearest is SHOW CLIENTS\nHINT: {2}SHOW HELP lists the commands\./,
     );
-    assert.match(out, /connected to database "admin" as user "admin"/);
-    assert.equal(out.trimEnd().split("\n").at(-1), "1");
+    assert.match(stdout, /connected to database "admin" as user "admin"/);
+    assert.equal(stdout.trimEnd().split("\n").at(-1), "1");
   },
 });
 
@@ -100,11 +83,11 @@ Deno.test({
   ignore: IGNORE,
   async fn() {
     const { server } = startConsole();
-    const { code, err } = await psql(server.port, "", { password: "wrong" });
+    const { code, stderr } = await psql(server.port, "", { password: "wrong" });
     await server.close();
     assert.equal(code, 2);
     assert.match(
-      err,
+      stderr,
       /FATAL: {2}password authentication failed for user "admin"/,
     );
   },

@@ -14,15 +14,9 @@ import {
   encodeStartupMessage,
   SSL_REQUEST,
 } from "../../src/wire/mod.ts";
+import { NO_LIMITS } from "../support/no_limits.ts";
 import { concat, int32, query } from "../support/wire_client.ts";
 
-const NO_LIMITS = {
-  clients: 0,
-  perDatabase: 0,
-  perUser: 0,
-  databases: {},
-  users: {},
-};
 const SSL = concat([int32(8), int32(SSL_REQUEST)]);
 const STARTUP = encodeStartupMessage([["user", "ann"], ["database", "db"]]);
 const decoder = new TextDecoder();

@@ -23,16 +23,10 @@ import {
   createClientTable,
 } from "../../src/stats/client_table.ts";
 import { encodeStartupMessage } from "../../src/wire/mod.ts";
+import { NO_LIMITS } from "../support/no_limits.ts";
 import { freePort } from "../support/proxy.ts";
 import { concat, int32, message, query } from "../support/wire_client.ts";
 
-const NO_LIMITS = {
-  clients: 0,
-  perDatabase: 0,
-  perUser: 0,
-  databases: {},
-  users: {},
-};
 const READY = message("Z", "I");
 const REPLY = concat([message("C", "SELECT 1\0"), READY]);
 

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { childrenOf } from "../../src/cli/demo/processes.ts";
+import { pipe } from "./pipe.ts";
 import { waitFor } from "./wait.ts";
 
 const BOOT_TIMEOUT_MS = 30_000;
@@ -87,25 +88,17 @@ export class BootedMachine implements AsyncDisposable {
    * @throws {Error} with its words if it fails.
    */
   async run(script: string, input = ""): Promise<string> {
-    const child = new Deno.Command("nsenter", {
-      args: [
+    const { code, stdout, stderr } = await pipe(
+      "nsenter",
+      [
         ...["--target", `${this.#leader}`, "--all", "--wd=/"],
         ...["sh", "-euc", `cd /checkout; ${script}`],
       ],
-      env: { LC_ALL: "C", SYSTEMD_PAGER: "", PGCONNECT_TIMEOUT: "10" },
-      stdin: "piped",
-      stdout: "piped",
-      stderr: "piped",
-    }).spawn();
-    const writer = child.stdin.getWriter();
-    await writer.write(new TextEncoder().encode(input));
-    await writer.close();
-    const { code, stdout, stderr } = await child.output();
-    const decoder = new TextDecoder();
-    if (code === 0) return decoder.decode(stdout).trim();
-    throw new Error(
-      `"${script}" ended with ${code}: ${decoder.decode(stderr)}`,
+      input,
+      { LC_ALL: "C", SYSTEMD_PAGER: "", PGCONNECT_TIMEOUT: "10" },
     );
+    if (code === 0) return stdout.trim();
+    throw new Error(`"${script}" ended with ${code}: ${stderr}`);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

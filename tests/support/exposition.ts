@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { pipe } from "./pipe.ts";
 import { PYTHON } from "./programs.ts";
 
 /** A family as the Python client's OpenMetrics parser reads it. */
@@ -11,26 +12,6 @@ export interface ParsedFamily {
     labels: Readonly<Record<string, string>>,
     value: number,
   ])[];
-}
-
-/** Runs a program with a text as its standard input. */
-async function pipe(name: string, args: readonly string[], input: string) {
-  const child = new Deno.Command(name, {
-    args: [...args],
-    stdin: "piped",
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
-  const writer = child.stdin.getWriter();
-  await writer.write(new TextEncoder().encode(input));
-  await writer.close();
-  const { code, stdout, stderr } = await child.output();
-  const decoder = new TextDecoder();
-  return {
-    code,
-    stdout: decoder.decode(stdout),
-    stderr: decoder.decode(stderr),
-  };
 }
 
 /** `promtool check metrics` must have nothing to say. */
