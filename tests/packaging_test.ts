@@ -13,12 +13,3 @@ Deno.test("packaging: the unit runs as a plain user, reloads by SIGHUP, and wait
   assert.match(unit.get("ExecReload") ?? "", /-HUP \$MAINPID$/);
   assert.ok(Number(unit.get("TimeoutStopSec")) > shutdownSeconds);
 });
-
-Deno.test("packaging: the image runs as a plain user, and its first process gets SIGTERM", () => {
-  const [, final = ""] = read("Dockerfile").split(/^FROM debian/m);
-  const [, user] = final.match(/^USER (.*)$/m) ?? [];
-  assert.equal(user, "pgdog-mirror");
-  assert.match(final, /^STOPSIGNAL SIGTERM$/m);
-  // As a list: a shell in between would keep the signal to itself.
-  assert.match(final, /^ENTRYPOINT \["pgdog-mirror"\]$/m);
-});

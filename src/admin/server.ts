@@ -81,9 +81,6 @@ class Server implements AdminServer {
     const { host: hostname, port } = options;
     this.#listener = Deno.listen({ hostname, port });
     this.port = this.#listener.addr.port;
-    if (!this.#rules.users.has(options.user)) {
-      options.log.warn("Admin console has no password: nobody can log in");
-    }
     void this.#accept();
   }
 

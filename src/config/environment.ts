@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import type { KeyPath } from "./positions.ts";
 import { nearestName, type Problem } from "./problems.ts";
 import { generalSchema } from "./schema.ts";
+import { whyUnreadable } from "./unreadable.ts";
 
 const PREFIX = "PGDOG_";
 /** Keys whose value may be `${NAME}`. */
@@ -94,7 +95,8 @@ export function withSecrets(
         return Deno.readTextFileSync(resolve(folder, file))
           .replace(/\r?\n$/, "");
       } catch (error) {
-        problem(path, `the file can't be read: ${(error as Error).message}`);
+        const found = resolve(folder, file);
+        problem(path, `"${found}": ${whyUnreadable(error, found)}`);
         return "";
       }
     }

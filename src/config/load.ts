@@ -9,6 +9,7 @@ import { type Config, configSchema, TABLES, type User } from "./schema.ts";
 import { readTlsFiles } from "./tls_files.ts";
 import { checkTlsKeys, withTlsPaths } from "./tls_settings.ts";
 import { parseToml } from "./toml_file.ts";
+import { whyUnreadable } from "./unreadable.ts";
 import { parseUsers } from "./users_file.ts";
 
 /** Where a configuration comes from. */
@@ -59,9 +60,7 @@ async function read(file: string): Promise<string> {
   try {
     return await Deno.readTextFile(file);
   } catch (error) {
-    const message = error instanceof Deno.errors.NotFound
-      ? "there is no such file"
-      : (error as Error).message;
+    const message = whyUnreadable(error, file);
     throw new ConfigError([{ file, line: 0, key: "", message }]);
   }
 }

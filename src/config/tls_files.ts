@@ -2,6 +2,7 @@ import { createPrivateKey, X509Certificate } from "node:crypto";
 import type { KeyPath } from "./positions.ts";
 import type { Config, Database } from "./schema.ts";
 import { serverTlsKeys, usesTls } from "./tls_settings.ts";
+import { whyUnreadable } from "./unreadable.ts";
 
 /** A certificate with its chain, and its key, both PEM. */
 export interface TlsIdentity {
@@ -148,12 +149,7 @@ class FileReader {
     try {
       return await Deno.readTextFile(path);
     } catch (error) {
-      const reason = error instanceof Deno.errors.NotFound
-        ? "there is no such file"
-        : error instanceof Deno.errors.PermissionDenied
-        ? "not permitted"
-        : "can't be read";
-      this.#problem(place, `"${path}": ${reason}`);
+      this.#problem(place, `"${path}": ${whyUnreadable(error, path)}`);
       return undefined;
     }
   }

@@ -330,7 +330,7 @@ Deno.test("parseConfig: a secret comes from a file of its own, relative to the c
     assert.equal(config.admin.password, "from a file");
     assert.throws(
       () => parseConfig(text("missing"), `${folder}/x.toml`, {}),
-      /x\.toml:5: admin\.password: the file can't be read: No such file/,
+      /x\.toml:5: admin\.password: ".*missing": there is no such file/,
     );
   } finally {
     await Deno.remove(folder, { recursive: true });
