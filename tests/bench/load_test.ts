@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { dirname } from "node:path";
+import { basename, dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import {
   ledgerProblems,
@@ -48,20 +48,37 @@ Deno.test({
       ...["--result-bytes", "3000000", "--copy-bytes", "1000000"],
       ...["--slow-clients", "2"],
     ]);
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /^No client saw an error, and every ledger closes/m);
+    assert.match(stderr, /^PgDog is left out/m);
+    for (const { title, targets } of Object.values(SCENARIO)) {
+      const [, table = ""] = stdout.split(`\n${title}\n`);
+      const [rows = ""] = table.trim().split("\n\n");
+      for (const target of targets) {
+        if (target.startsWith("pgdog")) continue;
+        assert.ok(rows.includes(`| ${target} `), `${title}: ${target}`);
+      }
+    }
+    // One number of clients is no line.
+    assert.deepEqual(plotsOf(stdout), []);
+  },
+});
+
+Deno.test({
+  name: "bench:load: a plot of each figure over the numbers of clients",
+  ignore: !canRun,
+  async fn() {
+    const { code, stdout, stderr } = await run([
+      ...["--rounds", "1", "--scale", "1", "--transactions", "300"],
+      ...["--only", "shop", "--modes", "prepared", "--clients", "2,4"],
+    ]);
+    assert.equal(code, 0, stderr);
     const plots = plotsOf(stdout);
     try {
-      assert.equal(code, 0, stderr);
-      assert.match(stdout, /^No client saw an error, and every ledger closes/m);
-      assert.match(stderr, /^PgDog is left out/m);
-      for (const { title, targets } of Object.values(SCENARIO)) {
-        const [, table = ""] = stdout.split(`\n${title}\n`);
-        const [rows = ""] = table.trim().split("\n\n");
-        for (const target of targets) {
-          if (target.startsWith("pgdog")) continue;
-          assert.ok(rows.includes(`| ${target} `), `${title}: ${target}`);
-        }
-      }
-      assert.equal(plots.length, 2);
+      assert.deepEqual(plots.map((path) => basename(path)), [
+        "load-shop-throughput.svg",
+        "load-shop-cpu.svg",
+      ]);
       for (const path of plots) {
         const svg = await Deno.readTextFile(path);
         assert.match(svg, /^<svg/);

@@ -15,7 +15,7 @@
  * @module
  */
 
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Field, missingPrograms, startField } from "./field.ts";
 import { type Options, parseOptions, USAGE, UsageError } from "./options.ts";
@@ -34,13 +34,13 @@ import { run } from "../support.ts";
 
 const PLOTS = [
   {
-    file: "load-throughput.svg",
+    file: "throughput",
     title: "Transactions per second / direct",
     metric: "perSecond",
     baseline: "direct",
   },
   {
-    file: "load-cpu.svg",
+    file: "cpu",
     title: "CPU per transaction / PgBouncer in session mode",
     metric: "cpuUs",
     baseline: "pgbouncer, session",
@@ -60,7 +60,7 @@ async function main(args: string[]): Promise<number> {
     console.error(`${error.message}\n\n${USAGE}`);
     return 2;
   }
-  const scenarios = options.only.map((name) => SCENARIO[name]);
+  const scenarios = options.only.map((name) => ({ name, ...SCENARIO[name] }));
   const targets = new Set(scenarios.flatMap(({ targets }) => targets));
   const missing = await missingPrograms(targets);
   if (missing.length > 0) {
@@ -125,37 +125,35 @@ async function originOf(
   return { programs, rounds, seconds, slowness, remarks };
 }
 
-/** Draws the plots, and writes the tables if that is wanted. */
+/** Draws the plots, and writes the tables if that is wanted: a section for each scenario. */
 async function write(
   args: readonly string[],
   isKept: boolean,
   origin: Origin,
   results: readonly ScenarioResult[],
 ): Promise<void> {
-  const folder = isKept
-    ? BENCH
-    : await Deno.makeTempDir({ prefix: "pgdog-mirror-load-" });
-  const cases = results.flatMap(({ scenario, cases }) =>
-    scenario.targets.includes("direct") ? cases : []
-  );
-  const files: string[] = [];
-  for (const { file, ...options } of PLOTS) {
-    const svg = plot(cases, options);
-    if (svg === undefined) continue;
-    await Deno.writeTextFile(join(folder, file), svg);
-    files.push(file);
-  }
-  const paths = files.map((file) => join(folder, file));
-  if (isKept) {
+  let folder = isKept ? BENCH : undefined;
+  for (const result of results) {
+    const { name, title } = result.scenario;
+    const plots: string[] = [];
+    for (const { file, ...options } of PLOTS) {
+      const svg = plot(result.cases, options);
+      if (svg === undefined) continue;
+      folder ??= await Deno.makeTempDir({ prefix: "pgdog-mirror-load-" });
+      const path = join(folder, `load-${name}-${file}.svg`);
+      await Deno.writeTextFile(path, svg);
+      // As the tree is formatted.
+      await run(Deno.execPath(), ["fmt", "--quiet", path]);
+      console.log(path);
+      plots.push(basename(path));
+    }
+    if (!isKept) continue;
     await writeSection(
-      "Side by side under load",
+      `Side by side: ${title}`,
       ["deno task bench:load", ...args].join(" "),
-      markdown(origin, results, files),
+      markdown(origin, result, plots),
     );
-    // As the tree is formatted.
-    await run(Deno.execPath(), ["fmt", "--quiet", ...paths]);
   }
-  for (const path of paths) console.log(path);
 }
 
 if (import.meta.main) Deno.exitCode = await main(Deno.args);

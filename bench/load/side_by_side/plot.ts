@@ -32,17 +32,22 @@ const COLOURS: Readonly<Record<TargetName, string>> = {
 /**
  * Draws ratios over the number of clients, a panel for each workload and mode.
  *
- * @returns SVG; undefined if no case has a number of clients.
+ * @returns SVG; undefined if nothing has the metric at two numbers of clients.
  */
 export function plot(
   cases: readonly CaseResult[],
   { title, metric, baseline }: PlotOptions,
 ): string | undefined {
   const panels = Map.groupBy(
-    cases.filter(({ labels }) => labels.mode !== undefined),
+    cases.filter((each) =>
+      each.labels.mode !== undefined &&
+      ratio(each, baseline, baseline, metric) !== undefined
+    ),
     ({ labels }) => `${labels.what}, ${labels.mode}`,
   );
-  if (panels.size === 0) return undefined;
+  if (![...panels.values()].some((results) => results.length > 1)) {
+    return undefined;
+  }
   const columns = Math.min(COLUMNS, panels.size);
   const rows = Math.ceil(panels.size / columns);
   const width = MARGIN.left + MARGIN.right + columns * PANEL.width +

@@ -7,11 +7,12 @@ import {
   ratio,
 } from "./figures.ts";
 import { describe } from "./runner.ts";
+import type { ScenarioName } from "./options.ts";
 import type { Scenario } from "./scenarios.ts";
 
 /** A scenario, and what came of it. */
 export interface ScenarioResult {
-  readonly scenario: Scenario;
+  readonly scenario: Scenario & { readonly name: ScenarioName };
   readonly cases: readonly CaseResult[];
 }
 
@@ -71,39 +72,31 @@ export function leftOutOf({ cases }: ScenarioResult): string[] {
   return [...lines];
 }
 
-/** The section of bench/RESULTS.md below its title and command. */
+/** A scenario's section of bench/RESULTS.md below its title and command. */
 export function markdown(
   { programs, rounds, seconds, slowness, remarks }: Origin,
-  results: readonly ScenarioResult[],
+  result: ScenarioResult,
   plots: readonly string[],
 ): string {
-  const parts = [
+  const { targets } = result.scenario;
+  const lines = [
     "PostgreSQL 15, the load, the proxies and the mirror (PostgreSQL 18) share " +
     `the machine. ${programs.join(", ")}; ${rounds} ` +
     `${
       rounds === 1 ? "round" : "rounds"
     } of ${seconds} s. Ratios are medians ` +
     "of the ratios of each round.",
-    [
-      "CPU is the process's per transaction or MB, logins at the start of a " +
-      "run left out; with a mirror that of the proxy workers, whom clients " +
-      "wait for, and beside it that of all threads.",
-      "In session mode PgBouncer reuses server connections, in transaction " +
-      "mode there are 20 of them for all clients; this proxy and HAProxy " +
-      "open one for each client, every time.",
-      "What is not replayed was dropped because the mirror could not keep up, " +
-      "or is larger than `mirror_max_transaction_bytes`.",
-      ...(slowness === undefined ? [] : [slownessLine(slowness)]),
-      ...remarks,
-    ].map((line) => `- ${line}`).join("\n"),
-    ...plots.map((plot) => `![${plot}](${plot})`),
+    ...(slowness !== undefined && targets.includes("proxy, slow mirror")
+      ? [slownessLine(slowness)]
+      : []),
+    ...remarks,
   ];
-  for (const result of results) {
-    parts.push(`### ${result.scenario.title}`, tableOf(result));
-    const leftOut = leftOutOf(result);
-    if (leftOut.length > 0) parts.push(leftOut.join("\n"));
-  }
-  return parts.join("\n\n");
+  return [
+    lines.join(" "),
+    ...plots.map((plot) => `![${plot}](${plot})`),
+    tableOf(result),
+    leftOutOf(result).join("\n"),
+  ].filter((part) => part !== "").join("\n\n");
 }
 
 function slownessLine({ healthyMs, slowMs }: Slowness): string {
