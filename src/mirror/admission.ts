@@ -34,6 +34,8 @@ export class Admission {
   readonly #onWanted: () => void;
   readonly #statements: SessionStatements;
   #tainted: boolean;
+  /** The key of the last writer that was queued. */
+  #lastKey = 0;
 
   /** @param sibling that of another lane of the same session, whose statements this one begins with. */
   constructor(
@@ -73,7 +75,11 @@ export class Admission {
     const { probes, order } = this.#target;
     // One that is dropped is planned, too: a later one may execute what it
     // prepared, and whether the level excludes it is asked first.
-    const plan = planTransaction(transaction, this.#statements);
+    const plan = planTransaction(
+      transaction,
+      this.#statements,
+      this.#lastKey,
+    );
     const excluded = this.#exclusion(plan);
     if (excluded >= 0) {
       probes.requestExcluded(this.#series, excluded);
@@ -87,6 +93,7 @@ export class Admission {
       return false;
     }
     const writer = plan.writer && order.begin(plan.writer, this.#onWanted);
+    if (writer !== undefined) this.#lastKey = writer.key;
     this.#queue.push({ transaction, plan, writer });
     return true;
   }

@@ -14,7 +14,8 @@
  * - and both only for writers with a smaller `key`, so that waits can't form a
  *   circle: for a transaction of several cycles the moment when the last one was
  *   sent and the one before it answered (all it wrote was complete by then),
- *   `endUs` for one of a single cycle.
+ *   `endUs` for one of a single cycle. A session's keys never fall: each of its
+ *   transactions waits for those before it, too.
  *
  * Where a server or a proxy worker got no processor for a while, a record comes
  * in after its place was given away. It may then need a row lock on the mirror

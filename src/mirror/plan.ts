@@ -35,10 +35,17 @@ export interface Plan {
   readonly readOnly: boolean;
 }
 
-/** Follows the session's statements through `transaction`, and says where it stands among the writers. */
+/**
+ * Follows the session's statements through `transaction`, and says where it
+ * stands among the writers.
+ *
+ * @param leastKey the key of the session's writer before it. A lane replays one
+ * after the other: with a smaller key this one could be waited for by that one.
+ */
 export function planTransaction(
   transaction: Transaction,
   session: SessionStatements,
+  leastKey = 0,
 ): Plan {
   const { bytes, cycles, statements, startUs, endUs } = transaction;
   const count = cycleCount(transaction);
@@ -82,9 +89,7 @@ export function planTransaction(
   }
   const key = relations === undefined
     ? Infinity
-    : count > 1
-    ? completeUs
-    : endUs;
+    : Math.max(leastKey, count > 1 ? completeUs : endUs);
   for (const { committed, completed } of moments) {
     turns.push({
       committedBeforeUs: committed,

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import postgres from "postgres";
 import { type Cluster, startCluster } from "../support/cluster.ts";
+import { startGatheringRelay } from "../support/gathering_relay.ts";
 import { onServer } from "../support/on_server.ts";
 import { TestProxy } from "../support/proxy.ts";
 import { waitFor } from "../support/wait.ts";
+import { concat, query, WireClient } from "../support/wire_client.ts";
 
 const OPTIONS = { sanitizeOps: false, sanitizeResources: false };
 
@@ -82,6 +84,32 @@ Deno.test({
         const ledger = await proxy.settled();
         assert.equal(ledger.failed.timeout, 1, JSON.stringify(ledger));
         assert.equal(ledger.replayed, 1);
+      },
+    );
+
+    await t.step(
+      "writers of one pipeline, answered at one moment, keep their order",
+      async () => {
+        await using together = await startGatheringRelay(primary);
+        await using proxy = await TestProxy.start({
+          primary: together,
+          mirror,
+        });
+        const client = await WireClient.connect(proxy.port);
+        for (let i = 0; i < 10; i++) {
+          await client.send(concat([
+            "update counter set v = v + 1 where id = 1",
+            "begin",
+            "update counter set v = v * 2 where id = 1",
+            "commit",
+          ].map(query)));
+          await client.ready(4);
+        }
+        await client.terminate();
+        const ledger = await proxy.settled();
+        assert.equal(ledger.replayed, 20, JSON.stringify(ledger));
+        assert.equal(orderBreaks(proxy), 0);
+        assert.deepEqual(await values(mirror), await values(primary));
       },
     );
   },
