@@ -189,7 +189,7 @@ function metrics(
     ...TOTALS.map((total): MetricSpec => ({
       // What the readiness plugin adds to the counts of this process: earlier
       // runs with this configuration, less what it counted under another one.
-      name: `history_${snakeCase(total)}`,
+      name: metricName(total),
       help: HELP[total],
       type: "gauge",
       scope: "process",
@@ -197,10 +197,20 @@ function metrics(
       derive(_get, _label, pair) {
         const name = `${pair?.database}/${pair?.mirror}`;
         const earlier = recorder.earlierTotals(name)?.[total] ?? 0;
-        return earlier - window.before(name, total);
+        const units = isTime(total) ? 1e6 : 1;
+        return (earlier - window.before(name, total)) / units;
       },
     })),
   ];
+}
+
+/** Counted in microseconds, so that sums are exact; shown in seconds. */
+function isTime(total: keyof LedgerTotals): boolean {
+  return total.endsWith("Microseconds");
+}
+
+function metricName(total: keyof LedgerTotals): string {
+  return `history_${snakeCase(total.replace(/Microseconds$/, "Seconds"))}`;
 }
 
 /** Mirrors that are paused, in words. */

@@ -90,7 +90,7 @@ export function gather(
     sum("statement_duration_seconds", "target", "mirror") +
     earlier("mirror_statements");
   const mirrorSeconds = seconds("mirror") +
-    earlier("mirror_microseconds") / 1e6;
+    earlier("mirror_seconds");
   const statements = around.statements.filter((summary) =>
     mine({ ...labelsOf(summary) })
   );
@@ -138,9 +138,9 @@ export function gather(
       ? null
       : mirrorSeconds / mirrorStatements * 1e3,
     replayedSeconds: sum("mirror_replayed_seconds_total") +
-      earlier("replayed_microseconds") / 1e6,
+      earlier("replayed_seconds"),
     comparedSeconds: sum("mirror_compared_seconds_total") +
-      earlier("compared_microseconds") / 1e6,
+      earlier("compared_seconds"),
     shapes: statements.length,
     comparedShapes: statements.filter(wasCompared).length,
     ...around,

@@ -59,7 +59,7 @@ const NAMES = [
   "mirror_(compare_mode|metrics_enabled)",
   "history_(seen|excluded|dropped|replayed|failed)",
   "history_(requests_with_errors|compared|mismatches|ignored|mirror_statements)",
-  "history_(mirror|replayed|compared)_microseconds",
+  "history_(mirror|replayed|compared)_seconds",
 ];
 
 /**

@@ -522,8 +522,8 @@ export const VERDICT_CASES: readonly {
     name: "an earlier run of it could compare little",
     series: {
       ...READY,
-      [`pgdog_history_replayed_microseconds{${NEXT}}`]: "10000000x60",
-      [`pgdog_history_compared_microseconds{${NEXT}}`]: "1000000x60",
+      [`pgdog_history_replayed_seconds{${NEXT}}`]: "10x60",
+      [`pgdog_history_compared_seconds{${NEXT}}`]: "1x60",
     },
     verdict: -1,
   },
@@ -531,7 +531,7 @@ export const VERDICT_CASES: readonly {
     name: "an earlier run of it was slow",
     series: {
       ...READY,
-      [`pgdog_history_mirror_microseconds{${NEXT}}`]: "9e9x60",
+      [`pgdog_history_mirror_seconds{${NEXT}}`]: "9e3x60",
       [`pgdog_history_mirror_statements{${NEXT}}`]: "60x60",
     },
     verdict: 0,
