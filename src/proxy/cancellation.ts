@@ -31,6 +31,9 @@ export class Cancellation {
   #inCycle = false;
   /** A command of the cycle has begun, ended or marked a transaction. */
   #controls = false;
+  /** The block has failed in a cycle that is left out: what it refuses until it is rolled back is, too. */
+  #refuses = false;
+
   /** A command completed; its digest is the last one. */
   completed({ words, statements }: ReplyDigest): void {
     if (statements === 0) return;
@@ -55,17 +58,23 @@ export class Cancellation {
     if (!copyRefused) this.happened = this.#inCycle = true;
   }
 
-  /** @returns whether the cycle was cancelled, and all that it did undone: without it the transaction does the same. */
-  cycleEnded(): boolean {
-    const undone = this.#inCycle && !this.#controls;
+  /**
+   * @param blockFailed by ReadyForQuery.
+   * @returns whether the cycle was cancelled, and all that it did undone, or was
+   *   refused behind such a one: without it the transaction does the same.
+   */
+  cycleEnded(blockFailed: boolean): boolean {
+    const leftOut = !this.#controls &&
+      (this.#inCycle || this.#refuses && blockFailed);
     if (this.#inCycle && this.#controls) this.unrepeatable = true;
+    this.#refuses = leftOut && blockFailed;
     this.#inCycle = this.#controls = false;
-    return undone;
+    return leftOut;
   }
 
   /** The transaction has ended; the next begins. */
   reset(): void {
     this.happened = this.committed = this.unrepeatable = false;
-    this.#inCycle = this.#controls = false;
+    this.#inCycle = this.#controls = this.#refuses = false;
   }
 }

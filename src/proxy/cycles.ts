@@ -1,38 +1,11 @@
-import {
-  BIND_COMPLETE,
-  CLOSE_COMPLETE,
-  COMMAND_COMPLETE,
-  EMPTY_QUERY_RESPONSE,
-  NO_DATA,
-  PARSE_COMPLETE,
-  PORTAL_SUSPENDED,
-  ROW_DESCRIPTION,
-} from "../wire/mod.ts";
-
-/**
- * By type 1 for the server's messages that complete one of the client's: one
- * of these answers each Parse, Bind, Describe, Close and Execute that succeeds.
- */
-export const COMPLETES = new Uint8Array(256);
-for (
-  const type of [
-    PARSE_COMPLETE,
-    BIND_COMPLETE,
-    CLOSE_COMPLETE,
-    ROW_DESCRIPTION,
-    NO_DATA,
-    COMMAND_COMPLETE,
-    EMPTY_QUERY_RESPONSE,
-    PORTAL_SUSPENDED,
-  ]
-) COMPLETES[type] = 1;
-
 /**
  * The queries that wait for their ReadyForQuery, in order: a client may send
  * many before it reads one answer. A *cycle* ends at a Query, FunctionCall or
  * Sync message and is answered by exactly one ReadyForQuery, except that COPY
  * FROM STDIN moves its end: during copy-in the server swallows Sync and Flush
- * (manual, "COPY Operations"), and the data comes behind the Query.
+ * (manual, "COPY Operations"), and the data comes behind the Query. A COPY that
+ * fails before it reads any data swallows none of them, and only the number of
+ * ReadyForQuery tells (a view, a trigger of the statement).
  *
  * After an error in a message of the extended protocol the server skips all
  * that comes before the next Sync, a Query or FunctionCall included (manual,
@@ -48,8 +21,8 @@ export class Cycles {
 
   /**
    * A circle of entries of three words: where the cycle ends, when its last
-   * byte was relayed, and {@linkcode BY_SYNC} or how many extended messages
-   * came before its Query or FunctionCall. Arrays that grow and shrink would
+   * byte was relayed, and {@linkcode BY_SYNC}, {@linkcode BY_LONE_SYNC} or how
+   * many extended messages came before its Query or FunctionCall. Arrays that grow and shrink would
    * be made anew for every transaction.
    */
   #entries = new Float64Array(ENTRY_WORDS * FIRST_ENTRIES);
@@ -68,7 +41,7 @@ export class Cycles {
   #copying = false;
   #refused = false;
   #answeredEnd = 0;
-  /** End of the last Query or Execute; -1 once its copy data have ended. */
+  /** End of the last Query or Execute. */
   #command = -1;
   /** Messages of the extended protocol since the last cycle ended. */
   #extended = 0;
@@ -76,6 +49,11 @@ export class Cycles {
   #completed = 0;
   /** The server skips everything up to the next Sync. */
   #skipping = false;
+  /** Syncs, as end and time, taken for swallowed by the copy-in under way, or by the one that has failed last. */
+  #swallowed: { readonly end: number; readonly timeUs: number }[] = [];
+  #copyFailed = false;
+  /** The cycle whose copy-in has failed is answered. */
+  #answeredFailed = false;
 
   /** Unanswered cycles. */
   get waiting(): number {
@@ -94,7 +72,7 @@ export class Cycles {
 
   /** The oldest unanswered cycle, if there is one, was ended by a Query or FunctionCall. */
   get #headByQuery(): boolean {
-    return this.#waiting > 0 && this.#before !== BY_SYNC;
+    return this.#waiting > 0 && this.#before >= 0;
   }
 
   /** Extended messages in front of the oldest cycle's Query or FunctionCall. */
@@ -127,14 +105,29 @@ export class Cycles {
 
   /** A Sync ended at `end`; swallowed during copy-in. */
   sync(end: number, nowUs: number): void {
-    if (this.#copying) return;
+    if (this.#copying) {
+      if (!this.#headByQuery) this.#swallow(end, nowUs);
+      return;
+    }
     this.#skipping = false;
-    this.#push(end, nowUs, BY_SYNC);
+    this.#push(end, nowUs, this.#extended > 0 ? BY_SYNC : BY_LONE_SYNC);
   }
 
   /** The server sent a message that {@linkcode COMPLETES} one. */
   completed(): void {
     this.#completed++;
+    if (this.#swallowed.length > 0) this.#forgetSwallowed();
+  }
+
+  #swallow(end: number, timeUs: number): void {
+    if (this.#swallowed.length < MAX_SWALLOWED) {
+      this.#swallowed.push({ end, timeUs });
+    }
+  }
+
+  #forgetSwallowed(): void {
+    this.#swallowed = [];
+    this.#copyFailed = this.#answeredFailed = false;
   }
 
   /**
@@ -142,10 +135,10 @@ export class Cycles {
    * copy means nothing to the server: some drivers send them.
    */
   copyEnd(end: number, refused: boolean): void {
-    const command = this.#command;
-    this.#command = -1;
     if (!this.#copying) {
-      if (command > this.#answeredEnd) {
+      const command = this.#command;
+      const room = this.#copyEnds.length < Cycles.MAX;
+      if (room && command > this.#answeredEnd) {
         this.#copyEnds.push({ end, command, refused });
       }
       return;
@@ -157,6 +150,7 @@ export class Cycles {
 
   /** The server sent CopyInResponse for the oldest cycle. */
   copyIn(): void {
+    this.#forgetSwallowed();
     const ended = this.#copyEnds.shift();
     const end = ended?.end;
     this.#refused = ended?.refused === true;
@@ -169,12 +163,17 @@ export class Cycles {
     // to come included; the first after it counts.
     while (
       this.waiting > 0 && (end === undefined || this.headEnd < end)
-    ) this.#drop();
+    ) {
+      this.#swallow(this.headEnd, this.headTimeUs);
+      this.#drop();
+    }
     if (end === undefined) this.#copying = true;
   }
 
   /** The server sent ErrorResponse, which ends copy-in; `end` is the last whole message. */
   failed(end: number): void {
+    if (this.#answeredFailed) this.#forgetSwallowed();
+    this.#copyFailed = this.#swallowed.length > 0;
     if (this.#copying) {
       this.#copying = false;
       if (this.#headByQuery) this.#entries[this.#head] = end;
@@ -188,8 +187,36 @@ export class Cycles {
     }
   }
 
+  /**
+   * A ReadyForQuery has come: whose is it?
+   *
+   * @returns `"cycle"` the oldest cycle's: call {@linkcode Cycles.answered};
+   *   `"swallowed"` that of a Sync which stands within a cycle that is answered
+   *   already; `"nobody"` none was asked for.
+   */
+  ready(): "cycle" | "swallowed" | "nobody" {
+    if (this.#copyFailed && this.#swallowed.length > 0) {
+      if (this.#answeredFailed) {
+        // Every other cycle gets a message before its ReadyForQuery.
+        if (this.waiting === 0 || this.#before !== BY_LONE_SYNC) {
+          this.#swallowed.shift();
+          return "swallowed";
+        }
+      } else if (this.waiting === 0) {
+        const extended = this.#extended;
+        for (const { end, timeUs } of this.#swallowed) {
+          this.#push(end, timeUs, BY_SYNC);
+        }
+        this.#extended = extended; // those came later
+        this.#forgetSwallowed();
+      }
+    }
+    return this.waiting > 0 ? "cycle" : "nobody";
+  }
+
   /** The oldest cycle has its ReadyForQuery. */
   answered(): void {
+    this.#answeredFailed = this.#copyFailed;
     const end = this.headEnd;
     this.#answeredEnd = end;
     this.#drop();
@@ -232,7 +259,11 @@ export class Cycles {
 }
 
 const ENTRY_WORDS = 3;
+/** A driver sends one Sync before it knows of copy-in, or two; of more not all are remembered. */
+const MAX_SWALLOWED = 16;
 /** Room at rest: what most clients ever have under way. */
 const FIRST_ENTRIES = 8;
 /** In the place of a count: the cycle is ended by Sync. */
 const BY_SYNC = -1;
+/** … and has nothing else that is answered. */
+const BY_LONE_SYNC = -2;

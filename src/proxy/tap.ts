@@ -5,6 +5,7 @@ import {
   BIND,
   CLOSE,
   COMMAND_COMPLETE,
+  COMPLETES,
   COPY_BOTH_RESPONSE,
   COPY_DATA,
   COPY_DONE,
@@ -14,6 +15,7 @@ import {
   DESCRIBE,
   ERROR_RESPONSE,
   EXECUTE,
+  FAILED_TRANSACTION,
   Framer,
   FUNCTION_CALL,
   IDLE,
@@ -25,7 +27,7 @@ import {
 } from "../wire/mod.ts";
 import { Cancellation } from "./cancellation.ts";
 import type { Capture } from "./capture.ts";
-import { COMPLETES, Cycles } from "./cycles.ts";
+import { Cycles } from "./cycles.ts";
 import { EarlyBytes } from "./early_bytes.ts";
 
 /** A session that can't be looked at from its begin is one request, so that it is seen at all. */
@@ -329,7 +331,12 @@ export class Tap {
       return;
     }
     const cycles = this.#cycles;
-    if (cycles.waiting === 0) return this.#giveUp();
+    switch (cycles.ready()) {
+      case "nobody":
+        return this.#giveUp();
+      case "swallowed":
+        return;
+    }
     const end = cycles.headEnd;
     const startUs = cycles.headTimeUs;
     cycles.answered();
@@ -353,7 +360,9 @@ export class Tap {
       const bytes = end - this.#answeredEnd;
       const statements = capture.statements - this.#statements;
       this.#statements = capture.statements;
-      if (this.#cancellation.cycleEnded()) capture.leaveOutNextCycle();
+      if (this.#cancellation.cycleEnded(status === FAILED_TRANSACTION)) {
+        capture.leaveOutNextCycle();
+      }
       const offset = wholeUs(startUs - this.#transactionStartUs);
       if (!capture.addCycle(bytes, offset, latencyUs, queuedUs, statements)) {
         this.#drop(capture, Dropped.queueFull);

@@ -7,6 +7,7 @@
 
 export * from "./codes.ts";
 export { Collector } from "./collector.ts";
+export { COMPLETES } from "./completes.ts";
 export {
   decodeErrorFields,
   encodeErrorResponse,

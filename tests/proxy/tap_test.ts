@@ -274,6 +274,63 @@ Deno.test("Tap: a Sync that copy-in swallows ends nothing, whenever it comes", (
 const FAILED = message("E", "SERROR\0C42601\0\0");
 const PARSED = message("1");
 
+Deno.test("Tap: a Sync that a failed copy-in has not swallowed is told by its ReadyForQuery", () => {
+  const begun = concat([extended("copy view from stdin"), sync()]);
+  const rest = concat([DATA, END, sync()]);
+  const next = concat([sync(), query("select 1")]);
+  const failed = concat([G, FAILED]);
+  const orders: [Uint8Array, Uint8Array][][] = [
+    // Not swallowed: the rest of the copy comes behind its answer …
+    [[begun, concat([failed, READY])], [concat([rest, next]), READY]],
+    // … or before, and all at once.
+    [[begun, failed], [concat([rest, next]), concat([READY, READY])]],
+    [[concat([begun, rest, next]), concat([failed, READY, READY])]],
+    // Swallowed.
+    [[begun, failed], [concat([rest, next]), READY]],
+    [[concat([begun, rest, next]), concat([failed, READY])]],
+  ];
+  const apart = ["PBES|", "dcS|", "S|", "Q|"];
+  const whole = ["PBESdcS|", "S|", "Q|"];
+  [apart, whole, whole, whole, whole].forEach((expected, i) => {
+    const bench = new Bench();
+    for (const [client, server] of orders[i] ?? []) {
+      bench.client(client);
+      bench.server(server);
+    }
+    bench.server(concat([READY, DONE, READY]));
+    bench.drain();
+    assert.deepEqual(bench.transactions, expected, `order ${i}`);
+    bench.client(query("select 2"));
+    bench.server(concat([DONE, READY]));
+    bench.drain();
+    assert.equal(bench.transactions.at(-1), "Q|", `order ${i}`);
+    bench.assertClosed();
+  });
+});
+
+Deno.test("Tap: the data of two COPYs belong to their Query, however early they come", () => {
+  const copies = query("copy t from stdin; copy u from stdin");
+  const data = concat([DATA, END]);
+  const orders: [Uint8Array, Uint8Array][][] = [
+    [[concat([copies, data, data]), concat([G, DONE, G])]],
+    [[concat([copies, data]), concat([G, DONE, G])], [data, DONE]],
+    [[copies, G], [concat([data, data]), concat([DONE, G])]],
+    [[copies, G], [data, concat([DONE, G])], [data, DONE]],
+  ];
+  for (const order of orders) {
+    const bench = new Bench();
+    for (const [client, server] of order) {
+      bench.client(client);
+      bench.server(server);
+    }
+    bench.client(query("select 1"));
+    bench.server(concat([DONE, READY, DONE, READY]));
+    bench.drain();
+    assert.deepEqual(bench.transactions, ["Qdcdc|", "Q|"]);
+    bench.assertClosed();
+  }
+});
+
 Deno.test("Tap: what the server skips up to a Sync ends no cycle, an error of the Query itself does", () => {
   const parse = message("P", "\0x\0", new Uint8Array(2));
   const flush = message("H");
