@@ -105,7 +105,9 @@ export class Judge {
     const { primary, mirror, shape } = pair;
     // One side was skipping to Sync behind an error that is counted already.
     if (primary === undefined || mirror === undefined) {
-      return this.#failedBefore ? Result.skippedCascade : this.#lone(mirror);
+      return this.#failedBefore
+        ? Result.skippedCascade
+        : this.#lone(primary, mirror);
     }
     return compare(primary, mirror, {
       mode: this.#transaction?.comparison.mode ?? "off",
@@ -117,9 +119,11 @@ export class Judge {
   }
 
   /** A result on one side only, without an error before it. */
-  #lone(mirror: Reply | undefined): number {
-    if (mirror === undefined) return Result.mismatchRowCount;
-    return isError(mirror)
+  #lone(primary: Reply | undefined, mirror: Reply | undefined): number {
+    if (primary !== undefined && isError(primary)) {
+      return Result.mismatchErrorOnPrimary;
+    }
+    return mirror !== undefined && isError(mirror)
       ? Result.mismatchErrorOnMirror
       : Result.mismatchRowCount;
   }

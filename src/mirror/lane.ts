@@ -8,7 +8,7 @@ import { Departure } from "./departure.ts";
 import { LaneLink, type LinkOwner } from "./lane_link.ts";
 import { type Entry, LaneQueue } from "./lane_queue.ts";
 import { lastingState } from "./lasting_state.ts";
-import { EMPTY_COPY_FAIL, type Replay } from "./replay.ts";
+import type { Replay } from "./replay.ts";
 import { Replayer } from "./replayer.ts";
 import { SessionLog } from "./session_log.ts";
 import { logFault, type Target } from "./target.ts";
@@ -234,9 +234,9 @@ export class Lane implements LinkOwner {
     switch (this.#replayer.reply(chunk, length, nowUs)) {
       case "waiting":
         return;
-      case "copy":
+      case "stuck":
         // Not a statement: it only ends what the client's bytes leave open.
-        return this.#link.send(EMPTY_COPY_FAIL);
+        return this.#link.send(this.#replayer.missing);
       case "protocol":
         return this.#lost(MALFORMED, Failed.protocol);
       case "next":

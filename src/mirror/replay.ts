@@ -1,6 +1,8 @@
 import {
+  FLAG_COPY_IN,
   type ReplyDigest,
   STATEMENT_COMPLETE,
+  STATEMENT_KIND,
   STATEMENT_WORDS,
 } from "../digest/mod.ts";
 import {
@@ -13,12 +15,11 @@ import {
 } from "../ring/mod.ts";
 import { OTHER_SHAPE, type Shape } from "../sql/shape.ts";
 import {
+  COMPLETES,
   COPY_BOTH_RESPONSE,
-  COPY_DONE,
-  COPY_FAIL,
   COPY_IN_RESPONSE,
   ERROR_RESPONSE,
-  Framer,
+  type Framer,
   IDLE,
   NOTICE_RESPONSE,
   NOTIFICATION_RESPONSE,
@@ -26,6 +27,7 @@ import {
   READY_FOR_QUERY,
 } from "../wire/mod.ts";
 import type { Reply } from "./compare.ts";
+import { type CycleBytes, readCycle, SYNC_MESSAGE } from "./cycle_bytes.ts";
 import type { SortTies } from "./sort_ties.ts";
 import { cycleCount, type Transaction } from "./transaction.ts";
 
@@ -54,11 +56,15 @@ export type Progress =
   | "done"
   /** The mirror broke the protocol. */
   | "protocol"
-  /** The mirror wants copy data that the client's cycle does not hold: {@linkcode EMPTY_COPY_FAIL} is its answer. */
-  | "copy";
+  /** The mirror waits for what the client's cycle does not hold, copy data or a Sync: it gets {@linkcode Replay.missing}. */
+  | "stuck";
 
-/** Ends copy-in that the primary's client never answered: CopyFail with an empty reason. */
-export const EMPTY_COPY_FAIL = new Uint8Array([COPY_FAIL, 0, 0, 0, 5, 0]);
+const NOTHING: CycleBytes = {
+  bytes: new Uint8Array(0),
+  copyEnds: 0,
+  before: 0,
+  copyFail: new Uint8Array(0),
+};
 
 /** One statement on both sides; a side that has none was skipping to Sync. */
 export interface StatementPair {
@@ -89,6 +95,8 @@ export class Replay {
   idle = true;
   /** A cycle was taken to be sent, and is not answered yet. */
   asked = false;
+  /** What the mirror needs to answer the cycle under way when it is "stuck". */
+  missing: Uint8Array<ArrayBuffer> = NOTHING.bytes;
   readonly #shapes: readonly (readonly Shape[])[];
   readonly #digest: ReplyDigest;
   readonly #ties: SortTies;
@@ -98,6 +106,10 @@ export class Replay {
   #offset = 0;
   #statement = 0;
   #sentUs = 0;
+  #sent = NOTHING;
+  /** Of the cycle under way: messages that the mirror has completed, and how often it asked for copy data. */
+  #completed = 0;
+  #copyIns = 0;
 
   /**
    * @param shapes of each cycle's results, in order.
@@ -140,11 +152,22 @@ export class Replay {
     this.#sentUs = nowUs;
     this.#tied.length = 0;
     this.#ties.begin(this.#shape(0));
-    const { bytes } = this.transaction;
+    this.#completed = this.#copyIns = 0;
     const end = this.#offset + this.#word(CYCLE_BYTES);
-    return this.#offset === 0 && end === bytes.length
-      ? bytes
-      : bytes.subarray(this.#offset, end);
+    const { bytes } = this.transaction;
+    this.#sent = readCycle(bytes, this.#offset, end, this.#copied);
+    return this.#sent.bytes;
+  }
+
+  /** The primary asked for copy data in the next cycle. */
+  get #copied(): boolean {
+    const { statements } = this.transaction;
+    const end = this.#statement + this.#word(CYCLE_STATEMENTS);
+    for (let i = this.#statement; i < end; i++) {
+      const kind = statements[i * STATEMENT_WORDS + STATEMENT_KIND] as number;
+      if ((kind & FLAG_COPY_IN) !== 0) return true;
+    }
+    return false;
   }
 
   /**
@@ -162,7 +185,7 @@ export class Replay {
     const digest = this.#digest;
     const elapsedUs = nowUs - this.#sentUs;
     let progress: Progress = "waiting";
-    let wantsCopy = false;
+    let stuck = false;
     for (let at = 0; at < length;) {
       at = framer.step(chunk, at, length);
       if (framer.broken) return "protocol";
@@ -188,11 +211,9 @@ export class Replay {
         this.#ties.begin(this.#shape(digest.statements));
       }
       if (type === COPY_BOTH_RESPONSE) return "protocol";
-      if (type === COPY_IN_RESPONSE && framer.finished) {
-        wantsCopy = !this.#hasCopyEnd();
-      }
+      if (framer.finished && this.#isStuck(type)) stuck = true;
     }
-    return wantsCopy && progress === "waiting" ? "copy" : progress;
+    return stuck && progress === "waiting" ? "stuck" : progress;
   }
 
   get #maxResults(): number {
@@ -260,13 +281,17 @@ export class Replay {
     return this.#shapes[this.#cycle]?.[statement] ?? OTHER_SHAPE;
   }
 
-  #hasCopyEnd(): boolean {
-    const { bytes } = this.transaction;
-    const end = this.#offset + this.#word(CYCLE_BYTES);
-    const framer = new Framer();
-    for (let at = this.#offset; at < end;) {
-      at = framer.step(bytes, at, end);
-      if (framer.type === COPY_DONE || framer.type === COPY_FAIL) return true;
+  /** Looks at a whole message: does the mirror wait behind it for something that is not in the cycle? */
+  #isStuck(type: number): boolean {
+    const { before, copyEnds, copyFail } = this.#sent;
+    if (COMPLETES[type] === 1) this.#completed++;
+    else if (type === COPY_IN_RESPONSE) {
+      this.missing = copyFail;
+      return ++this.#copyIns > copyEnds;
+    } else if (type === ERROR_RESPONSE && this.#completed < before) {
+      // It skips the cycle's Query, too.
+      this.missing = SYNC_MESSAGE;
+      return true;
     }
     return false;
   }

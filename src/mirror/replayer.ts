@@ -52,6 +52,11 @@ export class Replayer {
     return this.#replay?.idle ?? true;
   }
 
+  /** What the mirror is to get when it is "stuck". */
+  get missing(): Uint8Array<ArrayBuffer> {
+    return this.#replay?.missing ?? new Uint8Array(0);
+  }
+
   /** A new connection: nothing is under way on it. */
   reset(): void {
     this.#framer.reset();
