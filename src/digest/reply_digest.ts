@@ -28,11 +28,13 @@ export class ReplyDigest {
   /** `statements` entries of STATEMENT_WORDS words. */
   words: Uint32Array<ArrayBuffer> = new Uint32Array(s.STATEMENT_WORDS * 2);
   statements = 0;
+  /** For {@linkcode s.STATEMENT_SENT} of a reply that begins. */
+  sentUs = 0;
   readonly #rows: RowHash;
   readonly #body = new Collector();
   #columns = 0;
   #flags = 0;
-  #firstByteUs = -1;
+  #sentUs = -1;
 
   /** @param maxRowBytes rows that end within so many bytes are hashed. */
   constructor(maxRowBytes: number) {
@@ -54,7 +56,7 @@ export class ReplyDigest {
    * Takes one step of the framer that cuts the reply: body bytes are
    * `chunk[from, to)`.
    *
-   * @param elapsedUs microseconds since the cycle's last client byte.
+   * @param elapsedUs microseconds since the cycle's start.
    */
   step(
     framer: Framer,
@@ -63,7 +65,7 @@ export class ReplyDigest {
     to: number,
     elapsedUs: number,
   ): void {
-    if (this.#firstByteUs < 0) this.#firstByteUs = elapsedUs;
+    if (this.#sentUs < 0) this.#sentUs = this.sentUs;
     switch (framer.type) {
       case DATA_ROW:
       case COPY_DATA:
@@ -87,6 +89,7 @@ export class ReplyDigest {
         );
       case COPY_IN_RESPONSE:
         this.#flags |= s.FLAG_COPY_IN;
+        this.#sentUs = -1; // the data are still to be sent
         return;
       case EMPTY_QUERY_RESPONSE:
         if (framer.finished) this.#end(s.KIND_EMPTY, 0, 0, elapsedUs);
@@ -189,7 +192,7 @@ export class ReplyDigest {
     words[at + s.STATEMENT_UNORDERED] = rows.unorderedA;
     words[at + s.STATEMENT_UNORDERED + 1] = rows.unorderedB;
     words[at + s.STATEMENT_HASHED_ROWS] = rows.hashedRows;
-    words[at + s.STATEMENT_FIRST_BYTE] = Math.min(this.#firstByteUs, MAX_WORD);
+    words[at + s.STATEMENT_SENT] = Math.min(this.#sentUs, MAX_WORD);
     words[at + s.STATEMENT_COMPLETE] = Math.min(elapsedUs, MAX_WORD);
     this.statements++;
     this.#begin();
@@ -198,6 +201,6 @@ export class ReplyDigest {
   #begin(): void {
     if (this.#rows.rows > 0) this.#rows.reset();
     this.#columns = this.#flags = 0;
-    this.#firstByteUs = -1;
+    this.#sentUs = -1;
   }
 }

@@ -23,9 +23,9 @@ export const STATEMENT_ORDERED = 5;
 export const STATEMENT_UNORDERED = 7;
 /** Rows that the hashes cover: fewer than the rows if the bound was reached. */
 export const STATEMENT_HASHED_ROWS = 9;
-/** Microseconds from the cycle's last client byte to the reply's first byte. */
-export const STATEMENT_FIRST_BYTE = 10;
-/** Microseconds from the cycle's last client byte to the statement's end; both stop at 2^32 - 1. */
+/** Microseconds from the cycle's start to the last client byte before the reply: more than 0 if the server was made to answer before the cycle was whole. */
+export const STATEMENT_SENT = 10;
+/** Microseconds from the cycle's start to the statement's end; both stop at 2^32 - 1. */
 export const STATEMENT_COMPLETE = 11;
 
 /** The message that ended the statement. */

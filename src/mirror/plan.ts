@@ -4,6 +4,7 @@ import {
   KIND_MASK,
   STATEMENT_COMPLETE,
   STATEMENT_KIND,
+  STATEMENT_SENT,
   STATEMENT_TAG,
   STATEMENT_WORDS,
 } from "../digest/mod.ts";
@@ -70,11 +71,15 @@ export function planTransaction(
     offset += word(CYCLE_BYTES);
     shapes.push(cycleShapes);
     const sentUs = startUs + cycleStart(cycles, i * CYCLE_WORDS);
-    earliestUs = sentUs;
-    completeUs = Math.max(sentUs, answeredUs);
+    const inCycle = word(CYCLE_STATEMENTS);
+    // The one that commits is its last; behind a Flush it was sent later.
+    earliestUs = inCycle === 0
+      ? sentUs
+      : sentUs + sentLater(statements, statement + inCycle - 1);
+    completeUs = Math.max(earliestUs, answeredUs);
     answeredUs = sentUs + word(CYCLE_LATENCY);
     let committed = 0;
-    for (let j = 0; j < word(CYCLE_STATEMENTS); j++, statement++) {
+    for (let j = 0; j < inCycle; j++, statement++) {
       const shape = cycleShapes[j] ?? OTHER_SHAPE;
       const at = statement * STATEMENT_WORDS;
       if (!wrote(statements, at, shape)) continue;
@@ -103,6 +108,11 @@ export function planTransaction(
     );
   const writer = relations && { startUs, earliestUs, endUs, key, relations };
   return { shapes, turns, writer, readOnly };
+}
+
+/** How long after its cycle's start a statement was sent, in microseconds. */
+function sentLater(statements: Uint32Array, statement: number): number {
+  return statements[statement * STATEMENT_WORDS + STATEMENT_SENT] ?? 0;
 }
 
 /** By its command tag, by its text (a SELECT may write through WITH), or because it takes locks. */

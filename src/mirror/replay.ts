@@ -3,6 +3,7 @@ import {
   type ReplyDigest,
   STATEMENT_COMPLETE,
   STATEMENT_KIND,
+  STATEMENT_SENT,
   STATEMENT_WORDS,
 } from "../digest/mod.ts";
 import {
@@ -261,11 +262,15 @@ export class Replay {
       const mirrorEnd = mirror === undefined
         ? mirrorBefore
         : ours[mirrorAt + STATEMENT_COMPLETE] as number;
+      // A client may have thought before it sent this one behind a Flush.
+      const sentUs = primary === undefined
+        ? 0
+        : theirs[primaryAt + STATEMENT_SENT] as number;
       onPair({
         shape: this.#shape(i),
         primary,
         mirror,
-        primaryUs: Math.max(0, primaryEnd - primaryBefore),
+        primaryUs: Math.max(0, primaryEnd - Math.max(primaryBefore, sentUs)),
         queuedUs: i === 0 ? queuedUs : 0,
         mirrorUs: mirrorEnd - mirrorBefore,
         ties: this.#tied[i] ?? true,

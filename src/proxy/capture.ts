@@ -176,7 +176,7 @@ export class Capture {
    * Adds a cycle, times in microseconds.
    *
    * @param startUs after the transaction's begin.
-   * @param latencyUs from its last byte to ReadyForQuery.
+   * @param latencyUs from its start to ReadyForQuery.
    * @param queuedUs how long of that its predecessors were not answered yet.
    * @returns false if the ring was full when room was needed.
    */

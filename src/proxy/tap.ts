@@ -76,6 +76,13 @@ export class Tap {
   #transactionStartUs = -1;
   #transactionEnd = 0;
   #lastReadyUs = 0;
+  /** When the client's last bytes came, and the first ones of the cycle that it has not ended. */
+  #lastBytesUs = 0;
+  #openedUs = 0;
+  /** Up to where the client's cycles are whole. */
+  #wholeEnd = 0;
+  /** When the cycle under way began, if the server answers to it before it is whole (Flush, or full buffers); else -1. */
+  #earlyUs = -1;
   readonly #cancellation = new Cancellation();
   /** Why the transaction under way is not captured; -1: it is. */
   #dropped = -1;
@@ -153,6 +160,8 @@ export class Tap {
     }
     const base = this.#position;
     const framer = this.#client;
+    this.#lastBytesUs = nowUs;
+    if (base === this.#wholeEnd) this.#openedUs = nowUs;
     let kept = length;
     for (let at = 0; at < length;) {
       const from = at;
@@ -164,6 +173,7 @@ export class Tap {
         case QUERY:
         case FUNCTION_CALL:
           this.#cycles.query(base + at, nowUs);
+          this.#whole(base + at, nowUs);
           break;
         case PARSE:
         case BIND:
@@ -176,6 +186,7 @@ export class Tap {
           break;
         case SYNC:
           this.#cycles.sync(base + at, nowUs);
+          this.#whole(base + at, nowUs);
           break;
         case COPY_FAIL:
           this.#cycles.copyEnd(base + at, true);
@@ -199,11 +210,19 @@ export class Tap {
     if (this.#cycles.waiting > Cycles.MAX) this.#giveUp();
   }
 
+  #whole(end: number, nowUs: number): void {
+    this.#wholeEnd = end;
+    this.#openedUs = nowUs;
+  }
+
   /** Looks at `chunk[0, length)`, which came from the primary. */
   server(chunk: Uint8Array, length: number, nowUs: number): void {
     if (this.#blind) return this.#follow(chunk, 0, length);
     const framer = this.#server;
     const digest = this.#dropped < 0 ? this.#capture?.digest : undefined;
+    if (digest !== undefined && this.#earlyUs >= 0) {
+      digest.sentUs = wholeUs(this.#lastBytesUs - this.#earlyUs);
+    }
     for (let at = 0; at < length;) {
       at = framer.step(chunk, at, length);
       const type = framer.type;
@@ -291,10 +310,18 @@ export class Tap {
     return this.#meaningful > this.#answeredEnd;
   }
 
+  /** Microseconds since the cycle under way began. */
   #elapsed(nowUs: number): number {
-    return this.#cycles.waiting === 0
-      ? 0
-      : wholeUs(nowUs - this.#cycles.headTimeUs);
+    if (this.#earlyUs < 0) {
+      if (this.#cycles.waiting > 0) {
+        return wholeUs(nowUs - this.#cycles.headTimeUs);
+      }
+      if (!this.#unanswered) return 0;
+      this.#earlyUs = this.#openedUs;
+      const { digest } = this.#capture ?? {};
+      if (digest) digest.sentUs = wholeUs(this.#lastBytesUs - this.#earlyUs);
+    }
+    return wholeUs(nowUs - this.#earlyUs);
   }
 
   #keep(chunk: Uint8Array, length: number): void {
@@ -338,7 +365,10 @@ export class Tap {
         return;
     }
     const end = cycles.headEnd;
-    const startUs = cycles.headTimeUs;
+    const wholeSinceUs = cycles.headTimeUs;
+    const startUs = this.#earlyUs < 0 ? wholeSinceUs : this.#earlyUs;
+    this.#earlyUs = -1;
+    if (this.#capture !== undefined) this.#capture.digest.sentUs = 0;
     cycles.answered();
     const latencyUs = wholeUs(nowUs - startUs);
     // Behind others in a pipeline it had to wait, as no statement on the mirror has.
@@ -346,12 +376,13 @@ export class Tap {
       latencyUs,
       wholeUs(this.#lastReadyUs - startUs),
     );
+    const durationUs = nowUs - Math.max(wholeSinceUs, this.#lastReadyUs);
     this.#lastReadyUs = nowUs;
     const { series } = this.#target;
     for (let i = 0; i < series.length; i++) {
       this.#probes.primaryStatement(
         series[i] as number,
-        (latencyUs - queuedUs) / 1e6,
+        wholeUs(durationUs) / 1e6,
       );
     }
     const capture = this.#capture;
@@ -391,7 +422,7 @@ export class Tap {
     this.#transactionStartUs = this.#cycles.waiting > 0
       ? this.#cycles.headTimeUs
       : this.#unanswered
-      ? nowUs
+      ? this.#openedUs
       : -1;
   }
 

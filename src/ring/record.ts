@@ -45,7 +45,8 @@ export type CompareMode = typeof COMPARE_MODES[number];
 
 /**
  * Per cycle: its bytes, its start after the transaction's (µs, 64 bits: low word
- * first), its latency (µs), its statements, and how long of the latency its
+ * first; the moment when its last byte went on, or its first if the primary
+ * answered before that), its latency (µs), its statements, and how long of the latency its
  * predecessors were not answered yet (µs). Latencies stop at 2^32 - 1.
  */
 export const CYCLE_WORDS = 6;

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import {
   ReplyDigest,
   STATEMENT_COMPLETE,
+  STATEMENT_SENT,
   STATEMENT_WORDS,
 } from "../../src/digest/mod.ts";
 import { Replay, type StatementPair } from "../../src/mirror/replay.ts";
@@ -66,4 +67,40 @@ Deno.test("Replay: what the primary took counts from the answer before, the time
       [200, 0, 0, TWO_HOURS_US, TWO_HOURS_US + 1_300],
     ],
   );
+});
+
+Deno.test("Replay: the time that a client took before it sent a statement is not the primary's", () => {
+  const bytes = query("select 1; select 2");
+  const cycles = new Uint32Array(CYCLE_WORDS);
+  cycles[CYCLE_BYTES] = bytes.length;
+  cycles[CYCLE_LATENCY] = 1_300;
+  cycles[CYCLE_STATEMENTS] = 2;
+  const statements = new Uint32Array(2 * STATEMENT_WORDS);
+  statements[STATEMENT_COMPLETE] = 100;
+  statements[STATEMENT_WORDS + STATEMENT_SENT] = 1_000;
+  statements[STATEMENT_WORDS + STATEMENT_COMPLETE] = 1_040;
+  const replay = new Replay(
+    {
+      bytes,
+      cycles,
+      statements,
+      size: 0,
+      startUs: 0,
+      endUs: 1_300,
+      roundTripUs: 0,
+      comparison: { mode: "rows" as const, bytes: 0 },
+    },
+    [],
+    new ReplyDigest(0),
+    new SortTies(new Map()),
+    new Framer(),
+  );
+  replay.take(0);
+  const done = message("C", "SELECT 1\0");
+  const reply = concat([done, done, message("Z", "I")]);
+  const primaryUs: number[] = [];
+  replay.reply(reply, reply.length, 400, (pair) => {
+    primaryUs.push(pair.primaryUs);
+  });
+  assert.deepEqual(primaryUs, [100, 40]);
 });

@@ -1,4 +1,9 @@
 import assert from "node:assert/strict";
+import {
+  STATEMENT_COMPLETE,
+  STATEMENT_SENT,
+  STATEMENT_WORDS,
+} from "../../src/digest/mod.ts";
 import { QueueBudget } from "../../src/mirror/target.ts";
 import { Stream } from "../../src/mirror/stream.ts";
 import type { Transaction } from "../../src/mirror/transaction.ts";
@@ -45,6 +50,8 @@ class Bench {
   readonly transactions: string[] = [];
   /** Start, latency, and the part of it that was spent in the pipeline, of each cycle. */
   readonly times: number[][] = [];
+  /** When each statement was sent and complete. */
+  readonly statements: number[][] = [];
   /** Seconds, as the histogram gets them. */
   readonly latencies: number[] = [];
   readonly discarded: string[] = [];
@@ -90,6 +97,12 @@ class Bench {
               cycleStart(t.cycles, at),
               t.cycles[at + CYCLE_LATENCY] ?? -1,
               t.cycles[at + CYCLE_QUEUED] ?? -1,
+            ]);
+          }
+          for (let at = 0; at < t.statements.length; at += STATEMENT_WORDS) {
+            this.statements.push([
+              t.statements[at + STATEMENT_SENT] ?? -1,
+              t.statements[at + STATEMENT_COMPLETE] ?? -1,
             ]);
           }
         },
@@ -211,6 +224,40 @@ Deno.test("Tap: a cycle that waits behind others in a pipeline is not slow by th
   ]);
   const served = bench.latencies.map((seconds) => Math.round(seconds * 1e6));
   assert.deepEqual(served, [500, 600, 900, 100, 100]);
+});
+
+Deno.test("Tap: a cycle that is answered before its Sync begins with its first byte, its statements when they were sent", () => {
+  const bench = new Bench();
+  const one = extended("select 1");
+  bench.client(one, 7, 10);
+  bench.server(DONE, 3, 30);
+  bench.client(one, one.length, 1_000);
+  bench.server(DONE, DONE.length, 1_020);
+  bench.client(concat([one, sync()]), 1_000, 2_000);
+  bench.server(concat([DONE, READY]), 5, 2_050);
+  bench.client(query("select 1"), 1_000, 3_000);
+  bench.server(concat([DONE, READY]), 5, 3_007);
+  bench.drain();
+  assert.deepEqual(bench.transactions, ["PBEPBEPBES|", "Q|"]);
+  assert.deepEqual(bench.times, [[0, 2_040, 0], [0, 7, 0]]);
+  assert.deepEqual(bench.statements, [
+    [0, 20],
+    [990, 1_010],
+    [1_990, 2_040],
+    [0, 7],
+  ]);
+  assert.deepEqual(bench.latencies, [50 / 1e6, 7 / 1e6]);
+});
+
+Deno.test("Tap: what is answered ahead of its Sync behind others of a pipeline was sent with them", () => {
+  const bench = new Bench();
+  bench.client(concat([query("select 1"), extended("select 2")]), 1_000, 10);
+  bench.server(concat([DONE, READY, DONE]), 1_000, 40);
+  bench.client(sync(), 5, 90);
+  bench.server(READY, 6, 95);
+  bench.drain();
+  assert.deepEqual(bench.times, [[0, 30, 0], [0, 85, 30]]);
+  assert.deepEqual(bench.statements, [[0, 30], [0, 30]]);
 });
 
 Deno.test("Tap: times of a transaction that lasts for days are right", () => {
