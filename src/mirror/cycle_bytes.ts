@@ -25,12 +25,6 @@ const COPY_FAIL_AND_SYNC = joined([EMPTY_COPY_FAIL, SYNC_MESSAGE]);
 
 const framer = new Framer();
 
-/** A message's bytes. */
-interface Span {
-  readonly start: number;
-  readonly end: number;
-}
-
 /**
  * A cycle as a mirror gets it: exactly one ReadyForQuery answers it, also where
  * the mirror fails and the primary did not, or the other way round. So what the
@@ -61,11 +55,11 @@ export function readCycle(
   framer.reset();
   let extended = 0;
   let copyEnds = 0;
-  let lastSync = -1;
-  const syncs: Span[] = [];
-  const queries: (Span & { readonly before: number })[] = [];
+  let syncs = 0;
+  let queries = 0;
+  /** Extended messages in front of the first Query or FunctionCall. */
+  let before = 0;
   for (let at = from; at < to;) {
-    const start = at;
     at = framer.step(bytes, at, to);
     if (!framer.finished) break;
     switch (framer.type) {
@@ -78,11 +72,10 @@ export function readCycle(
         break;
       case QUERY:
       case FUNCTION_CALL:
-        queries.push({ start, end: at, before: extended });
+        if (queries++ === 0) before = extended;
         break;
       case SYNC:
-        syncs.push({ start, end: at });
-        if (at === to) lastSync = start;
+        syncs++;
         break;
       case COPY_DONE:
       case COPY_FAIL:
@@ -90,13 +83,12 @@ export function readCycle(
     }
   }
   // Without a message before it that can fail, no Query is skipped.
-  const bySync = lastSync >= 0 && queries.every(({ before }) => before > 0);
-  const without = bySync
-    ? [...queries, ...syncs.filter(({ start }) => start !== lastSync)]
-    : syncs;
-  const parts = without.length === 0
+  const bySync = framer.finished && framer.type === SYNC &&
+    (queries === 0 || before > 0);
+  const isAsSent = bySync ? syncs === 1 && queries === 0 : syncs === 0;
+  const parts = isAsSent
     ? [from === 0 && to === bytes.length ? bytes : bytes.subarray(from, to)]
-    : cut(bytes, from, to, without);
+    : effective(bytes, from, to, bySync);
   if (bySync && copied && copyEnds === 0) {
     // Should the mirror ask for data, nobody could tell whether it has swallowed the Sync.
     const all = joined(parts);
@@ -111,25 +103,33 @@ export function readCycle(
   return {
     bytes: parts.length === 1 ? parts[0] as typeof bytes : joined(parts),
     copyEnds,
-    before: bySync ? 0 : queries[0]?.before ?? 0,
+    before: bySync ? 0 : before,
     copyFail: bySync ? COPY_FAIL_AND_SYNC : EMPTY_COPY_FAIL,
   };
 }
 
-/** `bytes[from, to)` without some messages. */
-function cut(
+/** The messages of `bytes[from, to)` that the primary acted on. */
+function effective(
   bytes: Uint8Array<ArrayBuffer>,
   from: number,
   to: number,
-  without: readonly Span[],
+  bySync: boolean,
 ): Uint8Array<ArrayBuffer>[] {
+  framer.reset();
   const parts: Uint8Array<ArrayBuffer>[] = [];
-  let at = from;
-  for (const { start, end } of without.toSorted((a, b) => a.start - b.start)) {
-    parts.push(bytes.subarray(at, start));
-    at = end;
+  let kept = from;
+  for (let at = from; at < to;) {
+    const start = at;
+    at = framer.step(bytes, at, to);
+    const { type } = framer;
+    const isIdle = type === SYNC
+      ? !bySync || at < to
+      : bySync && (type === QUERY || type === FUNCTION_CALL);
+    if (!isIdle) continue;
+    parts.push(bytes.subarray(kept, start));
+    kept = at;
   }
-  parts.push(bytes.subarray(at, to));
+  parts.push(bytes.subarray(kept, to));
   return parts;
 }
 
