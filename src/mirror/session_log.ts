@@ -1,18 +1,20 @@
 import { CYCLE_WORDS } from "../ring/mod.ts";
-import type { SessionState } from "../sql/mod.ts";
+import type { Repeated, SessionState } from "../sql/mod.ts";
 import { QUERY, SYNC } from "../wire/mod.ts";
 import type { Comparison, Transaction } from "./transaction.ts";
 
 /** Bounds of one session's log; beyond them its state can't be rebuilt. */
 const MAX_ENTRIES = 2_000;
 const MAX_BYTES = 1024 * 1024;
+/** A key that is a statement's text. */
+const RESET = /^\s*reset\b/i;
 
 /**
  * The session state that a lane's next connection must have: named statements,
  * SET, PREPARE and the like, in order, each key once.
  */
 export class SessionLog {
-  readonly #messages = new Map<string, Uint8Array<ArrayBuffer>>();
+  readonly #entries = new Map<string, Repeated>();
   #bytes = 0;
   /** Some state can't be rebuilt: a lost connection can't be replaced. */
   lost = false;
@@ -21,15 +23,16 @@ export class SessionLog {
   add(state: SessionState): void {
     if (state.lost) this.lost = true;
     for (const key of state.closed) this.#remove(key);
-    for (const { key, message } of state.repeat) {
+    for (const entry of state.repeat) {
+      if (this.#mayComeBack(entry)) this.lost = true;
       // Removed first: the order is that of the last change.
-      this.#remove(key);
-      this.#messages.set(key, message);
-      this.#bytes += message.length;
+      this.#remove(entry.key);
+      this.#entries.set(entry.key, entry);
+      this.#bytes += entry.message.length;
     }
-    if (this.#messages.size > MAX_ENTRIES || this.#bytes > MAX_BYTES) {
+    if (this.#entries.size > MAX_ENTRIES || this.#bytes > MAX_BYTES) {
       this.lost = true;
-      this.#messages.clear();
+      this.#entries.clear();
       this.#bytes = 0;
     }
   }
@@ -37,9 +40,7 @@ export class SessionLog {
   /** A log of its own with the same state. */
   copy(): SessionLog {
     const copy = new SessionLog();
-    for (const [key, message] of this.#messages) {
-      copy.#messages.set(key, message);
-    }
+    for (const [key, entry] of this.#entries) copy.#entries.set(key, entry);
     copy.#bytes = this.#bytes;
     copy.lost = this.lost;
     return copy;
@@ -47,14 +48,23 @@ export class SessionLog {
 
   /** The messages to send to a new connection. */
   get messages(): readonly Uint8Array<ArrayBuffer>[] {
-    return [...this.#messages.values()];
+    return [...this.#entries.values()].map(({ message }) => message);
+  }
+
+  /** What `entry` replaces is prepared: bound again it would be in force again, and nobody would know. */
+  #mayComeBack({ key, message }: Repeated): boolean {
+    if (RESET.test(key)) {
+      return this.#entries.values().some(({ prepared }) => prepared);
+    }
+    const old = this.#entries.get(key);
+    return old?.prepared === true && !isEqual(old.message, message);
   }
 
   #remove(key: string): void {
-    const old = this.#messages.get(key);
+    const old = this.#entries.get(key);
     if (old === undefined) return;
-    this.#bytes -= old.length;
-    this.#messages.delete(key);
+    this.#bytes -= old.message.length;
+    this.#entries.delete(key);
   }
 }
 
@@ -73,6 +83,10 @@ export function restoring(message: Uint8Array<ArrayBuffer>): Transaction {
     roundTripUs: 0,
     comparison: NOTHING_COMPARED,
   };
+}
+
+function isEqual(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, i) => byte === b[i]);
 }
 
 function withSync(message: Uint8Array): Uint8Array<ArrayBuffer> {

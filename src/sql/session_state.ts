@@ -52,10 +52,19 @@ export function isStateStatement(head: string, cut: boolean): boolean {
 const LEADING_SPACE_AND_COMMENTS =
   /^(?:\s+|--[^\n]*(?:\n|$)|\/\*[\s\S]*?\*\/)+/;
 
+/** A message that brings a part of the session's state back. */
+export interface Repeated {
+  /** A later message with the same key replaces it. */
+  readonly key: string;
+  readonly message: Uint8Array<ArrayBuffer>;
+  /** It sets something, and is prepared by name: whoever binds it again sends no text. */
+  readonly prepared: boolean;
+}
+
 /** What the client messages of one transaction do to the session's state. */
 export interface SessionState {
-  /** Messages to repeat, each with its key: a later one with the same key replaces it. */
-  readonly repeat: { key: string; message: Uint8Array<ArrayBuffer> }[];
+  /** Messages to repeat, in order. */
+  readonly repeat: Repeated[];
   /** Keys of prepared statements that were closed. */
   readonly closed: string[];
   /** State was changed in a way that can't be repeated. */
@@ -77,7 +86,8 @@ export function sessionState(bytes: Uint8Array<ArrayBuffer>): SessionState {
     const body = framer.bodyStart;
     switch (framer.type) {
       case PARSE: {
-        if (bytes[body] !== 0) {
+        const named = bytes[body] !== 0;
+        if (named) {
           add(`statement ${cstring(body)}`, bytes.slice(from, at));
         }
         // What is prepared may SET or CREATE TEMP: it is taken for executed.
@@ -87,7 +97,9 @@ export function sessionState(bytes: Uint8Array<ArrayBuffer>): SessionState {
           const state = queryState(sql);
           if (state === "mixed" || state === "pure" && PARAMETER.test(sql)) {
             lost = true;
-          } else if (state === "pure") add(stateKey(sql), queryMessage(sql));
+          } else if (state === "pure") {
+            add(stateKey(sql), queryMessage(sql), named);
+          }
         }
         break;
       }
@@ -111,8 +123,12 @@ export function sessionState(bytes: Uint8Array<ArrayBuffer>): SessionState {
     if (result === NOTHING) result = { repeat: [], closed: [], lost: false };
     return result;
   }
-  function add(key: string, message: Uint8Array<ArrayBuffer>): void {
-    open().repeat.push({ key, message });
+  function add(
+    key: string,
+    message: Uint8Array<ArrayBuffer>,
+    prepared = false,
+  ): void {
+    open().repeat.push({ key, message, prepared });
   }
   function cstring(from: number): string {
     const end = bytes.indexOf(0, from);
