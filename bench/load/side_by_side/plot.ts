@@ -11,6 +11,8 @@ export interface PlotOptions {
 
 const COLUMNS = 3;
 const PANEL = { width: 300, height: 230 };
+/** Room for the legend in one line. */
+const LEAST_WIDTH = 780;
 const MARGIN = { left: 50, top: 90, right: 20, bottom: 85 };
 const GAP = { x: 60, y: 80 };
 
@@ -50,12 +52,16 @@ export function plot(
   }
   const columns = Math.min(COLUMNS, panels.size);
   const rows = Math.ceil(panels.size / columns);
-  const width = MARGIN.left + MARGIN.right + columns * PANEL.width +
-    (columns - 1) * GAP.x;
+  const around = MARGIN.left + MARGIN.right + (columns - 1) * GAP.x;
+  const panel = {
+    ...PANEL,
+    width: Math.max(PANEL.width, (LEAST_WIDTH - around) / columns),
+  };
+  const width = around + columns * panel.width;
   const height = MARGIN.top + MARGIN.bottom + rows * PANEL.height +
     (rows - 1) * GAP.y;
   const all = [...panels].map(([name, results], index) => {
-    const left = MARGIN.left + index % columns * (PANEL.width + GAP.x);
+    const left = MARGIN.left + index % columns * (panel.width + GAP.x);
     const top = MARGIN.top +
       Math.floor(index / columns) * (PANEL.height + GAP.y);
     return { name, results, index, left, top };
@@ -79,7 +85,7 @@ export function plot(
         textStyle: { fontSize: 13 },
       })),
     ],
-    grid: all.map(({ left, top }) => ({ left, top, ...PANEL })),
+    grid: all.map(({ left, top }) => ({ left, top, ...panel })),
     xAxis: all.map(({ results, index }) => ({
       gridIndex: index,
       type: "category" as const,
