@@ -68,10 +68,9 @@ export class Admission {
   /**
    * Queues a finished transaction, or counts why not.
    *
-   * @returns whether it is queued.
    * @throws what our own code threw before anything was counted.
    */
-  submit(transaction: Transaction): boolean {
+  submit(transaction: Transaction): void {
     const { probes, order } = this.#target;
     // One that is dropped is planned, too: a later one may execute what it
     // prepared, and whether the level excludes it is asked first.
@@ -83,19 +82,16 @@ export class Admission {
     const excluded = this.#exclusion(plan);
     if (excluded >= 0) {
       probes.requestExcluded(this.#series, excluded);
-      this.#missed(transaction);
-      return false;
+      return this.#missed(transaction);
     }
     const refused = this.#refusal(transaction);
     if (refused >= 0) {
       probes.requestDropped(this.#series, refused);
-      this.#missed(transaction);
-      return false;
+      return this.#missed(transaction);
     }
     const writer = plan.writer && order.begin(plan.writer, this.#onWanted);
     if (writer !== undefined) this.#lastKey = writer.key;
     this.#queue.push({ transaction, plan, writer });
-    return true;
   }
 
   /** A transaction that is not to be replayed, and is counted elsewhere. */

@@ -93,13 +93,15 @@ export class Lane implements LinkOwner {
    * @throws what our own code threw before anything was counted.
    */
   submit(transaction: Transaction): void {
-    if (!this.#admission.submit(transaction)) return;
+    this.#admission.submit(transaction);
+    // Not queued, its state may be: that must not lie there and fill the queue.
     this.#guarded(() => this.#advance());
   }
 
   /** A transaction that was not submitted: its session state still matters. */
   missed(transaction: Transaction): void {
     this.#admission.missed(transaction);
+    this.#guarded(() => this.#advance());
   }
 
   /** All that the session has set so far, what is queued included. */
