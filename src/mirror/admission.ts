@@ -1,4 +1,5 @@
 import { Dropped, Excluded } from "../stats/ledger.ts";
+import type { OrderedLane } from "./commit_order.ts";
 import type { LaneLink } from "./lane_link.ts";
 import type { LaneQueue } from "./lane_queue.ts";
 import { lastingState } from "./lasting_state.ts";
@@ -16,8 +17,8 @@ export interface AdmissionOptions {
   readonly link: LaneLink;
   /** State that the mirror has missed is put here while nothing is queued and nobody connected. */
   readonly log: SessionLog;
-  /** Somebody waits for a queued writer. */
-  readonly onWanted: () => void;
+  /** The lane that replays what is queued. */
+  readonly lane: OrderedLane;
 }
 
 /**
@@ -31,7 +32,7 @@ export class Admission {
   readonly #queue: LaneQueue;
   readonly #link: LaneLink;
   readonly #log: SessionLog;
-  readonly #onWanted: () => void;
+  readonly #lane: OrderedLane;
   readonly #statements: SessionStatements;
   #tainted: boolean;
   /** The key of the last writer that was queued. */
@@ -39,7 +40,7 @@ export class Admission {
 
   /** @param sibling that of another lane of the same session, whose statements this one begins with. */
   constructor(
-    { target, series, queue, link, log, onWanted }: AdmissionOptions,
+    { target, series, queue, link, log, lane }: AdmissionOptions,
     sibling?: Admission,
   ) {
     this.#target = target;
@@ -47,7 +48,7 @@ export class Admission {
     this.#queue = queue;
     this.#link = link;
     this.#log = log;
-    this.#onWanted = onWanted;
+    this.#lane = lane;
     this.#statements = new SessionStatements(
       target.shapes,
       sibling && sibling.#statements,
@@ -89,7 +90,7 @@ export class Admission {
       probes.requestDropped(this.#series, refused);
       return this.#missed(transaction);
     }
-    const writer = plan.writer && order.begin(plan.writer, this.#onWanted);
+    const writer = plan.writer && order.begin(plan.writer, this.#lane);
     if (writer !== undefined) this.#lastKey = writer.key;
     this.#queue.push({ transaction, plan, writer });
   }

@@ -23,12 +23,22 @@
  * who does: nobody goes on. Such a standstill is told by time, and ends with
  * the holder of the lock going ahead ({@linkcode CommitOrder.isStalled}).
  *
+ * A lane may be busy with something else for much longer than anybody waits: a
+ * query of an hour, in front of a writer in its session. Waited for in vain once
+ * ({@linkcode CommitOrder.giveUp}), it is not waited for until it goes on.
+ *
  * Of writers it remembers for a while what they wrote and when, on both sides:
  * rows that differ while such a one overlapped are told apart from rows that
  * differ for good.
  *
  * @module
  */
+
+/** Replays one writer after the other, as far as the order knows it. */
+export interface OrderedLane {
+  /** Somebody waits for one of its writers: called once for each. */
+  onWanted(): void;
+}
 
 /** A transaction that wrote. Times are microseconds of the monotonic clock. */
 export interface Writer {
@@ -46,8 +56,8 @@ export interface Writer {
   wanted: boolean;
   /** Somebody who should have come behind it went ahead of it. */
   overtaken: boolean;
-  /** Called once, when it becomes wanted; whoever is done is not, and lets go of its lane. */
-  onWanted: (() => void) | undefined;
+  /** Who replays it; whoever is done lets go of its lane. */
+  lane: OrderedLane | undefined;
 }
 
 /** What is known of a writer when it comes in. */
@@ -76,6 +86,7 @@ const MAX_RECENT = 16_384;
 const PATIENCE_US = 200_000;
 
 interface Waiting {
+  readonly lane: OrderedLane;
   readonly turn: Turn;
   readonly go: () => void;
 }
@@ -88,23 +99,24 @@ export class CommitOrder {
   #recent: Writer[] = [];
   #firstRecent = 0;
   #waiting: Waiting[] = [];
-  /** When a writer was last answered, and until when one that was sent may take. */
+  /** When a writer was last answered, and until when those that are sent may take. */
   #answeredUs = 0;
+  readonly #expected = new Map<Writer, number>();
+  /** The latest of those; NaN: to be looked for. */
   #expectedUs = 0;
+  /** Lanes that were waited for in vain, and when the last one was. */
+  readonly #givenUp = new Set<OrderedLane>();
+  #givenUpUs = 0;
 
-  /**
-   * A writing transaction has come in.
-   *
-   * @param onWanted called when somebody waits for it.
-   */
-  begin(place: WriterPlace, onWanted: () => void): Writer {
+  /** A writing transaction has come in, which `lane` will replay. */
+  begin(place: WriterPlace, lane: OrderedLane): Writer {
     const added: Writer = {
       ...place,
       mirrorStartUs: Infinity,
       done: false,
       wanted: false,
       overtaken: false,
-      onWanted,
+      lane,
     };
     // Records come in nearly in order.
     let at = this.#open.length;
@@ -123,8 +135,9 @@ export class CommitOrder {
   /** It is completed on the mirror, or will never be. */
   end(writer: Writer): void {
     if (writer.done) return;
+    this.#goesOn(writer);
     writer.done = true;
-    writer.onWanted = undefined;
+    writer.lane = undefined;
     let first = 0;
     while (this.#open[first]?.done) first++;
     if (first > 0) this.#open = this.#open.slice(first);
@@ -133,12 +146,12 @@ export class CommitOrder {
 
   /** Whether nothing has to be waited for. */
   isTurn(turn: Turn): boolean {
-    return this.#nextBlocker(turn, 0) < 0;
+    return this.#firstBlocker(turn) === undefined;
   }
 
-  /** Calls `go` as soon as it is the turn. @returns a function that takes it back. */
-  wait(turn: Turn, go: () => void): () => void {
-    const entry: Waiting = { turn, go };
+  /** Calls `go` as soon as it is the turn of `lane`. @returns a function that takes it back. */
+  wait(lane: OrderedLane, turn: Turn, go: () => void): () => void {
+    const entry: Waiting = { lane, turn, go };
     this.#waiting.push(entry);
     this.#want(turn);
     return () => {
@@ -147,18 +160,28 @@ export class CommitOrder {
   }
 
   /** A writer's cycle was sent; the primary took `primaryLatencyUs` for it. */
-  sent(nowUs: number, primaryLatencyUs: number): void {
-    this.#expectedUs = Math.max(this.#expectedUs, nowUs + 2 * primaryLatencyUs);
+  sent(writer: Writer, nowUs: number, primaryLatencyUs: number): void {
+    this.#goesOn(writer);
+    const expectedUs = nowUs + 2 * primaryLatencyUs;
+    this.#expected.set(writer, expectedUs);
+    this.#expectedUs = Math.max(this.#expectedUs, expectedUs); // NaN stays NaN
   }
 
   /** A writer's cycle was answered. */
-  answered(nowUs: number): void {
+  answered(writer: Writer, nowUs: number): void {
+    this.#expectNoMore(writer);
     this.#answeredUs = nowUs;
   }
 
   /** Microseconds for which somebody who waits since `sinceUs` has waited longer than for what the primary took, too. */
   overdueUs(nowUs: number, sinceUs: number): number {
-    return nowUs - Math.max(sinceUs, this.#expectedUs);
+    if (Number.isNaN(this.#expectedUs)) {
+      this.#expectedUs = 0;
+      for (const expectedUs of this.#expected.values()) {
+        this.#expectedUs = Math.max(this.#expectedUs, expectedUs);
+      }
+    }
+    return nowUs - Math.max(sinceUs, this.#givenUpUs, this.#expectedUs);
   }
 
   /** Whether nobody who writes goes on, so that one who waits since `sinceUs` and holds locks must. */
@@ -167,13 +190,35 @@ export class CommitOrder {
       PATIENCE_US;
   }
 
-  /** Who had to wait for this turn goes ahead. */
-  overtake(turn: Turn): void {
-    for (
-      let at = this.#nextBlocker(turn, 0);
-      at >= 0;
-      at = this.#nextBlocker(turn, at + 1)
-    ) (this.#open[at] as Writer).overtaken = true;
+  /**
+   * Who waits for this turn has waited for too long. Lanes that it waits for, and
+   * that wait for nobody here themselves, are not waited for until they go on;
+   * those whose turn it is by that go.
+   *
+   * @returns whether there are such lanes.
+   */
+  giveUp(turn: Turn, nowUs: number): boolean {
+    const waiting = new Set(this.#waiting.map(({ lane }) => lane));
+    const before = this.#givenUp.size;
+    for (const { lane } of this.#blockers(turn)) {
+      if (lane !== undefined && !waiting.has(lane)) this.#givenUp.add(lane);
+    }
+    if (this.#givenUp.size === before) return false;
+    this.#givenUpUs = nowUs;
+    this.#wake();
+    return true;
+  }
+
+  /** Lanes are not waited for at the moment: who goes may overtake some. */
+  get hasGivenUp(): boolean {
+    return this.#givenUp.size > 0;
+  }
+
+  /** Who had to wait for this turn goes ahead. @returns whether there is anybody whom it overtakes. */
+  overtake(turn: Turn): boolean {
+    const overtaken = this.#blockers(turn);
+    for (const writer of overtaken) writer.overtaken = true;
+    return overtaken.length > 0;
   }
 
   /**
@@ -201,27 +246,49 @@ export class CommitOrder {
     return false;
   }
 
-  /** The position in `#open`, from `at` on, of one who has to be waited for; -1: there is none. */
-  #nextBlocker(turn: Turn, at: number): number {
-    const { committedBeforeUs, completedBeforeUs, key } = turn;
-    for (let i = at; i < this.#open.length; i++) {
-      const writer = this.#open[i] as Writer; // below length
-      if (writer.key >= key) return -1;
-      if (writer.done) continue;
-      if (
-        writer.earliestUs < committedBeforeUs ||
-        writer.endUs < completedBeforeUs
-      ) return i;
+  /** A writer of a lane that may have been given up is sent, or ends. */
+  #goesOn(writer: Writer): void {
+    this.#expectNoMore(writer);
+    if (writer.lane !== undefined) this.#givenUp.delete(writer.lane);
+  }
+
+  #expectNoMore(writer: Writer): void {
+    const expectedUs = this.#expected.get(writer);
+    if (expectedUs === undefined) return;
+    this.#expected.delete(writer);
+    if (expectedUs >= this.#expectedUs) this.#expectedUs = NaN;
+  }
+
+  /** All who come before this turn. */
+  #blockers(turn: Turn): Writer[] {
+    const blockers: Writer[] = [];
+    for (const writer of this.#open) {
+      if (writer.key >= turn.key) break;
+      if (isBefore(writer, turn)) blockers.push(writer);
     }
-    return -1;
+    return blockers;
+  }
+
+  /** The first who has to be waited for. */
+  #firstBlocker(turn: Turn): Writer | undefined {
+    for (const writer of this.#open) {
+      if (writer.key >= turn.key) return undefined;
+      if (isBefore(writer, turn) && !this.#isGivenUp(writer)) return writer;
+    }
+    return undefined;
+  }
+
+  #isGivenUp({ lane }: Writer): boolean {
+    return this.#givenUp.size > 0 && lane !== undefined &&
+      this.#givenUp.has(lane);
   }
 
   /** Tells the first of those who are waited for; the others' turn comes when it is done. */
   #want(turn: Turn): void {
-    const blocker = this.#open[this.#nextBlocker(turn, 0)];
+    const blocker = this.#firstBlocker(turn);
     if (blocker === undefined || blocker.wanted) return;
     blocker.wanted = true;
-    blocker.onWanted?.();
+    blocker.lane?.onWanted();
   }
 
   #wake(): void {
@@ -233,4 +300,11 @@ export class CommitOrder {
     }
     for (const { turn } of this.#waiting) this.#want(turn);
   }
+}
+
+/** Of a writer with a smaller key: whether it comes before this turn, and is not done. */
+function isBefore(writer: Writer, turn: Turn): boolean {
+  return !writer.done &&
+    (writer.earliestUs < turn.committedBeforeUs ||
+      writer.endUs < turn.completedBeforeUs);
 }

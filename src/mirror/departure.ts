@@ -1,5 +1,5 @@
 import { monotonicUs, type Timer } from "../io/mod.ts";
-import type { Turn } from "./commit_order.ts";
+import type { OrderedLane, Turn } from "./commit_order.ts";
 import type { Entry } from "./lane_queue.ts";
 import type { Replay } from "./replay.ts";
 import type { Target } from "./target.ts";
@@ -32,7 +32,7 @@ export interface Departing {
  * at rest ──next──> pausing ──> ordering ──depart──> at rest
  * ```
  */
-export class Departure {
+export class Departure implements OrderedLane {
   readonly #target: Target;
   readonly #series: number;
   readonly #lane: Departing;
@@ -41,6 +41,8 @@ export class Departure {
   #replay: Replay | undefined;
   /** The transaction under way has sent a cycle that wrote. */
   #holdsLocks = false;
+  /** It went ahead of another one, and is counted. */
+  #isAhead = false;
   #sinceUs = 0;
   /** Writers of this lane that somebody waits for. */
   #wanted = 0;
@@ -57,7 +59,7 @@ export class Departure {
   begin(entry: Entry, replay: Replay): void {
     this.#entry = entry;
     this.#replay = replay;
-    this.#holdsLocks = false;
+    this.#holdsLocks = this.#isAhead = false;
   }
 
   /** A transaction of this lane is done with. */
@@ -83,7 +85,7 @@ export class Departure {
   }
 
   /** Somebody waits for a writer of this lane. */
-  hurry(): void {
+  onWanted(): void {
     this.#wanted++;
     if (this.#state !== "pausing") return;
     this.#target.reactor.cancel(this.#timer);
@@ -97,18 +99,29 @@ export class Departure {
 
   /** A writer that never ends must not hold up the rest for ever. */
   look(nowUs: number): void {
-    const { settings, order, probes } = this.#target;
+    const { settings, order } = this.#target;
     const replay = this.#replay;
     if (this.#state !== "ordering" || replay === undefined) return;
-    const expired =
-      order.overdueUs(nowUs, this.#sinceUs) > settings.timeoutMs * 1e3 ||
-      this.#holdsLocks && order.isStalled(nowUs, this.#sinceUs);
-    if (!expired) return;
-    this.#stopWaiting();
     const turn = this.#turn(replay);
-    if (turn !== undefined) order.overtake(turn);
-    probes.orderBroken(this.#series);
+    if (turn === undefined) return;
+    const isOverdue =
+      order.overdueUs(nowUs, this.#sinceUs) > settings.timeoutMs * 1e3;
+    // Its own turn may have come by that.
+    if (isOverdue && order.giveUp(turn, nowUs)) return;
+    const isStalled = this.#holdsLocks &&
+      order.isStalled(nowUs, this.#sinceUs);
+    if (!isOverdue && !isStalled) return;
+    this.#stopWaiting();
+    this.#goAhead(turn);
     this.#depart(replay);
+  }
+
+  /** Goes whether or not somebody should come before it. */
+  #goAhead(turn: Turn): void {
+    const { order, probes } = this.#target;
+    if (!order.overtake(turn) || this.#isAhead) return;
+    this.#isAhead = true;
+    probes.orderBroken(this.#series);
   }
 
   /** Nothing is to be sent any more. */
@@ -128,6 +141,7 @@ export class Departure {
     this.#state = "ordering";
     this.#sinceUs = monotonicUs();
     this.#stopWaiting = order.wait(
+      this,
       turn,
       () => this.#lane.guarded(() => this.#depart(replay)),
     );
@@ -135,16 +149,18 @@ export class Departure {
   }
 
   #depart(replay: Replay): void {
-    const { order } = this.#target;
+    const { order, settings } = this.#target;
     const nowUs = monotonicUs();
+    const turn = this.#turn(replay);
+    if (turn !== undefined && order.hasGivenUp && settings.order === "commit") {
+      this.#goAhead(turn);
+    }
     const writer = this.#entry?.writer;
     if (writer !== undefined) {
       writer.mirrorStartUs = Math.min(writer.mirrorStartUs, nowUs);
-      order.sent(nowUs, replay.primaryLatencyUs);
+      order.sent(writer, nowUs, replay.primaryLatencyUs);
     }
-    if ((this.#turn(replay)?.committedBeforeUs ?? 0) > 0) {
-      this.#holdsLocks = true;
-    }
+    if ((turn?.committedBeforeUs ?? 0) > 0) this.#holdsLocks = true;
     this.#state = "at rest";
     this.#lane.depart(replay);
   }

@@ -82,7 +82,7 @@ export class Lane implements LinkOwner {
       queue: this.#queue,
       link: this.#link,
       log: this.#log,
-      onWanted: () => this.#departure.hurry(),
+      lane: this.#departure,
     }, sibling && sibling.#admission);
     this.#onClosed = onClosed;
   }

@@ -119,7 +119,7 @@ export class Replayer {
     );
     if (progress === "next" || progress === "done") {
       const { order, probes } = this.#target;
-      if (entry.writer !== undefined) order.answered(nowUs);
+      if (entry.writer !== undefined) order.answered(entry.writer, nowUs);
       probes.mirrorStatement(this.#series, replay.cycleLatencyUs / 1e6);
     }
     return progress;

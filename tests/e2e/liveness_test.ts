@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { startCluster } from "../support/cluster.ts";
+import { onServer } from "../support/on_server.ts";
 import { TestProxy } from "../support/proxy.ts";
 import { waitFor } from "../support/wait.ts";
 import { query, WireClient } from "../support/wire_client.ts";
@@ -22,6 +23,12 @@ Deno.test({
   async fn(t) {
     await using primary = await startCluster({ version: "15" });
     await using mirror = await startCluster({ version: "18" });
+    for (const cluster of [primary, mirror]) {
+      await onServer(
+        cluster,
+        (sql) => sql.unsafe("create table a (v int); create table b (v int)"),
+      );
+    }
 
     await t.step(
       "session state of what is left out does not fill the session's queue",
@@ -51,6 +58,41 @@ Deno.test({
         assert.deepEqual(ledger.dropped, {}, JSON.stringify(ledger));
         assert.deepEqual(ledger.excluded, { level: 30 });
         assert.deepEqual(ledger.statements, { match: 2 });
+      },
+    );
+
+    await t.step(
+      "a writer behind a long query of its session is waited for once",
+      async () => {
+        await using proxy = await TestProxy.start({
+          primary,
+          mirror,
+          // Each request that waited would take so long.
+          general: { mirror_timeout: 1_000 },
+        });
+        using reporter = await WireClient.connect(proxy.port);
+        using other = await WireClient.connect(proxy.port);
+        for (const client of [reporter, other]) {
+          await run(client, "insert into a values (0)");
+        }
+        await proxy.replayed(2);
+        await run(reporter, "select pg_sleep(6)");
+        await run(reporter, "insert into a values (1)");
+        for (let i = 0; i < 20; i++) {
+          await run(other, `insert into b values (${i})`);
+        }
+        await waitFor(
+          `the others, not the query: ${JSON.stringify(proxy.ledger())}`,
+          () => proxy.ledger().replayed >= 22,
+          30_000,
+        );
+        assert.equal(proxy.ledger().pending, 2, "the query is not over");
+        await reporter.terminate();
+        await other.terminate();
+        const ledger = await proxy.settled();
+        assert.deepEqual(ledger.statements, { match: 24 });
+        const breaks = sum(proxy, "mirror_order_breaks_total");
+        assert.equal(breaks, 20, "all of them went ahead of the writer");
       },
     );
   },
