@@ -49,6 +49,8 @@ export class Lane implements LinkOwner {
   #state: State = "idle";
   /** Messages of session state to bring back. */
   #restoring: Uint8Array<ArrayBuffer>[] = [];
+  /** A new connection is not yet where the session is. */
+  #joining = false;
   #deadlineUs = Infinity;
   #leaving = false;
 
@@ -228,6 +230,7 @@ export class Lane implements LinkOwner {
     this.#replayer.reset();
     this.#link.loggedIn();
     this.#restoring = [...this.#log.messages];
+    this.#joining = true;
     this.#restoreNext();
   }
 
@@ -310,6 +313,7 @@ export class Lane implements LinkOwner {
   #restoreNext(): void {
     const message = this.#restoring.shift();
     if (message === undefined) {
+      this.#joining = false;
       this.#state = "idle";
       this.#clearDeadline();
       this.#link.show(ClientState.idle);
@@ -353,9 +357,13 @@ export class Lane implements LinkOwner {
     this.#departure.cancel();
     if (this.#replayer.entry) this.#fail(outcome);
     this.#state = "idle";
-    if (this.#link.lost(failure)) return this.#advance();
+    const joining = this.#joining;
+    this.#joining = false;
+    const wasOpen = this.#link.lost(failure);
+    // The next connection would be lost over the same state, and so on for ever.
+    if (wasOpen && !joining) return this.#advance();
     this.#dropQueue(Dropped.mirrorDown);
-    this.#link.wakeWaiting();
+    if (!wasOpen) this.#link.wakeWaiting();
   }
 
   /** The replay under way ends without a known outcome. */

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { startCluster } from "../support/cluster.ts";
+import { honest, HostileServer, WELCOME } from "../support/hostile_server.ts";
 import { onServer } from "../support/on_server.ts";
 import { TestProxy } from "../support/proxy.ts";
 import { waitFor } from "../support/wait.ts";
 import { query, WireClient } from "../support/wire_client.ts";
+import { QUERY } from "../../src/wire/mod.ts";
 
 const OPTIONS = { sanitizeOps: false, sanitizeResources: false };
 
@@ -93,6 +95,39 @@ Deno.test({
         assert.deepEqual(ledger.statements, { match: 24 });
         const breaks = sum(proxy, "mirror_order_breaks_total");
         assert.equal(breaks, 20, "all of them went ahead of the writer");
+      },
+    );
+
+    await t.step(
+      "a mirror that can't take a session's state does not keep it for ever",
+      async () => {
+        using hostile = new HostileServer();
+        let logins = 0;
+        hostile.script = async (victim) => {
+          logins++;
+          await victim.startup();
+          await victim.send(WELCOME);
+          await victim.next(QUERY);
+        };
+        await using proxy = await TestProxy.start({
+          primary,
+          mirror: hostile,
+        });
+        using client = await WireClient.connect(proxy.port);
+        await run(client, "set application_name = 'lost'");
+        await proxy.settled(10_000, 1);
+        await run(client, "select 1");
+        const { dropped, failed } = await proxy.settled(10_000, 1);
+        assert.deepEqual([dropped, failed], [
+          { mirror_down: 1 },
+          { connection: 1 },
+        ]);
+        assert.ok(logins <= 4, `${logins} logins`);
+        hostile.play(honest);
+        await run(client, "select 1");
+        await proxy.replayed(1);
+        await client.terminate();
+        await proxy.settled();
       },
     );
   },
