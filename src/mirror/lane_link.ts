@@ -97,7 +97,7 @@ export class LaneLink {
     if (permission === "wait") {
       this.#state = "waiting";
       waiting.add(this.#owner);
-    }
+    } else if (permission === "connect") this.#state = "connecting";
     return permission;
   }
 
@@ -111,7 +111,6 @@ export class LaneLink {
   /** Connects, with permission; the owner hears what comes of it, of a failure perhaps at once. */
   connect(): void {
     const { settings, server, reactor, scratch } = this.#target;
-    this.#state = "connecting";
     this.#address = settings.address;
     this.#row.open();
     try {
@@ -209,16 +208,25 @@ export class LaneLink {
 
   /** The lane is over. */
   close(): void {
-    if (this.#state === "connecting") this.#target.breaker.abandoned();
-    this.#state = "resting";
-    this.#target.waiting.delete(this.#owner);
+    this.#abandon();
     this.drop();
   }
 
   /** Lets go of the connection when even closing it may throw. */
   forget(): void {
+    this.#abandon();
     this.#connection = undefined;
+  }
+
+  /** Asks for nothing any more. Who waited for its try hears of it, but not in the middle of a reload or a stop. */
+  #abandon(): void {
+    const { breaker, reactor, waiting } = this.#target;
+    const wasConnecting = this.#state === "connecting";
     this.#state = "resting";
+    waiting.delete(this.#owner);
+    if (!wasConnecting) return;
+    breaker.abandoned();
+    reactor.after(0, () => this.wakeWaiting());
   }
 }
 
