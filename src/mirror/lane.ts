@@ -254,6 +254,8 @@ export class Lane implements LinkOwner {
 
   /** Does the next thing, if there is one to do. */
   #advance(): void {
+    // What comes behind a leave has nobody to replay it.
+    if (this.#state === "closed") return this.#dropQueue(Dropped.shutdown);
     if (this.#state !== "idle") return;
     if (this.#link.state === "open") {
       if (this.target.removed) this.#dropQueue(Dropped.removed);
