@@ -1,6 +1,7 @@
 import {
   BIND,
   CLOSE,
+  concat,
   COPY_DONE,
   COPY_FAIL,
   DESCRIBE,
@@ -21,7 +22,7 @@ export const SYNC_MESSAGE: Uint8Array<ArrayBuffer> = new Uint8Array([
   0,
   4,
 ]);
-const COPY_FAIL_AND_SYNC = joined([EMPTY_COPY_FAIL, SYNC_MESSAGE]);
+const COPY_FAIL_AND_SYNC = concat([EMPTY_COPY_FAIL, SYNC_MESSAGE]);
 
 const framer = new Framer();
 
@@ -91,17 +92,12 @@ export function readCycle(
     : effective(bytes, from, to, bySync);
   if (bySync && copied && copyEnds === 0) {
     // Should the mirror ask for data, nobody could tell whether it has swallowed the Sync.
-    const all = joined(parts);
-    parts.splice(
-      0,
-      parts.length,
-      all.subarray(0, all.length - SYNC_MESSAGE.length),
-      COPY_FAIL_AND_SYNC,
-    );
+    const last = parts.pop() as Uint8Array<ArrayBuffer>; // it ends with the Sync
+    parts.push(last.subarray(0, -SYNC_MESSAGE.length), COPY_FAIL_AND_SYNC);
     copyEnds = 1;
   }
   return {
-    bytes: parts.length === 1 ? parts[0] as typeof bytes : joined(parts),
+    bytes: parts.length === 1 ? parts[0] as typeof bytes : concat(parts),
     copyEnds,
     before: bySync ? 0 : before,
     copyFail: bySync ? COPY_FAIL_AND_SYNC : EMPTY_COPY_FAIL,
@@ -131,14 +127,4 @@ function effective(
   }
   parts.push(bytes.subarray(kept, to));
   return parts;
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const all = new Uint8Array(parts.reduce((sum, p) => sum + p.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
 }

@@ -1,6 +1,6 @@
 import { CYCLE_WORDS } from "../ring/mod.ts";
 import type { Repeated, SessionState } from "../sql/mod.ts";
-import { QUERY, SYNC } from "../wire/mod.ts";
+import { isEqual, QUERY, SYNC } from "../wire/mod.ts";
 import type { Comparison, Transaction } from "./transaction.ts";
 
 /** Bounds of one session's log; beyond them its state can't be rebuilt. */
@@ -83,10 +83,6 @@ export function restoring(message: Uint8Array<ArrayBuffer>): Transaction {
     roundTripUs: 0,
     comparison: NOTHING_COMPARED,
   };
-}
-
-function isEqual(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, i) => byte === b[i]);
 }
 
 function withSync(message: Uint8Array): Uint8Array<ArrayBuffer> {

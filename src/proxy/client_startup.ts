@@ -1,4 +1,5 @@
 import {
+  concat,
   decodeStartupMessage,
   encodeErrorResponse,
   encodeFatalBeforeV3,
@@ -97,7 +98,7 @@ export class ClientStartup {
     if (this.#proving !== undefined) {
       return this.#prove(this.#proving, chunk, length);
     }
-    this.#bytes = concat(this.#bytes, chunk.subarray(0, length));
+    this.#bytes = concat([this.#bytes, chunk.subarray(0, length)]);
     for (;;) {
       const request = readStartupRequest(this.#bytes);
       switch (request.kind) {
@@ -112,7 +113,7 @@ export class ClientStartup {
             this.#encrypted ||
             ++this.#encryptionRequests > MAX_ENCRYPTION_REQUESTS
           ) return CLOSED;
-          this.toClient = concat(this.toClient, REFUSED);
+          this.toClient = concat([this.toClient, REFUSED]);
           this.#bytes = this.#bytes.slice(request.length);
           continue;
         case "cancel":
@@ -224,7 +225,7 @@ export class ClientStartup {
         `password authentication failed for user "${proving.identity.user}"`,
       );
     }
-    this.toClient = concat(this.toClient, proving.own.toClient);
+    this.toClient = concat([this.toClient, proving.own.toClient]);
     return progress === "more" ? MORE : { kind: "connect", admitted: proving };
   }
 }
@@ -254,11 +255,4 @@ function unsupported(major: number, minor: number): StartupStep {
   return major >= PROTOCOL_MAJOR
     ? refused("0A000", message)
     : { kind: "refused", fatal: encodeFatalBeforeV3(message) };
-}
-
-function concat(a: Uint8Array, b: Uint8Array): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(a.length + b.length);
-  bytes.set(a);
-  bytes.set(b, a.length);
-  return bytes;
 }

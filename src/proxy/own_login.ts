@@ -2,6 +2,7 @@ import { type Account, type AuthType, ClientAuth, Login } from "../auth/mod.ts";
 import {
   AUTHENTICATION,
   Collector,
+  concat,
   ERROR_RESPONSE,
   Framer,
   HEADER_BYTES,
@@ -141,7 +142,7 @@ export class OwnLogin {
         case AUTHENTICATION: {
           const answer = this.#login.answer(bytes);
           if (answer === "ok") {
-            this.toClient = concat(this.#negotiated, AUTHENTICATION_OK);
+            this.toClient = concat([this.#negotiated, AUTHENTICATION_OK]);
             return at;
           }
           if (answer !== undefined) this.toServer = answer;
@@ -179,13 +180,6 @@ function withHeader(type: number, body: Uint8Array): Uint8Array<ArrayBuffer> {
   bytes[0] = type;
   new DataView(bytes.buffer).setInt32(1, 4 + body.length);
   bytes.set(body, HEADER_BYTES);
-  return bytes;
-}
-
-function concat(a: Uint8Array, b: Uint8Array): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(a.length + b.length);
-  bytes.set(a);
-  bytes.set(b, a.length);
   return bytes;
 }
 

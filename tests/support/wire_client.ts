@@ -1,4 +1,5 @@
 import {
+  concat,
   encodeStartupMessage,
   Framer,
   READY_FOR_QUERY,
@@ -42,15 +43,7 @@ export function int32(value: number): Uint8Array {
   return bytes;
 }
 
-export function concat(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const all = new Uint8Array(parts.reduce((sum, p) => sum + p.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
-}
+export { concat };
 
 /** A client on trust authentication that sends and receives bytes. */
 export class WireClient implements Disposable {

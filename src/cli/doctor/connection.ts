@@ -187,7 +187,9 @@ export class CatalogConnection {
         return { type: framer.type, body: part };
       }
       parts.push(part.slice()); // the next read overwrites it
-      if (framer.finished) return { type: framer.type, body: concat(parts) };
+      if (framer.finished) {
+        return { type: framer.type, body: wire.concat(parts) };
+      }
     }
   }
 
@@ -258,16 +260,4 @@ function loginStep<T>(step: () => T): T {
       credentials: cause instanceof LoginError,
     });
   }
-}
-
-function concat(parts: readonly Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(
-    parts.reduce((sum, { length }) => sum + length, 0),
-  );
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-  }
-  return bytes;
 }

@@ -1,4 +1,5 @@
 import {
+  concat,
   encodeStartupMessage,
   Framer,
   NOTIFICATION_RESPONSE,
@@ -135,7 +136,7 @@ export class ScriptClient implements Disposable {
         at = framer.step(chunk, at, count);
         body.push(chunk.slice(framer.bodyStart, at));
         if (!framer.finished) continue;
-        this.#messages.push(written(framer.type, joined(body)));
+        this.#messages.push(written(framer.type, concat(body)));
         if (framer.type === READY_FOR_QUERY) this.#ready++;
         body = [];
       }
@@ -144,17 +145,6 @@ export class ScriptClient implements Disposable {
     this.#ended = true;
     this.#wake();
   }
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  if (parts.length === 1) return parts[0] as Uint8Array;
-  const all = new Uint8Array(parts.reduce((sum, p) => sum + p.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
 }
 
 /** Type letter and body; what is legitimately different blanked out. */
