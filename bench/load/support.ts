@@ -5,7 +5,9 @@
  */
 
 import { fileURLToPath } from "node:url";
+import { isMissing } from "../../tests/support/programs.ts";
 
+export { isMissing };
 export { residentKib } from "../../tests/support/program.ts";
 
 export const HOST = "127.0.0.1";
@@ -51,21 +53,6 @@ export function processCpuUs(pid: number): number {
 function ticksOf(stat: string): number {
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   return Number(fields[11]) + Number(fields[12]);
-}
-
-/** Debian's packages of the programs that are not this project's. */
-const PACKAGES: Readonly<Record<string, string>> = {
-  haproxy: "haproxy",
-  pgbench: "postgresql-15",
-  pgbouncer: "pgbouncer",
-};
-
-/** The line that says what to install. */
-export function isMissing(program: string): string {
-  const name = PACKAGES[program];
-  return name === undefined
-    ? `"${program}" is not there, or can't be run`
-    : `"${program}" is not installed: apt-get install ${name}`;
 }
 
 /**

@@ -10,16 +10,19 @@ import { runCase } from "../../bench/load/side_by_side/runner.ts";
 import { SCENARIO } from "../../bench/load/side_by_side/scenarios.ts";
 import { hasProgram } from "../support/programs.ts";
 
-const PROGRAM = fileURLToPath(
-  new URL("../../bench/load/side_by_side/mod.ts", import.meta.url),
-);
+const BENCH = new URL("../../bench/load/", import.meta.url);
 const TINY = ["--rounds", "1", "--clients", "4", "--scale", "1"];
 const canRun = ["pgbench", "pgbouncer", "haproxy"].every(hasProgram);
 
-async function run(args: string[], env: Record<string, string> = {}) {
+async function run(
+  args: string[],
+  env: Record<string, string> = {},
+  program = "side_by_side/mod",
+) {
+  const path = fileURLToPath(new URL(`${program}.ts`, BENCH));
   const command = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-check", "--quiet", PROGRAM, ...args],
-    env,
+    args: ["run", "-A", "--no-check", "--quiet", path, ...args],
+    env: { NO_COLOR: "1", ...env },
   });
   const { code, stdout, stderr } = await command.output();
   const decoder = new TextDecoder();
@@ -137,6 +140,25 @@ Deno.test("bench:load: what is missing ends it with 2, a line for each", async (
     '"pgbouncer" is not installed: apt-get install pgbouncer',
     '"haproxy" is not installed: apt-get install haproxy',
   ]);
+});
+
+Deno.test("bench: the programs of one machine say what is missing", async () => {
+  // What they need to start servers, and nothing of Debian's besides.
+  const folder = await Deno.makeTempDir();
+  try {
+    await Deno.symlink("/bin/sh", `${folder}/sh`);
+    for (const name of ["volume", "crowd", "identical", "relay"]) {
+      const { code, stderr } = await run([], { PATH: folder }, name);
+      assert.equal(code, 1, stderr);
+      assert.match(
+        stderr,
+        /Error: "pgbench" is not installed: apt-get install postgresql-15$/m,
+        name,
+      );
+    }
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 });
 
 Deno.test("bench:load: --short fills in what is not given", () => {

@@ -16,15 +16,42 @@ export function hasProgram(name: string): boolean {
   return false;
 }
 
-/** Runs a program to its end. @throws {Error} with its words if it fails. */
+/** Debian's packages of the programs that are not this project's. */
+const PACKAGES: Readonly<Record<string, string>> = {
+  haproxy: "haproxy",
+  openssl: "openssl",
+  pgbench: "postgresql-15",
+  pgbouncer: "pgbouncer",
+};
+
+/** The line that says what to install. */
+export function isMissing(program: string): string {
+  const name = PACKAGES[program];
+  return name === undefined
+    ? `"${program}" is not there, or can't be run`
+    : `"${program}" is not installed: apt-get install ${name}`;
+}
+
+/**
+ * Runs a program to its end.
+ *
+ * @throws {Error} with its words if it fails, or the Debian package that is missing.
+ */
 export async function runProgram(
   name: string,
   args: readonly string[],
 ): Promise<string> {
-  const { code, stdout, stderr } = await new Deno.Command(name, {
-    args: [...args],
-    env: { PGPASSWORD: "", PGCONNECT_TIMEOUT: "10" },
-  }).output();
+  let output: Deno.CommandOutput;
+  try {
+    output = await new Deno.Command(name, {
+      args: [...args],
+      env: { PGPASSWORD: "", PGCONNECT_TIMEOUT: "10" },
+    }).output();
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    throw new Error(isMissing(name));
+  }
+  const { code, stdout, stderr } = output;
   const decoder = new TextDecoder();
   if (code !== 0) {
     throw new Error(`${name} exited with ${code}: ${decoder.decode(stderr)}`);
