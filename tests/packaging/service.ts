@@ -149,7 +149,7 @@ export function assertPlainUser(status: string, uid: string): void {
   assert.match(status, /^Seccomp:\s+2$/m); // a filter
 }
 
-export type Connection = ReturnType<typeof connection>;
+type Connection = ReturnType<typeof connection>;
 
 /** A client of this machine's; its password is the console's. */
 function connection(port: number, database: string) {

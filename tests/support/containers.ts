@@ -2,8 +2,8 @@ import { join } from "node:path";
 import { pipe } from "./pipe.ts";
 
 /** What packaging/Dockerfile starts from. */
-export const NODE_IMAGE = "node:22-bookworm-slim";
-export const DEBIAN_IMAGE = "debian:bookworm-slim";
+const NODE_IMAGE = "node:22-bookworm-slim";
+const DEBIAN_IMAGE = "debian:bookworm-slim";
 const [, DEBIAN = ""] = DEBIAN_IMAGE.match(/:(\w+)-/) ?? [];
 const [, NODE_MAJOR = ""] = NODE_IMAGE.match(/:(\d+)-/) ?? [];
 
