@@ -16,19 +16,8 @@ const FIXED_GENERAL = [
   "openmetrics_host",
   "openmetrics_namespace",
   "http_token",
-  "tls_client_required",
+  "openssl_folder",
 ] as const satisfies readonly (keyof Config["general"])[];
-
-/** Other files are read at once; whether there are any is decided at the start. */
-const TLS_IDENTITY = ["tls_certificate", "tls_private_key"] as const;
-
-function comesOrGoes(
-  now: Readonly<Record<string, unknown>>,
-  next: Readonly<Record<string, unknown>>,
-  key: string,
-): boolean {
-  return (now[key] === undefined) !== (next[key] === undefined);
-}
 
 /** Whether RELOAD takes a key of a table; `[plugins.<id>]` is each plugin's own affair. */
 export function isChangeable(table: string, key: string): boolean {
@@ -47,12 +36,9 @@ export function withFixedKeys(now: Config, next: Config): Config {
   const fixed = Object.fromEntries(
     FIXED_GENERAL.map((key) => [key, now.general[key]]),
   );
-  const identity = TLS_IDENTITY.filter((key) =>
-    comesOrGoes(now.general, next.general, key)
-  ).map((key) => [key, now.general[key]]);
   return {
     ...next,
-    general: { ...next.general, ...fixed, ...Object.fromEntries(identity) },
+    general: { ...next.general, ...fixed },
     admin: { ...next.admin, name: now.admin.name },
     plugin: now.plugin,
   };
@@ -101,12 +87,7 @@ function keyChanges(
     .filter((key) => now[key] !== next[key])
     .map((key) => ({
       key: `${place}.${key}`,
-      effect: isChangeable(table, key) && !(
-          (TLS_IDENTITY as readonly string[]).includes(key) &&
-          comesOrGoes(now, next, key)
-        )
-        ? "changed"
-        : "needs a restart",
+      effect: isChangeable(table, key) ? "changed" : "needs a restart",
     }));
 }
 

@@ -32,7 +32,7 @@ const serverTls = (missing: string) => ({
   ),
   tls_server_ca_certificate: path().optional()
     .describe(
-      "Authorities that may sign the server's certificate (PEM); default: the public ones.",
+      "Authorities that may sign the server's certificate (PEM); default: the public ones of the system.",
     ),
   tls_server_certificate: path().optional()
     .describe("The proxy's own certificate for the server (PEM)."),
@@ -65,6 +65,11 @@ export const generalSchema = z.strictObject({
   tls_client_required: z.boolean().default(false)
     .describe("Refuse clients that do not use TLS."),
   ...serverTls("as libpq's sslmode; without it in clear"),
+  openssl_folder: z.string().regex(/^(?:\/.*)?$/, "must be an absolute path")
+    .default("")
+    .describe(
+      "Folder of libssl.so.3 and libcrypto.so.3; empty: where the system looks.",
+    ),
   connect_timeout: milliseconds().default(5_000)
     .describe("Time for a connection to the primary or a login to the mirror."),
   client_login_timeout: milliseconds().default(60_000)

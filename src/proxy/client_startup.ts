@@ -24,7 +24,7 @@ const NOTHING = new Uint8Array(0);
 /** What a startup needs of the worker. */
 export type StartupContext = Pick<
   ProxyContext,
-  "auth" | "clients" | "limits" | "settings" | "tlsClientRequired"
+  "auth" | "clients" | "limits" | "settings"
 >;
 
 /** A client that may go on to its primary. */
@@ -142,7 +142,7 @@ export class ClientStartup {
     }
     const user = startupParameter(message, "user") ?? "";
     const name = startupParameter(message, "database") || user;
-    const { settings: { routes }, tlsClientRequired } = this.#context;
+    const { settings: { routes, tlsClientRequired } } = this.#context;
     if (tlsClientRequired && !this.#encrypted) {
       // In PostgreSQL's words for a pg_hba.conf with nothing but "hostssl".
       return refused(

@@ -5,15 +5,16 @@
  * @module
  */
 
+import { readMaterial } from "../../certificates.ts";
 import {
   type Config,
   ConfigError,
   type Database,
   formatProblem,
   loadConfig,
-  readTlsFiles,
   type TlsMaterial,
 } from "../../config/mod.ts";
+import { TlsContexts } from "../../tls/mod.ts";
 import { EXIT_ERRORS, EXIT_USAGE, EXIT_WARNINGS } from "../exit_codes.ts";
 import { ServerError } from "./answer.ts";
 import { compareSnapshots } from "./compare.ts";
@@ -66,11 +67,16 @@ export async function doctor(options: DoctorOptions): Promise<number> {
     for (const problem of error.problems) console.error(formatProblem(problem));
     return EXIT_USAGE;
   }
-  const { material, problems } = await readTlsFiles(config);
-  for (const { place, message } of problems) {
-    console.error(`${path}: ${place.join(".")}: ${message}`);
+  let material: TlsMaterial;
+  try {
+    const read = await readMaterial(config);
+    material = read.material;
+    if (read.version !== "") console.error(`note: TLS by ${read.version}`);
+  } catch (error) {
+    console.error(`${path}: ${(error as Error).message}`);
+    return EXIT_USAGE;
   }
-  if (problems.length > 0) return EXIT_USAGE;
+  const contexts = new TlsContexts(material);
   const sources: CredentialSources = {
     env,
     ...(options.user === undefined ? {} : { user: options.user }),
@@ -81,7 +87,12 @@ export async function doctor(options: DoctorOptions): Promise<number> {
   const pairs = [];
   for (const entry of config.mirroring) {
     pairs.push(
-      await examine({ config, material }, entry, sources, options.force),
+      await examine(
+        { config, material, contexts },
+        entry,
+        sources,
+        options.force,
+      ),
     );
   }
   console.log(
@@ -101,6 +112,7 @@ interface Asked {
 interface Setup {
   readonly config: Config;
   readonly material: TlsMaterial;
+  readonly contexts: TlsContexts;
 }
 
 async function examine(
@@ -220,12 +232,20 @@ function databaseNamed(config: Config, name: string): Database {
   ) as Database;
 }
 
-function connectionOptions({ config, material }: Setup, database: Database) {
+function connectionOptions(
+  { config, material, contexts }: Setup,
+  database: Database,
+) {
   const { connect_timeout, mirror_cleartext_password_allowed } = config.general;
+  const tls = material.servers[database.name];
   return {
     host: database.host,
     port: database.port,
-    tls: material.servers[database.name],
+    tls: tls && {
+      contexts,
+      name: database.name,
+      clearAllowed: tls.verify === "prefer",
+    },
     database: database.database_name ?? database.name,
     cleartextAllowed: mirror_cleartext_password_allowed,
     connectTimeoutMs: connect_timeout,
