@@ -20,8 +20,9 @@ import {
 const SOME = new Uint8Array(1_000).fill(7);
 /** More than any socket takes at once. */
 const MUCH = new Uint8Array(16 * 1024 * 1024).fill(7);
-/** Small, so that a result takes many reads. */
-const SCRATCH_BYTES = 16 * 1024;
+/** Small, so that a result takes many reads, and bytes of a record are left inside of TLS. */
+const SCRATCH_BYTES = 5_000;
+const RECORD = new Uint8Array(16_000).fill(7);
 
 /** An endpoint, its peer, and what its owner was told. */
 class Bench implements EndpointOwner {
@@ -55,7 +56,11 @@ class Bench implements EndpointOwner {
     }
   }
 
-  onBytes(_endpoint: Endpoint, length: number): void {
+  /** Pauses at the first bytes. */
+  hesitates = false;
+
+  onBytes(endpoint: Endpoint, length: number): void {
+    if (this.hesitates) endpoint.pause();
     if (this.told.at(-1) !== "bytes") this.told.push("bytes");
     this.received += length;
   }
@@ -135,6 +140,22 @@ const CELLS: Readonly<Record<string, (bench: Bench, kind: Kind) => void>> = {
     bench.rests();
     bench.peer.close();
   },
+  "paused in the middle of a record: the rest is read at resume, without an event":
+    (bench) => {
+      bench.hesitates = true;
+      bench.peer.send(RECORD);
+      bench.until("bytes");
+      bench.rests();
+      assert.equal(bench.received, SCRATCH_BYTES);
+      bench.hesitates = false;
+      bench.endpoint.resume();
+      turnUntil(
+        bench.reactor,
+        () => bench.received === RECORD.length,
+        "the rest",
+      );
+      bench.peer.close();
+    },
   "paused, pending: goes on when the peer reads, tells when all is sent": (
     bench,
   ) => {

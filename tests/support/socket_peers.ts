@@ -134,7 +134,7 @@ export function turnUntil(
   done: () => boolean,
   what: string,
 ): void {
-  for (let i = 0; i < 500 && !done(); i++) reactor.turn(10);
+  for (let i = 0; i < 5_000 && !done(); i++) reactor.turn(10);
   if (!done()) throw new Error(`Waited in vain for ${what}`);
   for (let i = 0; i < 3; i++) reactor.turn(1);
 }
