@@ -3,7 +3,7 @@ import {
   BROKEN,
   closeDescriptor,
   connect,
-  type EpollReactor,
+  EpollReactor,
   listen,
   NOT_NOW,
   setAbortive,
@@ -11,8 +11,7 @@ import {
   SocketTransport,
   type Transport,
 } from "../../src/io/mod.ts";
-import { TlsContexts } from "../../src/tls/mod.ts";
-import type { TlsTransport } from "../../src/tls/mod.ts";
+import { Dial, TlsContexts, type TlsTransport } from "../../src/tls/mod.ts";
 import type { Certificate } from "./certificates.ts";
 import { freePort } from "./proxy.ts";
 
@@ -95,8 +94,60 @@ export function connectedPair(kind: Kind, certificate?: Certificate): Pair {
     const peer = new Peer(far, new SocketTransport(far));
     return { fd, transport: new SocketTransport(fd), peer };
   }
-  const contexts = new TlsContexts({
-    clients: certificate,
+  const contexts = clientContexts(certificate);
+  const { transport } = contexts.toClient(fd);
+  const client = contexts.toServer(far, "us");
+  shake(transport, client);
+  contexts.close();
+  return { fd, transport, peer: new Peer(far, client) };
+}
+
+/** Where a client's peer is, and how it is reached. */
+export interface DialOptions {
+  /** Numeric, or the folder of a unix socket. */
+  readonly host?: string;
+  readonly port: number;
+  readonly tls: boolean;
+}
+
+/** A client of a server that runs elsewhere: connected, on TLS if asked for, and nothing said. */
+export function dialPeer({ host = "127.0.0.1", port, tls }: DialOptions): Peer {
+  const address = socketAddress(host, port);
+  const reactor = new EpollReactor();
+  const contexts = clientContexts();
+  contexts.attach(reactor);
+  let peer: Peer | undefined;
+  let failure: string | undefined;
+  const onOpen = (fd: number, transport: Transport) =>
+    peer = new Peer(fd, transport);
+  if (!tls) {
+    const fd = connect(address);
+    onOpen(fd, new SocketTransport(fd));
+  } else {
+    new Dial(
+      reactor,
+      contexts,
+      { address, server: "us", clearAllowed: false },
+      {
+        onOpen,
+        onFailed: (reason) => failure = reason,
+      },
+    );
+  }
+  for (let i = 0; i < 500 && peer === undefined; i++) {
+    if (failure !== undefined) throw new Error(failure);
+    reactor.turn(10);
+  }
+  reactor.end();
+  contexts.close();
+  if (peer === undefined) throw new Error("The server does not answer");
+  return peer;
+}
+
+/** Contexts that know one server, "us", and believe it. */
+function clientContexts(clients?: Certificate): TlsContexts {
+  return new TlsContexts({
+    clients,
     servers: {
       us: {
         verify: "require",
@@ -108,11 +159,6 @@ export function connectedPair(kind: Kind, certificate?: Certificate): Pair {
     folder: "",
     version: "",
   });
-  const { transport } = contexts.toClient(fd);
-  const client = contexts.toServer(far, "us");
-  shake(transport, client);
-  contexts.close();
-  return { fd, transport, peer: new Peer(far, client) };
 }
 
 /** Takes the steps of both ends in turn. */
