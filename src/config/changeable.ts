@@ -1,4 +1,4 @@
-import type { Config } from "./schema.ts";
+import { type Config, databasesOf } from "./schema.ts";
 
 /**
  * What RELOAD leaves as it was until the next start: sockets that are listened
@@ -69,8 +69,7 @@ export function changesBetween(now: Config, next: Config): Change[] {
       "users",
       now,
       next,
-      ({ name, database }) =>
-        database === undefined ? name : `${name}/${database}`,
+      (user) => [user.name, ...databasesOf(user)?.slice(0, 1) ?? []].join("/"),
     ),
     ...whole("ignore", now, next),
     ...whole("plugin", now, next),
@@ -84,7 +83,7 @@ function keyChanges(
   next: Readonly<Record<string, unknown>>,
 ): Change[] {
   return [...new Set([...Object.keys(now), ...Object.keys(next)])]
-    .filter((key) => now[key] !== next[key])
+    .filter((key) => JSON.stringify(now[key]) !== JSON.stringify(next[key]))
     .map((key) => ({
       key: `${place}.${key}`,
       effect: isChangeable(table, key) ? "changed" : "needs a restart",

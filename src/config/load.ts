@@ -2,15 +2,15 @@ import { dirname, resolve } from "node:path";
 import type { z } from "zod";
 import { crossCheck } from "./cross_check.ts";
 import { withEnvironment } from "./environment.ts";
-import { isPgdogKey, PGDOG_TABLES } from "./pgdog_keys.ts";
 import { type KeyPath, keyText, Positions } from "./positions.ts";
 import { ConfigError, nearestName, type Problem } from "./problems.ts";
-import { type Config, configSchema, TABLES, type User } from "./schema.ts";
+import { type Config, configSchema, TABLES } from "./schema.ts";
 import { readTlsFiles } from "./tls_files.ts";
 import { checkTlsKeys, withTlsPaths } from "./tls_settings.ts";
 import { parseToml } from "./toml_file.ts";
+import { withoutPgdogKeys } from "./strip_pgdog.ts";
 import { whyUnreadable } from "./unreadable.ts";
-import { parseUsers } from "./users_file.ts";
+import { parseUsers, type UsersFile } from "./users_file.ts";
 
 /** Where a configuration comes from. */
 export interface LoadOptions {
@@ -42,7 +42,7 @@ export async function loadConfig(options: LoadOptions): Promise<Loaded> {
   const more = usersPath === undefined
     ? undefined
     : parseUsers(await read(usersPath), usersPath, env);
-  const parsed = parseConfig(text, path, env, more?.users);
+  const parsed = parseConfig(text, path, env, more);
   const loaded = tlsFiles ? await withTlsFiles(parsed, text, path) : parsed;
   return {
     ...loaded,
@@ -109,14 +109,14 @@ async function withTlsFiles(
  * Checks a configuration's text.
  *
  * @param file for the problems' places.
- * @param moreUsers from a file of their own.
+ * @param more `[[users]]` from a file of their own.
  * @throws {ConfigError} with every problem.
  */
 export function parseConfig(
   text: string,
   file: string,
   env: Readonly<Record<string, string>>,
-  moreUsers: readonly User[] = [],
+  more?: UsersFile,
 ): Loaded {
   const { raw: tables, problems, at } = parseToml(text, file, env);
   const warnings: Problem[] = [];
@@ -124,14 +124,12 @@ export function parseConfig(
 
   let parsed = configSchema.safeParse(raw);
   if (!parsed.success) {
-    // PgDog's own keys are dropped with a warning, then the rest is judged.
-    const stripped = stripPgdogKeys(
+    // PgDog's own keys are told of, then the rest is judged.
+    const stripped = withoutPgdogKeys(
       raw,
       parsed.error.issues,
-      (path) =>
-        warnings.push(
-          at(path, "is a key of PgDog's that PgDog Mirror does not use"),
-        ),
+      (path, { severity, message }) =>
+        (severity === "warning" ? warnings : problems).push(at(path, message)),
     );
     if (stripped !== undefined) parsed = configSchema.safeParse(stripped);
   }
@@ -143,46 +141,27 @@ export function parseConfig(
   }
   const config = {
     ...parsed.data,
-    users: [...parsed.data.users, ...moreUsers],
+    users: [...parsed.data.users, ...more?.users ?? []],
+  };
+  const own = parsed.data.users.length;
+  const said = (path: KeyPath, message: string): Problem => {
+    const [table, index, ...rest] = path;
+    const theirs = table === "users" && typeof index === "number" &&
+      index >= own;
+    return more !== undefined && theirs
+      ? more.at([table, index - own, ...rest], message)
+      : at(path, message);
   };
   crossCheck(
     config,
-    (path, message) => problems.push(at(path, message)),
-    (path, message) => warnings.push(at(path, message)),
+    (path, message) => problems.push(said(path, message)),
+    (path, message) => warnings.push(said(path, message)),
   );
   if (problems.length > 0) throw new ConfigError(problems);
   return { config, warnings, at };
 }
 
 type Issue = z.core.$ZodIssue;
-
-/** A copy without the keys that PgDog knows, or undefined if there are none. */
-function stripPgdogKeys(
-  raw: Record<string, unknown>,
-  issues: readonly Issue[],
-  found: (path: KeyPath) => void,
-): Record<string, unknown> | undefined {
-  const copy = structuredClone(raw);
-  let stripped = false;
-  for (const issue of issues) {
-    if (issue.code !== "unrecognized_keys") continue;
-    const path = issue.path as KeyPath;
-    for (const key of issue.keys) {
-      const known = path.length === 0
-        ? PGDOG_TABLES.has(key)
-        : isPgdogKey(String(path[0]), key);
-      if (!known) continue;
-      const table = path.reduce<unknown>(
-        (value, name) => (value as Record<string | number, unknown>)[name],
-        copy,
-      );
-      delete (table as Record<string, unknown>)[key];
-      stripped = true;
-      found([...path, key]);
-    }
-  }
-  return stripped ? copy : undefined;
-}
 
 function describe(
   issue: Issue,

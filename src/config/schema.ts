@@ -241,6 +241,11 @@ export const userSchema = z.strictObject({
   name: z.string().min(1).describe("The user that clients log in as."),
   database: z.string().min(1).optional()
     .describe("For this database of [[databases]] only; default: for all."),
+  databases: z.array(z.string().min(1))
+    .min(1, "names no database: nobody could log in").optional()
+    .describe("For these databases only."),
+  all_databases: z.boolean().optional()
+    .describe("For all of them; the same as to name none."),
   password: z.string().optional()
     .describe(
       'In clear, as "${NAME}" from the environment, "${file:PATH}" from a file, or as PostgreSQL stores it.',
@@ -274,6 +279,13 @@ export type Config = z.output<typeof configSchema>;
 export type General = Config["general"];
 export type Database = Config["databases"][number];
 export type User = Config["users"][number];
+
+/** The databases that a user may open; undefined: all. */
+export function databasesOf(
+  { database, databases }: User,
+): readonly string[] | undefined {
+  return database === undefined ? databases : [database];
+}
 
 /** Tables and their key schemas, for nearest names, environment and documentation. */
 export const TABLES = {
