@@ -26,6 +26,7 @@ import {
   SOURCE_HINT,
   sourceCredentials,
 } from "./credentials.ts";
+import { tryEntrance, usersToTry } from "./entrance.ts";
 import type { Finding } from "./finding.ts";
 import {
   type PairReport,
@@ -84,16 +85,15 @@ export async function doctor(options: DoctorOptions): Promise<number> {
       ? {}
       : { password: await readPasswordFile(passwordFile) }),
   };
-  const pairs = [];
+  const setup: Setup = { config, material, contexts, sources };
+  const pairs: PairReport[] = [];
   for (const entry of config.mirroring) {
-    pairs.push(
-      await examine(
-        { config, material, contexts },
-        entry,
-        sources,
-        options.force,
-      ),
-    );
+    pairs.push(await examine(setup, entry, options.force));
+  }
+  for (const database of config.databases) {
+    if (isMirrored(config, database)) continue;
+    const findings = await entrances(setup, "primary", database, undefined);
+    pairs.push({ primary: sideOf(database, undefined), findings });
   }
   console.log(
     options.format === "json" ? reportJson(pairs) : reportText(pairs),
@@ -108,20 +108,49 @@ interface Asked {
   readonly finding?: Finding;
 }
 
-/** The configuration, and what its TLS files hold. */
+/** The configuration, what its TLS files hold, and logins that are not in it. */
 interface Setup {
   readonly config: Config;
   readonly material: TlsMaterial;
   readonly contexts: TlsContexts;
+  readonly sources: CredentialSources;
+}
+
+/** It is a source or a destination. */
+function isMirrored({ mirroring }: Config, { name }: Database): boolean {
+  return mirroring.some(({ source_db, destination_db }) =>
+    source_db === name || destination_db === name
+  );
+}
+
+/** Who comes in to a database of the proxy's without a password. */
+async function entrances(
+  setup: Setup,
+  side: "primary" | "mirror",
+  database: Database,
+  snapshot: Snapshot | undefined,
+): Promise<Finding[]> {
+  const { general, databases, users } = setup.config;
+  // Else clients prove themselves to the proxy, and the server knows that only.
+  if (general.auth_type !== "relay") return [];
+  const known = [
+    sourceCredentials(database, setup.sources)?.user,
+    ...databases.map(({ user }) => user),
+    ...users.map(({ name }) => name),
+  ];
+  return await tryEntrance(
+    side,
+    connectionOptions(setup, database),
+    usersToTry(snapshot, known),
+  );
 }
 
 async function examine(
   setup: Setup,
   { source_db, destination_db, level }: Config["mirroring"][number],
-  sources: CredentialSources,
   force: boolean,
 ): Promise<PairReport> {
-  const { config } = setup;
+  const { config, sources } = setup;
   const source = databaseNamed(config, source_db);
   const destination = databaseNamed(config, destination_db);
   const login = sourceCredentials(source, sources);
@@ -148,7 +177,13 @@ async function examine(
     return {
       primary: sideOf(source, before.snapshot),
       mirror: sideOf(destination, after.snapshot),
-      findings: [...before.findings, ...after.findings, ...compared],
+      findings: [
+        ...before.findings,
+        ...after.findings,
+        ...compared,
+        ...await entrances(setup, "primary", source, before.snapshot),
+        ...await entrances(setup, "mirror", destination, after.snapshot),
+      ],
     };
   } finally {
     primary.connection?.close();
