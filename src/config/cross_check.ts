@@ -9,6 +9,7 @@ export function crossCheck(
   config: Config,
   problem: Report,
   warning: Report,
+  { usersElsewhere }: { readonly usersElsewhere: boolean },
 ): void {
   const { general, databases, mirroring, admin } = config;
   const names = databases.map(({ name }) => name);
@@ -65,7 +66,7 @@ export function crossCheck(
       );
     }
   });
-  checkUsers(config, problem, warning);
+  if (!usersElsewhere) checkUsers(config, problem, warning);
   const ports = [
     ["port", general.port],
     ["admin_port", general.admin_port],

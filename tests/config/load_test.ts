@@ -432,6 +432,20 @@ Deno.test("loadConfig: users.toml of PgDog's loads beside the configuration", as
         return true;
       },
     );
+    // Not named, it is not read: that is said, and who only asks a proxy need not know.
+    await assert.rejects(loadConfig({ path, env }), /needs \[\[users\]\]/);
+    assert.deepEqual(
+      (await loadConfig({ path, env, asking: true })).config.users,
+      [],
+    );
+    await Deno.writeTextFile(path, MINIMAL);
+    assert.deepEqual(
+      (await loadConfig({ path, env })).warnings.map(formatProblem)
+        .filter((text) => text.includes("users.toml")),
+      [
+        `${usersPath}: lies beside the configuration and is not read; name it with --users ${usersPath}`,
+      ],
+    );
     await Deno.remove(usersPath);
     await assert.rejects(loadConfig({ path, usersPath, env }), /no such file/);
   } finally {

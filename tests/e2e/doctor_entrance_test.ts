@@ -109,9 +109,20 @@ Deno.test({
       "users of the proxy's own: the primary sees the proxy only",
       async () => {
         await letIn(primary, "host all all 127.0.0.1/32 trust");
-        const own = `[general]\nauth_type = "scram"
-[[users]]\nname = "ann"\npassword = "x"\n`;
-        assert.deepEqual(await open(own + servers(primary, mirror)), []);
+        const own = `[general]\nauth_type = "scram"\n`;
+        const users = await Deno.makeTempFile({ suffix: ".toml" });
+        await Deno.writeTextFile(
+          users,
+          '[[users]]\nname = "ann"\npassword = "x"\n',
+        );
+        assert.deepEqual(
+          await open(own + servers(primary, mirror), "passwordless", [
+            "--users",
+            users,
+          ]),
+          [],
+        );
+        await Deno.remove(users);
       },
     );
 
@@ -200,12 +211,21 @@ password = "pw"
 async function open(
   config: string,
   wanted = "passwordless",
+  more: readonly string[] = [],
 ): Promise<string[]> {
   const path = await Deno.makeTempFile({ suffix: ".toml" });
   try {
     await Deno.writeTextFile(path, config);
     await Deno.chmod(path, 0o600);
-    const args = ["check", "--connect", "--format", "json", "--config", path];
+    const args = [
+      "check",
+      "--connect",
+      "--format",
+      "json",
+      "--config",
+      path,
+      ...more,
+    ];
     const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
       args: ["run", "-q", "-A", MAIN, ...args],
     }).output();

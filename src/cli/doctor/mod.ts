@@ -40,6 +40,8 @@ import { STATEMENT_TIMEOUT_MS, takeSnapshot } from "./take_snapshot.ts";
 
 export interface DoctorOptions {
   readonly configPath: string;
+  /** More `[[users]]`. */
+  readonly usersPath?: string | undefined;
   readonly format: "text" | "json";
   /** Compares even if the mirror is the primary itself. */
   readonly force: boolean;
@@ -58,7 +60,11 @@ export async function doctor(options: DoctorOptions): Promise<number> {
   const env = Deno.env.toObject();
   let config: Config;
   try {
-    const loaded = await loadConfig({ path, env });
+    const loaded = await loadConfig({
+      path,
+      usersPath: options.usersPath,
+      env,
+    });
     config = loaded.config;
     for (const warning of loaded.warnings) {
       console.error(`warning: ${formatProblem(warning)}`);
