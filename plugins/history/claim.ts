@@ -28,8 +28,11 @@ export class Claim {
     this.#uptimeMs = uptimeMs;
   }
 
-  /** @throws {HeldError} if another run has it; ask again. */
-  async take(run: Run): Promise<void> {
+  /**
+   * @param last there is no time to wait: a run that was silent between two looks is over. Should it live, its next write finds out.
+   * @throws {HeldError} if another run has it; ask again.
+   */
+  async take(run: Run, last = false): Promise<void> {
     const seen = this.#seen;
     // A look that fails begins the watch anew: nobody could write then.
     this.#seen = undefined;
@@ -46,8 +49,9 @@ export class Claim {
       MIN_SILENCE_MS,
       SILENT_INTERVALS * holder.intervalMs,
     );
+    const silent = now - sinceMs >= silence || (last && same && !this.#live);
     if (
-      now - sinceMs >= silence &&
+      silent &&
       await this.#store.takeOver(run, holder, this.#intervalMs)
     ) {
       this.#live = false;

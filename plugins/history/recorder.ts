@@ -62,6 +62,7 @@ export class Recorder {
   #begun = false;
   /** Another run has the proxy's place. */
   #held = false;
+  #closing = false;
   #busy: Promise<void> | undefined;
   #nextAt = 0;
   #warnedAt = -Infinity;
@@ -151,6 +152,7 @@ export class Recorder {
   /** Writes the last sample and says goodbye. */
   async close(last: Sample): Promise<void> {
     await this.#busy;
+    this.#closing = true;
     const span = this.#span();
     await this.#guarded(() => this.#write(last, span));
     const { store, now } = this.#options;
@@ -224,7 +226,7 @@ export class Recorder {
       await store.open(run.proxy);
       this.#opened = true;
     }
-    await this.#claim.take(run);
+    await this.#claim.take(run, this.#closing);
     this.#held = false;
     const last = await store.lastRun(run);
     if (last === undefined) await this.#nameOthers(run);

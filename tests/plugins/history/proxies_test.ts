@@ -105,6 +105,36 @@ for (const [kind, on] of Object.entries({ onSqlite, onPostgres })) {
 
   Deno.test({
     name:
+      `${name}: a short run behind a crash leaves its evidence, one behind a live proxy takes nothing`,
+    ...options,
+    fn: () =>
+      on(async (connect) => {
+        const crashed = new Life(connect(), 0);
+        await crashed.recorder.start();
+        await crashed.write(1_000, 5);
+        const short = new Life(connect(), 2_000);
+        await short.recorder.start();
+        await short.write(3_000, 3);
+        short.now = 4_000;
+        await short.recorder.close(sample(4_000, 4));
+        const next = new Life(connect(), 5_000);
+        await next.recorder.start();
+        assert.deepEqual(next.recorder.earlierTotals(PAIR), totals(9));
+
+        const double = new Life(connect(), 6_000);
+        await double.recorder.start();
+        await next.write(7_000, 1);
+        await double.write(7_500, 1);
+        double.now = 8_000;
+        await double.recorder.close(sample(8_000, 1));
+        await next.write(9_000, 2);
+        assert.deepEqual(next.warnings, []);
+        await next.recorder.close(sample(10_000, 2));
+      }),
+  });
+
+  Deno.test({
+    name:
       `${name}: a run that froze and was taken for dead writes no more into the other's place`,
     ...options,
     fn: () =>
