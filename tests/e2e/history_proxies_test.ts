@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import postgres from "postgres";
 import { type Cluster, startCluster } from "../support/cluster.ts";
+import { judge, sample, samplesOf } from "../support/fleet.ts";
 import { mirrored, Program, type StartOptions } from "../support/program.ts";
 import { waitFor } from "../support/wait.ts";
 
@@ -44,6 +45,8 @@ Deno.test({
     assert.deepEqual(await kinds(one), ["start", "stop", "start"]);
     await traffic(two, 1);
     assert.equal(await seen(one, 25) + await seen(two, 11), 36);
+    const { evidence } = await fleet(one, two);
+    assert.deepEqual([evidence.seen, evidence.replayed], [36, 36]);
     await stop(one, two);
   },
 });
@@ -207,6 +210,15 @@ async function readiness(
 async function metric(program: Program, name: string): Promise<number> {
   const text = await (await get(program, "/metrics")).text();
   return Number(text.match(new RegExp(`^pgdog_${name} (\\S+)$`, "m"))?.[1]);
+}
+
+/** The verdict on both as one. */
+async function fleet(...programs: readonly Program[]) {
+  const samples = await Promise.all(programs.map(async (program, i) => {
+    const text = await (await get(program, "/metrics")).text();
+    return [sample("up{}", `${i}`, 1), ...samplesOf(text, `${i}`)];
+  }));
+  return await judge(samples.flat());
 }
 
 /** Waits for a write of history that begins from now on. */
