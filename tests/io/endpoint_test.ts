@@ -30,6 +30,7 @@ class Bench implements EndpointOwner {
   received = 0;
   /** Calls of the reactor: one that spins has many. */
   calls = 0;
+  isFreed = false;
   readonly reactor = new EpollReactor();
   readonly endpoint: Endpoint;
   readonly peer: Peer;
@@ -37,6 +38,11 @@ class Bench implements EndpointOwner {
   constructor(kind: Kind, certificate: Certificate) {
     const { fd, transport, peer } = connectedPair(kind, certificate);
     this.peer = peer;
+    const free = transport.free;
+    transport.free = () => {
+      this.isFreed = true;
+      free.call(transport);
+    };
     const scratch = new Uint8Array(SCRATCH_BYTES);
     this.endpoint = new Endpoint(
       this.reactor,
@@ -217,6 +223,14 @@ const CELLS: Readonly<Record<string, (bench: Bench, kind: Kind) => void>> = {
     }
     assert.deepEqual(bench.told, ["deaf"]);
     bench.rests();
+  },
+  "closed: nothing is held, and closing again is nothing": (bench) => {
+    assert.equal(bench.endpoint.write(MUCH, MUCH.length), false);
+    bench.endpoint.close();
+    bench.endpoint.close();
+    bench.endpoint.check();
+    assert.ok(bench.isFreed, "the transport is not freed");
+    bench.peer.close();
   },
   "ended: a reset is its death": (bench) => {
     bench.peer.end();
