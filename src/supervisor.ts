@@ -77,12 +77,6 @@ export interface Supervisor {
   /** What is known of each fingerprint; at most a second old. */
   statements(): readonly StatementSummary[];
   /**
-   * Takes the certificates and keys of `config` for connections to come.
-   *
-   * @throws {Error} naming each file that can't be used; all stays as it was.
-   */
-  reloadTls(config: Config): Promise<void>;
-  /**
    * Reads the configuration anew and puts it in force, whole or not at all.
    *
    * @returns what became of each key that differs.
@@ -163,12 +157,6 @@ class RunningSupervisor implements Supervisor {
 
   statements(): readonly StatementSummary[] {
     return this.#statements.all();
-  }
-
-  async reloadTls(config: Config): Promise<void> {
-    if (await this.#certificates?.reload(config)) {
-      await this.#operations.applyAgain();
-    }
   }
 
   reload(): Promise<readonly Effect[]> {
