@@ -206,6 +206,8 @@ export class Endpoint implements Handler {
   onHangup(failed: boolean): void {
     if (this.#connecting) return this.onWritable();
     if (this.ended) return this.#owner.onDead(this);
+    // Resumed since this event was collected, or a read that waits to write.
+    if (this.#wantsToRead) return this.#read(true);
     this.#detached = true;
     this.#reactor.detach(this.fd);
     if (failed || this.pending > 0) this.#becomeDeaf();

@@ -210,6 +210,17 @@ const CELLS: Readonly<Record<string, (bench: Bench, kind: Kind) => void>> = {
     bench.until("end");
     assert.equal(bench.received, SOME.length);
   },
+  "paused, resumed in the turn that tells of the end: it is read": (bench) => {
+    bench.endpoint.pause();
+    bench.endpoint.shutdown();
+    turnUntil(bench.reactor, () => bench.peer.receive() === -1, "its end");
+    bench.peer.send(SOME);
+    bench.peer.close();
+    // Behind the call that has collected the events, before they are told.
+    bench.reactor.onTurnBegin(() => bench.endpoint.resume());
+    bench.until("end");
+    assert.equal(bench.received, SOME.length);
+  },
   "paused behind an orderly end: what it does not take makes it deaf": (
     bench,
   ) => {
