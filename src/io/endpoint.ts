@@ -226,9 +226,11 @@ export class Endpoint implements Handler {
     const transport = this.#transport;
     for (let i = 0; i < READ_BUDGET; i++) {
       const count = transport.read(this.#scratch, this.#scratch.length);
-      if (count === BROKEN || count === NOT_NOW && broken) {
-        return this.#owner.onDead(this);
-      }
+      // TLS says by itself when it is broken; its "not now" may have bytes behind it.
+      if (
+        count === BROKEN ||
+        count === NOT_NOW && broken && !transport.encrypted
+      ) return this.#owner.onDead(this);
       if (count === NOT_NOW) break;
       if (count === 0) {
         this.ended = true;

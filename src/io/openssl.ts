@@ -23,10 +23,6 @@ const SSL = {
   },
   SSL_ctrl: { parameters: ["pointer", "i32", "i64", "buffer"], result: "i64" },
   SSL_CTX_set_options: { parameters: ["pointer", "u64"], result: "u64" },
-  SSL_CTX_set_default_read_buffer_len: {
-    parameters: ["pointer", "usize"],
-    result: "void",
-  },
   SSL_CTX_set_num_tickets: { parameters: ["pointer", "usize"], result: "i32" },
   SSL_CTX_use_certificate: {
     parameters: ["pointer", "pointer"],

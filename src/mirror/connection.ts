@@ -293,7 +293,7 @@ export class MirrorConnection implements Handler {
     if (this.#state === "connecting" || this.#state === "closed") return;
     const { readWantsWrite, writeWantsRead } = this.#transport as Transport; // behind "connecting"
     const sends = this.#pending.length > 0 && !writeWantsRead;
-    const interest = READ | (sends || readWantsWrite ? WRITE : 0);
+    const interest = (readWantsWrite ? WRITE : READ) | (sends ? WRITE : 0);
     if (interest === this.#interest) return;
     this.#interest = interest;
     this.#reactor.modify(this.#fd, interest);

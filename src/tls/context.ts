@@ -5,13 +5,15 @@ import { takeErrors } from "./errors.ts";
 
 // Macros of <openssl/ssl.h> over SSL_CTX_ctrl and SSL_ctrl, by their numbers.
 const CTRL_MODE = 33;
-const CTRL_SET_READ_AHEAD = 41;
 const CTRL_SET_SESS_CACHE_MODE = 44;
 const CTRL_SET_TLSEXT_HOSTNAME = 55;
+const CTRL_CLEAR_MODE = 78;
 const CTRL_CHAIN_CERT = 89;
 const CTRL_SET_MIN_PROTO_VERSION = 123;
 /** Partial writes, from a buffer that may move, and no buffers while idle (6 instead of 34 KB were measured). */
 const MODE = 1n | 2n | 16n;
+/** Off, and no read-ahead either: one SSL_read takes one record. Else a peer that sends KeyUpdates without an end would hold the thread inside of one SSL_read for as long. */
+const MODE_AUTO_RETRY = 4n;
 const OP_IGNORE_UNEXPECTED_EOF = 1n << 7n;
 const OP_NO_TICKET = 1n << 14n;
 const OP_NO_COMPRESSION = 1n << 17n;
@@ -22,8 +24,6 @@ const SSL_VERIFY_PEER = 1;
 const X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS = 4;
 const TLSEXT_ERR_OK = 0;
 const TLSEXT_ERR_ALERT_FATAL = 2;
-/** What one read takes from the kernel: two records. */
-const READ_AHEAD_BYTES = 32n * 1024n;
 
 const encoder = new TextEncoder();
 /** The protocol's name in TLS (manual, "SSL Session Encryption"), as ALPN lists it. */
@@ -119,9 +119,8 @@ function build(
       ssl.SSL_CTX_ctrl(pointer, command, value, null);
     control(CTRL_SET_MIN_PROTO_VERSION, TLS1_2_VERSION);
     control(CTRL_MODE, MODE);
-    control(CTRL_SET_READ_AHEAD, 1n);
+    control(CTRL_CLEAR_MODE, MODE_AUTO_RETRY);
     control(CTRL_SET_SESS_CACHE_MODE, 0n);
-    ssl.SSL_CTX_set_default_read_buffer_len(pointer, READ_AHEAD_BYTES);
     // The protocol's messages have lengths: an end of stream in the middle shows there, as it does in clear.
     ssl.SSL_CTX_set_options(
       pointer,

@@ -15,6 +15,8 @@ import { takeErrors } from "./errors.ts";
 const SSL_ERROR_WANT_READ = 2;
 const SSL_ERROR_WANT_WRITE = 3;
 const SSL_ERROR_ZERO_RETURN = 6;
+/** Records that one read takes, so that a flood of tiny ones starves nobody. */
+const RECORD_BUDGET = 16;
 /** X509 has the details. */
 const VERIFY_FAILED = "certificate verify failed";
 const PEER_CLOSED = "the peer closed the connection";
@@ -23,8 +25,8 @@ const PEER_CLOSED = "the peer closed the connection";
  * TLS on a non-blocking socket, which the caller closes. OpenSSL reads `errno`
  * in C, at once: unlike in clear, a dead socket is told from a busy one.
  *
- * What a peer sends is held up to two records (context.ts): who does not read
- * leaves the rest in the kernel, and so the peer waits.
+ * What a peer sends is held up to one record: who does not read leaves the
+ * rest in the kernel, and so the peer waits.
  */
 export class TlsTransport implements Transport {
   readonly encrypted = true;
@@ -109,7 +111,7 @@ export class TlsTransport implements Transport {
       this.#drained = true;
       return filled;
     }
-    while (filled < length && this.holdsBytes) {
+    for (let i = 1; i < RECORD_BUDGET && filled < length; i++) {
       const count = this.#readRecord(buffer.subarray(filled), length - filled);
       if (count <= 0) break;
       filled += count;
