@@ -267,7 +267,10 @@ export class Session implements EndpointOwner {
     // The client reads end of stream when the primary has taken the request.
     this.#state = "lingering";
     this.#client.pause();
-    const done = () => this.#close(false);
+    const done = () => {
+      this.#client.shutdown();
+      this.#close(false);
+    };
     if (!sendCancel(this.#context, packet, done)) done();
   }
 
