@@ -12,6 +12,8 @@ export class Certificates {
   #config: Config;
   #material: TlsMaterial;
   #complaint = "";
+  /** Ends when nobody reads the files. */
+  #last: Promise<unknown> = Promise.resolve();
   #timer: ReturnType<typeof setInterval> | undefined;
 
   private constructor(
@@ -41,7 +43,7 @@ export class Certificates {
     if (version !== "") log.info("TLS is there", { library: version });
     const certificates = new Certificates(config, material, log, changed);
     certificates.#timer = setInterval(
-      () => void certificates.#look(),
+      () => void certificates.look(),
       LOOK_MS,
     );
     return certificates;
@@ -66,23 +68,22 @@ export class Certificates {
    * @returns whether anything is another one now.
    * @throws {Error} naming each file that can't be used; all stays as it was.
    */
-  async reload(config: Config): Promise<boolean> {
-    const { material } = await readMaterial(config);
-    this.#config = config;
-    if (material.version === this.#material.version) return false;
-    this.#material = material;
-    this.#log.info("Certificates were read again", {});
-    return true;
+  reload(config: Config): Promise<boolean> {
+    return this.#inTurn(() => this.#take(config));
   }
 
   close(): void {
     clearInterval(this.#timer);
   }
 
-  /** A file that is being replaced may not fit the other yet: the old ones stay, and are tried again. */
-  async #look(): Promise<void> {
+  /**
+   * Reads the files again, as it does by itself every few seconds. A file that
+   * is being replaced may not fit the other yet: the old ones stay, and are
+   * tried again.
+   */
+  async look(): Promise<void> {
     try {
-      if (await this.reload(this.#config)) this.#changed();
+      if (await this.#inTurn(() => this.#take(this.#config))) this.#changed();
       this.#complaint = "";
     } catch (error) {
       const reason = (error as Error).message;
@@ -92,6 +93,24 @@ export class Certificates {
         reason,
       });
     }
+  }
+
+  async #take(config: Config): Promise<boolean> {
+    const material = await readFiles(config);
+    const isNew = material.version !== this.#material.version;
+    if (isNew) tryMaterial(material);
+    this.#config = config;
+    if (!isNew) return false;
+    this.#material = material;
+    this.#log.info("Certificates were read again", {});
+    return true;
+  }
+
+  /** One after the other: a look that began before a reload must not undo it. */
+  #inTurn<T>(read: () => Promise<T>): Promise<T> {
+    const turn = this.#last.then(read);
+    this.#last = turn.catch(() => {});
+    return turn;
   }
 }
 
@@ -104,6 +123,11 @@ export class Certificates {
 export async function readMaterial(
   config: Config,
 ): Promise<{ readonly material: TlsMaterial; readonly version: string }> {
+  const material = await readFiles(config);
+  return { material, version: tryMaterial(material) };
+}
+
+async function readFiles(config: Config): Promise<TlsMaterial> {
   const { material, problems } = await readTlsFiles(config);
   if (problems.length > 0) {
     throw new Error(
@@ -111,7 +135,12 @@ export async function readMaterial(
         .join("\n"),
     );
   }
+  return material;
+}
+
+/** @returns OpenSSL's version. */
+function tryMaterial(material: TlsMaterial): string {
   const trial = new TlsContexts(material);
   trial.close();
-  return { material, version: trial.version };
+  return trial.version;
 }
