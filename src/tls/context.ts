@@ -34,7 +34,11 @@ const NO_PASSPHRASE = new Uint8Array(1);
 /** Settings of TLS connections, made once; connections that began with it outlive it. */
 export interface TlsContext {
   readonly pointer: Pointer;
-  /** Prepares a connection of it before its handshake. */
+  /**
+   * Prepares a connection of it before its handshake.
+   *
+   * @throws {Error} if OpenSSL does not take the server's name: without one it would accept every name.
+   */
   prepare(ssl: Pointer): void;
   free(): void;
 }
@@ -89,18 +93,21 @@ export function serverContext(
       // SNI holds no addresses (RFC 6066); libpq leaves them out, too.
       if (!isAddress) {
         ssl.SSL_ctrl(connection, CTRL_SET_TLSEXT_HOSTNAME, 0n, name);
+        takeErrors(library); // it can do without
       }
       if (verify !== "verify-full") return;
       const parameters = ssl.SSL_get0_param(connection);
-      if (isAddress) {
-        crypto.X509_VERIFY_PARAM_set1_ip_asc(parameters, name);
-        return;
-      }
       crypto.X509_VERIFY_PARAM_set_hostflags(
         parameters,
         X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS,
       );
-      crypto.X509_VERIFY_PARAM_set1_host(parameters, name, 0n);
+      const taken = bare !== "" &&
+        (isAddress
+            ? crypto.X509_VERIFY_PARAM_set1_ip_asc(parameters, name)
+            : crypto.X509_VERIFY_PARAM_set1_host(parameters, name, 0n)) === 1;
+      if (taken) return;
+      takeErrors(library);
+      throw new Error(`no certificate can be in the name of "${host}"`);
     };
   });
 }
@@ -141,14 +148,14 @@ function identify(
   { certificate, key }: TlsIdentity,
 ): void {
   const { ssl, crypto } = library;
-  let count = 0;
-  for (const x509 of certificatesOf(library, certificate)) {
-    const taken = count++ === 0
-      ? ssl.SSL_CTX_use_certificate(context, x509)
-      : Number(ssl.SSL_CTX_ctrl(context, CTRL_CHAIN_CERT, 1n, x509));
-    crypto.X509_free(x509);
-    if (taken !== 1) throw new Error(`the certificate: ${takeErrors(library)}`);
+  let areTaken = true;
+  for (const [i, x509] of certificatesOf(library, certificate).entries()) {
+    areTaken &&= i === 0
+      ? ssl.SSL_CTX_use_certificate(context, x509) === 1
+      : ssl.SSL_CTX_ctrl(context, CTRL_CHAIN_CERT, 1n, x509) === 1n;
+    crypto.X509_free(x509); // the context has one of its own
   }
+  if (!areTaken) throw new Error(`the certificate: ${takeErrors(library)}`);
   const bytes = encoder.encode(key);
   const bio = crypto.BIO_new_mem_buf(bytes, bytes.length);
   const pkey = crypto.PEM_read_bio_PrivateKey(bio, null, null, NO_PASSPHRASE);

@@ -42,14 +42,19 @@ export class TlsTransport implements Transport {
   #end: number | undefined;
   #writeBroken = false;
 
-  /** @throws {Error} if OpenSSL has no memory. */
+  /** @throws {Error} if OpenSSL has no memory, or as {@linkcode TlsContext.prepare}. */
   constructor(library: OpenSsl, context: TlsContext, fd: number) {
     this.#library = library;
     this.#fd = fd;
     this.#ssl = library.ssl.SSL_new(context.pointer);
     if (this.#ssl === null) throw new Error(takeErrors(library));
     library.ssl.SSL_set_fd(this.#ssl, fd);
-    context.prepare(this.#ssl);
+    try {
+      context.prepare(this.#ssl);
+    } catch (error) {
+      this.free();
+      throw error;
+    }
   }
 
   /** Goes on with the handshake. @returns 1 when it is done, NOT_NOW, or BROKEN with the reason. */

@@ -93,3 +93,16 @@ Deno.test("TlsContexts: so many steps of handshakes are taken in a turn, and no 
   assert.equal(taken(), 4);
   reactor.end();
 });
+
+Deno.test("TlsContexts: a name that OpenSSL can't look for in a certificate is refused, not left out", () => {
+  for (const host of ["fd00::1%eth0", ""]) {
+    const servers = { db: { ...PUBLIC.db, host } };
+    const contexts = new TlsContexts({ ...NO_TLS, servers });
+    assert.throws(
+      () => contexts.toServer(-1, "db"),
+      /no certificate can be in the name of/,
+      host,
+    );
+    contexts.close();
+  }
+});
