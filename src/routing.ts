@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { limitSettings } from "./client_limits.ts";
 import type { Config, TlsMaterial } from "./config/mod.ts";
 import { socketAddress } from "./io/mod.ts";
@@ -179,7 +180,7 @@ export class Routing {
       address: addressOf(addresses, host, port),
       host,
       port,
-      tls: this.#tls(name),
+      tls: this.#targetTls(name),
       login: {
         user,
         password,
@@ -203,6 +204,14 @@ export class Routing {
       })),
       paused: paused.has(name),
     };
+  }
+
+  #targetTls(name: string): TargetSettings["tls"] {
+    const tls = this.#tls(name);
+    if (tls === undefined) return undefined;
+    const server = JSON.stringify(this.#material().servers[name] ?? null);
+    const version = createHash("sha256").update(server).digest("hex");
+    return { ...tls, version };
   }
 }
 

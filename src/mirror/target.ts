@@ -29,6 +29,8 @@ export interface TargetSettings {
     readonly server: string;
     /** Go on in clear if it has no TLS. */
     readonly clearAllowed: boolean;
+    /** Another one if anything of its material is: connections begin anew. */
+    readonly version: string;
   } | undefined;
   readonly login: LoginOptions;
   /** Transactions per lane. */
