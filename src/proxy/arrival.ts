@@ -121,10 +121,7 @@ export class Arrival implements Handler {
       case SSL_REQUEST:
         return this.#onRequest(() => this.#onSslRequest());
       case GSSENC_REQUEST:
-        return this.#onRequest(() => {
-          send(this.#fd, N, 1);
-          this.#length = 0;
-        });
+        return this.#onRequest(() => this.#refuseEncryption());
       default:
         this.#arrive(new SocketTransport(this.#fd));
     }
@@ -147,11 +144,19 @@ export class Arrival implements Handler {
     if (peek(this.#fd, this.#head, 1) > 0) {
       return this.close("bytes in clear behind the SSLRequest");
     }
+    if (!this.#tls.hasClients) return this.#refuseEncryption();
     send(this.#fd, S, 1);
     this.#encrypt(false);
   }
 
+  #refuseEncryption(): void {
+    send(this.#fd, N, 1);
+    this.#length = 0;
+  }
+
   #encrypt(direct: boolean): void {
+    // A reload may have taken it away since the client came.
+    if (!this.#tls.hasClients) return this.close("there is no certificate");
     const { transport, certificateHash } = this.#tls.toClient(this.#fd);
     this.#transport = transport;
     this.#certificateHash = certificateHash;
