@@ -37,9 +37,10 @@ export interface TlsContext {
   /**
    * Prepares a connection of it before its handshake.
    *
+   * @param host the server's name or address; "" for a client.
    * @throws {Error} if OpenSSL does not take the server's name: without one it would accept every name.
    */
-  prepare(ssl: Pointer): void;
+  prepare(ssl: Pointer, host: string): void;
   free(): void;
 }
 
@@ -61,14 +62,17 @@ export function clientsContext(
   });
 }
 
+/** What a context to servers is made of: those that agree in it share one. */
+export type ServerTrust = Omit<ServerTls, "host">;
+
 /**
- * For our side of TLS with a server.
+ * For our side of TLS with servers.
  *
  * @throws {Error} if OpenSSL does not take a certificate or the key.
  */
 export function serverContext(
   library: OpenSsl,
-  { verify, host, ca, identity }: ServerTls,
+  { verify, ca, identity }: ServerTrust,
 ): TlsContext {
   const { ssl, crypto } = library;
   return build(library, ssl.TLS_client_method(), (pointer) => {
@@ -85,10 +89,10 @@ export function serverContext(
       ssl.SSL_CTX_set_default_verify_paths(pointer);
     }
     ssl.SSL_CTX_set_alpn_protos(pointer, ALPN, ALPN.length);
-    const bare = host.replace(/^\[|\]$/g, "");
-    const name = encoder.encode(`${bare}\0`);
-    const isAddress = isIP(bare) !== 0;
-    return (connection) => {
+    return (connection, host) => {
+      const bare = host.replace(/^\[|\]$/g, "");
+      const name = encoder.encode(`${bare}\0`);
+      const isAddress = isIP(bare) !== 0;
       ssl.SSL_set_connect_state(connection);
       // SNI holds no addresses (RFC 6066); libpq leaves them out, too.
       if (!isAddress) {
@@ -115,7 +119,7 @@ export function serverContext(
 function build(
   library: OpenSsl,
   method: Pointer,
-  configure: (pointer: Pointer) => (connection: Pointer) => void,
+  configure: (pointer: Pointer) => TlsContext["prepare"],
 ): TlsContext {
   const { ssl } = library;
   const pointer = ssl.SSL_CTX_new(method);

@@ -1,4 +1,4 @@
-import type { TlsMaterial } from "../config/mod.ts";
+import type { ServerTls, TlsIdentity, TlsMaterial } from "../config/mod.ts";
 import { type OpenSsl, openssl, type Reactor } from "../io/mod.ts";
 import { certificateHash } from "./certificate_hash.ts";
 import { clientsContext, serverContext, type TlsContext } from "./context.ts";
@@ -7,14 +7,21 @@ import { TlsTransport } from "./tls_transport.ts";
 /** Steps of handshakes in one turn: each may take 2 ms of a core (RSA-2048), and everybody else waits. */
 const SHAKES_PER_TURN = 4;
 
+interface Server {
+  readonly context: TlsContext;
+  readonly host: string;
+}
+
 /** TLS of one worker thread: OpenSSL, and the certificates in force. */
 export class TlsContexts {
   #material: TlsMaterial;
   #library: OpenSsl | undefined;
+  /** By what they are made of: one with the system's authorities takes 22 to 79 ms, in which all sessions wait. */
+  #contexts: ReadonlyMap<string, TlsContext> = new Map();
   #clients: TlsContext | undefined;
   /** Of the certificate that clients are shown; undefined: no login can be bound to it. */
   #hash: Uint8Array | undefined;
-  #servers = new Map<string, TlsContext>();
+  #servers: ReadonlyMap<string, Server> = new Map();
   #shakes = 0;
 
   /** @throws {Error} if OpenSSL is not there, or does not take a certificate or a key. */
@@ -35,13 +42,8 @@ export class TlsContexts {
    */
   replace(material: TlsMaterial): void {
     if (material.version === this.#material.version) return;
-    const next = new TlsContexts(material);
-    this.close();
+    this.#load(material);
     this.#material = material;
-    this.#library = next.#library;
-    this.#clients = next.#clients;
-    this.#hash = next.#hash;
-    this.#servers = next.#servers;
   }
 
   /** Clients may use TLS. */
@@ -65,7 +67,7 @@ export class TlsContexts {
     readonly certificateHash: Uint8Array | undefined;
   } {
     if (this.#clients === undefined) throw new Error("there is no certificate");
-    const transport = this.#transport(this.#clients, fd);
+    const transport = this.#transport(this.#clients, fd, "");
     return { transport, certificateHash: this.#hash };
   }
 
@@ -76,9 +78,9 @@ export class TlsContexts {
    * @throws {Error} if the server is not known any more.
    */
   toServer(fd: number, name: string): TlsTransport {
-    const context = this.#servers.get(name);
-    if (context === undefined) throw new Error(`"${name}" is not known`);
-    return this.#transport(context, fd);
+    const server = this.#servers.get(name);
+    if (server === undefined) throw new Error(`"${name}" is not known`);
+    return this.#transport(server.context, fd, server.host);
   }
 
   /** Takes a step of a handshake off this turn's. False: not in this turn. */
@@ -88,30 +90,58 @@ export class TlsContexts {
 
   /** Connections that have begun go on. */
   close(): void {
-    this.#clients?.free();
-    for (const context of this.#servers.values()) context.free();
+    for (const context of this.#contexts.values()) context.free();
+    this.#contexts = this.#servers = new Map();
     this.#clients = undefined;
-    this.#servers = new Map();
   }
 
-  #transport(context: TlsContext, fd: number): TlsTransport {
-    return new TlsTransport(this.#library as OpenSsl, context, fd); // behind each context
+  #transport(context: TlsContext, fd: number, host: string): TlsTransport {
+    return new TlsTransport(this.#library as OpenSsl, context, fd, host); // behind each context
   }
 
+  /** Makes what is not there yet, and frees what is not needed any more. */
   #load({ clients, servers, folder }: TlsMaterial): void {
     const names = Object.entries(servers);
-    if (clients === undefined && names.length === 0) return;
-    const library = this.#library = openssl(folder);
+    const usesTls = clients !== undefined || names.length > 0;
+    const library = usesTls ? openssl(folder) : undefined;
+    const old = library === this.#library ? this.#contexts : new Map();
+    const made: TlsContext[] = [];
+    const next = new Map<string, TlsContext>();
+    const context = (of: unknown, make: () => TlsContext): TlsContext => {
+      const key = JSON.stringify(of);
+      let found = next.get(key) ?? old.get(key);
+      if (found === undefined) made.push(found = make());
+      next.set(key, found);
+      return found;
+    };
+    const toClients = (identity: TlsIdentity) =>
+      context(
+        { identity },
+        () => clientsContext(library as OpenSsl, identity),
+      );
+    const toServer = ({ host, ...trust }: ServerTls): Server => ({
+      host,
+      context: context(
+        trust,
+        () => serverContext(library as OpenSsl, trust),
+      ),
+    });
     try {
-      if (clients !== undefined) {
-        this.#clients = clientsContext(library, clients);
-        this.#hash = certificateHash(clients.certificate);
+      const client = clients && toClients(clients);
+      const hash = clients && certificateHash(clients.certificate);
+      const known = new Map(
+        names.map(([name, server]) => [name, toServer(server)]),
+      );
+      for (const [key, context] of this.#contexts) {
+        if (next.get(key) !== context) context.free();
       }
-      for (const [name, server] of names) {
-        this.#servers.set(name, serverContext(library, server));
-      }
+      this.#library = library;
+      this.#contexts = next;
+      this.#clients = client;
+      this.#hash = hash;
+      this.#servers = known;
     } catch (error) {
-      this.close();
+      for (const context of made) context.free();
       throw error;
     }
   }

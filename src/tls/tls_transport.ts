@@ -42,15 +42,18 @@ export class TlsTransport implements Transport {
   #end: number | undefined;
   #writeBroken = false;
 
-  /** @throws {Error} if OpenSSL has no memory, or as {@linkcode TlsContext.prepare}. */
-  constructor(library: OpenSsl, context: TlsContext, fd: number) {
+  /**
+   * @param host the server's name or address; "" if the peer is a client.
+   * @throws {Error} if OpenSSL has no memory, or as {@linkcode TlsContext.prepare}.
+   */
+  constructor(library: OpenSsl, context: TlsContext, fd: number, host: string) {
     this.#library = library;
     this.#fd = fd;
     this.#ssl = library.ssl.SSL_new(context.pointer);
     if (this.#ssl === null) throw new Error(takeErrors(library));
     library.ssl.SSL_set_fd(this.#ssl, fd);
     try {
-      context.prepare(this.#ssl);
+      context.prepare(this.#ssl, host);
     } catch (error) {
       this.free();
       throw error;

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { EpollReactor } from "../../src/io/mod.ts";
+import { EpollReactor, openssl } from "../../src/io/mod.ts";
 import { TlsContexts } from "../../src/tls/mod.ts";
 import { Authority } from "../support/certificates.ts";
 import { NO_TLS } from "../support/no_tls.ts";
@@ -105,4 +105,62 @@ Deno.test("TlsContexts: a name that OpenSSL can't look for in a certificate is r
     );
     contexts.close();
   }
+});
+
+Deno.test({
+  name:
+    "TlsContexts: servers that are trusted alike share a context, and a reload makes only what is new",
+  ignore: !Authority.available,
+  async fn() {
+    await using authority = await Authority.create();
+    const one = await authority.issue();
+    const two = await authority.issue();
+    const { ssl } = openssl("");
+    const { SSL_CTX_new, SSL_CTX_free } = ssl;
+    let made = 0;
+    let freed = 0;
+    const spied = Object.assign(ssl, {
+      SSL_CTX_new: (method: Deno.PointerValue) => {
+        made++;
+        return SSL_CTX_new(method);
+      },
+      SSL_CTX_free: (context: Deno.PointerValue) => {
+        freed++;
+        SSL_CTX_free(context);
+      },
+    });
+    try {
+      const ca = authority.certificate;
+      const trusted = { ...PUBLIC.db, ca };
+      const servers = {
+        a: { ...trusted, host: "a" },
+        b: { ...trusted, host: "b" },
+        c: { ...trusted, verify: "verify-ca" } as const,
+      };
+      const counts = () => [made, freed];
+      const material = { ...NO_TLS, servers };
+      const contexts = new TlsContexts({
+        ...material,
+        clients: one,
+        version: "1",
+      });
+      assert.deepEqual(counts(), [3, 0]);
+      contexts.replace({ ...material, clients: two, version: "2" });
+      assert.deepEqual(counts(), [4, 1]);
+      const bad = { ...two, key: one.key };
+      assert.throws(() =>
+        contexts.replace({ ...material, clients: bad, version: "3" })
+      );
+      assert.deepEqual(counts(), [5, 2]);
+      contexts.toServer(-1, "b").free();
+      contexts.replace({ ...NO_TLS, servers: { c: servers.c }, version: "4" });
+      assert.deepEqual(counts(), [5, 4]);
+      contexts.toServer(-1, "c").free();
+      assert.throws(() => contexts.toServer(-1, "a"), /"a" is not known/);
+      contexts.close();
+      assert.deepEqual(counts(), [5, 5]);
+    } finally {
+      Object.assign(spied, { SSL_CTX_new, SSL_CTX_free });
+    }
+  },
 });
