@@ -73,7 +73,11 @@ export class Routing {
         auth: this.#auth(config),
         connectTimeoutMs: general.connect_timeout,
         loginTimeoutMs: general.client_login_timeout,
-        maxTransactionBytes: general.mirror_max_transaction_bytes,
+        // More than the queue's bound would never be taken.
+        maxTransactionBytes: Math.min(
+          general.mirror_max_transaction_bytes,
+          general.mirror_queue_bytes,
+        ),
         compare: general.mirror_compare,
         compareBytes: general.mirror_compare === "rows"
           ? general.mirror_compare_bytes

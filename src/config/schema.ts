@@ -89,8 +89,10 @@ export const generalSchema = z.strictObject({
     .default(64 * 1024 * 1024)
     .describe("Bytes that may wait for the mirrors, over all clients."),
   mirror_max_transaction_bytes: z.int().min(1024).max(GIB)
-    .default(16 * 1024 * 1024)
-    .describe("A transaction in which the client sends more is not mirrored."),
+    .default(32 * 1024 * 1024)
+    .describe(
+      "A transaction that takes more is not mirrored (too_large): the bytes that the client sends, 48 for each statement and 24 for each ReadyForQuery. Above mirror_queue_bytes that is the bound.",
+    ),
   mirror_exposure: ratio().default(1)
     .describe("Share of transactions to replay; 0 replays none."),
   mirror_timeout: milliseconds().default(30_000)

@@ -1,3 +1,4 @@
+import { BOUNDS, RecordList } from "../ring/mod.ts";
 import {
   Collector,
   COMMAND_COMPLETE,
@@ -22,14 +23,18 @@ const MAX_WORD = 0xffff_ffff;
 
 /**
  * Digests a server's reply as it streams: one entry per statement, in order.
- * The same code reads the primary's bytes and the mirror's.
+ * The same code reads the primary's bytes and the mirror's. It holds as many
+ * entries as a record does: of a long reply they are taken while it comes in.
+ *
+ * ```
+ * statements <= BOUNDS.recordStatements, once whoever asks for `full` has drained it
+ * ```
  */
 export class ReplyDigest {
-  /** `statements` entries of STATEMENT_WORDS words. */
-  words: Uint32Array<ArrayBuffer> = new Uint32Array(s.STATEMENT_WORDS * 2);
   statements = 0;
   /** For {@linkcode s.STATEMENT_SENT} of a reply that begins. */
   sentUs = 0;
+  readonly #entries = new RecordList(s.STATEMENT_WORDS);
   readonly #rows: RowHash;
   readonly #body = new Collector();
   #columns = 0;
@@ -46,10 +51,37 @@ export class ReplyDigest {
     this.#rows.maxBytes = bytes;
   }
 
+  /** `statements` entries of STATEMENT_WORDS words. */
+  get words(): Uint32Array<ArrayBuffer> {
+    return this.#entries.words;
+  }
+
+  /** There is no room for another entry: {@linkcode ReplyDigest.drain} it. */
+  get full(): boolean {
+    return this.statements >= BOUNDS.recordStatements;
+  }
+
+  /** The entries were taken; a statement under way goes on. */
+  drain(): void {
+    this.statements = 0;
+  }
+
   /** Forgets the entries, and what is known of a statement under way. */
   clear(): void {
     this.statements = 0;
     this.#begin();
+  }
+
+  /** As {@linkcode ReplyDigest.clear}, and gives back memory: no reply is to come for now. */
+  rest(): void {
+    this.clear();
+    this.#entries.rest();
+    this.#body.rest();
+  }
+
+  /** Memory that a reply has taken, and that lasts. */
+  get heldBytes(): number {
+    return this.#entries.heldBytes + this.#body.heldBytes;
   }
 
   /**
@@ -173,12 +205,8 @@ export class ReplyDigest {
     count = 0,
   ): void {
     const at = this.statements * s.STATEMENT_WORDS;
-    if (at === this.words.length) {
-      const grown = new Uint32Array(this.words.length * 2);
-      grown.set(this.words);
-      this.words = grown;
-    }
-    const words = this.words;
+    if (at === this.#entries.words.length) this.#entries.grow();
+    const words = this.#entries.words;
     const rows = this.#rows;
     if (rows.rows > 0) this.#flags |= s.FLAG_ROWS;
     if (rows.hashedRows < rows.rows) this.#flags |= s.FLAG_CUT;

@@ -1,4 +1,3 @@
-import { STATEMENT_WORDS } from "../digest/mod.ts";
 import {
   CYCLE_WORDS,
   FLAG_DISCARD,
@@ -7,6 +6,7 @@ import {
   FLAG_STATE_LOST,
   FRAGMENT_WORDS,
   type RingConsumer,
+  STATEMENT_WORDS,
 } from "../ring/mod.ts";
 import { StateWatch } from "../sql/mod.ts";
 import { Dropped } from "../stats/ledger.ts";
@@ -39,7 +39,16 @@ type Rest = Pick<
 
 const NO_WORDS = new Uint32Array(0);
 
-/** Puts one session's fragments together again. */
+/**
+ * Puts one session's fragments together again.
+ *
+ * ```
+ * what the pieces hold is taken from the budget; with a shed transaction there are none
+ * ```
+ *
+ * {@linkcode Stream.check} holds that. Whole pieces are joined by copying: for
+ * that moment the largest transaction is there twice.
+ */
 export class Stream {
   /** Of the transactions to come. */
   comparison: Comparison;
@@ -97,6 +106,19 @@ export class Stream {
     const { comparison } = this;
     const rest = { startUs, endUs, roundTripUs, comparison };
     this.#end(piece, rest, (flags & FLAG_DISCARD) !== 0);
+  }
+
+  /** The rule above the class. @throws {Error} where it does not hold. */
+  check(): void {
+    const held = this.#pieces.reduce((sum, p) => sum + pieceSize(p), 0);
+    const holds = held === this.#held && held <= this.#budget.bytes &&
+      (this.#shed === undefined || held === 0);
+    if (holds) return;
+    throw new Error(
+      `Stream: ${held} bytes in ${this.#pieces.length} pieces, ${this.#held} of them in the budget of ${this.#budget.bytes}; shed: ${
+        this.#shed !== undefined
+      }`,
+    );
   }
 
   /** The stream is over: what is not closed was never finished. */

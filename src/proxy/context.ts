@@ -40,6 +40,6 @@ export interface ProxyContext {
   onUnreachable(): void;
   /** The session is gone. */
   onClosed(session: unknown): void;
-  /** The ring had no room for a session's CLOSE: try again later. */
-  closeLater(close: () => boolean): void;
+  /** The ring had no room for a stream's CLOSE: try again later. */
+  closeLater(stream: number): void;
 }

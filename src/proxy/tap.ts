@@ -38,7 +38,7 @@ export interface TapTarget {
   readonly series: readonly number[];
   /** Why no transaction of the session can be replayed; -1: they are captured. */
   readonly excluded: number;
-  /** Bound of one transaction in bytes. */
+  /** Bound of one transaction in bytes: the client's, and those of the digests. */
   readonly maxTransactionBytes: number;
 }
 
@@ -219,7 +219,7 @@ export class Tap {
   server(chunk: Uint8Array, length: number, nowUs: number): void {
     if (this.#blind) return this.#follow(chunk, 0, length);
     const framer = this.#server;
-    const digest = this.#dropped < 0 ? this.#capture?.digest : undefined;
+    let digest = this.#dropped < 0 ? this.#capture?.digest : undefined;
     if (digest !== undefined && this.#earlyUs >= 0) {
       digest.sentUs = wholeUs(this.#lastBytesUs - this.#earlyUs);
     }
@@ -244,6 +244,7 @@ export class Tap {
           this.#readyForQuery(chunk[at - 1] as number, nowUs);
         }
         if (this.#blind) return this.#follow(chunk, at, length);
+        if (this.#dropped >= 0) digest = undefined;
         continue;
       }
       if (digest !== undefined && this.#answering) {
@@ -265,7 +266,26 @@ export class Tap {
         }
         this.#cycles.failed(this.#messageEnd);
       }
+      if (digest?.full && !this.#relieve()) digest = undefined;
     }
+  }
+
+  /** The digests of a long cycle go on their way, or the transaction is dropped. */
+  #relieve(): boolean {
+    const capture = this.#capture;
+    if (capture === undefined) return false;
+    const reason = this.#isTooLarge(capture)
+      ? Dropped.tooLarge
+      : capture.relieve()
+      ? -1
+      : Dropped.queueFull;
+    if (reason >= 0) this.#drop(capture, reason);
+    return reason < 0;
+  }
+
+  #isTooLarge(capture: Capture): boolean {
+    const bytes = this.#position - this.#transactionEnd + capture.digestBytes;
+    return bytes > this.#target.maxTransactionBytes;
   }
 
   /** While blind: only whether the primary is between messages, and idle. */
@@ -332,8 +352,7 @@ export class Tap {
       this.#watch?.take(chunk, length);
       return;
     }
-    const size = this.#position - this.#transactionEnd;
-    const reason = size > this.#target.maxTransactionBytes
+    const reason = this.#isTooLarge(capture)
       ? Dropped.tooLarge
       : capture.append(chunk, length)
       ? -1
@@ -397,6 +416,8 @@ export class Tap {
       const offset = wholeUs(startUs - this.#transactionStartUs);
       if (!capture.addCycle(bytes, offset, latencyUs, queuedUs, statements)) {
         this.#drop(capture, Dropped.queueFull);
+      } else if (this.#isTooLarge(capture)) {
+        this.#drop(capture, Dropped.tooLarge);
       }
     }
     this.#answeredEnd = end;

@@ -26,7 +26,7 @@ import {
   type SocketAddress,
 } from "../io/mod.ts";
 import { loadProbes } from "../plugin/mod.ts";
-import { type RingMemory, RingProducer } from "../ring/mod.ts";
+import { BOUNDS, type RingMemory, RingProducer } from "../ring/mod.ts";
 import { ClientTable, type ClientTableMemory } from "../stats/client_table.ts";
 import { type StatsLayout, Stripe } from "../stats/mod.ts";
 import { Dial, TlsEdge } from "../tls/mod.ts";
@@ -37,6 +37,7 @@ import { BufferPool } from "./buffer_pool.ts";
 import { ClientLimits } from "./client_limits.ts";
 import type { ProxyContext } from "./context.ts";
 import { Endpoint } from "./endpoint.ts";
+import { LateCloses } from "./late_closes.ts";
 import type { ProxySettings } from "./route.ts";
 import { Session } from "./session.ts";
 
@@ -64,10 +65,6 @@ export interface ProxyInit {
   readonly tlsClientRequired: boolean;
 }
 
-/** One read; large enough that a large result costs few calls, small enough to stay in cache. */
-const SCRATCH_BYTES = 128 * 1024;
-const SMALL_BUFFER_BYTES = 8 * 1024;
-const LARGE_BUFFER_BYTES = 256 * 1024;
 /** Clients of a worker that have not logged in yet; those beyond are refused. */
 const MAX_LOGINS = 1_000;
 const RETRY_CLOSE_MS = 20;
@@ -98,7 +95,7 @@ async function start(init: ProxyInit): Promise<void> {
   const tls = init.tls && new TlsEdge(init.tls);
   const sessions = new Set<Session>();
   const arrivals = new Set<Arrival>();
-  const closes: (() => boolean)[] = [];
+  const closes = new LateCloses(ring);
   const versions = new Map<string, string>();
   let stream = init.index;
   let draining = false;
@@ -111,8 +108,8 @@ async function start(init: ProxyInit): Promise<void> {
     );
   const context: ProxyContext = {
     reactor,
-    scratch: new Uint8Array(SCRATCH_BYTES),
-    pool: new BufferPool(SMALL_BUFFER_BYTES, LARGE_BUFFER_BYTES),
+    scratch: new Uint8Array(BOUNDS.readBytes),
+    pool: new BufferPool(BOUNDS.smallBufferBytes, BOUNDS.largeBufferBytes),
     probes,
     ring,
     clients,
@@ -138,17 +135,24 @@ async function start(init: ProxyInit): Promise<void> {
       sessions.delete(session as Session);
       if (draining) stopIfDrained();
     },
-    closeLater(close) {
-      closes.push(close);
-      if (closes.length === 1) reactor.after(RETRY_CLOSE_MS, retryCloses);
+    closeLater(stream) {
+      const { lost } = closes;
+      if (closes.add(stream)) reactor.after(RETRY_CLOSE_MS, retryCloses);
+      if (lost > 0 || closes.lost === 0) return;
+      tell({
+        type: "log",
+        level: "warn",
+        message: "The mirror worker is not told of sessions that end",
+        properties: { waiting: closes.waiting },
+      });
     },
   };
 
   function retryCloses(): void {
     try {
-      while (closes.length > 0 && closes[0]?.()) closes.shift();
+      closes.retry();
     } finally {
-      if (closes.length > 0) reactor.after(RETRY_CLOSE_MS, retryCloses);
+      if (closes.waiting > 0) reactor.after(RETRY_CLOSE_MS, retryCloses);
     }
   }
 

@@ -4,8 +4,12 @@
  * @module
  */
 
+export { boundProblems, BOUNDS, type Bounds } from "./bounds.ts";
 export * from "./record.ts";
+export { RecordList } from "./record_list.ts";
 export {
+  abandonRing,
+  checkRing,
   createRing,
   RingConsumer,
   type RingMemory,

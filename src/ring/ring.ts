@@ -2,11 +2,14 @@
  * A single-producer single-consumer ring of records in shared memory.
  *
  * ```
- * control words: 0 head (consumer), 1 tail (producer), 2 consumer sleeps
+ * control words: 0 head (consumer), 1 tail (producer), 2 consumer sleeps,
+ * 3 consumer is gone
  * 0 <= tail - head <= capacity (mod 2^32); both multiples of 8
  * a record: [payload bytes: u32][unused: u32][payload, padded to 8]; it never
  * wraps: WRAP in the length's place sends the consumer to the start
  * ```
+ *
+ * {@linkcode checkRing} holds this against a ring.
  *
  * @module
  */
@@ -14,6 +17,7 @@
 const HEAD = 0;
 const TAIL = 1;
 const SLEEPS = 2;
+const GONE = 3;
 const CONTROL_BYTES = 64;
 const RECORD_HEADER_BYTES = 8;
 const WRAP = 0xffff_ffff;
@@ -36,6 +40,46 @@ export function createRing(capacity: number): RingMemory {
     buffer: new SharedArrayBuffer(CONTROL_BYTES + capacity),
     capacity,
   };
+}
+
+/** Its consumer has died, and nobody will take its place: what is written is dropped. */
+export function abandonRing({ buffer }: RingMemory): void {
+  Atomics.store(new Int32Array(buffer), GONE, 1);
+}
+
+/**
+ * The rule above, while neither end is at work.
+ *
+ * @returns published records.
+ * @throws {Error} where it does not hold.
+ */
+export function checkRing(memory: RingMemory): number {
+  const { control, words } = new Views(memory);
+  const { capacity } = memory;
+  const head = Atomics.load(control, HEAD) >>> 0;
+  const tail = Atomics.load(control, TAIL) >>> 0;
+  const fail = (what: string): never => {
+    throw new Error(`Ring: ${what}; head ${head}, tail ${tail}`);
+  };
+  if (head % 8 !== 0 || tail % 8 !== 0) fail("an end is no multiple of 8");
+  const used = (tail - head) >>> 0;
+  if (used > capacity) fail(`more than ${capacity} bytes are used`);
+  let records = 0;
+  let seen = 0;
+  while (seen < used) {
+    const at = (head + seen) & (capacity - 1);
+    const length = words[at >> 2] as number;
+    if (length === WRAP) {
+      seen += capacity - at;
+      continue;
+    }
+    const size = RECORD_HEADER_BYTES + ((length + 7) & ~7);
+    if (at + size > capacity) fail(`the record at ${at} wraps`);
+    seen += size;
+    records++;
+  }
+  if (seen !== used) fail(`records end at ${(head + seen) >>> 0}`);
+  return records;
 }
 
 /** The three ways to look at the record area; all begin at its first byte. */
@@ -90,11 +134,12 @@ export class RingProducer {
   readonly #capacity: number;
   #tail: number;
   #reserved = 0;
-  /** Oldest first; the first `#flushed` of them are gone. */
-  #spilled: Spilled[] = [];
+  /** Oldest first; the first `#flushed` of them are gone, and let go of at once: they are no longer in the bound. */
+  #spilled: (Spilled | undefined)[] = [];
   #flushed = 0;
   #spillLeft: number;
-  /** Reserved outside of the ring, not committed yet. */
+  #spilledBytes = 0;
+  /** Reserved outside of the ring, not committed: the next reservation abandons it. */
   #open: Spilled | undefined;
 
   /** @param spillBytes bound of what waits outside of the ring, in bytes. */
@@ -119,13 +164,25 @@ export class RingProducer {
     return this.#spilled.length - this.#flushed;
   }
 
+  /** What they take of the bound. */
+  get waitingBytes(): number {
+    return this.#spilledBytes;
+  }
+
+  /** The consumer has died: nothing is taken any more, and nothing need be told. */
+  get isAbandoned(): boolean {
+    return Atomics.load(this.#ring.control, GONE) === 1;
+  }
+
   /**
-   * Room for `payload` bytes.
+   * Room for `payload` bytes. A reservation before it that was not committed,
+   * because something threw in between, is abandoned.
    *
    * @returns the byte offset of the payload in `bytes` (a multiple of 8), or -1 if there is none.
    */
   reserve(payload: number): number {
-    if (payload > this.maxPayload) return -1;
+    this.#useRing();
+    if (payload > this.maxPayload || this.isAbandoned) return -1;
     if (this.#spilled.length > 0) this.flush();
     if (this.#spilled.length === 0) {
       const at = this.#reserveInRing(payload);
@@ -168,28 +225,40 @@ export class RingProducer {
   commit(): void {
     if (this.#open === undefined) return this.#publish();
     this.#spilled.push(this.#open);
-    this.#spillLeft -= spillCost(this.#open.payload);
+    this.#spend(spillCost(this.#open.payload));
     this.#useRing();
   }
 
   /** Moves into the ring what has room there by now. */
   flush(): void {
     this.#useRing();
+    if (this.isAbandoned) return this.#letGo();
     const { bytes } = this.#ring;
     while (this.#flushed < this.#spilled.length) {
-      const { payload, bytes: from } = this.#spilled[this.#flushed] as Spilled; // below length
+      const { payload, bytes: from } = this.#spilled[this.#flushed] as Spilled; // not flushed
       const at = this.#reserveInRing(payload);
       if (at < 0) break;
       bytes.set(from.subarray(0, payload), at);
       this.#publish();
-      this.#flushed++;
-      this.#spillLeft += spillCost(payload);
+      this.#spilled[this.#flushed++] = undefined;
+      this.#spend(-spillCost(payload));
     }
     // Amortised: what is gone never outweighs what waits.
     if (this.#flushed * 2 > this.#spilled.length) {
       this.#spilled = this.#spilled.slice(this.#flushed);
       this.#flushed = 0;
     }
+  }
+
+  #spend(bytes: number): void {
+    this.#spillLeft -= bytes;
+    this.#spilledBytes += bytes;
+  }
+
+  #letGo(): void {
+    this.#spilled = [];
+    this.#flushed = 0;
+    this.#spend(-this.#spilledBytes);
   }
 
   #useRing(): void {

@@ -13,6 +13,8 @@ import { BufferPool } from "../../src/proxy/buffer_pool.ts";
 import { Capture } from "../../src/proxy/capture.ts";
 import { Tap } from "../../src/proxy/tap.ts";
 import {
+  BOUNDS,
+  checkRing,
   createRing,
   CYCLE_LATENCY,
   CYCLE_QUEUED,
@@ -21,6 +23,7 @@ import {
   KIND_FRAGMENT,
   KIND_MASK,
   RingConsumer,
+  type RingMemory,
   RingProducer,
 } from "../../src/ring/mod.ts";
 import { DROPPED, EXCLUDED } from "../../src/stats/mod.ts";
@@ -39,6 +42,8 @@ const DONE = message("C", "SELECT 1\0");
 interface Options {
   readonly maxBytes?: number;
   readonly ringBytes?: number;
+  /** Bound of what waits outside of the ring. */
+  readonly spillBytes?: number;
   /** Sent before the login has ended. */
   readonly early?: Uint8Array;
   readonly queueBytes?: number;
@@ -57,7 +62,9 @@ class Bench {
   readonly discarded: string[] = [];
   stateLost = 0;
   readonly tap: Tap;
-  readonly #capture: Capture;
+  readonly capture: Capture;
+  readonly ring: RingProducer;
+  readonly #memory: RingMemory;
   readonly #consumer: RingConsumer;
   readonly #stream: Stream;
   readonly budget: QueueBudget;
@@ -65,9 +72,11 @@ class Bench {
   constructor(options: Options = {}) {
     this.budget = new QueueBudget(options.queueBytes ?? 10_000_000);
     const memory = createRing(options.ringBytes ?? 1024 * 1024);
+    this.#memory = memory;
     this.#consumer = new RingConsumer(memory);
-    this.#capture = new Capture(
-      new RingProducer(memory),
+    this.ring = new RingProducer(memory, options.spillBytes);
+    this.capture = new Capture(
+      this.ring,
       new BufferPool(256, 16_384),
       7,
       "",
@@ -120,7 +129,7 @@ class Bench {
       excluded: -1,
       maxTransactionBytes: options.maxBytes ?? 1_000_000,
     };
-    this.tap.attach(target, this.#capture, 0);
+    this.tap.attach(target, this.capture, 0);
     this.server(READY);
   }
 
@@ -128,6 +137,7 @@ class Bench {
     for (let at = 0; at < bytes.length; at += size) {
       const chunk = bytes.slice(at, at + size);
       this.tap.client(chunk, chunk.length, nowUs);
+      this.#check();
     }
   }
 
@@ -135,6 +145,7 @@ class Bench {
     for (let at = 0; at < bytes.length; at += size) {
       const chunk = bytes.slice(at, at + size);
       this.tap.server(chunk, chunk.length, nowUs);
+      this.#check();
     }
   }
 
@@ -144,7 +155,15 @@ class Bench {
       const kind = (this.#consumer.words[at >> 2] as number) & KIND_MASK;
       if (kind === KIND_FRAGMENT) this.#stream.fragment(this.#consumer, at);
       this.#consumer.release();
+      this.#stream.check();
+      this.#check();
     }
+  }
+
+  /** The rules that stand above the classes hold at every step. */
+  #check(): void {
+    this.capture.check();
+    checkRing(this.#memory);
   }
 
   /** seen = excluded + dropped + pushed */
@@ -560,6 +579,154 @@ Deno.test("Tap: too large a transaction is dropped whole, the next one is not", 
   assert.deepEqual(bench.transactions, ["Q|"]);
   assert.deepEqual(bench.counts, { seen: 2, too_large: 1, pushed: 1 });
   assert.equal(bench.stateLost, 0);
+});
+
+Deno.test("Tap: the digests of a long cycle go while its reply comes in", () => {
+  const count = 50_000;
+  const bench = new Bench({ maxBytes: 3_000_000 });
+  const statement = DONE.length;
+  bench.client(query("select 1;".repeat(count)), 10_000);
+  // Cut in the middle of messages; the mirror worker takes what there is.
+  const reply = concat([...Array<typeof DONE>(count).fill(DONE), READY]);
+  for (let at = 0; at < reply.length; at += 999 * statement + 3) {
+    bench.server(reply.slice(at, at + 999 * statement + 3));
+    assert.ok(
+      bench.capture.heldBytes < 4 * STATEMENT_WORDS * BOUNDS.recordStatements +
+          16_384 + 4_096,
+      `${bench.capture.heldBytes} bytes are held`,
+    );
+    bench.drain();
+  }
+  assert.deepEqual(bench.counts, { seen: 1, pushed: 1 });
+  assert.equal(bench.statements.length, count);
+  assert.equal(bench.budget.bytes, 0);
+});
+
+Deno.test("Tap: nothing of a transaction goes on its way behind the answer at which it was dropped", () => {
+  const bench = new Bench({ maxBytes: 6_000 });
+  bench.client(
+    concat([query("set a = 1;".repeat(10)), query("select 1;".repeat(600))]),
+  );
+  bench.server(
+    concat([
+      ...Array<typeof DONE>(10).fill(DONE),
+      READY,
+      ...Array<typeof DONE>(600).fill(DONE),
+    ]),
+  );
+  bench.drain();
+  assert.equal(bench.budget.bytes, 0);
+  bench.server(READY);
+  bench.client(query("select 2"));
+  bench.server(concat([DONE, READY]));
+  bench.drain();
+  assert.deepEqual(bench.counts, { seen: 3, too_large: 2, pushed: 1 });
+  assert.equal(bench.stateLost, 1);
+});
+
+Deno.test("Tap: what waits outside of the ring stays within its bound, whatever the pieces", () => {
+  const spillBytes = 300_000;
+  const bench = new Bench({ ringBytes: 128 * 1024, spillBytes });
+  const statements = 8_000;
+  let most = 0;
+  for (let i = 0; i < 3; i++) {
+    bench.client(query("select 1;".repeat(statements)), 10_000);
+    for (let at = 0; at < statements; at += 100) {
+      bench.server(concat(Array<typeof DONE>(100).fill(DONE)));
+      most = Math.max(most, bench.ring.waitingBytes);
+      assert.ok(most <= spillBytes, `${most} bytes wait`);
+    }
+    bench.server(READY);
+  }
+  assert.ok(most > 250_000, `${most} bytes waited`);
+  assert.deepEqual(bench.counts, { seen: 3, queue_full: 3 });
+  bench.drain();
+  for (; bench.ring.waiting > 0; bench.drain()) bench.ring.flush();
+  assert.equal(bench.ring.waitingBytes, 0);
+  assert.equal(bench.budget.bytes, 0);
+  bench.client(query("select 2"));
+  bench.server(concat([DONE, READY]));
+  bench.drain();
+  assert.deepEqual(bench.transactions, ["Q|"]);
+});
+
+Deno.test("Tap: a session at rest keeps next to nothing of its largest transaction", () => {
+  const bench = new Bench();
+  const atRest = bench.capture.heldBytes;
+  for (
+    const [client, ...server] of [
+      [query("select 1;".repeat(400)), concat(Array(400).fill(DONE)), READY],
+      // A reply in pieces is collected.
+      [query("select 1;"), DONE.subarray(0, 8), DONE.subarray(8), READY],
+      [query("select 1;".repeat(400)), concat(Array(399).fill(DONE)), READY],
+    ] as const
+  ) {
+    bench.client(client);
+    bench.server(concat([server[0] as Uint8Array]));
+    assert.ok(bench.capture.heldBytes > 10_000);
+    for (const bytes of server.slice(1)) bench.server(bytes);
+    bench.drain();
+    assert.ok(
+      bench.capture.heldBytes <= atRest + 2 * BOUNDS.restBytes,
+      `${bench.capture.heldBytes} bytes at rest`,
+    );
+  }
+  // Hundreds of cycles, each of its own.
+  bench.client(query("begin"));
+  bench.server(concat([DONE, IN_BLOCK]));
+  for (let i = 0; i < 500; i++) {
+    bench.client(query("x"));
+    bench.server(concat([DONE, IN_BLOCK]));
+  }
+  assert.ok(bench.capture.heldBytes > 20_000);
+  bench.client(query("commit"));
+  bench.server(concat([DONE, READY]));
+  assert.ok(bench.capture.heldBytes <= atRest + 2 * BOUNDS.restBytes);
+});
+
+Deno.test("Tap: digests count towards the bound of a transaction, in one cycle or in many", () => {
+  const statements = 2_000;
+  const options = { maxBytes: 2 * 9 * statements };
+  const one = new Bench(options);
+  one.client(query("select 1;".repeat(statements)), 10_000);
+  one.server(concat([...Array<typeof DONE>(statements).fill(DONE), READY]));
+  const few = new Bench({ maxBytes: 200 });
+  few.client(query("select 1;".repeat(10)));
+  few.server(concat([...Array<typeof DONE>(10).fill(DONE), READY]));
+  const many = new Bench(options);
+  many.client(query("begin"));
+  many.server(concat([DONE, IN_BLOCK]));
+  for (let i = 0; i < statements; i++) {
+    many.client(query("x"));
+    many.server(concat([DONE, IN_BLOCK]));
+    many.drain();
+  }
+  many.client(query("commit"));
+  many.server(concat([DONE, READY]));
+  for (const bench of [one, few, many]) {
+    bench.client(query("select 2"));
+    bench.server(concat([DONE, READY]));
+    bench.drain();
+    assert.deepEqual(bench.counts, { seen: 2, too_large: 1, pushed: 1 });
+    assert.equal(bench.budget.bytes, 0);
+  }
+});
+
+Deno.test("Tap: where the ring ends a message behind its transaction is known when that transaction ends", () => {
+  const bench = new Bench({ maxBytes: 40_000, ringBytes: 256 * 1024 });
+  bench.client(query("select 1"));
+  // Ahead of the answer, and more than a buffer: most of it is in the ring by then.
+  const long = query(`select '${"x".repeat(30_000)}'`);
+  bench.client(long.slice(0, 20_000), 5_000);
+  bench.server(concat([DONE, READY]));
+  bench.client(long.slice(20_000), 5_000);
+  // Too large now: what was not sent is looked at, from where it stands.
+  bench.client(query(`set a = '${"x".repeat(20_000)}'`), 5_000);
+  bench.server(concat([DONE, READY, DONE, READY]));
+  bench.drain();
+  assert.deepEqual(bench.transactions, ["Q|"]);
+  assert.equal(bench.stateLost, 1);
+  bench.assertClosed();
 });
 
 Deno.test("Tap: a full ring drops whole transactions, says if state was lost, and recovers", () => {

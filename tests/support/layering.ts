@@ -46,7 +46,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
   "src/wire": { uses: [] },
   "src/version.ts": { uses: ["deno.json"] },
   "src/control": { uses: ["src/io"], usesTypes: ["src/stats"] },
-  "src/digest": { uses: ["src/wire"] },
+  "src/digest": { uses: ["src/ring", "src/wire"] },
   "src/sql": { uses: ["src/wire"] },
   "src/auth": { uses: ["src/wire"] },
   // What a plugin may import is handed on by this one file.
