@@ -118,6 +118,11 @@ export class Lane implements LinkOwner {
     return log;
   }
 
+  /** Memory that replays have taken, what is queued aside. */
+  get heldBytes(): number {
+    return this.#replayer.heldBytes;
+  }
+
   /** The session's state on the mirror can't be trusted any more: nothing of it is compared. */
   taint(): void {
     this.#admission.taint();
@@ -317,6 +322,7 @@ export class Lane implements LinkOwner {
     if (message === undefined) {
       this.#joining = false;
       this.#state = "idle";
+      this.#replayer.rest();
       this.#clearDeadline();
       this.#link.show(ClientState.idle);
       return this.#advance();
