@@ -225,6 +225,7 @@ export class Lane implements LinkOwner {
     attempt(() => this.#departure.cancel());
     attempt(() => this.#clearDeadline());
     if (this.#replayer.entry) attempt(() => this.#fail(Failed.internal));
+    attempt(() => this.#replayer.rest());
     while (this.#queue.length > 0) {
       attempt(() => this.#dropQueue(Dropped.sessionTainted));
     }
@@ -316,13 +317,18 @@ export class Lane implements LinkOwner {
     }
   }
 
+  /** Nothing is under way any more. */
+  #rest(): void {
+    this.#state = "idle";
+    this.#replayer.rest();
+  }
+
   /** Sends the next message of session state; none left: ready. */
   #restoreNext(): void {
     const message = this.#restoring.shift();
     if (message === undefined) {
       this.#joining = false;
-      this.#state = "idle";
-      this.#replayer.rest();
+      this.#rest();
       this.#clearDeadline();
       this.#link.show(ClientState.idle);
       return this.#advance();
@@ -351,7 +357,7 @@ export class Lane implements LinkOwner {
     const { idle } = this.#replayer;
     this.#clearDeadline();
     this.#takeState(this.#replayer.finish(nowUs));
-    this.#state = "idle";
+    this.#rest();
     // Idle on the primary, open on the mirror: only a new connection is clean.
     if (idle) this.#link.show(ClientState.idle);
     else this.#link.rest();
@@ -364,7 +370,7 @@ export class Lane implements LinkOwner {
     this.#clearDeadline();
     this.#departure.cancel();
     if (this.#replayer.entry) this.#fail(outcome);
-    this.#state = "idle";
+    this.#rest();
     const joining = this.#joining;
     this.#joining = false;
     const wasOpen = this.#link.lost(failure);

@@ -139,11 +139,10 @@ export class Replayer {
   end(): Entry {
     const entry = this.#entry as Entry; // there is one
     this.#entry = undefined;
-    this.rest();
     return entry;
   }
 
-  /** Nothing is under way: what the last replay has taken goes back. */
+  /** Nothing is under way, and all is counted: what the last replay has taken goes back. */
   rest(): void {
     this.#replay = undefined;
     this.#digest.rest();

@@ -320,8 +320,6 @@ export class Capture {
         }
       } else bytes.set(buffer.subarray(from, from + count), at + head);
     }
-    this.#ring.commit();
-    this.#owed = 0;
     const ended = (flags & FLAG_END) !== 0;
     // These bytes end with the transaction, and so with a message. Without any, more than it may have gone before.
     if (count > 0 && ended) this.#sentFramer.reset();
@@ -332,9 +330,13 @@ export class Capture {
     this.#statementsGone += this.digest.statements;
     this.digest.drain();
     this.#wordsGone = ended ? 0 : this.#wordsGone + cycleWords + statementWords;
-    if (this.#start < this.#end) return true;
-    if (ended) this.#rest();
-    else this.#release();
+    if (this.#start === this.#end) {
+      if (ended) this.#rest();
+      else this.#release();
+    }
+    // Last: what throws before leaves no record, and counts the transaction.
+    this.#ring.commit();
+    this.#owed = 0;
     return true;
   }
 

@@ -57,3 +57,33 @@ Deno.test("batches: one cycle of many thousand statements is replayed and compar
     },
   );
 });
+
+Deno.test("batches: what is beyond a bound is too_large, never queue_full", async () => {
+  await using primary = await startCluster({ version: "15" });
+  await using mirror = await startCluster({ version: "15" });
+  // Each of the two keys bounds a transaction: its bytes, and its digests.
+  for (
+    const [general, statement] of [
+      [{ mirror_queue_bytes: 1024 * 1024 }, "select 1;".padEnd(30)],
+      [{ mirror_max_transaction_bytes: 1024 * 1024 }, "select 1;"],
+    ] as const
+  ) {
+    await using proxy = await TestProxy.start({ primary, mirror, general });
+    // Two sessions: a text that is cut in the middle may have set something.
+    for (const sql of [statement.repeat(QUERIES), "select 2"]) {
+      const client = await WireClient.connect(proxy.port);
+      await cycle(client, query(sql));
+      await client.terminate();
+    }
+    const { seen, replayed, dropped, statements } = await proxy.settled();
+    assert.deepEqual(
+      { seen, replayed, dropped, statements },
+      {
+        seen: 2,
+        replayed: 1,
+        dropped: { too_large: 1 },
+        statements: { match: 1 },
+      },
+    );
+  }
+});

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { collected } from "../support/collected.ts";
 import {
   abandonRing,
   checkRing,
@@ -119,6 +120,30 @@ Deno.test("ring: a reservation that is never committed does not spoil the next r
       assert.equal(producer.waitingBytes, 0);
     }
   }
+});
+
+Deno.test("ring: a record that waited outside is let go of as soon as it is no longer in the bound", async () => {
+  const memory = createRing(4096);
+  const producer = new RingProducer(memory, 100_000);
+  const consumer = new RingConsumer(memory);
+  const waiting: WeakRef<object>[] = [];
+  const fill = () => {
+    while (producer.reserve(1_000) >= 0) {
+      if (producer.bytes.buffer !== memory.buffer) {
+        waiting.push(new WeakRef(producer.bytes));
+      }
+      producer.commit();
+    }
+  };
+  fill();
+  for (let i = 0; i < 3 + 20; i++) {
+    pop(consumer);
+    producer.flush();
+  }
+  await collected();
+  const held = waiting.filter((record) => record.deref() !== undefined);
+  assert.equal(held.length, producer.waiting);
+  assert.ok(held.length <= waiting.length - 20);
 });
 
 Deno.test("ring: with its consumer dead nothing waits, and nothing more is taken", () => {

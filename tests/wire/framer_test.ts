@@ -76,6 +76,19 @@ Deno.test("Collector: a body in pieces is put together, one in a chunk is not co
   assert.ok(!collector.truncated);
 });
 
+Deno.test("Collector.rest: the memory of a body in pieces goes back", () => {
+  const collector = new Collector();
+  const body = new Uint8Array(100).fill(7);
+  for (const last of [true, false]) {
+    collector.take(body, 0, 50, true, false);
+    collector.take(body, 50, 100, false, last);
+    assert.equal(collector.heldBytes, Collector.MAX_BYTES);
+    collector.rest();
+    assert.equal(collector.heldBytes, 0);
+    assert.equal(collector.length, 0);
+  }
+});
+
 Deno.test("Collector: what exceeds the bound is cut off, and said", () => {
   const collector = new Collector();
   const chunk = new Uint8Array(Collector.MAX_BYTES);
