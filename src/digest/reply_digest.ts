@@ -18,6 +18,7 @@ import { columnsHash } from "./columns_hash.ts";
 import { RowHash } from "./row_hash.ts";
 import * as s from "./statement.ts";
 
+const MAX_STATEMENTS = BOUNDS.recordStatements;
 /** Times and counts stop here. */
 const MAX_WORD = 0xffff_ffff;
 
@@ -58,7 +59,7 @@ export class ReplyDigest {
 
   /** There is no room for another entry: {@linkcode ReplyDigest.drain} it. */
   get full(): boolean {
-    return this.statements >= BOUNDS.recordStatements;
+    return this.statements >= MAX_STATEMENTS;
   }
 
   /** The entries were taken; a statement under way goes on. */
@@ -72,9 +73,9 @@ export class ReplyDigest {
     this.#begin();
   }
 
-  /** As {@linkcode ReplyDigest.clear}, and gives back memory: no reply is to come for now. */
+  /** No reply is to come for now: the entries, which were taken, give back their room. */
   rest(): void {
-    this.clear();
+    this.statements = 0;
     this.#entries.rest();
     this.#body.rest();
   }

@@ -28,6 +28,8 @@ import { StateWatch } from "../sql/mod.ts";
 import { Framer } from "../wire/mod.ts";
 import type { BufferPool } from "./buffer_pool.ts";
 
+const { recordCycles: MAX_CYCLES, fragmentBytes: MAX_FRAGMENT_BYTES } = BOUNDS;
+
 const encoder = new TextEncoder();
 
 /** What the mirror worker does with a session's transactions. */
@@ -154,11 +156,9 @@ export class Capture {
   /** The rule above the class. @throws {Error} where it does not hold. */
   check(): void {
     const unsent = this.appended - this.sent;
-    const { recordCycles, recordStatements } = BOUNDS;
     const holds = unsent >= 0 && unsent === this.#end - this.#start &&
       this.#start >= 0 && this.#end <= (this.#buffer?.length ?? 0) &&
-      this.#cycleCount < recordCycles &&
-      this.digest.statements < recordStatements;
+      this.#cycleCount < MAX_CYCLES && !this.digest.full;
     if (holds) return;
     throw new Error(
       `Capture: ${unsent} bytes are not sent, [${this.#start}, ${this.#end}) of ${this.#buffer?.length}; ${this.#cycleCount} cycles, ${this.digest.statements} statements`,
@@ -221,7 +221,7 @@ export class Capture {
     cycles[at + CYCLE_QUEUED] = Math.min(queuedUs, MAX_WORD);
     this.#cycleFlags = 0;
     this.#cycleCount++;
-    return this.#cycleCount < BOUNDS.recordCycles && !this.digest.full ||
+    return this.#cycleCount < MAX_CYCLES && !this.digest.full ||
       this.relieve();
   }
 
@@ -259,6 +259,7 @@ export class Capture {
     this.sent = this.appended;
     this.#sentFramer.reset();
     this.#statementsGone += this.digest.statements;
+    this.digest.clear();
     this.#rest();
     if (this.#announced) this.#pushPiece(0, 0, 0, 0);
   }
@@ -274,8 +275,8 @@ export class Capture {
   /** Sends what there is up to position `upTo`, in pieces that the ring can take. */
   #push(flags: number, upTo: number, startUs: number, endUs: number): boolean {
     if (!this.#announced && !this.#announce()) return false;
-    while (upTo - this.sent > BOUNDS.fragmentBytes) {
-      if (!this.#pushPiece(0, BOUNDS.fragmentBytes, 0, 0)) return false;
+    while (upTo - this.sent > MAX_FRAGMENT_BYTES) {
+      if (!this.#pushPiece(0, MAX_FRAGMENT_BYTES, 0, 0)) return false;
     }
     const rest = Math.max(0, upTo - this.sent);
     return this.#pushPiece(flags, rest, startUs, endUs);

@@ -42,9 +42,13 @@ export function createRing(capacity: number): RingMemory {
   };
 }
 
-/** Its consumer has died, and nobody will take its place: what is written is dropped. */
-export function abandonRing({ buffer }: RingMemory): void {
-  Atomics.store(new Int32Array(buffer), GONE, 1);
+/** Its consumer has died, and nobody will take its place: the ring is full for ever. */
+export function abandonRing(memory: RingMemory): void {
+  const { control } = new Views(memory);
+  // So a producer need not ask at each record.
+  const full = Atomics.load(control, TAIL) - memory.capacity;
+  Atomics.store(control, HEAD, full | 0);
+  Atomics.store(control, GONE, 1);
 }
 
 /**
@@ -181,8 +185,8 @@ export class RingProducer {
    * @returns the byte offset of the payload in `bytes` (a multiple of 8), or -1 if there is none.
    */
   reserve(payload: number): number {
-    this.#useRing();
-    if (payload > this.maxPayload || this.isAbandoned) return -1;
+    if (this.#open !== undefined) this.#useRing();
+    if (payload > this.maxPayload) return -1;
     if (this.#spilled.length > 0) this.flush();
     if (this.#spilled.length === 0) {
       const at = this.#reserveInRing(payload);
@@ -192,7 +196,7 @@ export class RingProducer {
   }
 
   #reserveOutside(payload: number): number {
-    if (spillCost(payload) > this.#spillLeft) return -1;
+    if (spillCost(payload) > this.#spillLeft || this.isAbandoned) return -1;
     const spilled = new Spilled(payload);
     this.#open = spilled;
     this.bytes = spilled.bytes;

@@ -19,6 +19,7 @@ export class Collector {
 
   /** What was collected is not wanted any more: an idle session must not keep it. */
   rest(): void {
+    if (this.#buffer === undefined) return;
     this.#buffer = undefined;
     this.bytes = NOTHING;
     this.length = 0;
