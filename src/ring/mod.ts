@@ -11,7 +11,6 @@ export {
   abandonRing,
   checkRing,
   createRing,
-  RingConsumer,
   type RingMemory,
-  RingProducer,
-} from "./ring.ts";
+} from "./memory.ts";
+export { RingConsumer, RingProducer } from "./ring.ts";
