@@ -6,6 +6,7 @@ import type { MirrorSettings } from "./mirror/worker.ts";
 import type { Addresses } from "./names.ts";
 import type { AuthSettings } from "./proxy/own_login.ts";
 import type { ProxySettings, Route, RouteTls } from "./proxy/route.ts";
+import { WAITING_BYTES } from "./ring/mod.ts";
 
 const LOOPBACK = "127.0.0.1";
 
@@ -76,7 +77,7 @@ export class Routing {
         // More than the queue's bound would never be taken.
         maxTransactionBytes: Math.min(
           general.mirror_max_transaction_bytes,
-          general.mirror_queue_bytes,
+          general.mirror_queue_bytes - WAITING_BYTES,
         ),
         compare: general.mirror_compare,
         compareBytes: general.mirror_compare === "rows"

@@ -87,11 +87,13 @@ export const generalSchema = z.strictObject({
     .describe("Transactions that may wait for the mirror, per client."),
   mirror_queue_bytes: z.int().min(1024 * 1024).max(64 * GIB)
     .default(64 * 1024 * 1024)
-    .describe("Bytes that may wait for the mirrors, over all clients."),
+    .describe(
+      "Bytes that may wait for the mirrors, over all clients: what it takes in memory, 1.7 kB for a short transaction.",
+    ),
   mirror_max_transaction_bytes: z.int().min(1024).max(GIB)
     .default(32 * 1024 * 1024)
     .describe(
-      "A transaction that takes more is not mirrored (too_large): the bytes that the client sends, 48 for each statement and 24 for each ReadyForQuery. Above mirror_queue_bytes that is the bound.",
+      "A transaction that takes more is not mirrored (too_large): the bytes that the client sends, 48 for each statement and 120 for each ReadyForQuery. Above mirror_queue_bytes that is the bound.",
     ),
   mirror_exposure: ratio().default(1)
     .describe("Share of transactions to replay; 0 replays none."),

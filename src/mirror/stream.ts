@@ -7,6 +7,8 @@ import {
   FRAGMENT_WORDS,
   type RingConsumer,
   STATEMENT_WORDS,
+  WAITING_BYTES,
+  WAITING_CYCLE_BYTES,
 } from "../ring/mod.ts";
 import { StateWatch } from "../sql/mod.ts";
 import { Dropped } from "../stats/ledger.ts";
@@ -215,5 +217,7 @@ export class Stream {
 
 function transactionOf(piece: Piece, rest: Rest): Transaction {
   const { cycles, statements, bytes } = piece;
-  return { bytes, cycles, statements, size: pieceSize(piece), ...rest };
+  const size = pieceSize(piece) + WAITING_BYTES +
+    WAITING_CYCLE_BYTES * (cycles.length / CYCLE_WORDS);
+  return { bytes, cycles, statements, size, ...rest };
 }

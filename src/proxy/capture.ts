@@ -23,12 +23,15 @@ import {
   type RingProducer,
   setCycleStart,
   STATEMENT_WORDS,
+  WAITING_CYCLE_BYTES,
 } from "../ring/mod.ts";
 import { StateWatch } from "../sql/mod.ts";
 import { Framer } from "../wire/mod.ts";
 import type { BufferPool } from "./buffer_pool.ts";
 
 const { recordCycles: MAX_CYCLES, fragmentBytes: MAX_FRAGMENT_BYTES } = BOUNDS;
+
+const CYCLE_BYTES_TAKEN = 4 * CYCLE_WORDS + WAITING_CYCLE_BYTES;
 
 const encoder = new TextEncoder();
 
@@ -81,8 +84,8 @@ export class Capture {
   #cycleCount = 0;
   #cycleFlags = 0;
   #statementsGone = 0;
-  /** Words of the transaction's cycles and statements that are in the ring. */
-  #wordsGone = 0;
+  /** What the transaction's cycles and statements that are in the ring take. */
+  #digestBytesGone = 0;
   /** Flags for the next record: what the ring refused before it. */
   #owed = 0;
 
@@ -147,10 +150,14 @@ export class Capture {
       this.digest.heldBytes;
   }
 
-  /** What the digests of the transaction under way take, in the ring or not, in bytes. */
+  /** What the digests of the transaction under way take, here and in the mirror worker, in bytes. */
   get digestBytes(): number {
-    return 4 * (this.#wordsGone + this.#cycleCount * CYCLE_WORDS +
-      this.digest.statements * STATEMENT_WORDS);
+    return this.#digestBytesGone + this.#digestBytesHere;
+  }
+
+  get #digestBytesHere(): number {
+    return CYCLE_BYTES_TAKEN * this.#cycleCount +
+      4 * STATEMENT_WORDS * this.digest.statements;
   }
 
   /** The rule above the class. @throws {Error} where it does not hold. */
@@ -327,10 +334,10 @@ export class Capture {
     else if (count > 0) this.#follow(this.#start, this.#start + count);
     this.sent += count;
     this.#start += count;
+    this.#digestBytesGone = ended ? 0 : this.digestBytes;
     this.#cycleCount = 0;
     this.#statementsGone += this.digest.statements;
     this.digest.drain();
-    this.#wordsGone = ended ? 0 : this.#wordsGone + cycleWords + statementWords;
     if (this.#start === this.#end) {
       if (ended) this.#rest();
       else this.#release();
@@ -372,7 +379,7 @@ export class Capture {
   #rest(): void {
     this.digest.rest();
     this.#cycles.rest();
-    this.#cycleCount = this.#wordsGone = 0;
+    this.#cycleCount = this.#digestBytesGone = 0;
     this.#release();
   }
 

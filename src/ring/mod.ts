@@ -4,7 +4,13 @@
  * @module
  */
 
-export { boundProblems, BOUNDS, type Bounds } from "./bounds.ts";
+export {
+  boundProblems,
+  BOUNDS,
+  type Bounds,
+  WAITING_BYTES,
+  WAITING_CYCLE_BYTES,
+} from "./bounds.ts";
 export * from "./record.ts";
 export { RecordList } from "./record_list.ts";
 export {
