@@ -1,5 +1,5 @@
 import { limitSettings } from "./client_limits.ts";
-import type { Config } from "./config/mod.ts";
+import type { Config, TlsMaterial } from "./config/mod.ts";
 import { socketAddress } from "./io/mod.ts";
 import type { TargetSettings } from "./mirror/target.ts";
 import type { MirrorSettings } from "./mirror/worker.ts";
@@ -24,6 +24,8 @@ export interface RoutingOptions {
   readonly workers: number;
   /** How a database's server is asked for TLS; undefined: in clear. */
   readonly tls: (name: string) => RouteTls | undefined;
+  /** The certificates in force. */
+  readonly material: () => TlsMaterial;
   /** How clients log in; undefined: to the primary. */
   readonly auth: (config: Config) => AuthSettings | undefined;
 }
@@ -42,12 +44,14 @@ export class Routing {
   readonly #adminPort: number;
   readonly #workers: number;
   readonly #tls: RoutingOptions["tls"];
+  readonly #material: RoutingOptions["material"];
   readonly #auth: (config: Config) => AuthSettings | undefined;
 
   constructor(options: RoutingOptions) {
     this.#adminPort = options.adminPort;
     this.#workers = options.workers;
     this.#tls = options.tls;
+    this.#material = options.material;
     this.#auth = options.auth;
   }
 
@@ -67,11 +71,14 @@ export class Routing {
       this.#target(config, entry, addresses, paused)
     );
     this.#known = this.#route(config, addresses, targets);
+    const tls = this.#material();
     return {
       proxy: {
         routes: this.#known,
         limits: limitSettings(config),
         auth: this.#auth(config),
+        tls,
+        tlsClientRequired: general.tls_client_required,
         connectTimeoutMs: general.connect_timeout,
         loginTimeoutMs: general.client_login_timeout,
         // More than the queue's bound would never be taken.
@@ -85,7 +92,7 @@ export class Routing {
           : 0,
         spillBytes: Math.floor(general.mirror_queue_bytes / this.#workers),
       },
-      mirror: { targets, queueBytes: general.mirror_queue_bytes },
+      mirror: { targets, tls, queueBytes: general.mirror_queue_bytes },
     };
   }
 

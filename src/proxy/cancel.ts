@@ -1,7 +1,6 @@
-import { connectError, type Timer } from "../io/mod.ts";
+import { connectError, Endpoint, type Timer } from "../io/mod.ts";
 import { hashCancelKey } from "../stats/client_table.ts";
 import type { ProxyContext } from "./context.ts";
-import { Endpoint } from "./endpoint.ts";
 import { openPrimary } from "./primary.ts";
 
 /**
@@ -41,12 +40,13 @@ export function sendCancel(
   );
   // Encrypted as the session is: who reads the key could cancel, too.
   const dial = openPrimary(context, route, {
-    onOpen(fd, connecting) {
+    onOpen(fd, transport, connecting) {
       endpoint = new Endpoint(
         context.reactor,
         {
           onBytes() {},
           onEnd: finish,
+          onDeaf: finish,
           onDead: finish,
           onFault: finish,
           onDrained: (server) =>
@@ -54,6 +54,7 @@ export function sendCancel(
         },
         context.scratch,
         fd,
+        transport,
         connecting,
       );
       endpoint.write(packet, packet.length);

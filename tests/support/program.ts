@@ -33,6 +33,8 @@ const TICKS_PER_SECOND = 100;
 
 export interface StartOptions {
   readonly args?: readonly string[];
+  /** A module that is run first. */
+  readonly preload?: string;
   /** Besides what the tests have. */
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -107,7 +109,9 @@ password = "pw"
     Deno.writeTextFileSync(path, config, { mode: 0o600 });
     this.#child = new Deno.Command(Deno.execPath(), {
       args: [
-        ...["run", "--quiet", "-A", MAIN, command, "--config", path],
+        ...["run", "--quiet", "-A"],
+        ...more.preload === undefined ? [] : ["--preload", more.preload],
+        ...[MAIN, command, "--config", path],
         ...more.args ?? [],
       ],
       env: more.env ?? {},
