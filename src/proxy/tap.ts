@@ -2,8 +2,6 @@ import type { ProbeSet } from "../plugin/probe_set.ts";
 import type { StateWatch } from "../sql/mod.ts";
 import { Dropped, Excluded, Failed } from "../stats/ledger.ts";
 import {
-  BIND,
-  CLOSE,
   COMMAND_COMPLETE,
   COMPLETES,
   COPY_BOTH_RESPONSE,
@@ -12,20 +10,17 @@ import {
   COPY_FAIL,
   COPY_IN_RESPONSE,
   DATA_ROW,
-  DESCRIBE,
   ERROR_RESPONSE,
-  EXECUTE,
   FAILED_TRANSACTION,
   Framer,
   FUNCTION_CALL,
   IDLE,
-  PARSE,
   QUERY,
   READY_FOR_QUERY,
   SYNC,
   TERMINATE,
 } from "../wire/mod.ts";
-import { Cancellation } from "./cancellation.ts";
+import { Cancellation, isCancel } from "./cancellation.ts";
 import type { Capture } from "./capture.ts";
 import { Cycles } from "./cycles.ts";
 import { EarlyBytes } from "./early_bytes.ts";
@@ -72,6 +67,8 @@ export class Tap {
   #meaningful = 0;
   #messageEnd = 0;
   #answeredEnd = 0;
+  /** What comes before asks for no answer for certain. */
+  #settledEnd = 0;
   #statements = 0;
   #transactionStartUs = -1;
   #transactionEnd = 0;
@@ -120,7 +117,8 @@ export class Tap {
     if (capture === this.#capture) return;
     this.#capture = capture;
     // What came before is not in it.
-    this.#answeredEnd = this.#transactionEnd = this.#position;
+    this.#answeredEnd = this.#settledEnd = this.#position;
+    this.#transactionEnd = this.#position;
     if (capture === undefined) return;
     capture.skip(this.#position - capture.appended);
     this.#statements = capture.statements;
@@ -169,37 +167,14 @@ export class Tap {
       if (framer.broken) return this.#giveUp();
       if (!isMeaningless(framer.type)) this.#meaningful = base + at;
       if (!framer.finished) continue;
-      switch (framer.type) {
-        case QUERY:
-        case FUNCTION_CALL:
-          this.#cycles.query(base + at, nowUs);
-          this.#whole(base + at, nowUs);
-          break;
-        case PARSE:
-        case BIND:
-        case DESCRIBE:
-        case CLOSE:
-          this.#cycles.extended();
-          break;
-        case EXECUTE:
-          this.#cycles.execute(base + at);
-          break;
-        case SYNC:
-          this.#cycles.sync(base + at, nowUs);
-          this.#whole(base + at, nowUs);
-          break;
-        case COPY_FAIL:
-          this.#cycles.copyEnd(base + at, true);
-          break;
-        case COPY_DONE:
-          this.#cycles.copyEnd(base + at, false);
-          break;
-        case TERMINATE:
-          this.#terminated = true;
-          kept = from;
-          at = length;
+      if (framer.type === TERMINATE) {
+        this.#terminated = true;
+        kept = from;
+        break;
       }
-      this.#messageEnd = base + (this.#terminated ? kept : at);
+      this.#messageEnd = base + at;
+      this.#cycles.client(framer.type, base + at, nowUs);
+      if (endsCycle(framer.type)) this.#whole(base + at, nowUs);
     }
     if (kept === 0) return;
     this.#position = base + kept;
@@ -207,7 +182,7 @@ export class Tap {
       this.#transactionStartUs = nowUs;
     }
     this.#keep(chunk, kept);
-    if (this.#cycles.waiting > Cycles.MAX) this.#giveUp();
+    if (this.#cycles.overflown) this.#giveUp();
   }
 
   #whole(end: number, nowUs: number): void {
@@ -263,7 +238,7 @@ export class Tap {
         if (digest !== undefined) {
           this.#cancellation.failed(digest, this.#cycles.copyRefused);
         }
-        this.#cycles.failed(this.#messageEnd);
+        this.#cycles.failed(digest !== undefined && isCancel(digest));
       }
     }
   }
@@ -307,7 +282,7 @@ export class Tap {
 
   /** The client has begun something that no ReadyForQuery has answered. */
   get #unanswered(): boolean {
-    return this.#meaningful > this.#answeredEnd;
+    return this.#meaningful > this.#settledEnd;
   }
 
   /** Microseconds since the cycle under way began. */
@@ -358,18 +333,12 @@ export class Tap {
       return;
     }
     const cycles = this.#cycles;
-    switch (cycles.ready()) {
-      case "nobody":
-        return this.#giveUp();
-      case "swallowed":
-        return;
-    }
-    const end = cycles.headEnd;
-    const wholeSinceUs = cycles.headTimeUs;
+    if (!cycles.ready()) return this.#giveUp();
+    const end = Math.max(cycles.end, this.#answeredEnd);
+    const wholeSinceUs = cycles.wholeUs;
     const startUs = this.#earlyUs < 0 ? wholeSinceUs : this.#earlyUs;
     this.#earlyUs = -1;
     if (this.#capture !== undefined) this.#capture.digest.sentUs = 0;
-    cycles.answered();
     const latencyUs = wholeUs(nowUs - startUs);
     // Behind others in a pipeline it had to wait, as no statement on the mirror has.
     const queuedUs = Math.min(
@@ -400,6 +369,7 @@ export class Tap {
       }
     }
     this.#answeredEnd = end;
+    this.#settledEnd = Math.max(end, cycles.settledEnd);
     if (status === IDLE) this.#endTransaction(end, nowUs);
     this.onReady(!this.busy);
   }
@@ -504,6 +474,10 @@ export class Tap {
  */
 function wholeUs(us: number): number {
   return Math.floor(Math.max(0, us));
+}
+
+function endsCycle(type: number): boolean {
+  return type === QUERY || type === SYNC || type === FUNCTION_CALL;
 }
 
 /** Messages that ask for no answer: the server ignores copy data outside of a copy. */

@@ -108,6 +108,11 @@ export class TappedSession {
     return this.#budget.bytes;
   }
 
+  /** The client waits for an answer, or is in a transaction. */
+  get busy(): boolean {
+    return this.#tap.busy;
+  }
+
   /** seen = excluded + dropped + what came out. */
   get closed(): boolean {
     return this.seen ===
