@@ -105,6 +105,12 @@ export class Cycles {
     return this.#entries.cycles;
   }
 
+  /** The server has nothing to do for the client: no statement is under way, or half sent. */
+  get isIdle(): boolean {
+    return this.#entries.cycles === 0 && this.#extended === 0 &&
+      this.#state === "normal";
+  }
+
   /** There are more entries than may be. */
   get overflown(): boolean {
     return this.#entries.length > Cycles.MAX;

@@ -225,7 +225,7 @@ export class Session implements EndpointOwner {
 
   #endTap(reason: number): void {
     try {
-      this.#tap.end(reason);
+      this.#tap.end(reason, monotonicUs());
     } catch (error) {
       this.#onTapFault(error);
     }

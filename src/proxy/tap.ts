@@ -1,6 +1,6 @@
 import type { ProbeSet } from "../plugin/probe_set.ts";
 import type { StateWatch } from "../sql/mod.ts";
-import { Dropped, Excluded, Failed } from "../stats/ledger.ts";
+import { Dropped, Excluded } from "../stats/ledger.ts";
 import {
   COMMAND_COMPLETE,
   COMPLETES,
@@ -22,11 +22,14 @@ import {
 } from "../wire/mod.ts";
 import { Cancellation, isCancel } from "./cancellation.ts";
 import type { Capture } from "./capture.ts";
+import { CycleClock } from "./cycle_clock.ts";
 import { Cycles } from "./cycles.ts";
 import { EarlyBytes } from "./early_bytes.ts";
+import { SessionAccount } from "./session_account.ts";
 
 /** A session that can't be looked at from its begin is one request, so that it is seen at all. */
 const UNSEEN = Excluded.unsupported;
+
 /** What the tap does with a session's transactions. */
 export interface TapTarget {
   /** The series of each mirror that counts this session; empty: nothing is counted. */
@@ -47,10 +50,11 @@ export class Tap {
   inTransaction = false;
   /** Called at each ReadyForQuery that answers something. */
   onReady: (idle: boolean) => void = () => {};
-  readonly #probes: ProbeSet;
+  readonly #account: SessionAccount;
   readonly #client = new Framer();
   readonly #server = new Framer();
   readonly #cycles = new Cycles();
+  readonly #clock = new CycleClock();
   #target: TapTarget;
   #capture: Capture | undefined;
   /** Login is over: what comes counts. */
@@ -72,14 +76,6 @@ export class Tap {
   #statements = 0;
   #transactionStartUs = -1;
   #transactionEnd = 0;
-  #lastReadyUs = 0;
-  /** When the client's last bytes came, and the first ones of the cycle that it has not ended. */
-  #lastBytesUs = 0;
-  #openedUs = 0;
-  /** Up to where the client's cycles are whole. */
-  #wholeEnd = 0;
-  /** When the cycle under way began, if the server answers to it before it is whole (Flush, or full buffers); else -1. */
-  #earlyUs = -1;
   readonly #cancellation = new Cancellation();
   /** Why the transaction under way is not captured; -1: it is. */
   #dropped = -1;
@@ -92,7 +88,7 @@ export class Tap {
   #asked = false;
 
   constructor(probes: ProbeSet) {
-    this.#probes = probes;
+    this.#account = new SessionAccount(probes);
     this.#target = { series: [], excluded: -1, maxTransactionBytes: 0 };
   }
 
@@ -103,9 +99,10 @@ export class Tap {
     nowUs: number,
   ): void {
     this.#target = target;
+    this.#account.series = target.series;
     this.#capture = capture;
     this.#attached = true;
-    if (this.#blind) return this.#count(this.#probes.requestExcluded, UNSEEN);
+    if (this.#blind) return this.#countExcluded(UNSEEN);
     const early = this.#early?.bytes;
     this.#early = undefined;
     if (early !== undefined) this.client(early, early.length, nowUs);
@@ -114,6 +111,7 @@ export class Tap {
   /** Another target or capture, at a moment of rest. */
   change(target: TapTarget, capture: Capture | undefined): void {
     this.#target = target;
+    this.#account.series = target.series;
     if (capture === this.#capture) return;
     this.#capture = capture;
     // What came before is not in it.
@@ -158,8 +156,7 @@ export class Tap {
     }
     const base = this.#position;
     const framer = this.#client;
-    this.#lastBytesUs = nowUs;
-    if (base === this.#wholeEnd) this.#openedUs = nowUs;
+    this.#clock.bytes(base, nowUs);
     let kept = length;
     for (let at = 0; at < length;) {
       const from = at;
@@ -174,7 +171,7 @@ export class Tap {
       }
       this.#messageEnd = base + at;
       this.#cycles.client(framer.type, base + at, nowUs);
-      if (endsCycle(framer.type)) this.#whole(base + at, nowUs);
+      if (endsCycle(framer.type)) this.#clock.whole(base + at, nowUs);
     }
     if (kept === 0) return;
     this.#position = base + kept;
@@ -185,35 +182,18 @@ export class Tap {
     if (this.#cycles.overflown) this.#giveUp();
   }
 
-  #whole(end: number, nowUs: number): void {
-    this.#wholeEnd = end;
-    this.#openedUs = nowUs;
-  }
-
   /** Looks at `chunk[0, length)`, which came from the primary. */
   server(chunk: Uint8Array, length: number, nowUs: number): void {
     if (this.#blind) return this.#follow(chunk, 0, length);
     const framer = this.#server;
     const digest = this.#dropped < 0 ? this.#capture?.digest : undefined;
-    if (digest !== undefined && this.#earlyUs >= 0) {
-      digest.sentUs = wholeUs(this.#lastBytesUs - this.#earlyUs);
-    }
     for (let at = 0; at < length;) {
       at = framer.step(chunk, at, length);
-      const type = framer.type;
-      if (type === DATA_ROW) {
-        if (digest !== undefined) {
-          digest.step(
-            framer,
-            chunk,
-            framer.bodyStart,
-            at,
-            this.#elapsed(nowUs),
-          );
-        }
-        continue;
+      if (framer.broken) {
+        this.#giveUp();
+        return this.#follow(chunk, at, length);
       }
-      if (framer.broken) return this.#giveUp();
+      const type = framer.type;
       if (type === READY_FOR_QUERY) {
         if (framer.finished) {
           this.#readyForQuery(chunk[at - 1] as number, nowUs);
@@ -222,9 +202,11 @@ export class Tap {
         continue;
       }
       if (digest !== undefined && this.#answering) {
-        digest.step(framer, chunk, framer.bodyStart, at, this.#elapsed(nowUs));
+        const elapsedUs = this.#elapsedUs(nowUs);
+        digest.sentUs = this.#clock.sentUs;
+        digest.step(framer, chunk, framer.bodyStart, at, elapsedUs);
       }
-      if (!framer.finished) continue;
+      if (type === DATA_ROW || !framer.finished) continue;
       if (COMPLETES[type] === 1) {
         this.#cycles.completed();
         if (type === COMMAND_COMPLETE && digest !== undefined) {
@@ -255,14 +237,28 @@ export class Tap {
     }
   }
 
-  /** The session is over; `reason` is why an open transaction ends here (Excluded). */
-  end(reason: number): void {
-    if (!this.#blind && this.#attached) {
-      const open = this.#transactionStartUs >= 0 &&
-        (this.inTransaction || this.#unanswered || this.#cycles.waiting > 0);
-      if (open) this.#exclude(reason, true);
+  /**
+   * The session is over.
+   *
+   * @param reason a position in EXCLUDED, for what is sent and has no answer.
+   */
+  end(reason: number, nowUs: number): void {
+    if (!this.#blind && this.#attached && this.#transactionStartUs >= 0) {
+      const isKnown = reason === Excluded.clientGone && this.#cycles.isIdle;
+      if (this.inTransaction && isKnown) {
+        // The primary rolls it back, and so does the mirror when it loses the connection.
+        this.#endTransaction(this.#answeredEnd, nowUs);
+      } else this.#excludeOpen(reason);
     }
     this.#blind = true;
+  }
+
+  /** Counts what will have no answer: the open transaction, else each cycle for itself. */
+  #excludeOpen(reason: number): void {
+    const { waiting } = this.#cycles;
+    if (!this.inTransaction && waiting === 0 && !this.#unanswered) return;
+    const count = this.inTransaction ? 1 : Math.max(1, waiting);
+    for (let i = 0; i < count; i++) this.#exclude(reason, true);
   }
 
   /** Stops watching after an exception, at no known place. */
@@ -271,7 +267,8 @@ export class Tap {
     this.#server.broken = true;
     this.#blind = this.#asked = true;
     if (!isCounted) {
-      this.#count(this.#probes.requestFailed, Failed.internal);
+      this.#account.seen();
+      this.#account.failed();
     }
     try {
       this.#capture?.forget(true);
@@ -286,17 +283,13 @@ export class Tap {
   }
 
   /** Microseconds since the cycle under way began. */
-  #elapsed(nowUs: number): number {
-    if (this.#earlyUs < 0) {
-      if (this.#cycles.waiting > 0) {
-        return wholeUs(nowUs - this.#cycles.headTimeUs);
-      }
-      if (!this.#unanswered) return 0;
-      this.#earlyUs = this.#openedUs;
-      const { digest } = this.#capture ?? {};
-      if (digest) digest.sentUs = wholeUs(this.#lastBytesUs - this.#earlyUs);
+  #elapsedUs(nowUs: number): number {
+    if (this.#cycles.waiting > 0) {
+      return this.#clock.elapsedUs(this.#cycles.headTimeUs, nowUs);
     }
-    return wholeUs(nowUs - this.#earlyUs);
+    if (!this.#unanswered) return 0;
+    this.#clock.answeredEarly();
+    return this.#clock.elapsedUs(nowUs, nowUs);
   }
 
   #keep(chunk: Uint8Array, length: number): void {
@@ -307,8 +300,11 @@ export class Tap {
       this.#watch?.take(chunk, length);
       return;
     }
-    const size = this.#position - this.#transactionEnd;
-    const reason = size > this.#target.maxTransactionBytes
+    // What is ahead in a pipeline may belong to others.
+    const end = this.#cycles.waiting > 1
+      ? this.#cycles.headEnd
+      : this.#position;
+    const reason = this.#isTooLarge(end)
       ? Dropped.tooLarge
       : capture.append(chunk, length)
       ? -1
@@ -317,6 +313,10 @@ export class Tap {
     this.#drop(capture, reason);
     capture.skip(length);
     this.#watch?.take(chunk, length);
+  }
+
+  #isTooLarge(end: number): boolean {
+    return end - this.#transactionEnd > this.#target.maxTransactionBytes;
   }
 
   /** From here to a moment of rest nothing is captured. */
@@ -335,38 +335,29 @@ export class Tap {
     const cycles = this.#cycles;
     if (!cycles.ready()) return this.#giveUp();
     const end = Math.max(cycles.end, this.#answeredEnd);
-    const wholeSinceUs = cycles.wholeUs;
-    const startUs = this.#earlyUs < 0 ? wholeSinceUs : this.#earlyUs;
-    this.#earlyUs = -1;
-    if (this.#capture !== undefined) this.#capture.digest.sentUs = 0;
-    const latencyUs = wholeUs(nowUs - startUs);
-    // Behind others in a pipeline it had to wait, as no statement on the mirror has.
-    const queuedUs = Math.min(
-      latencyUs,
-      wholeUs(this.#lastReadyUs - startUs),
-    );
-    const durationUs = nowUs - Math.max(wholeSinceUs, this.#lastReadyUs);
-    this.#lastReadyUs = nowUs;
-    const { series } = this.#target;
-    for (let i = 0; i < series.length; i++) {
-      this.#probes.primaryStatement(
-        series[i] as number,
-        wholeUs(durationUs) / 1e6,
-      );
-    }
+    const clock = this.#clock;
+    clock.ready(cycles.wholeUs, nowUs);
+    // A doubtful Sync stands before the end of the last transaction.
+    if (this.#transactionStartUs < 0) this.#transactionStartUs = clock.startUs;
+    this.#account.statement(clock.servedUs / 1e6);
     const capture = this.#capture;
     if (capture !== undefined && this.#dropped < 0) {
-      capture.digest.cycleEnded(latencyUs);
+      capture.digest.cycleEnded(clock.latencyUs);
       const bytes = end - this.#answeredEnd;
       const statements = capture.statements - this.#statements;
       this.#statements = capture.statements;
       if (this.#cancellation.cycleEnded(status === FAILED_TRANSACTION)) {
         capture.leaveOutNextCycle();
       }
-      const offset = wholeUs(startUs - this.#transactionStartUs);
-      if (!capture.addCycle(bytes, offset, latencyUs, queuedUs, statements)) {
-        this.#drop(capture, Dropped.queueFull);
-      }
+      const isKept = capture.addCycle(
+        bytes,
+        Math.floor(Math.max(0, clock.startUs - this.#transactionStartUs)),
+        clock.latencyUs,
+        clock.queuedUs,
+        statements,
+      );
+      if (!isKept) this.#drop(capture, Dropped.queueFull);
+      else if (this.#isTooLarge(end)) this.#drop(capture, Dropped.tooLarge);
     }
     this.#answeredEnd = end;
     this.#settledEnd = Math.max(end, cycles.settledEnd);
@@ -392,37 +383,31 @@ export class Tap {
     this.#transactionStartUs = this.#cycles.waiting > 0
       ? this.#cycles.headTimeUs
       : this.#unanswered
-      ? this.#openedUs
+      ? this.#clock.openedUs
       : -1;
   }
 
   #push(capture: Capture, end: number, startUs: number, nowUs: number): void {
-    const { series } = this.#target;
+    const account = this.#account;
+    // Counted before the record can be seen, so that no outcome is ahead of it.
+    account.seen();
     if (this.#dropped < 0 && this.#cancellation.unrepeatable) {
-      this.#count(this.#probes.requestDropped, Dropped.sessionTainted);
+      account.dropped(Dropped.sessionTainted);
       capture.loseState();
       if (capture.finish(end, 0, 0, true)) return;
       this.#drop(capture, Dropped.queueFull);
     } else if (this.#dropped < 0) {
-      // Counted before the record can be seen, so that no outcome is ahead of it.
-      for (let i = 0; i < series.length; i++) {
-        this.#probes.requestSeen(series[i] as number);
-      }
       let sent;
       try {
         sent = capture.finish(end, startUs, nowUs, false);
       } catch (error) {
-        for (let i = 0; i < series.length; i++) {
-          this.#probes.requestFailed(series[i] as number, Failed.internal);
-        }
+        account.failed();
         throw error;
       }
       if (sent) return;
-      for (let i = 0; i < series.length; i++) {
-        this.#probes.requestDropped(series[i] as number, Dropped.queueFull);
-      }
+      account.dropped(Dropped.queueFull);
       this.#drop(capture, Dropped.queueFull);
-    } else this.#count(this.#probes.requestDropped, this.#dropped);
+    } else account.dropped(this.#dropped);
     // Bytes of the next transaction went with it if the client was ahead.
     if (this.#position === end) this.#resume(capture);
   }
@@ -435,7 +420,7 @@ export class Tap {
   }
 
   #exclude(reason: number, atEnd: boolean): void {
-    this.#count(this.#probes.requestExcluded, reason);
+    this.#countExcluded(reason);
     const capture = this.#capture;
     if (capture === undefined) return;
     if (this.#dropped < 0) {
@@ -446,15 +431,9 @@ export class Tap {
     if (this.#position === this.#answeredEnd) this.#resume(capture);
   }
 
-  #count(
-    outcome: (series: number, reason: number) => void,
-    reason: number,
-  ): void {
-    const { series } = this.#target;
-    for (let i = 0; i < series.length; i++) {
-      this.#probes.requestSeen(series[i] as number);
-      outcome.call(this.#probes, series[i] as number, reason);
-    }
+  #countExcluded(reason: number): void {
+    this.#account.seen();
+    this.#account.excluded(reason);
   }
 
   /** The bytes can't be cut: they are relayed, and no longer looked at. */
@@ -466,14 +445,6 @@ export class Tap {
     this.#blind = this.#asked = true;
     this.#capture?.forget(true);
   }
-}
-
-/**
- * A span of time as records hold it, never negative. V8 hands whole numbers on
- * as they are, and puts those with a fraction into an object each time.
- */
-function wholeUs(us: number): number {
-  return Math.floor(Math.max(0, us));
 }
 
 function endsCycle(type: number): boolean {

@@ -23,6 +23,7 @@ import {
   RingConsumer,
   RingProducer,
 } from "../../src/ring/mod.ts";
+import { Excluded } from "../../src/stats/ledger.ts";
 import { DROPPED, EXCLUDED } from "../../src/stats/mod.ts";
 import {
   concat,
@@ -352,12 +353,31 @@ Deno.test("Tap: a Sync that a failed copy-in has not swallowed is told by its Re
     bench.server(concat([READY, DONE, READY]));
     bench.drain();
     assert.deepEqual(bench.transactions, expected, `order ${i}`);
+    assert.deepEqual(
+      bench.times.map(([start]) => start),
+      expected.map(() => 0),
+    );
     bench.client(query("select 2"));
     bench.server(concat([DONE, READY]));
     bench.drain();
     assert.equal(bench.transactions.at(-1), "Q|", `order ${i}`);
     bench.assertClosed();
   });
+});
+
+Deno.test("Tap: a Sync that turns out not to be swallowed is a transaction with times, when nothing else is under way", () => {
+  const bench = new Bench();
+  bench.client(
+    concat([extended("copy view from stdin"), sync(), DATA, END, sync()]),
+    1_000,
+    5_000,
+  );
+  bench.server(concat([ASKS, FAILED, READY]), 1_000, 5_040);
+  bench.server(READY, 6, 5_050);
+  bench.drain();
+  assert.deepEqual(bench.transactions, ["PBESdcS|", "|"]);
+  assert.deepEqual(bench.times, [[0, 40, 0], [0, 50, 40]]);
+  bench.assertClosed();
 });
 
 Deno.test("Tap: the data of two COPYs belong to their Query, however early they come", () => {
@@ -446,7 +466,7 @@ Deno.test("Tap: CopyDone and CopyFail outside of a copy are no request", () => {
   bench.server(concat([DONE, READY]));
   bench.client(message("f", "late\0"));
   assert.ok(!bench.tap.busy);
-  bench.tap.end(4);
+  bench.tap.end(4, 9);
   bench.drain();
   assert.deepEqual(bench.counts, { seen: 1, pushed: 1 });
 });
@@ -525,19 +545,90 @@ Deno.test("Tap: a refused copy is not a cancel, however early the client refuses
   bench.assertClosed();
 });
 
-Deno.test("Tap: a client that goes in a transaction is excluded, one at rest is nothing", () => {
-  const gone = new Bench();
-  gone.client(query("begin"));
-  gone.server(concat([DONE, IN_BLOCK]));
-  gone.tap.end(4);
-  assert.deepEqual(gone.counts, { seen: 1, client_gone: 1 });
-  const rest = new Bench();
-  rest.client(query("select 1"));
-  rest.server(concat([DONE, READY]));
-  rest.client(message("X"));
-  rest.tap.end(4);
-  rest.drain();
-  assert.deepEqual(rest.counts, { seen: 1, pushed: 1 });
+/** The client has gone in a block that began and then said `ready`; `after` is what it has sent since. */
+function gone(reason: number, ready: Uint8Array, after?: Uint8Array): Bench {
+  const bench = new Bench();
+  bench.client(query("begin"));
+  bench.server(concat([DONE, IN_BLOCK]));
+  bench.client(query("insert"));
+  bench.server(concat([DONE, ready]));
+  if (after !== undefined) bench.client(after);
+  bench.tap.end(reason, 9);
+  bench.drain();
+  bench.assertClosed();
+  return bench;
+}
+
+Deno.test("Tap: a client that goes in a transaction has it rolled back: it is recorded", () => {
+  const failed = message("Z", "E");
+  const half = query("commit").subarray(0, 9);
+  for (const ready of [IN_BLOCK, failed]) {
+    for (const after of [undefined, message("X"), half]) {
+      const bench = gone(Excluded.clientGone, ready, after);
+      assert.deepEqual(bench.transactions, ["Q|Q|"]);
+      assert.deepEqual(bench.counts, { seen: 1, pushed: 1 });
+    }
+  }
+});
+
+Deno.test("Tap: what is sent and not answered at the end is excluded, each cycle outside of a block", () => {
+  const unanswered = [query("commit"), extended("commit")];
+  for (const after of unanswered) {
+    const bench = gone(Excluded.clientGone, IN_BLOCK, after);
+    assert.deepEqual(bench.counts, { seen: 1, client_gone: 1 });
+  }
+  assert.deepEqual(gone(Excluded.primaryLost, IN_BLOCK).counts, {
+    seen: 1,
+    primary_lost: 1,
+  });
+  const ahead = new Bench();
+  const one = concat([extended("select 1"), sync()]);
+  ahead.client(concat([one, one, one, one]));
+  ahead.server(concat([DONE, READY]));
+  ahead.tap.end(Excluded.clientGone, 9);
+  ahead.drain();
+  assert.deepEqual(ahead.counts, { seen: 4, pushed: 1, client_gone: 3 });
+});
+
+Deno.test("Tap: a client that goes at rest is nothing", () => {
+  const bench = new Bench();
+  bench.client(query("select 1"));
+  bench.server(concat([DONE, READY]));
+  bench.client(message("X"));
+  bench.tap.end(Excluded.clientGone, 9);
+  bench.drain();
+  assert.deepEqual(bench.counts, { seen: 1, pushed: 1 });
+});
+
+Deno.test("Tap: a reply that can't be cut is given up, in rows as elsewhere", () => {
+  for (const type of ["D", "T", "C"]) {
+    const bench = new Bench();
+    bench.client(query("select 1"));
+    const broken = message(type, "x");
+    new DataView(broken.buffer).setInt32(1, 3);
+    bench.server(concat([message("D", "x"), broken, DONE, READY]));
+    assert.deepEqual(bench.counts, { seen: 1, unsupported: 1 }, type);
+    assert.ok(!bench.tap.betweenReplies);
+  }
+});
+
+Deno.test("Tap: small transactions ahead of their answers are not too large together", () => {
+  const one = query(`select '${"x".repeat(80)}'`);
+  const bench = new Bench({ maxBytes: 1_000 });
+  bench.client(concat(Array.from({ length: 50 }, () => one)), 300);
+  for (let i = 0; i < 50; i++) bench.server(concat([DONE, READY]));
+  bench.drain();
+  assert.deepEqual(bench.counts, { seen: 50, pushed: 50 });
+  // One of many cycles is.
+  bench.client(
+    concat([query("begin"), ...Array.from({ length: 50 }, () => one)]),
+    300,
+  );
+  for (let i = 0; i < 51; i++) bench.server(concat([DONE, IN_BLOCK]));
+  bench.client(query("commit"));
+  bench.server(concat([DONE, READY]));
+  bench.drain();
+  assert.deepEqual(bench.counts, { seen: 51, pushed: 50, too_large: 1 });
 });
 
 Deno.test("Tap: a transaction larger than a buffer goes in fragments", () => {

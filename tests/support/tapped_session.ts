@@ -102,7 +102,7 @@ export class TappedSession {
 
   /** The client has gone. @returns bytes of the queue's budget that were not given back. */
   end(): number {
-    this.#tap.end(4);
+    this.#tap.end(4, 9);
     this.#drain();
     this.#stream.close();
     return this.#budget.bytes;
