@@ -66,7 +66,7 @@ type State = "normal" | "copy" | "copied" | "failed" | "skipping";
  * and a ReadyForQuery that belongs to nothing else is theirs: it comes without
  * an answer before it, and every other cycle but a lone Sync has one. Where
  * that does not tell (a client that goes on without a Sync behind the copy, and
- * before it has seen the copy's answer) the cut is given up.
+ * before it has seen the copy's answer) it is said, and the cut is lost.
  *
  * Positions are bytes of the client's stream.
  */
@@ -288,7 +288,10 @@ export class Cycles {
     this.#completed = 0;
     if (this.#doubtful > 0) {
       if (!isThere) return this.#readyForDoubtful();
-      if (isSkipping && this.#isOpen(next)) return false;
+      if (isSkipping && this.#isOpen(next)) {
+        entries.drop(next + 1);
+        return false;
+      }
       if (state === "normal" && !this.#isLoneSync(next)) {
         return this.#readyForDoubtful();
       }

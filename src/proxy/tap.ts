@@ -27,7 +27,7 @@ import { Cycles } from "./cycles.ts";
 import { EarlyBytes } from "./early_bytes.ts";
 import { SessionAccount } from "./session_account.ts";
 
-/** A session that can't be looked at from its begin is one request, so that it is seen at all. */
+/** A session that can't be looked at from its begin is one request, so that it is seen at all; one that is lost later has as many as end. */
 const UNSEEN = Excluded.unsupported;
 
 /** What the tap does with a session's transactions. */
@@ -86,6 +86,8 @@ export class Tap {
   #blind = false;
   /** While blind: the client has said something since the last ReadyForQuery. */
   #asked = false;
+  /** Blind, but what the primary says can be cut: its requests are seen. */
+  #isLost = false;
 
   constructor(probes: ProbeSet) {
     this.#account = new SessionAccount(probes);
@@ -231,10 +233,15 @@ export class Tap {
     for (let at = from; at < length;) {
       at = framer.step(chunk, at, length);
       if (framer.type !== READY_FOR_QUERY || !framer.finished) continue;
-      this.inTransaction = chunk[at - 1] !== IDLE;
-      this.#asked = false;
-      this.onReady(!this.inTransaction);
+      this.#readyWhileBlind(chunk[at - 1] as number, false);
     }
+  }
+
+  #readyWhileBlind(status: number, asked: boolean): void {
+    this.inTransaction = status !== IDLE;
+    this.#asked = asked;
+    if (this.#isLost && status === IDLE) this.#countExcluded(UNSEEN);
+    this.onReady(!this.busy);
   }
 
   /**
@@ -250,7 +257,9 @@ export class Tap {
         this.#endTransaction(this.#answeredEnd, nowUs);
       } else this.#excludeOpen(reason);
     }
+    if (this.#isLost && this.busy) this.#countExcluded(reason);
     this.#blind = true;
+    this.#isLost = false;
   }
 
   /** Counts what will have no answer: the open transaction, else each cycle for itself. */
@@ -333,7 +342,7 @@ export class Tap {
       return;
     }
     const cycles = this.#cycles;
-    if (!cycles.ready()) return this.#giveUp();
+    if (!cycles.ready()) return this.#lose(status);
     const end = Math.max(cycles.end, this.#answeredEnd);
     const clock = this.#clock;
     clock.ready(cycles.wholeUs, nowUs);
@@ -434,6 +443,14 @@ export class Tap {
   #countExcluded(reason: number): void {
     this.#account.seen();
     this.#account.excluded(reason);
+  }
+
+  /** Nobody knows any more which message an answer is for. */
+  #lose(status: number): void {
+    this.#transactionStartUs = -1;
+    this.#isLost = true;
+    this.#giveUp();
+    this.#readyWhileBlind(status, this.#cycles.waiting > 0);
   }
 
   /** The bytes can't be cut: they are relayed, and no longer looked at. */
