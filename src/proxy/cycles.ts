@@ -44,20 +44,24 @@ type State = "normal" | "copy" | "copied" | "failed" | "skipping";
  *   CopyFail. In any other state it ignores copy data.
  * - A COPY that fails stops reading, and nobody says where.
  *
- * So it is followed by a table. "S" is Sync, "Q" Query or FunctionCall, "X" any
- * of the other messages that are answered.
+ * "S" is Sync, "Q" Query or FunctionCall, "X" any other message that is
+ * completed, "end" CopyDone or CopyFail. What stays in a state has no arrow.
  *
  * ```
- * state    client: Q, S        X        CopyDone, CopyFail   server: completed     CopyInResponse    error                  ReadyForQuery
- * normal   push                count    push, if a COPY      count                 copy, or copied   of X: skipping         the oldest Q or S
- *                                       may be before it                           if its data are   of Q or S: –
- *                                                                                  here
- * copy     S: swallow          copied   copied               normal                –                 of X: skipping         –
- *          Q: copied, push                                                                           of Q: failed
- * copied   push                count    push                 normal                –                 as in copy             –
- * failed   push                count    push                 –                     –                 –                      the Q of the copy: normal
- * skipping push                count    push                 –                     –                 –                      the next S, all before it
- *                                                                                                                           dropped: normal
+ * from the client  Q                S        X          end
+ * normal           push             push     count      push, if a copy may be before it
+ * copy             push → copied    swallow  → copied   → copied
+ * copied           push             push     count      push
+ * failed           push             push     count      push
+ * skipping         push             push     count      push
+ *
+ * from the server  completed        CopyInResponse      error                      ReadyForQuery is of
+ * normal           count            → copy, → copied    of X: → skipping           the oldest Q or S
+ *                                   if its end is here
+ * copy, copied     count → normal   –                   of X: → skipping           –
+ *                                                       of Q: → failed
+ * failed           –                –                   –                          the copy's Q → normal
+ * skipping         –                –                   –                          the next S, what is before it is dropped → normal
  * ```
  *
  * CopyInResponse takes away the Syncs that the copy will swallow, also those
