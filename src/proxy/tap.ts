@@ -1,6 +1,5 @@
 import type { ProbeSet } from "../plugin/probe_set.ts";
-import type { StateWatch } from "../sql/mod.ts";
-import { Dropped, Excluded } from "../stats/ledger.ts";
+import { Excluded } from "../stats/ledger.ts";
 import {
   COMMAND_COMPLETE,
   COMPLETES,
@@ -20,25 +19,12 @@ import {
   SYNC,
   TERMINATE,
 } from "../wire/mod.ts";
-import { Cancellation, isCancel } from "./cancellation.ts";
+import { isCancel } from "./cancellation.ts";
 import type { Capture } from "./capture.ts";
 import { CycleClock } from "./cycle_clock.ts";
 import { Cycles } from "./cycles.ts";
 import { EarlyBytes } from "./early_bytes.ts";
-import { SessionAccount } from "./session_account.ts";
-
-/** A session that can't be looked at from its begin is one request, so that it is seen at all; one that is lost later has as many as end. */
-const UNSEEN = Excluded.unsupported;
-
-/** What the tap does with a session's transactions. */
-export interface TapTarget {
-  /** The series of each mirror that counts this session; empty: nothing is counted. */
-  readonly series: readonly number[];
-  /** Why no transaction of the session can be replayed; -1: they are captured. */
-  readonly excluded: number;
-  /** Bound of one transaction in bytes. */
-  readonly maxTransactionBytes: number;
-}
+import { Recorder, type TapTarget } from "./recorder.ts";
 
 /**
  * Watches one session's bytes in both directions, cuts them into cycles and
@@ -50,13 +36,11 @@ export class Tap {
   inTransaction = false;
   /** Called at each ReadyForQuery that answers something. */
   onReady: (idle: boolean) => void = () => {};
-  readonly #account: SessionAccount;
+  readonly #recorder: Recorder;
   readonly #client = new Framer();
   readonly #server = new Framer();
   readonly #cycles = new Cycles();
   readonly #clock = new CycleClock();
-  #target: TapTarget;
-  #capture: Capture | undefined;
   /** Login is over: what comes counts. */
   #attached = false;
   /** The login's own ReadyForQuery has come. */
@@ -65,22 +49,12 @@ export class Tap {
   /**
    * Client bytes seen since login, of them up to the last message that means
    * something by itself (stray copy data does not), behind the last whole
-   * message, and behind the last cycle answered.
+   * message, and behind what asks for no answer any more.
    */
   #position = 0;
   #meaningful = 0;
   #messageEnd = 0;
-  #answeredEnd = 0;
-  /** What comes before asks for no answer for certain. */
   #settledEnd = 0;
-  #statements = 0;
-  #transactionStartUs = -1;
-  #transactionEnd = 0;
-  readonly #cancellation = new Cancellation();
-  /** Why the transaction under way is not captured; -1: it is. */
-  #dropped = -1;
-  /** Looks for session state in what is dropped. */
-  #watch: StateWatch | undefined;
   #terminated = false;
   /** Bytes can't be cut into cycles any more; they are relayed all the same. */
   #blind = false;
@@ -90,8 +64,7 @@ export class Tap {
   #isLost = false;
 
   constructor(probes: ProbeSet) {
-    this.#account = new SessionAccount(probes);
-    this.#target = { series: [], excluded: -1, maxTransactionBytes: 0 };
+    this.#recorder = new Recorder(probes);
   }
 
   /** Begins to count and, with a capture, to mirror. Called once, when login has succeeded. */
@@ -100,11 +73,10 @@ export class Tap {
     capture: Capture | undefined,
     nowUs: number,
   ): void {
-    this.#target = target;
-    this.#account.series = target.series;
-    this.#capture = capture;
+    this.#recorder.change(target, capture);
     this.#attached = true;
-    if (this.#blind) return this.#countExcluded(UNSEEN);
+    // Nothing can be looked at: it is one request, so that it is seen at all.
+    if (this.#blind) return this.#recorder.exclude(Excluded.unsupported, true);
     const early = this.#early?.bytes;
     this.#early = undefined;
     if (early !== undefined) this.client(early, early.length, nowUs);
@@ -112,22 +84,14 @@ export class Tap {
 
   /** Another target or capture, at a moment of rest. */
   change(target: TapTarget, capture: Capture | undefined): void {
-    this.#target = target;
-    this.#account.series = target.series;
-    if (capture === this.#capture) return;
-    this.#capture = capture;
-    // What came before is not in it.
-    this.#answeredEnd = this.#settledEnd = this.#position;
-    this.#transactionEnd = this.#position;
-    if (capture === undefined) return;
-    capture.skip(this.#position - capture.appended);
-    this.#statements = capture.statements;
+    this.#recorder.change(target, capture);
+    this.#settledEnd = this.#position;
   }
 
   /** Nothing is under way, not even half a message. */
   get resting(): boolean {
     return this.#answering && !this.#blind && !this.busy &&
-      this.#dropped < 0 && this.#position === this.#messageEnd;
+      this.#recorder.isWhole && this.#position === this.#messageEnd;
   }
 
   /** True if the client waits for an answer or is inside a transaction. */
@@ -177,18 +141,21 @@ export class Tap {
     }
     if (kept === 0) return;
     this.#position = base + kept;
-    if (this.#transactionStartUs < 0 && this.#unanswered) {
-      this.#transactionStartUs = nowUs;
+    const clock = this.#clock;
+    if (clock.transactionUs < 0 && this.#unanswered) {
+      clock.transactionUs = nowUs;
     }
-    this.#keep(chunk, kept);
-    if (this.#cycles.overflown) this.#giveUp();
+    const cycles = this.#cycles;
+    const end = cycles.waiting > 1 ? cycles.headEnd : this.#position;
+    this.#recorder.take(chunk, kept, end);
+    if (cycles.overflown) this.#giveUp();
   }
 
   /** Looks at `chunk[0, length)`, which came from the primary. */
   server(chunk: Uint8Array, length: number, nowUs: number): void {
     if (this.#blind) return this.#follow(chunk, 0, length);
     const framer = this.#server;
-    const digest = this.#dropped < 0 ? this.#capture?.digest : undefined;
+    const { digest, cancellation } = this.#recorder;
     for (let at = 0; at < length;) {
       at = framer.step(chunk, at, length);
       if (framer.broken) {
@@ -212,7 +179,7 @@ export class Tap {
       if (COMPLETES[type] === 1) {
         this.#cycles.completed();
         if (type === COMMAND_COMPLETE && digest !== undefined) {
-          this.#cancellation.completed(digest);
+          cancellation.completed(digest);
         }
       } else if (type === COPY_IN_RESPONSE) this.#cycles.copyIn();
       else if (type === COPY_BOTH_RESPONSE) {
@@ -220,7 +187,7 @@ export class Tap {
         return this.#follow(chunk, at, length);
       } else if (type === ERROR_RESPONSE) {
         if (digest !== undefined) {
-          this.#cancellation.failed(digest, this.#cycles.copyRefused);
+          cancellation.failed(digest, this.#cycles.copyRefused);
         }
         this.#cycles.failed(digest !== undefined && isCancel(digest));
       }
@@ -240,7 +207,9 @@ export class Tap {
   #readyWhileBlind(status: number, asked: boolean): void {
     this.inTransaction = status !== IDLE;
     this.#asked = asked;
-    if (this.#isLost && status === IDLE) this.#countExcluded(UNSEEN);
+    if (this.#isLost && status === IDLE) {
+      this.#recorder.exclude(this.#recorder.unsupported, true);
+    }
     this.onReady(!this.busy);
   }
 
@@ -250,14 +219,13 @@ export class Tap {
    * @param reason a position in EXCLUDED, for what is sent and has no answer.
    */
   end(reason: number, nowUs: number): void {
-    if (!this.#blind && this.#attached && this.#transactionStartUs >= 0) {
+    if (this.#isLost && this.busy) this.#recorder.exclude(reason, true);
+    if (!this.#blind && this.#attached && this.#clock.transactionUs >= 0) {
       const isKnown = reason === Excluded.clientGone && this.#cycles.isIdle;
-      if (this.inTransaction && isKnown) {
-        // The primary rolls it back, and so does the mirror when it loses the connection.
-        this.#endTransaction(this.#answeredEnd, nowUs);
-      } else this.#excludeOpen(reason);
+      // The primary rolls it back, and so does the mirror when it loses the connection.
+      if (this.inTransaction && isKnown) this.#endTransaction(nowUs);
+      else this.#excludeOpen(reason);
     }
-    if (this.#isLost && this.busy) this.#countExcluded(reason);
     this.#blind = true;
     this.#isLost = false;
   }
@@ -267,20 +235,20 @@ export class Tap {
     const { waiting } = this.#cycles;
     if (!this.inTransaction && waiting === 0 && !this.#unanswered) return;
     const count = this.inTransaction ? 1 : Math.max(1, waiting);
-    for (let i = 0; i < count; i++) this.#exclude(reason, true);
+    for (let i = 0; i < count; i++) this.#recorder.exclude(reason, true);
   }
 
   /** Stops watching after an exception, at no known place. */
   abandon(): void {
-    const isCounted = this.#blind || this.#transactionStartUs < 0;
+    const isCounted = this.#blind || this.#clock.transactionUs < 0;
     this.#server.broken = true;
     this.#blind = this.#asked = true;
     if (!isCounted) {
-      this.#account.seen();
-      this.#account.failed();
+      this.#recorder.account.seen();
+      this.#recorder.account.failed();
     }
     try {
-      this.#capture?.forget(true);
+      this.#recorder.forget();
     } catch {
       // What has thrown once may do so again; it was told of.
     }
@@ -293,46 +261,8 @@ export class Tap {
 
   /** Microseconds since the cycle under way began. */
   #elapsedUs(nowUs: number): number {
-    if (this.#cycles.waiting > 0) {
-      return this.#clock.elapsedUs(this.#cycles.headTimeUs, nowUs);
-    }
-    if (!this.#unanswered) return 0;
-    this.#clock.answeredEarly();
-    return this.#clock.elapsedUs(nowUs, nowUs);
-  }
-
-  #keep(chunk: Uint8Array, length: number): void {
-    const capture = this.#capture;
-    if (capture === undefined) return;
-    if (this.#dropped >= 0) {
-      capture.skip(length);
-      this.#watch?.take(chunk, length);
-      return;
-    }
-    // What is ahead in a pipeline may belong to others.
-    const end = this.#cycles.waiting > 1
-      ? this.#cycles.headEnd
-      : this.#position;
-    const reason = this.#isTooLarge(end)
-      ? Dropped.tooLarge
-      : capture.append(chunk, length)
-      ? -1
-      : Dropped.queueFull;
-    if (reason < 0) return;
-    this.#drop(capture, reason);
-    capture.skip(length);
-    this.#watch?.take(chunk, length);
-  }
-
-  #isTooLarge(end: number): boolean {
-    return end - this.#transactionEnd > this.#target.maxTransactionBytes;
-  }
-
-  /** From here to a moment of rest nothing is captured. */
-  #drop(capture: Capture, reason: number): void {
-    this.#dropped = reason;
-    this.#watch = capture.watchUnsent();
-    capture.forget(false);
+    const isUnderWay = this.#cycles.waiting > 0 || this.#unanswered;
+    return isUnderWay ? this.#clock.elapsedUs(this.#cycles, nowUs) : 0;
   }
 
   #readyForQuery(status: number, nowUs: number): void {
@@ -343,111 +273,25 @@ export class Tap {
     }
     const cycles = this.#cycles;
     if (!cycles.ready()) return this.#lose(status);
-    const end = Math.max(cycles.end, this.#answeredEnd);
-    const clock = this.#clock;
-    clock.ready(cycles.wholeUs, nowUs);
-    // A doubtful Sync stands before the end of the last transaction.
-    if (this.#transactionStartUs < 0) this.#transactionStartUs = clock.startUs;
-    this.#account.statement(clock.servedUs / 1e6);
-    const capture = this.#capture;
-    if (capture !== undefined && this.#dropped < 0) {
-      capture.digest.cycleEnded(clock.latencyUs);
-      const bytes = end - this.#answeredEnd;
-      const statements = capture.statements - this.#statements;
-      this.#statements = capture.statements;
-      if (this.#cancellation.cycleEnded(status === FAILED_TRANSACTION)) {
-        capture.leaveOutNextCycle();
-      }
-      const isKept = capture.addCycle(
-        bytes,
-        Math.floor(Math.max(0, clock.startUs - this.#transactionStartUs)),
-        clock.latencyUs,
-        clock.queuedUs,
-        statements,
-      );
-      if (!isKept) this.#drop(capture, Dropped.queueFull);
-      else if (this.#isTooLarge(end)) this.#drop(capture, Dropped.tooLarge);
-    }
-    this.#answeredEnd = end;
-    this.#settledEnd = Math.max(end, cycles.settledEnd);
-    if (status === IDLE) this.#endTransaction(end, nowUs);
+    this.#clock.ready(cycles, nowUs);
+    this.#recorder.cycle(
+      cycles.end,
+      this.#clock,
+      status === FAILED_TRANSACTION,
+    );
+    this.#settledEnd = Math.max(this.#settledEnd, cycles.settledEnd);
+    if (status === IDLE) this.#endTransaction(nowUs);
     this.onReady(!this.busy);
   }
 
-  #endTransaction(end: number, nowUs: number): void {
-    const { excluded } = this.#target;
-    const { happened, committed } = this.#cancellation;
-    const startUs = this.#transactionStartUs;
-    // It is counted below, and not once more if that throws.
-    this.#transactionStartUs = -1;
-    if (excluded >= 0) this.#exclude(excluded, false);
-    else if (happened && !committed && this.#dropped < 0) {
-      this.#exclude(Excluded.cancelled, false);
-    } else if (this.#capture !== undefined) {
-      this.#push(this.#capture, end, startUs, nowUs);
-    }
-    this.#transactionEnd = end;
-    this.#cancellation.reset();
-    // The next transaction began when the client sent it, perhaps long ago.
-    this.#transactionStartUs = this.#cycles.waiting > 0
-      ? this.#cycles.headTimeUs
-      : this.#unanswered
-      ? this.#clock.openedUs
-      : -1;
-  }
-
-  #push(capture: Capture, end: number, startUs: number, nowUs: number): void {
-    const account = this.#account;
-    // Counted before the record can be seen, so that no outcome is ahead of it.
-    account.seen();
-    if (this.#dropped < 0 && this.#cancellation.unrepeatable) {
-      account.dropped(Dropped.sessionTainted);
-      capture.loseState();
-      if (capture.finish(end, 0, 0, true)) return;
-      this.#drop(capture, Dropped.queueFull);
-    } else if (this.#dropped < 0) {
-      let sent;
-      try {
-        sent = capture.finish(end, startUs, nowUs, false);
-      } catch (error) {
-        account.failed();
-        throw error;
-      }
-      if (sent) return;
-      account.dropped(Dropped.queueFull);
-      this.#drop(capture, Dropped.queueFull);
-    } else account.dropped(this.#dropped);
-    // Bytes of the next transaction went with it if the client was ahead.
-    if (this.#position === end) this.#resume(capture);
-  }
-
-  #resume(capture: Capture): void {
-    capture.forget(this.#watch?.touched ?? false);
-    this.#statements = capture.statements;
-    this.#dropped = -1;
-    this.#watch = undefined;
-  }
-
-  #exclude(reason: number, atEnd: boolean): void {
-    this.#countExcluded(reason);
-    const capture = this.#capture;
-    if (capture === undefined) return;
-    if (this.#dropped < 0) {
-      if (atEnd) return; // the stream is closed right after
-      if (capture.finish(this.#answeredEnd, 0, 0, true)) return;
-      this.#drop(capture, Dropped.queueFull);
-    }
-    if (this.#position === this.#answeredEnd) this.#resume(capture);
-  }
-
-  #countExcluded(reason: number): void {
-    this.#account.seen();
-    this.#account.excluded(reason);
+  #endTransaction(nowUs: number): void {
+    this.#recorder.end(this.#clock, nowUs);
+    this.#clock.next(this.#cycles, this.#unanswered);
   }
 
   /** Nobody knows any more which message an answer is for. */
   #lose(status: number): void {
-    this.#transactionStartUs = -1;
+    this.#clock.transactionUs = -1;
     this.#isLost = true;
     this.#giveUp();
     this.#readyWhileBlind(status, this.#cycles.waiting > 0);
@@ -455,12 +299,12 @@ export class Tap {
 
   /** The bytes can't be cut: they are relayed, and no longer looked at. */
   #giveUp(): void {
-    if (this.#transactionStartUs >= 0) {
-      const { excluded } = this.#target;
-      this.#exclude(excluded >= 0 ? excluded : Excluded.unsupported, true);
+    const recorder = this.#recorder;
+    if (this.#clock.transactionUs >= 0) {
+      recorder.exclude(recorder.unsupported, true);
     }
     this.#blind = this.#asked = true;
-    this.#capture?.forget(true);
+    recorder.forget();
   }
 }
 
