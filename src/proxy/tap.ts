@@ -145,10 +145,14 @@ export class Tap {
     if (clock.transactionUs < 0 && this.#unanswered) {
       clock.transactionUs = nowUs;
     }
+    this.#recorder.take(chunk, kept, this.#underWayEnd);
+    if (this.#cycles.overflown) this.#giveUp();
+  }
+
+  /** Where what is under way ends, as far as is known. */
+  get #underWayEnd(): number {
     const cycles = this.#cycles;
-    const end = cycles.waiting > 1 ? cycles.headEnd : this.#position;
-    this.#recorder.take(chunk, kept, end);
-    if (cycles.overflown) this.#giveUp();
+    return cycles.waiting > 1 ? cycles.headEnd : this.#position;
   }
 
   /** Looks at `chunk[0, length)`, which came from the primary. */
