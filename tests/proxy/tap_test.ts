@@ -365,6 +365,55 @@ Deno.test("Tap: a Sync that a failed copy-in has not swallowed is told by its Re
   });
 });
 
+Deno.test("Tap: a Sync in the data of a Query's COPY ends nothing, whenever it comes", () => {
+  const copy = query("copy t from stdin");
+  const next = query("select 1");
+  const orders: [Uint8Array, Uint8Array][][] = [
+    [[copy, G], [concat([sync(), DATA, END, next]), DONE]],
+    [[concat([copy, sync()]), G], [concat([DATA, END, next]), DONE]],
+    [[concat([copy, sync(), DATA, END, next]), concat([G, DONE])]],
+  ];
+  for (const order of orders) {
+    const bench = new Bench();
+    for (const [client, server] of order) {
+      bench.client(client);
+      bench.server(server);
+    }
+    bench.server(concat([READY, DONE, READY]));
+    assert.ok(!bench.tap.busy);
+    bench.drain();
+    assert.deepEqual(bench.transactions, ["QSdc|", "Q|"]);
+    bench.assertClosed();
+  }
+});
+
+Deno.test("Tap: what follows CopyFail is skipped to the next Sync, the one before it was swallowed", () => {
+  const canceled = message("E", "SERROR\0VERROR\0C57014\0\0");
+  const begun = concat([extended("copy t from stdin"), sync()]);
+  const rest = concat([message("f", "no\0"), query("select 1"), sync()]);
+  const orders: [Uint8Array, Uint8Array][][] = [
+    [[begun, ASKS], [rest, concat([canceled, READY])]],
+    [[concat([begun, rest]), concat([ASKS, canceled, READY])]],
+  ];
+  for (const order of orders) {
+    const bench = new Bench();
+    for (const [client, server] of order) {
+      bench.client(client);
+      bench.server(server);
+    }
+    for (let i = 0; i < 10; i++) {
+      bench.client(query("select 2"));
+      bench.server(concat([DONE, READY]));
+    }
+    bench.drain();
+    assert.deepEqual(bench.transactions, [
+      "PBESfQS|",
+      ...new Array<string>(10).fill("Q|"),
+    ]);
+    bench.assertClosed();
+  }
+});
+
 Deno.test("Tap: a Sync that turns out not to be swallowed is a transaction with times, when nothing else is under way", () => {
   const bench = new Bench();
   bench.client(
