@@ -88,6 +88,8 @@ const SIDE_DOORS: readonly string[] = [
   "src/proxy/route.ts",
   // Types for the hot path's signatures.
   "src/plugin/probe_set.ts",
+  // Signals are caught before the rest is loaded.
+  "src/cli/signals.ts",
   // They load the SQL parser, which a proxy worker has no use for.
   "src/sql/shape.ts",
   "src/sql/shape_cache.ts",
