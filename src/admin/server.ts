@@ -11,6 +11,7 @@ import {
   loginRules,
 } from "./login.ts";
 import { Peer, PeerGoneError } from "./peer.ts";
+import type { Role } from "./roles.ts";
 import { Session } from "./session.ts";
 
 const LOGIN_TIMEOUT_MS = 60_000;
@@ -18,6 +19,8 @@ const LOGIN_TIMEOUT_MS = 60_000;
 const WRITE_TIMEOUT_MS = 60_000;
 /** Bound in sessions; as many again may be logging in. */
 const MAX_SESSIONS = 32;
+/** Of these the stats user's: they must not keep the admin out. */
+const MAX_STATS_SESSIONS = 24;
 /** What close() gives the replies in progress. */
 const CLOSE_TIMEOUT_MS = 1000;
 /** After accept() failed, e.g. for want of descriptors. */
@@ -39,6 +42,7 @@ export interface AdminOptions extends AdminLogin {
   readonly loginTimeoutMs?: number;
   readonly writeTimeoutMs?: number;
   readonly maxSessions?: number;
+  readonly maxStatsSessions?: number;
 }
 
 export interface AdminServer {
@@ -69,7 +73,7 @@ class Server implements AdminServer {
   readonly #listener: Deno.TcpListener;
   /** In the order of their coming. */
   readonly #logins = new Set<Peer>();
-  readonly #sessions = new Map<Session, Peer>();
+  readonly #sessions = new Map<Session, { peer: Peer; role: Role }>();
   readonly #connections = new Set<Promise<void>>();
   #nextProcessId = 1;
   #closing: Promise<void> | undefined;
@@ -133,7 +137,6 @@ class Server implements AdminServer {
       conn.setKeepAlive(true);
       const session = await this.#login(peer);
       if (session === undefined) return;
-      this.#sessions.set(session, peer);
       await session.serve().finally(() => this.#sessions.delete(session));
     } catch (error) {
       if (error instanceof PeerGoneError) return;
@@ -156,15 +159,11 @@ class Server implements AdminServer {
     try {
       const loggedIn = await login(peer, this.#rules, processId);
       if (loggedIn === undefined) return undefined;
-      if (this.#sessions.size >= this.#maxSessions) {
-        throw new AdminError(
-          SQLSTATE.tooManyConnections,
-          `the console has ${this.#maxSessions} sessions already`,
-        );
-      }
+      const { role, user } = loggedIn;
+      this.#checkRoom(role);
       const { name, log } = this.#options;
-      log.debug("Admin login", { user: loggedIn.user });
-      return new Session({
+      log.debug("Admin login", { user });
+      const session = new Session({
         peer,
         catalog: this.#catalog,
         loggedIn,
@@ -172,6 +171,8 @@ class Server implements AdminServer {
         processId,
         log,
       });
+      this.#sessions.set(session, { peer, role });
+      return session;
     } catch (error) {
       if (!(error instanceof AdminError || error instanceof ProtocolError)) {
         throw error;
@@ -183,6 +184,21 @@ class Server implements AdminServer {
     } finally {
       clearTimeout(timer);
       this.#logins.delete(peer);
+    }
+  }
+
+  /** @throws {AdminError} 53300 */
+  #checkRoom(role: Role): void {
+    const sessions = [...this.#sessions.values()];
+    const ofStats = sessions.filter((session) => session.role === "stats");
+    const { maxStatsSessions = MAX_STATS_SESSIONS } = this.#options;
+    const problem = sessions.length >= this.#maxSessions
+      ? `the console has ${this.#maxSessions} sessions already`
+      : role === "stats" && ofStats.length >= maxStatsSessions
+      ? `the console has ${maxStatsSessions} sessions of the stats user already`
+      : undefined;
+    if (problem !== undefined) {
+      throw new AdminError(SQLSTATE.tooManyConnections, problem);
     }
   }
 
@@ -200,7 +216,7 @@ class Server implements AdminServer {
     for (const peer of this.#logins) peer.close();
     for (const session of this.#sessions.keys()) session.stop();
     const timer = setTimeout(() => {
-      for (const peer of this.#sessions.values()) peer.close();
+      for (const { peer } of this.#sessions.values()) peer.close();
     }, CLOSE_TIMEOUT_MS);
     await Promise.all(this.#connections);
     clearTimeout(timer);

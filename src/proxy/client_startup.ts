@@ -9,6 +9,7 @@ import {
   type StartupMessage,
   startupParameter,
 } from "../wire/mod.ts";
+import { TOO_MANY, TOO_MANY_CONNECTIONS } from "./client_limits.ts";
 import type { ProxyContext } from "./context.ts";
 import { type ClientProgress, OwnLogin } from "./own_login.ts";
 import type { Route } from "./route.ts";
@@ -24,7 +25,7 @@ const NOTHING = new Uint8Array(0);
 /** What a startup needs of the worker. */
 export type StartupContext = Pick<
   ProxyContext,
-  "auth" | "clients" | "limits" | "settings" | "tlsClientRequired"
+  "auth" | "clients" | "door" | "limits" | "settings" | "tlsClientRequired"
 >;
 
 /** A client that may go on to its primary. */
@@ -37,6 +38,8 @@ export interface Admitted {
   readonly rest: Uint8Array<ArrayBuffer>;
   /** The client has proved itself to us; undefined: the primary's authentication is relayed. */
   readonly own: OwnLogin | undefined;
+  /** To be called when the primary says that the client is who it says it is. @returns why it can't stay, for 53300. */
+  readonly admit: () => string | undefined;
 }
 
 /** A client that has still to say who it is. */
@@ -157,7 +160,7 @@ export class ClientStartup {
     if (route === undefined) {
       return refused("3D000", `database "${name}" does not exist`);
     }
-    const { clients, auth, limits } = this.#context;
+    const { clients, auth, door, limits } = this.#context;
     clients.identify(
       this.#row,
       index,
@@ -165,8 +168,12 @@ export class ClientStartup {
       name,
       startupParameter(message, "application_name") ?? "",
     );
-    const excess = route.admin ? undefined : limits.refusal(name, user);
-    if (excess !== undefined) return refused("53300", excess);
+    const excess = route.admin
+      ? undefined
+      : door.isReserved(this.#row)
+      ? TOO_MANY
+      : limits.refusal(name, user);
+    if (excess !== undefined) return refused(TOO_MANY_CONNECTIONS, excess);
     const own = auth === undefined || route.admin
       ? undefined
       : new OwnLogin(auth, user, name, this.#certificateHash);
@@ -175,8 +182,13 @@ export class ClientStartup {
       changed.database = route.databaseName;
     }
     if (own !== undefined) changed.user = own.serverUser;
+    const admit = () =>
+      route.admin
+        ? undefined
+        : this.#context.limits.admit(clients, this.#row, name, user);
     const admitted = {
       route,
+      admit,
       identity: identityOf(user, message),
       packet: Object.keys(changed).length === 0
         ? packet
@@ -226,7 +238,11 @@ export class ClientStartup {
       );
     }
     this.toClient = concat([this.toClient, proving.own.toClient]);
-    return progress === "more" ? MORE : { kind: "connect", admitted: proving };
+    if (progress === "more") return MORE;
+    const excess = proving.admit();
+    return excess === undefined
+      ? { kind: "connect", admitted: proving }
+      : refused(TOO_MANY_CONNECTIONS, excess);
   }
 }
 

@@ -117,6 +117,11 @@ export class Session implements EndpointOwner {
     this.#fail("57P01", "terminating connection due to administrator command");
   }
 
+  /** Ends the session at once, without a word. */
+  drop(): void {
+    this.#close(false);
+  }
+
   onBytes(endpoint: Endpoint, length: number): void {
     const { scratch } = this.#context;
     switch (this.#state) {
@@ -144,7 +149,7 @@ export class Session implements EndpointOwner {
         } else {
           if (!this.#client.write(scratch, length)) endpoint.pause();
           this.#context.clients.countSent(this.#row, length);
-          if (this.#login?.follow(scratch, length)) this.#onLoggedIn();
+          if (this.#login?.done) this.#onLoggedIn();
           try {
             this.#tap.server(scratch, length, nowUs);
           } catch (error) {
@@ -259,7 +264,7 @@ export class Session implements EndpointOwner {
   }
 
   /** Sends the startup packet, and what came behind it. */
-  #connect({ route, identity, packet, rest, own }: Admitted): void {
+  #connect({ route, identity, packet, rest, own, admit }: Admitted): void {
     this.#startup = undefined;
     this.#route = route;
     this.#identity = identity;
@@ -285,6 +290,7 @@ export class Session implements EndpointOwner {
             (version) => this.#context.onVersion(route, version),
           ),
           own,
+          admit,
           clientEncrypted: this.#encrypted,
           primaryEncrypted: encrypted,
         });

@@ -34,9 +34,14 @@ import { encodeErrorResponse } from "../wire/mod.ts";
 import { Acceptor, type AcceptorOwner } from "./acceptor.ts";
 import { Arrival, type ArrivalOwner } from "./arrival.ts";
 import { BufferPool } from "./buffer_pool.ts";
-import { ClientLimits } from "./client_limits.ts";
+import {
+  ClientLimits,
+  TOO_MANY,
+  TOO_MANY_CONNECTIONS,
+} from "./client_limits.ts";
 import type { ProxyContext } from "./context.ts";
 import { Endpoint } from "./endpoint.ts";
+import { LoginDoor } from "./login_door.ts";
 import type { ProxySettings } from "./route.ts";
 import { Session } from "./session.ts";
 
@@ -68,8 +73,6 @@ export interface ProxyInit {
 const SCRATCH_BYTES = 128 * 1024;
 const SMALL_BUFFER_BYTES = 8 * 1024;
 const LARGE_BUFFER_BYTES = 256 * 1024;
-/** Clients of a worker that have not logged in yet; those beyond are refused. */
-const MAX_LOGINS = 1_000;
 const RETRY_CLOSE_MS = 20;
 /** How often what waits outside of the ring is tried again. */
 const FLUSH_MS = 2;
@@ -103,12 +106,9 @@ async function start(init: ProxyInit): Promise<void> {
   let stream = init.index;
   let draining = false;
 
-  const limitsOf = ({ limits, routes }: ProxySettings) =>
-    new ClientLimits(
-      limits,
-      tables,
-      routes.find(({ admin }) => admin)?.name ?? "",
-    );
+  const door = new LoginDoor(clients);
+  const limitsOf = ({ limits }: ProxySettings) =>
+    new ClientLimits(limits, tables);
   const context: ProxyContext = {
     reactor,
     scratch: new Uint8Array(SCRATCH_BYTES),
@@ -116,6 +116,7 @@ async function start(init: ProxyInit): Promise<void> {
     probes,
     ring,
     clients,
+    door,
     allClients: tables,
     settings: init.settings,
     limits: limitsOf(init.settings),
@@ -169,26 +170,28 @@ async function start(init: ProxyInit): Promise<void> {
     tell({ type: "stopped" });
   }
 
+  function begin(session: Session, row: number): void {
+    sessions.add(session);
+    door.closeBy(row, () => session.drop());
+  }
+
   const owner: AcceptorOwner = {
     onClient(fd, host, port) {
-      const row = clients.logins < MAX_LOGINS
-        ? clients.open(host, port, Date.now())
-        : -1;
-      if (row >= 0) {
-        if (tls !== undefined && init.tlsClients) {
-          const { loginTimeoutMs } = context.settings;
-          arrivals.add(
-            new Arrival(reactor, tls, fd, row, loginTimeoutMs, arrivalOwner),
-          );
-        } else sessions.add(new Session(context, fd, row, false));
-        return;
-      }
-      const refusal = encodeErrorResponse(
-        "FATAL",
-        "53300",
-        "sorry, too many clients already",
-      );
-      refuse(fd, refusal);
+      const row = door.open(host, port, Date.now(), false);
+      if (row < 0) return refuse(fd);
+      if (tls !== undefined && init.tlsClients) {
+        const { loginTimeoutMs } = context.settings;
+        const arrival = new Arrival(
+          reactor,
+          tls,
+          fd,
+          row,
+          loginTimeoutMs,
+          arrivalOwner,
+        );
+        arrivals.add(arrival);
+        door.closeBy(row, () => arrival.close(TOO_MANY));
+      } else begin(new Session(context, fd, row, false), row);
     },
     onRefused: () =>
       tell({
@@ -208,7 +211,7 @@ async function start(init: ProxyInit): Promise<void> {
         encrypted,
         certificateHash,
       );
-      sessions.add(session);
+      begin(session, arrival.row);
       session.begin(head);
     },
     onClosed(arrival, reason) {
@@ -305,7 +308,8 @@ async function start(init: ProxyInit): Promise<void> {
   self.close();
 }
 
-function refuse(fd: number, refusal: Uint8Array<ArrayBuffer>): void {
+function refuse(fd: number): void {
+  const refusal = encodeErrorResponse("FATAL", TOO_MANY_CONNECTIONS, TOO_MANY);
   send(fd, refusal, refusal.length);
   closeDescriptor(fd);
 }

@@ -5,6 +5,7 @@ import {
   ClientStartup,
   type StartupContext,
 } from "../../src/proxy/client_startup.ts";
+import { LoginDoor } from "../../src/proxy/login_door.ts";
 import {
   ClientTable,
   createClientTable,
@@ -26,7 +27,8 @@ function context(auth: StartupContext["auth"] = undefined): StartupContext {
   return {
     auth,
     clients,
-    limits: new ClientLimits(NO_LIMITS, [clients], "admin"),
+    door: new LoginDoor(clients),
+    limits: new ClientLimits(NO_LIMITS, [clients]),
     tlsClientRequired: false,
     settings: {
       routes: [{

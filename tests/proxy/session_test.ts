@@ -16,6 +16,7 @@ import { ProbeSet } from "../../src/plugin/probe_set.ts";
 import { BufferPool } from "../../src/proxy/buffer_pool.ts";
 import type { ProxyContext } from "../../src/proxy/context.ts";
 import { Endpoint } from "../../src/proxy/endpoint.ts";
+import { LoginDoor } from "../../src/proxy/login_door.ts";
 import { Session } from "../../src/proxy/session.ts";
 import { createRing, RingProducer } from "../../src/ring/mod.ts";
 import {
@@ -66,7 +67,8 @@ class Bench {
       clients,
       allClients: [clients],
       auth: undefined,
-      limits: new ClientLimits(NO_LIMITS, [clients], "admin"),
+      door: new LoginDoor(clients),
+      limits: new ClientLimits(NO_LIMITS, [clients]),
       tls: undefined,
       tlsClientRequired: false,
       settings: {
