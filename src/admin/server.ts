@@ -1,4 +1,4 @@
-import { Episode } from "../episode.ts";
+import { AcceptLoop } from "../accept_loop.ts";
 import { ProtocolError } from "../wire/mod.ts";
 import { AdminError, SQLSTATE } from "./admin_error.ts";
 import type { AdminCommand, Logger } from "../plugin/api.ts";
@@ -23,8 +23,6 @@ const MAX_SESSIONS = 32;
 const MAX_STATS_SESSIONS = 24;
 /** What close() gives the replies in progress. */
 const CLOSE_TIMEOUT_MS = 1000;
-/** After accept() failed, e.g. for want of descriptors. */
-const ACCEPT_RETRY_MS = 100;
 
 export interface AdminOptions extends AdminLogin {
   readonly host: string;
@@ -70,7 +68,7 @@ class Server implements AdminServer {
   readonly #options: AdminOptions;
   #rules: LoginRules;
   readonly #catalog: Catalog;
-  readonly #listener: Deno.TcpListener;
+  readonly #accepting: AcceptLoop;
   /** In the order of their coming. */
   readonly #logins = new Set<Peer>();
   readonly #sessions = new Map<Session, { peer: Peer; role: Role }>();
@@ -83,9 +81,15 @@ class Server implements AdminServer {
     this.#rules = loginRules(options);
     this.#catalog = new Catalog(options.commands, options.control);
     const { host: hostname, port } = options;
-    this.#listener = Deno.listen({ hostname, port });
-    this.port = this.#listener.addr.port;
-    void this.#accept();
+    const listener = Deno.listen({ hostname, port });
+    this.port = listener.addr.port;
+    this.#accepting = new AcceptLoop(listener, {
+      onConnection: (conn) => this.#onConnection(conn),
+      onRefused: (error) =>
+        options.log.warn("Admin console could not accept a connection", {
+          error: String(error),
+        }),
+    });
   }
 
   setLogin(login: AdminLogin): void {
@@ -101,29 +105,10 @@ class Server implements AdminServer {
     return this.#options.maxSessions ?? MAX_SESSIONS;
   }
 
-  async #accept(): Promise<void> {
-    const refusals = new Episode();
-    while (this.#closing === undefined) {
-      let conn: Deno.TcpConn;
-      try {
-        conn = await this.#listener.accept();
-      } catch (error) {
-        if (this.#closing !== undefined) return;
-        if (refusals.shows(performance.now())) {
-          const properties = { error: String(error) };
-          this.#options.log.warn(
-            "Admin console could not accept a connection",
-            properties,
-          );
-        }
-        await new Promise((resolve) => setTimeout(resolve, ACCEPT_RETRY_MS));
-        continue;
-      }
-      if (this.#closing !== undefined) return conn.close();
-      const connection = this.#serve(conn);
-      this.#connections.add(connection);
-      void connection.finally(() => this.#connections.delete(connection));
-    }
+  #onConnection(conn: Deno.TcpConn): void {
+    const connection = this.#serve(conn);
+    this.#connections.add(connection);
+    void connection.finally(() => this.#connections.delete(connection));
   }
 
   /** One connection from its first byte to its last. Never throws. */
@@ -212,7 +197,7 @@ class Server implements AdminServer {
   }
 
   async #close(): Promise<void> {
-    this.#listener.close();
+    this.#accepting.close();
     for (const peer of this.#logins) peer.close();
     for (const session of this.#sessions.keys()) session.stop();
     const timer = setTimeout(() => {

@@ -25,7 +25,7 @@ const WORKER: Layer = {
 };
 const SERVER: Layer = {
   uses: [
-    "src/episode.ts",
+    "src/accept_loop.ts",
     "src/log.ts",
     "src/plugin/api.ts",
     "src/stats",
@@ -38,6 +38,7 @@ const PLUGIN: Layer = { uses: ["src/plugin/api.ts"] };
 
 /** A folder or file that is not here has no place yet: give it one. */
 const LAYERS: Readonly<Record<string, Layer>> = {
+  "src/accept_loop.ts": { uses: ["src/episode.ts"] },
   "src/config": { uses: [] },
   "src/episode.ts": { uses: [] },
   "src/io": { uses: [] },
