@@ -1,5 +1,6 @@
 import { limitSettings } from "./client_limits.ts";
 import type { Config } from "./config/mod.ts";
+import { shareDescriptors } from "./descriptors.ts";
 import { socketAddress } from "./io/mod.ts";
 import type { TargetSettings } from "./mirror/target.ts";
 import type { MirrorSettings } from "./mirror/worker.ts";
@@ -21,6 +22,8 @@ export interface RoutingOptions {
   readonly adminPort: number;
   /** Proxy workers. */
   readonly workers: number;
+  /** What the process may have open at most. */
+  readonly descriptors: number;
   /** How a database's server is asked for TLS; undefined: in clear. */
   readonly tls: (name: string) => RouteTls | undefined;
   /** How clients log in; undefined: to the primary. */
@@ -40,12 +43,14 @@ export class Routing {
   readonly #targets = new Map<string, number>();
   readonly #adminPort: number;
   readonly #workers: number;
+  readonly #descriptors: number;
   readonly #tls: RoutingOptions["tls"];
   readonly #auth: (config: Config) => AuthSettings | undefined;
 
   constructor(options: RoutingOptions) {
     this.#adminPort = options.adminPort;
     this.#workers = options.workers;
+    this.#descriptors = options.descriptors;
     this.#tls = options.tls;
     this.#auth = options.auth;
   }
@@ -66,10 +71,16 @@ export class Routing {
       this.#target(config, entry, addresses, paused)
     );
     this.#known = this.#route(config, addresses, targets);
+    const shares = shareDescriptors(
+      this.#descriptors,
+      this.#workers,
+      Math.max(...this.#known.map(({ mirrors }) => mirrors.length)),
+    );
     return {
       proxy: {
         routes: this.#known,
         limits: limitSettings(config),
+        maxDescriptors: shares.clients,
         auth: this.#auth(config),
         connectTimeoutMs: general.connect_timeout,
         loginTimeoutMs: general.client_login_timeout,
@@ -80,7 +91,11 @@ export class Routing {
           : 0,
         spillBytes: Math.floor(general.mirror_queue_bytes / this.#workers),
       },
-      mirror: { targets, queueBytes: general.mirror_queue_bytes },
+      mirror: {
+        targets,
+        queueBytes: general.mirror_queue_bytes,
+        maxDescriptors: shares.lanes,
+      },
     };
   }
 

@@ -22,6 +22,7 @@ import {
 import { createAuthSettings } from "./auth_settings.ts";
 import type { Config, Loaded } from "./config/mod.ts";
 import type { MirrorFacts } from "./control/mailbox.ts";
+import { descriptorLimit } from "./descriptors.ts";
 import { type HttpServer, startHttp } from "./http/mod.ts";
 import { isSupportedPlatform, socketAddress } from "./io/mod.ts";
 import { type Lookup, resolveNames } from "./names.ts";
@@ -207,6 +208,7 @@ class RunningSupervisor implements Supervisor {
     this.#routing = new Routing({
       adminPort: this.#consoles[0]?.port ?? 0,
       workers,
+      descriptors: descriptorLimit(),
       tls: (name) => tls.server(name),
       auth: createAuthSettings(),
     });

@@ -170,9 +170,9 @@ export class ClientStartup {
     );
     const excess = route.admin
       ? undefined
-      : door.isReserved(this.#row)
-      ? TOO_MANY
-      : limits.refusal(name, user);
+      : door.letsThrough(this.#row)
+      ? limits.refusal(name, user)
+      : TOO_MANY;
     if (excess !== undefined) return refused(TOO_MANY_CONNECTIONS, excess);
     const own = auth === undefined || route.admin
       ? undefined

@@ -1,3 +1,5 @@
+import { Episode } from "../episode.ts";
+import { nextDescriptor } from "../io/mod.ts";
 import type { ClientTable } from "../stats/client_table.ts";
 
 /** Clients of a worker that have not logged in yet; those beyond are refused. */
@@ -7,6 +9,14 @@ export const MAX_ADDRESS_LOGINS = 500;
 /** More than these, to the admin console only: it answers while others are refused. */
 export const MAX_CONSOLE_LOGINS = 16;
 
+/** What a door asks and tells its worker. */
+export interface LoginDoorOwner {
+  /** Descriptors of clients and primaries have lower numbers; a reload may change it. */
+  maxDescriptors(): number;
+  /** Clients are refused for want of descriptors; once in an {@linkcode Episode}. */
+  onShort(): void;
+}
+
 /**
  * Lets the clients of a worker in, who have yet to log in. When there are too
  * many of them, and when descriptors are short, newcomers may still ask for the
@@ -15,6 +25,8 @@ export const MAX_CONSOLE_LOGINS = 16;
  */
 export class LoginDoor {
   readonly #clients: ClientTable;
+  readonly #owner: LoginDoorOwner;
+  readonly #shortages = new Episode();
   /** Logins of each address, those that are reserved aside. */
   readonly #byAddress = new Map<string, number>();
   /** By row, of the same logins. */
@@ -23,18 +35,19 @@ export class LoginDoor {
   readonly #reserved = new Map<number, () => void>();
 
   /** @param clients only this door opens its rows. */
-  constructor(clients: ClientTable) {
+  constructor(clients: ClientTable, owner: LoginDoorOwner) {
     this.#clients = clients;
+    this.#owner = owner;
     clients.onLoginEnd = (row) => this.#onLoginEnd(row);
   }
 
   /**
-   * @param isShort of descriptors.
+   * @param fd the client's.
    * @returns the client's row; -1 if the table is full.
    */
-  open(address: string, port: number, nowMs: number, isShort: boolean): number {
+  open(fd: number, address: string, port: number, nowMs: number): number {
     const ofAddress = this.#byAddress.get(address) ?? 0;
-    const reserved = isShort || ofAddress >= MAX_ADDRESS_LOGINS ||
+    const reserved = this.#isShort(fd) || ofAddress >= MAX_ADDRESS_LOGINS ||
       this.#clients.logins - this.#reserved.size >= MAX_LOGINS;
     if (reserved && this.#reserved.size >= MAX_CONSOLE_LOGINS) {
       const [oldest] = this.#reserved.values();
@@ -55,9 +68,16 @@ export class LoginDoor {
     if (this.#reserved.has(row)) this.#reserved.set(row, close);
   }
 
-  /** The client may ask for the admin console only. */
-  isReserved(row: number): boolean {
-    return this.#reserved.has(row);
+  /** The client may ask for a database, not for the admin console only: there is a descriptor for its primary, too. */
+  letsThrough(row: number): boolean {
+    return !this.#reserved.has(row) && !this.#isShort(nextDescriptor());
+  }
+
+  /** @param fd the next one, -1 if there is none. */
+  #isShort(fd: number): boolean {
+    if (fd >= 0 && fd < this.#owner.maxDescriptors()) return false;
+    if (this.#shortages.shows(performance.now())) this.#owner.onShort();
+    return true;
   }
 
   #onLoginEnd(row: number): void {

@@ -106,7 +106,17 @@ async function start(init: ProxyInit): Promise<void> {
   let stream = init.index;
   let draining = false;
 
-  const door = new LoginDoor(clients);
+  const door = new LoginDoor(clients, {
+    maxDescriptors: () => context.settings.maxDescriptors,
+    onShort: () =>
+      tell({
+        type: "log",
+        level: "warn",
+        message:
+          "Clients are refused: no more descriptors for them, raise the limit of open files (LimitNOFILE)",
+        properties: { forClients: context.settings.maxDescriptors },
+      }),
+  });
   const limitsOf = ({ limits }: ProxySettings) =>
     new ClientLimits(limits, tables);
   const context: ProxyContext = {
@@ -177,7 +187,7 @@ async function start(init: ProxyInit): Promise<void> {
 
   const owner: AcceptorOwner = {
     onClient(fd, host, port) {
-      const row = door.open(host, port, Date.now(), false);
+      const row = door.open(fd, host, port, Date.now());
       if (row < 0) return refuse(fd);
       if (tls !== undefined && init.tlsClients) {
         const { loginTimeoutMs } = context.settings;

@@ -5,7 +5,6 @@ import {
   ClientStartup,
   type StartupContext,
 } from "../../src/proxy/client_startup.ts";
-import { LoginDoor } from "../../src/proxy/login_door.ts";
 import {
   ClientTable,
   createClientTable,
@@ -15,7 +14,7 @@ import {
   encodeStartupMessage,
   SSL_REQUEST,
 } from "../../src/wire/mod.ts";
-import { NO_LIMITS } from "../support/no_limits.ts";
+import { NO_LIMITS, openDoor } from "../support/no_limits.ts";
 import { concat, int32, query } from "../support/wire_client.ts";
 
 const SSL = concat([int32(8), int32(SSL_REQUEST)]);
@@ -27,7 +26,7 @@ function context(auth: StartupContext["auth"] = undefined): StartupContext {
   return {
     auth,
     clients,
-    door: new LoginDoor(clients),
+    door: openDoor(clients),
     limits: new ClientLimits(NO_LIMITS, [clients]),
     tlsClientRequired: false,
     settings: {
@@ -44,6 +43,7 @@ function context(auth: StartupContext["auth"] = undefined): StartupContext {
         current: true,
       }],
       limits: NO_LIMITS,
+      maxDescriptors: Infinity,
       auth,
       connectTimeoutMs: 1,
       loginTimeoutMs: 1,

@@ -16,7 +16,6 @@ import { ProbeSet } from "../../src/plugin/probe_set.ts";
 import { BufferPool } from "../../src/proxy/buffer_pool.ts";
 import type { ProxyContext } from "../../src/proxy/context.ts";
 import { Endpoint } from "../../src/proxy/endpoint.ts";
-import { LoginDoor } from "../../src/proxy/login_door.ts";
 import { Session } from "../../src/proxy/session.ts";
 import { createRing, RingProducer } from "../../src/ring/mod.ts";
 import {
@@ -24,7 +23,7 @@ import {
   createClientTable,
 } from "../../src/stats/client_table.ts";
 import { encodeStartupMessage } from "../../src/wire/mod.ts";
-import { NO_LIMITS } from "../support/no_limits.ts";
+import { NO_LIMITS, openDoor } from "../support/no_limits.ts";
 import { freePort } from "../support/proxy.ts";
 import { concat, int32, message, query } from "../support/wire_client.ts";
 
@@ -67,7 +66,7 @@ class Bench {
       clients,
       allClients: [clients],
       auth: undefined,
-      door: new LoginDoor(clients),
+      door: openDoor(clients),
       limits: new ClientLimits(NO_LIMITS, [clients]),
       tls: undefined,
       tlsClientRequired: false,
@@ -85,6 +84,7 @@ class Bench {
           current: true,
         }],
         limits: NO_LIMITS,
+        maxDescriptors: Infinity,
         auth: undefined,
         connectTimeoutMs: 5_000,
         loginTimeoutMs: 5_000,

@@ -64,6 +64,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
   "src/auth_settings.ts": MAIN_THREAD,
   "src/client_limits.ts": MAIN_THREAD,
   "src/cli": MAIN_THREAD,
+  "src/descriptors.ts": MAIN_THREAD,
   "src/names.ts": MAIN_THREAD,
   "src/operations.ts": MAIN_THREAD,
   "src/replica_warning.ts": MAIN_THREAD,
