@@ -21,7 +21,7 @@ import { LoginRefusal, SessionLogin } from "./session_login.ts";
 import { type SessionIdentity, SessionMirroring } from "./session_mirroring.ts";
 import { Tap } from "./tap.ts";
 
-/** How long a client may take to read our last words, in milliseconds. */
+/** How long a client may take to read our last words, or some more of what is pending, in milliseconds. */
 const LINGER_MS = 2_000;
 
 /**
@@ -400,11 +400,22 @@ export class Session implements EndpointOwner {
     this.#client.shutdown();
     // Unread bytes would turn our close into an RST that overtakes the last words.
     this.#client.resume();
+    this.#awaitReader();
+  }
+
+  /**
+   * What is pending may be the end of a reply: a client that takes some of it
+   * now and then gets it all, and so does any while we drain, until the
+   * shutdown's time is over.
+   */
+  #awaitReader(): void {
+    const { pending } = this.#client;
     this.#context.reactor.cancel(this.#timer);
-    this.#timer = this.#context.reactor.after(
-      LINGER_MS,
-      () => this.#close(false),
-    );
+    this.#timer = this.#context.reactor.after(LINGER_MS, () => {
+      const left = this.#client.pending;
+      if (left > 0 && (this.#draining || left < pending)) this.#awaitReader();
+      else this.#close(false);
+    });
   }
 
   #close(abortive: boolean): void {
