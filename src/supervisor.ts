@@ -239,7 +239,15 @@ class RunningSupervisor implements Supervisor {
       onFailed: (worker, error) =>
         this.#log.error("A worker has failed", { worker, error }),
     });
-    await this.#workers.start(this.#settings());
+    const settings = this.#settings();
+    const { maxDescriptors } = settings.proxy;
+    if (2 * general.max_clients > maxDescriptors) {
+      this.#log.warn(
+        "max_clients is more than there are descriptors for: raise the limit of open files (LimitNOFILE)",
+        { maxClients: general.max_clients, forClients: maxDescriptors },
+      );
+    }
+    await this.#workers.start(settings);
     this.port = general.port;
     await host.start();
     this.#startHttp(host);

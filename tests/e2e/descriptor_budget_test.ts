@@ -53,10 +53,11 @@ Deno.test({
     await using program = new Program();
     const toml = program.config(
       primary,
-      'workers = 1\nmirror_pacing = "asap"\nshutdown_timeout = 1000',
+      'workers = 1\nmirror_pacing = "asap"\nmax_clients = 257',
     );
     program.start(toml + mirrored(mirror), "run", { descriptors: DESCRIPTORS });
     await program.accepting();
+    assert.match(program.stderr, /max_clients is more than .*forClients=512/);
     const url = `postgres://postgres@127.0.0.1:${program.port}/postgres`;
     const client = postgres(url, { max: 1, fetch_types: false });
     await client`select 1`;
