@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from "node:crypto";
 import { accountFor } from "./auth/mod.ts";
-import type { Config } from "./config/mod.ts";
+import { type Config, databasesOf } from "./config/mod.ts";
 import type { AuthSettings } from "./proxy/own_login.ts";
 
 /**
@@ -17,7 +17,9 @@ export function createAuthSettings(): (
     const { auth_type: type } = general;
     if (type === "relay") return undefined;
     if (known?.users !== users) {
-      const accounts = users.map((user) => accountFor(user, md5));
+      const accounts = users.map((user) =>
+        accountFor({ ...user, databases: databasesOf(user) }, md5)
+      );
       known = { users, settings: { type, accounts, mockSecret } };
     }
     return known.settings;

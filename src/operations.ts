@@ -5,8 +5,8 @@ import {
   type Config,
   ConfigError,
   formatProblem,
-  type KeyPath,
   type Loaded,
+  type Problem,
   withFixedKeys,
 } from "./config/mod.ts";
 import {
@@ -36,10 +36,6 @@ export interface OperationsOptions {
   readonly readConfig: (() => Promise<Loaded>) | undefined;
   readonly lookup?: Lookup | undefined;
   readonly log: Logger;
-  /** What the process can't do without a restart, and must not half do. */
-  readonly check: (
-    config: Config,
-  ) => readonly { path: KeyPath; message: string }[];
   /** The last that can fail. @throws {Error} then nothing has changed. */
   readonly prepare: (config: Config) => Promise<void>;
   /** Puts what is in force now into the workers, the consoles, the log. */
@@ -152,6 +148,11 @@ export class Operations {
     });
   }
 
+  /** Something that is not in the configuration has changed: certificates. */
+  applyAgain(): Promise<void> {
+    return this.#inTurn(() => this.#options.apply());
+  }
+
   isPaused({ mirror }: { readonly mirror: string }): boolean {
     return this.paused.has(mirror);
   }
@@ -215,8 +216,7 @@ export class Operations {
   /** What the file alone can't tell. @throws {ConfigError} */
   #check(loaded: Loaded): PreparedTables {
     const { config, at } = loaded;
-    const problems = this.#options.check(config)
-      .map(({ path, message }) => at(path, message));
+    const problems: Problem[] = [];
     for (const key of ["password", "stats_password"] as const) {
       try {
         checkLogin(config.admin[key]);

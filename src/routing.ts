@@ -1,5 +1,5 @@
 import { limitSettings } from "./client_limits.ts";
-import type { Config } from "./config/mod.ts";
+import type { Config, TlsMaterial } from "./config/mod.ts";
 import { shareDescriptors } from "./descriptors.ts";
 import { socketAddress } from "./io/mod.ts";
 import type { TargetSettings } from "./mirror/target.ts";
@@ -26,6 +26,8 @@ export interface RoutingOptions {
   readonly descriptors: number;
   /** How a database's server is asked for TLS; undefined: in clear. */
   readonly tls: (name: string) => RouteTls | undefined;
+  /** The certificates in force. */
+  readonly material: () => TlsMaterial;
   /** How clients log in; undefined: to the primary. */
   readonly auth: (config: Config) => AuthSettings | undefined;
 }
@@ -45,6 +47,7 @@ export class Routing {
   readonly #workers: number;
   readonly #descriptors: number;
   readonly #tls: RoutingOptions["tls"];
+  readonly #material: RoutingOptions["material"];
   readonly #auth: (config: Config) => AuthSettings | undefined;
 
   constructor(options: RoutingOptions) {
@@ -52,6 +55,7 @@ export class Routing {
     this.#workers = options.workers;
     this.#descriptors = options.descriptors;
     this.#tls = options.tls;
+    this.#material = options.material;
     this.#auth = options.auth;
   }
 
@@ -76,12 +80,15 @@ export class Routing {
       this.#workers,
       Math.max(...this.#known.map(({ mirrors }) => mirrors.length)),
     );
+    const tls = this.#material();
     return {
       proxy: {
         routes: this.#known,
         limits: limitSettings(config),
         maxDescriptors: shares.clients,
         auth: this.#auth(config),
+        tls,
+        tlsClientRequired: general.tls_client_required,
         connectTimeoutMs: general.connect_timeout,
         loginTimeoutMs: general.client_login_timeout,
         maxTransactionBytes: general.mirror_max_transaction_bytes,
@@ -93,6 +100,7 @@ export class Routing {
       },
       mirror: {
         targets,
+        tls,
         queueBytes: general.mirror_queue_bytes,
         maxDescriptors: shares.lanes,
       },

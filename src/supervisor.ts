@@ -20,6 +20,7 @@ import {
   startAdmin,
 } from "./admin/mod.ts";
 import { createAuthSettings } from "./auth_settings.ts";
+import { Certificates } from "./certificates.ts";
 import type { Config, Loaded } from "./config/mod.ts";
 import type { MirrorFacts } from "./control/mailbox.ts";
 import { descriptorLimit } from "./descriptors.ts";
@@ -38,7 +39,6 @@ import {
   type StatementSummary,
   type StatsSnapshot,
 } from "./stats/mod.ts";
-import { TlsWorkers } from "./tls_workers.ts";
 import { VERSION } from "./version.ts";
 import { Workers } from "./workers.ts";
 
@@ -77,12 +77,6 @@ export interface Supervisor {
   snapshot(): StatsSnapshot;
   /** What is known of each fingerprint; at most a second old. */
   statements(): readonly StatementSummary[];
-  /**
-   * Takes the certificates and keys of `config` for connections to come.
-   *
-   * @throws {Error} naming each file that can't be used; all stays as it was.
-   */
-  reloadTls(config: Config): Promise<void>;
   /**
    * Reads the configuration anew and puts it in force, whole or not at all.
    *
@@ -136,7 +130,7 @@ class RunningSupervisor implements Supervisor {
   #host: PluginHost | undefined;
   #routing: Routing | undefined;
   #workers: Workers | undefined;
-  #tls: TlsWorkers | undefined;
+  #certificates: Certificates | undefined;
   #unix: UnixListener | undefined;
   #consoles: AdminServer[] = [];
   #http: HttpServer | undefined;
@@ -151,8 +145,9 @@ class RunningSupervisor implements Supervisor {
       readConfig: options.readConfig,
       lookup: options.lookup,
       log: this.#log,
-      check: (config) => this.#workers?.problems(config) ?? [],
-      prepare: async (config) => await this.#tls?.reload(config),
+      prepare: async (config) => {
+        await this.#certificates?.reload(config);
+      },
       apply: () => this.#apply(),
     });
   }
@@ -165,10 +160,6 @@ class RunningSupervisor implements Supervisor {
     return this.#statements.all();
   }
 
-  async reloadTls(config: Config): Promise<void> {
-    await this.#tls?.reload(config);
-  }
-
   reload(): Promise<readonly Effect[]> {
     return this.#operations.reload();
   }
@@ -177,8 +168,11 @@ class RunningSupervisor implements Supervisor {
     const { config, plugins, logger } = this.#options;
     const { general } = config;
     checkPortFree(general.host, general.port);
-    const tls = await TlsWorkers.create(config, logger("tls"));
-    this.#tls = tls;
+    const certificates = this.#certificates = await Certificates.create(
+      config,
+      logger("tls"),
+      () => void this.#operations.applyAgain(),
+    );
     const workers = general.workers || defaultProxyWorkers();
     const clientTables = Array.from(
       { length: workers },
@@ -209,7 +203,8 @@ class RunningSupervisor implements Supervisor {
       adminPort: this.#consoles[0]?.port ?? 0,
       workers,
       descriptors: descriptorLimit(),
-      tls: (name) => tls.server(name),
+      tls: (name) => certificates.server(name),
+      material: () => certificates.material,
       auth: createAuthSettings(),
     });
     await this.#operations.begin(host);
@@ -224,8 +219,6 @@ class RunningSupervisor implements Supervisor {
     this.#workers = new Workers({
       listen: socketAddress(listen, general.port),
       unixListener: this.#unix?.descriptor ?? -1,
-      tls,
-      tlsClientRequired: general.tls_client_required,
       stats,
       probes: host.probes,
       clientTables,
@@ -266,7 +259,7 @@ class RunningSupervisor implements Supervisor {
     await Promise.all(this.#consoles.map((console) => console.close()));
     await this.#http?.close();
     this.#workers?.terminate();
-    this.#tls?.close();
+    this.#certificates?.close();
     await this.#unix?.close();
   }
 
@@ -381,11 +374,11 @@ class RunningSupervisor implements Supervisor {
   }
 
   #health() {
-    const dead = [...this.#workers?.dead ?? [], ...this.#tls?.failed ?? []];
+    const dead = this.#workers?.dead ?? [];
     if (dead.length > 0) {
       const reason = `worker ${dead.join(", ")} has failed`;
       // Without the mirror worker clients are still served.
-      const live = !dead.some((name) => /^(?:proxy|tls-\d)/.test(name));
+      const live = !dead.some((name) => name.startsWith("proxy"));
       return { live, ready: live, reason };
     }
     return this.#draining

@@ -41,7 +41,6 @@ export class WorkerHandle {
   /**
    * @param module the worker's module.
    * @param init sent to it once.
-   * @param transfer what of it moves to the worker.
    * @param onFailed the worker's thread has ended by an exception.
    */
   constructor(
@@ -52,7 +51,6 @@ export class WorkerHandle {
     log: Logger,
     onFailed: (message: string) => void,
     heard: Heard = {},
-    transfer: readonly Transferable[] = [],
   ) {
     this.name = name;
     this.#mailbox = mailbox;
@@ -94,7 +92,7 @@ export class WorkerHandle {
           log[data.level](data.message, { worker: name, ...data.properties });
       }
     };
-    this.#worker.postMessage(init, [...transfer]);
+    this.#worker.postMessage(init);
   }
 
   /** Resolves when its loop runs. @throws {Error} if it could not begin. */

@@ -1,4 +1,3 @@
-import { type Config, type KeyPath, usesTls } from "./config/mod.ts";
 import { Command, createMailbox, type MirrorFacts } from "./control/mailbox.ts";
 import { createWake, type SocketAddress } from "./io/mod.ts";
 import type { MirrorInit } from "./mirror/worker.ts";
@@ -9,7 +8,6 @@ import type { WorkerSettings } from "./routing.ts";
 import type { ClientTableMemory } from "./stats/client_table.ts";
 import type { StatementStore, StatsLayout } from "./stats/mod.ts";
 import { settled } from "./settled.ts";
-import type { TlsWorkers } from "./tls_workers.ts";
 import { WorkerHandle } from "./worker_handle.ts";
 
 /** Shared memory between a proxy worker and the mirror worker; it is drained all the time, so it need not hold a queue. */
@@ -22,8 +20,6 @@ export interface WorkersOptions {
   readonly listen: SocketAddress;
   /** A listening unix socket, or -1. */
   readonly unixListener: number;
-  readonly tls: TlsWorkers;
-  readonly tlsClientRequired: boolean;
   readonly stats: StatsLayout;
   readonly probes: readonly string[];
   /** One for each proxy worker. */
@@ -49,9 +45,6 @@ export class Workers {
   readonly #rings;
   readonly #proxies: WorkerHandle[] = [];
   #mirror: WorkerHandle | undefined;
-  /** Who has a way to TLS: a port can't be given to a worker that runs. */
-  #proxiesHaveTls = false;
-  #mirrorHasTls = false;
 
   constructor(options: WorkersOptions) {
     this.#options = options;
@@ -67,11 +60,7 @@ export class Workers {
   /** Resolves when every worker accepts connections. */
   async start(settings: WorkerSettings): Promise<void> {
     await this.#startMirror(settings);
-    this.#proxiesHaveTls = this.#options.tls.clients ||
-      settings.proxy.routes.some(({ tls }) => tls !== undefined);
-    for (const index of this.#rings.keys()) {
-      await this.#startProxy(index, settings);
-    }
+    for (const index of this.#rings.keys()) this.#startProxy(index, settings);
     await Promise.all(this.#proxies.map((worker) => worker.ready));
   }
 
@@ -85,24 +74,6 @@ export class Workers {
     await Promise.all(
       this.#proxies.map((worker) => worker.apply(settings.proxy)),
     );
-  }
-
-  /** What in a configuration these workers can't do: TLS, if they have begun without. */
-  problems(config: Config): { path: KeyPath; message: string }[] {
-    const { general, databases, mirroring } = config;
-    return databases.flatMap(({ name, host, tls_verify }, i) => {
-      if (!usesTls(tls_verify ?? general.tls_verify, host)) return [];
-      const isMirror = mirroring.some((m) => m.destination_db === name);
-      const isPrimary = !isMirror ||
-        mirroring.some((m) => m.source_db === name);
-      const mirrors = this.#mirror !== undefined && !this.#mirrorHasTls;
-      return isPrimary && !this.#proxiesHaveTls || isMirror && mirrors
-        ? [{
-          path: ["databases", i, "tls_verify"],
-          message: "TLS needs a restart: nothing used it so far",
-        }]
-        : [];
-    });
   }
 
   /** Drains until `timeoutMs`, then counts what is left. */
@@ -127,18 +98,13 @@ export class Workers {
 
   async #startMirror({ mirror }: WorkerSettings): Promise<void> {
     if (mirror.targets.length === 0) return;
-    const { stats, probes, lanes, statements, onFacts, tls } = this.#options;
-    this.#mirrorHasTls = mirror.targets.some((target) => target.tls);
-    const port = this.#mirrorHasTls
-      ? await tls.start("tls-mirror", true)
-      : undefined;
+    const { stats, probes, lanes, statements, onFacts } = this.#options;
     const init: MirrorInit = {
       stripe: this.#rings.length,
       stats,
       probes,
       rings: this.#rings,
       mailbox: this.#mirrorMailbox,
-      tls: port,
       settings: mirror,
       lanes,
     };
@@ -150,20 +116,12 @@ export class Workers {
       this.#options.logger("mirror"),
       (message) => this.#options.onFailed("mirror", message),
       { statements, onFacts, onUnreachable: this.#options.onUnreachable },
-      port && [port],
     );
     await this.#mirror.ready;
   }
 
-  async #startProxy(
-    index: number,
-    { proxy: settings }: WorkerSettings,
-  ): Promise<void> {
-    const { listen, unixListener, stats, probes, clientTables, tls } =
-      this.#options;
-    const port = this.#proxiesHaveTls
-      ? await tls.start(`tls-${index}`)
-      : undefined;
+  #startProxy(index: number, { proxy: settings }: WorkerSettings): void {
+    const { listen, unixListener, stats, probes, clientTables } = this.#options;
     const mailbox = createMailbox(createWake());
     const init: ProxyInit = {
       index,
@@ -176,9 +134,6 @@ export class Workers {
       clientTables,
       ring: this.#rings[index] as ProxyInit["ring"], // one for each
       ringWake: this.#mirrorMailbox.wake,
-      tls: port,
-      tlsClients: tls.clients,
-      tlsClientRequired: this.#options.tlsClientRequired,
       mailbox,
     };
     const name = `proxy-${index}`;
@@ -192,7 +147,6 @@ export class Workers {
         this.#options.logger("proxy"),
         (message) => this.#options.onFailed(name, message),
         { onVersion, onUnreachable },
-        port && [port],
       ),
     );
   }

@@ -8,7 +8,7 @@ const TEXT = Deno.readTextFileSync(new URL("docs/bounds.md", ROOT));
 
 /** A constant by its name, or a static field by its class's name and its own. */
 const CONSTANT =
-  /^(?:export )?const ([A-Z][A-Z0-9_]*) = ([\d_.*/ ]+);|^ {2}static readonly ([A-Z][A-Z0-9_]*) = ([\d_.*/ ]+);|^export class (\w+)/gm;
+  /^(?:export )?const ([A-Z][A-Z0-9_]*) = ([\d_.e*/ n]+);|^ {2}static readonly ([A-Z][A-Z0-9_]*) = ([\d_.*/ ]+);|^export class (\w+)/gm;
 /** Such a name is a bound's. */
 const BOUND = /^MAX(?:_|$)|_(?:TIMEOUT_MS|BUDGET|LOGINS|SESSIONS|DESCRIPTORS)$/;
 /** The demo's own, and what only looks like a bound. */
@@ -34,7 +34,7 @@ function constantsOf(path: string): Map<string, number> {
 /** A product or a quotient of numbers. */
 function evaluate(expression = ""): number {
   const [first = NaN, ...rest] = expression.split(/[*/]/)
-    .map((part) => Number(part.replaceAll("_", "")));
+    .map((part) => Number(part.replaceAll(/_|n/g, "")));
   const signs = expression.replaceAll(/[^*/]/g, "");
   return rest.reduce(
     (result, next, i) => signs[i] === "*" ? result * next : result / next,

@@ -14,14 +14,25 @@ const MAX_CLIENTS = 2_000;
 /** PgBouncer's default. */
 const TRANSACTION_POOL = 20;
 
+/** TLS on a peer's legs, with one certificate. */
+export interface PeerTls {
+  readonly clients: boolean;
+  readonly primary: boolean;
+  /** PEM. */
+  readonly certificate: string;
+  readonly key: string;
+}
+
 /** PgBouncer; in transaction mode with its default of 20 server connections. */
 export function startPgbouncer(
   port: number,
   primary: number,
   poolMode: "session" | "transaction" = "session",
+  tls?: PeerTls,
 ): Promise<Target> {
   return startPeer(`pgbouncer, ${poolMode}`, port, {
     files: {
+      ...(tls && { "tls.crt": tls.certificate, "tls.key": tls.key }),
       "pgbouncer.ini": `[databases]
 postgres = host=${HOST} port=${primary} user=postgres
 [pgbouncer]
@@ -31,7 +42,12 @@ auth_type = any
 pool_mode = ${poolMode}
 max_client_conn = ${MAX_CLIENTS}
 default_pool_size = ${poolMode === "session" ? MAX_CLIENTS : TRANSACTION_POOL}
-server_tls_sslmode = disable
+server_tls_sslmode = ${tls?.primary ? "require" : "disable"}
+${
+        tls?.clients
+          ? "client_tls_sslmode = require\nclient_tls_cert_file = tls.crt\nclient_tls_key_file = tls.key"
+          : ""
+      }
 server_idle_timeout = 5
 unix_socket_dir =
 `,

@@ -21,13 +21,15 @@ import { openPostgres, openSqlite } from "./connections.ts";
 import { LedgerWindow } from "./ledger_window.ts";
 import { MAX_BOUNDARIES, Recorder } from "./recorder.ts";
 import { SqlStore } from "./sql_store.ts";
-import { type LedgerTotals, TOTALS } from "./store.ts";
+import { type LedgerTotals, type Run, TOTALS } from "./store.ts";
 
 const schema = z.strictObject({
   /** The SQLite file, relative to the configuration. */
   path: z.string().min(1).default("pgdog-mirror-history.sqlite"),
   /** A PostgreSQL database instead. */
   url: z.string().min(1).optional(),
+  /** The proxy's name there; default: host name and port. */
+  proxy: z.string().min(1).max(200).optional(),
   interval_ms: z.int().min(100).default(10_000),
   retention_days: z.number().positive().default(90),
 });
@@ -58,6 +60,15 @@ export const history: Plugin<HistoryConfig> = {
   create(config, context): PluginInstance {
     if (config === undefined) return {};
     const { path, url } = config;
+    const { port } = context.general;
+    const proxy = config.proxy ?? `${Deno.hostname()}:${port}`;
+    const run = (config: string, startedAt: number): Run => ({
+      id: crypto.randomUUID(),
+      proxy,
+      startedAt,
+      version: context.version,
+      config,
+    });
     const store = new SqlStore(() =>
       url === undefined
         ? openSqlite(resolve(context.configFolder, path))
@@ -67,25 +78,15 @@ export const history: Plugin<HistoryConfig> = {
     const window = new LedgerWindow(context, changed);
     const recorder = new Recorder({
       store,
-      run: {
-        id: crypto.randomUUID(),
-        startedAt: context.startedAt,
-        version: context.version,
-        config: fingerprintOf(context),
-      },
+      run: run(fingerprintOf(context), context.startedAt),
       intervalMs: config.interval_ms,
       retentionMs: config.retention_days * DAY_MS,
       now: Date.now,
+      uptimeMs: context.uptimeMs,
       log: context.log,
       onEarlier: ({ statements }) =>
         context.stats.restoreStatements(statements),
       onLost: () => changed.forget(),
-    });
-    const run = (config: string) => ({
-      id: crypto.randomUUID(),
-      startedAt: Date.now(),
-      version: context.version,
-      config,
     });
     for (const spec of metrics(context, recorder, window)) {
       context.stats.declare(spec);
@@ -105,7 +106,10 @@ export const history: Plugin<HistoryConfig> = {
         if (now !== fingerprint) {
           fingerprint = now;
           // What was counted so far belongs to the window that ends here.
-          recorder.change(run(now), window.sample(snapshot));
+          recorder.change(
+            run(now, Math.round(context.startedAt + context.uptimeMs())),
+            window.sample(snapshot),
+          );
           window.begin(snapshot);
         }
         const nowPaused = pausedMirrors(context);
@@ -122,7 +126,7 @@ export const history: Plugin<HistoryConfig> = {
       },
       close: () => recorder.close(window.sample(context.stats.snapshot())),
       commands: [historyCommand(recorder)],
-      routes: [historyRoute(store)],
+      routes: [historyRoute(store, proxy)],
     };
   },
 };
@@ -265,12 +269,12 @@ function historyCommand(recorder: Recorder): AdminCommand {
   };
 }
 
-function historyRoute(store: SqlStore): HttpRoute {
+function historyRoute(store: SqlStore, proxy: string): HttpRoute {
   return {
     path: "/history",
     async handle() {
-      const points = await store.points(Date.now() - DAY_MS, MAX_POINTS);
-      const boundaries = await store.boundaries(MAX_BOUNDARIES);
+      const points = await store.points(proxy, Date.now() - DAY_MS, MAX_POINTS);
+      const boundaries = await store.boundaries(proxy, MAX_BOUNDARIES);
       return Response.json({ points, boundaries });
     },
   };

@@ -1,4 +1,6 @@
 import type { Logger } from "../../src/plugin/api.ts";
+import { Claim } from "./claim.ts";
+import { HeldError } from "./held.ts";
 import type {
   Boundary,
   Earlier,
@@ -6,6 +8,7 @@ import type {
   LedgerTotals,
   Run,
   Sample,
+  Span,
 } from "./store.ts";
 
 /** A store that stays away is named once in so many milliseconds. */
@@ -14,6 +17,10 @@ const WARN_MS = 60_000;
 export const MAX_BOUNDARIES = 100;
 /** How often old rows are looked for. */
 const PRUNE_MS = 3_600_000;
+/** Names of other proxies that are told. */
+const MAX_NAMES = 10;
+/** How often the store is looked at while another run has the proxy's place. */
+const LOOK_MS = 1_000;
 
 /** What a recorder works with. */
 export interface RecorderOptions {
@@ -23,6 +30,8 @@ export interface RecorderOptions {
   readonly retentionMs: number;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
+  /** Milliseconds by a clock that nobody sets: all spans of time are told by it. */
+  readonly uptimeMs: () => number;
   readonly log: Logger;
   /** A sample could not be written. */
   readonly onLost?: () => void;
@@ -44,9 +53,16 @@ export class Recorder {
   /** Latest first, as they were when the run began. */
   boundaries: readonly Boundary[] = [];
   readonly #options: RecorderOptions;
+  readonly #claim: Claim;
   #run: Run;
+  /** By the uptime. */
+  #runBeganMs: number;
+  #observedMs = 0;
   #opened = false;
   #begun = false;
+  /** Another run has the proxy's place. */
+  #held = false;
+  #closing = false;
   #busy: Promise<void> | undefined;
   #nextAt = 0;
   #warnedAt = -Infinity;
@@ -55,14 +71,16 @@ export class Recorder {
   #verdict: string | undefined;
 
   constructor(options: RecorderOptions) {
+    const { store, intervalMs, uptimeMs, run } = options;
     this.#options = options;
-    this.#run = options.run;
+    this.#claim = new Claim(store, intervalMs, uptimeMs);
+    this.#run = run;
+    this.#runBeganMs = uptimeMs();
   }
 
   /** Milliseconds observed: by earlier runs, and by this one until its last write. */
   get observedMs(): number {
-    const { startedAt } = this.#run;
-    return this.earlier.observedMs + Math.max(0, this.lastWriteAt - startedAt);
+    return this.earlier.observedMs + this.#observedMs;
   }
 
   /** Counts of earlier runs; `undefined` if there were none. */
@@ -72,11 +90,13 @@ export class Recorder {
 
   /** Writes a sample if it is time and the last write is done. */
   sample(make: () => Sample): void {
-    const now = this.#options.now();
+    const { uptimeMs, intervalMs } = this.#options;
+    const now = uptimeMs();
     if (this.#busy !== undefined || now < this.#nextAt) return;
-    this.#nextAt = now + this.#options.intervalMs;
-    const sample = make();
-    this.#then(() => this.#write(sample));
+    this.#nextAt = now +
+      (this.#held ? Math.min(LOOK_MS, intervalMs) : intervalMs);
+    const [sample, span] = [make(), this.#span()];
+    this.#then(() => this.#write(sample, span));
   }
 
   /** Records a moment that begins no window of the evidence. RESET MIRROR_STATS begins one of SHOW. */
@@ -85,7 +105,7 @@ export class Recorder {
     const boundary: Boundary = { at: now(), kind, note };
     this.#then(async () => {
       await this.#begin();
-      await store.mark(boundary);
+      await store.mark(this.#run, boundary);
       this.boundaries = [boundary, ...this.boundaries].slice(0, MAX_BOUNDARIES);
     });
   }
@@ -95,10 +115,12 @@ export class Recorder {
    * another one begins as it would at a start.
    */
   change(run: Run, last: Sample): void {
-    const { store } = this.#options;
+    const { store, uptimeMs } = this.#options;
+    const [span, beganMs] = [this.#span(), uptimeMs()];
+    this.#runBeganMs = beganMs;
     this.#then(async () => {
       await this.#begin();
-      await store.write(this.#run, last);
+      await store.write(this.#run, last, span);
       await store.end(this.#run, {
         at: run.startedAt,
         kind: "stop",
@@ -108,6 +130,7 @@ export class Recorder {
     this.#then(async () => {
       this.#run = run;
       this.#begun = false;
+      this.#observedMs = 0;
       // Of the window before, until the store has told.
       this.earlier = { observedMs: 0, ledgers: new Map(), statements: [] };
       await this.#begin();
@@ -129,7 +152,9 @@ export class Recorder {
   /** Writes the last sample and says goodbye. */
   async close(last: Sample): Promise<void> {
     await this.#busy;
-    await this.#guarded(() => this.#write(last));
+    this.#closing = true;
+    const span = this.#span();
+    await this.#guarded(() => this.#write(last, span));
     const { store, now } = this.#options;
     if (this.#begun) {
       await this.#guarded(() =>
@@ -151,20 +176,30 @@ export class Recorder {
     this.#busy = mine;
   }
 
-  async #write(sample: Sample): Promise<void> {
-    const { store, now, retentionMs, onLost } = this.#options;
+  /** What the run has observed until now. */
+  #span(): Span {
+    const observedMs = Math.round(
+      this.#options.uptimeMs() - this.#runBeganMs,
+    );
+    return { observedMs, until: this.#run.startedAt + observedMs };
+  }
+
+  async #write(sample: Sample, span: Span): Promise<void> {
+    const { store, now, uptimeMs, retentionMs, onLost } = this.#options;
     try {
       await this.#begin();
-      await store.write(this.#run, sample);
+      await store.write(this.#run, sample, span);
     } catch (error) {
+      if (error instanceof HeldError) this.#begun = false;
       onLost?.();
       throw error;
     }
-    this.lastWriteAt = sample.at;
+    this.lastWriteAt = now();
+    this.#observedMs = span.observedMs;
     await this.#recordVerdict(sample);
-    if (now() - this.#prunedAt > PRUNE_MS) {
-      this.#prunedAt = now();
-      await store.prune(now() - retentionMs);
+    if (uptimeMs() - this.#prunedAt > PRUNE_MS) {
+      this.#prunedAt = uptimeMs();
+      await store.prune(span.until - retentionMs);
     }
   }
 
@@ -178,28 +213,29 @@ export class Recorder {
         ? verdict
         : `${verdict}, before: ${this.#verdict}`,
     };
-    await this.#options.store.mark(boundary);
+    await this.#options.store.mark(this.#run, boundary);
     this.#verdict = verdict;
     this.boundaries = [boundary, ...this.boundaries].slice(0, MAX_BOUNDARIES);
   }
 
   async #begin(): Promise<void> {
     if (this.#begun) return;
-    const { store, now, retentionMs } = this.#options;
+    const { store, retentionMs } = this.#options;
     const run = this.#run;
     if (!this.#opened) {
-      await store.open();
+      await store.open(run.proxy);
       this.#opened = true;
     }
-    const last = await store.lastRun();
+    await this.#claim.take(run, this.#closing);
+    this.#held = false;
+    const last = await store.lastRun(run);
+    if (last === undefined) await this.#nameOthers(run);
     const boundaries: Boundary[] = [];
     if (last !== undefined && !last.ended) {
-      const seconds = Math.round((run.startedAt - last.lastWriteAt) / 1e3);
       boundaries.push({
         at: last.lastWriteAt,
         kind: "crash",
-        note:
-          `the process ended without a word; nothing was observed for ${seconds} s`,
+        note: crashNote(run.startedAt - last.lastWriteAt),
       });
     }
     if (last !== undefined && last.config !== run.config) {
@@ -210,25 +246,50 @@ export class Recorder {
       });
     }
     boundaries.push({ at: run.startedAt, kind: "start", note: run.version });
-    this.earlier = await store.earlier(run.config, now() - retentionMs);
+    this.earlier = await store.earlier(run, run.startedAt - retentionMs);
     this.#options.onEarlier?.(this.earlier);
     await store.begin(run, boundaries);
     this.#begun = true;
-    this.boundaries = await store.boundaries(MAX_BOUNDARIES);
+    this.boundaries = await store.boundaries(run.proxy, MAX_BOUNDARIES);
+  }
+
+  /** A proxy that has another name than before finds its evidence under that. */
+  async #nameOthers({ proxy }: Run): Promise<void> {
+    const others = await this.#options.store.otherProxies(proxy);
+    if (others.length === 0) return;
+    this.#options.log.info(
+      "History has the evidence of other proxies, which is not added; to go on with one's, take its name: [plugins.history] proxy",
+      { proxy, others: others.slice(0, MAX_NAMES) },
+    );
   }
 
   async #guarded(body: () => Promise<void>): Promise<void> {
     try {
       await body();
     } catch (error) {
+      const { uptimeMs, log } = this.#options;
+      if (error instanceof HeldError) {
+        const before = this.#held;
+        this.#held = true;
+        if (!error.live) {
+          if (!before) log.info(error.message);
+          return;
+        }
+      }
       this.writeErrors++;
-      const { now, log } = this.#options;
-      if (now() - this.#warnedAt < WARN_MS) return;
-      this.#warnedAt = now();
+      if (uptimeMs() - this.#warnedAt < WARN_MS) return;
+      this.#warnedAt = uptimeMs();
       log.warn("History could not be written", {
         error: String(error),
         errors: this.writeErrors,
       });
     }
   }
+}
+
+function crashNote(gapMs: number): string {
+  const gap = gapMs < 0
+    ? "a time that is not known, for the clock was set back"
+    : `${Math.round(gapMs / 1e3)} s`;
+  return `the process ended without a word; nothing was observed for ${gap}`;
 }

@@ -1,49 +1,21 @@
+import { HeldError } from "./held.ts";
+import { column, prepareSchema } from "./schema.ts";
 import {
   type Boundary,
   type Earlier,
+  type Execute,
   type HistoryStore,
+  type Holder,
   type LedgerTotals,
   type Point,
+  type Row,
   type Run,
   type Sample,
+  type Span,
+  type SqlConnection,
   TOTALS,
+  type Value,
 } from "./store.ts";
-
-type Value = string | number | null;
-type Row = Readonly<Record<string, Value>>;
-
-/** Runs one statement with `$1`, `$2`, … and gives its rows. */
-export type Execute = (
-  sql: string,
-  values?: readonly Value[],
-) => Promise<Row[]>;
-
-/** A connection to either database. */
-export interface SqlConnection {
-  readonly execute: Execute;
-  /** Runs `body` in one transaction. */
-  transaction(body: (execute: Execute) => Promise<void>): Promise<void>;
-  close(): Promise<void>;
-}
-
-const SCHEMA = [
-  `create table if not exists mirror_runs (
-    id text primary key, started_at bigint not null, last_write_at bigint not null,
-    ended integer not null, version text not null, config text not null)`,
-  `create table if not exists mirror_ledgers (
-    run_id text not null, mirror text not null,
-    ${TOTALS.map((name) => `${column(name)} bigint not null`).join(", ")},
-    primary key (run_id, mirror))`,
-  `create table if not exists mirror_statements (
-    run_id text not null, mirror text not null, fingerprint text not null,
-    summary text not null, primary key (run_id, mirror, fingerprint))`,
-  `create table if not exists mirror_points (
-    run_id text not null, at bigint not null, seen bigint not null,
-    replayed bigint not null, compared bigint not null, mismatches bigint not null,
-    primary key (run_id, at))`,
-  `create table if not exists mirror_boundaries (
-    at bigint not null, kind text not null, note text not null)`,
-];
 
 /** History in SQL that SQLite and PostgreSQL both take. */
 export class SqlStore implements HistoryStore {
@@ -54,17 +26,55 @@ export class SqlStore implements HistoryStore {
     this.#connect = connect;
   }
 
-  async open(): Promise<void> {
-    this.#connection = await this.#connect();
-    for (const sql of SCHEMA) await this.#execute(sql);
+  async open(proxy: string): Promise<void> {
+    const connection = await this.#connect();
+    try {
+      await prepareSchema(connection, proxy);
+    } catch (error) {
+      await connection.close();
+      throw error;
+    }
+    this.#connection = connection;
   }
 
-  async lastRun() {
+  claim(run: Run, intervalMs: number): Promise<Holder | undefined> {
+    return this.#transaction(async (execute) => {
+      await execute(
+        `insert into mirror_proxies values ($1, $2, 0, $3)
+         on conflict (proxy) do nothing`,
+        [run.proxy, run.id, intervalMs],
+      );
+      const [row] = await execute(
+        `select p.run_id, p.beat, p.interval_ms, r.ended from mirror_proxies p
+         left join mirror_runs r on r.id = p.run_id where p.proxy = $1`,
+        [run.proxy],
+      );
+      if (row === undefined || row.run_id === run.id) return undefined;
+      const holder: Holder = {
+        runId: String(row.run_id),
+        beat: Number(row.beat),
+        intervalMs: Number(row.interval_ms),
+      };
+      if (Number(row.ended) !== 1) return holder;
+      return await takeOver(execute, run, holder, intervalMs)
+        ? undefined
+        : holder;
+    });
+  }
+
+  takeOver(run: Run, from: Holder, intervalMs: number): Promise<boolean> {
+    return takeOver(this.#execute.bind(this), run, from, intervalMs);
+  }
+
+  async lastRun({ proxy, id }: Run) {
     const [row] = await this.#execute(
-      "select * from mirror_runs order by last_write_at desc limit 1",
+      `select * from mirror_runs where proxy = $1 and id <> $2
+       order by number desc, last_write_at desc limit 1`,
+      [proxy, id],
     );
     return row === undefined ? undefined : {
       id: String(row.id),
+      proxy: String(row.proxy),
       startedAt: Number(row.started_at),
       lastWriteAt: Number(row.last_write_at),
       ended: Number(row.ended) === 1,
@@ -73,11 +83,22 @@ export class SqlStore implements HistoryStore {
     };
   }
 
-  async earlier(config: string, since: number): Promise<Earlier> {
+  async otherProxies(proxy: string): Promise<string[]> {
+    const rows = await this.#execute(
+      "select distinct proxy from mirror_runs where proxy <> $1 order by proxy",
+      [proxy],
+    );
+    return rows.map((row) => String(row.proxy));
+  }
+
+  async earlier(run: Run, since: number): Promise<Earlier> {
+    const of = [run.config, since, run.proxy, run.id];
+    const mine =
+      "r.config = $1 and r.last_write_at >= $2 and r.proxy = $3 and r.id <> $4";
     const [time] = await this.#execute(
-      `select coalesce(sum(last_write_at - started_at), 0) as observed
-       from mirror_runs where config = $1 and last_write_at >= $2`,
-      [config, since],
+      `select coalesce(sum(observed_ms), 0) as observed
+       from mirror_runs r where ${mine}`,
+      of,
     );
     const rows = await this.#execute(
       `select l.mirror, ${
@@ -85,8 +106,8 @@ export class SqlStore implements HistoryStore {
           ", ",
         )
       } from mirror_ledgers l join mirror_runs r on r.id = l.run_id
-       where r.config = $1 and r.last_write_at >= $2 group by l.mirror`,
-      [config, since],
+       where ${mine} group by l.mirror`,
+      of,
     );
     const ledgers = new Map(rows.map((row) => [
       String(row.mirror),
@@ -96,8 +117,8 @@ export class SqlStore implements HistoryStore {
     ]));
     const statements = await this.#execute(
       `select s.summary from mirror_statements s join mirror_runs r on r.id = s.run_id
-       where r.config = $1 and r.last_write_at >= $2 order by r.started_at`,
-      [config, since],
+       where ${mine} order by r.number, r.started_at`,
+      of,
     );
     return {
       observedMs: Number(time?.observed ?? 0),
@@ -108,22 +129,30 @@ export class SqlStore implements HistoryStore {
 
   begin(run: Run, boundaries: readonly Boundary[]): Promise<void> {
     return this.#transaction(async (execute) => {
-      await execute("insert into mirror_runs values ($1, $2, $2, 0, $3, $4)", [
-        run.id,
-        run.startedAt,
-        run.version,
-        run.config,
-      ]);
-      for (const boundary of boundaries) await bound(execute, boundary);
+      await execute(
+        `insert into mirror_runs (id, started_at, last_write_at, ended,
+           version, config, proxy, number)
+         values ($1, $2, $2, 0, $3, $4, $5,
+           (select coalesce(max(number), 0) + 1 from mirror_runs))
+         on conflict (id) do nothing`,
+        [run.id, run.startedAt, run.version, run.config, run.proxy],
+      );
+      for (const boundary of boundaries) await bound(execute, run, boundary);
     });
   }
 
-  write(run: Run, sample: Sample): Promise<void> {
+  write(run: Run, sample: Sample, span: Span): Promise<void> {
     return this.#transaction(async (execute) => {
-      await execute("update mirror_runs set last_write_at = $1 where id = $2", [
-        sample.at,
-        run.id,
-      ]);
+      const held = await execute(
+        `update mirror_proxies set beat = beat + 1
+         where proxy = $1 and run_id = $2 returning beat`,
+        [run.proxy, run.id],
+      );
+      if (held.length === 0) throw new HeldError(run.proxy, true);
+      await execute(
+        "update mirror_runs set last_write_at = $1, observed_ms = $2 where id = $3",
+        [span.until, span.observedMs, run.id],
+      );
       for (const [mirror, totals] of sample.ledgers) {
         const columns = TOTALS.map(column);
         await execute(
@@ -156,7 +185,11 @@ export class SqlStore implements HistoryStore {
       const sum = (name: keyof LedgerTotals) =>
         [...sample.ledgers.values()].reduce((n, totals) => n + totals[name], 0);
       await execute(
-        "insert into mirror_points values ($1, $2, $3, $4, $5, $6)",
+        // A clock that is set back comes by a moment twice.
+        `insert into mirror_points values ($1, $2, $3, $4, $5, $6)
+         on conflict (run_id, at) do update set seen = excluded.seen,
+           replayed = excluded.replayed, compared = excluded.compared,
+           mismatches = excluded.mismatches`,
         [
           run.id,
           sample.at,
@@ -172,18 +205,19 @@ export class SqlStore implements HistoryStore {
   end(run: Run, boundary: Boundary): Promise<void> {
     return this.#transaction(async (execute) => {
       await execute("update mirror_runs set ended = 1 where id = $1", [run.id]);
-      await bound(execute, boundary);
+      await bound(execute, run, boundary);
     });
   }
 
-  async mark(boundary: Boundary): Promise<void> {
-    await bound(this.#execute.bind(this), boundary);
+  async mark(run: Run, boundary: Boundary): Promise<void> {
+    await bound(this.#execute.bind(this), run, boundary);
   }
 
-  async boundaries(limit: number): Promise<Boundary[]> {
+  async boundaries(proxy: string, limit: number): Promise<Boundary[]> {
     const rows = await this.#execute(
-      "select at, kind, note from mirror_boundaries order by at desc limit $1",
-      [limit],
+      `select at, kind, note from mirror_boundaries where proxy = $1
+       order by at desc limit $2`,
+      [proxy, limit],
     );
     return rows.map((row) => ({
       at: Number(row.at),
@@ -192,11 +226,12 @@ export class SqlStore implements HistoryStore {
     }));
   }
 
-  async points(since: number, limit: number): Promise<Point[]> {
+  async points(proxy: string, since: number, limit: number): Promise<Point[]> {
     const rows = await this.#execute(
-      `select at, seen, replayed, compared, mismatches from mirror_points
-       where at >= $1 order by at desc limit $2`,
-      [since, limit],
+      `select p.at, p.seen, p.replayed, p.compared, p.mismatches
+       from mirror_points p join mirror_runs r on r.id = p.run_id
+       where r.proxy = $1 and p.at >= $2 order by p.at desc limit $3`,
+      [proxy, since, limit],
     );
     return rows.toReversed().map((row) => ({
       at: Number(row.at),
@@ -212,7 +247,9 @@ export class SqlStore implements HistoryStore {
       const old = "select id from mirror_runs where last_write_at < $1";
       await execute("delete from mirror_points where at < $1", [before]);
       await execute("delete from mirror_boundaries where at < $1", [before]);
-      for (const table of ["mirror_ledgers", "mirror_statements"]) {
+      for (
+        const table of ["mirror_ledgers", "mirror_statements", "mirror_proxies"]
+      ) {
         await execute(`delete from ${table} where run_id in (${old})`, [
           before,
         ]);
@@ -233,7 +270,7 @@ export class SqlStore implements HistoryStore {
     return this.#open().execute(sql, values);
   }
 
-  #transaction(body: (execute: Execute) => Promise<void>): Promise<void> {
+  #transaction<T>(body: (execute: Execute) => Promise<T>): Promise<T> {
     return this.#open().transaction(body);
   }
 
@@ -243,15 +280,28 @@ export class SqlStore implements HistoryStore {
   }
 }
 
-function bound(execute: Execute, { at, kind, note }: Boundary): Promise<Row[]> {
-  return execute("insert into mirror_boundaries values ($1, $2, $3)", [
-    at,
-    kind,
-    note,
-  ]);
+function bound(
+  execute: Execute,
+  { proxy }: Run,
+  { at, kind, note }: Boundary,
+): Promise<Row[]> {
+  return execute(
+    "insert into mirror_boundaries (at, kind, note, proxy) values ($1, $2, $3, $4)",
+    [at, kind, note, proxy],
+  );
 }
 
-/** `requestsWithErrors` is `requests_with_errors` in SQL. */
-function column(name: string): string {
-  return name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+/** Puts a run in another's place, if that one is still there and has not written since. */
+async function takeOver(
+  execute: Execute,
+  run: Run,
+  from: Holder,
+  intervalMs: number,
+): Promise<boolean> {
+  const taken = await execute(
+    `update mirror_proxies set run_id = $1, beat = beat + 1, interval_ms = $2
+     where proxy = $3 and run_id = $4 and beat = $5 returning beat`,
+    [run.id, intervalMs, run.proxy, from.runId, from.beat],
+  );
+  return taken.length > 0;
 }

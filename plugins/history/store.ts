@@ -34,9 +34,11 @@ export const TOTALS = [
   "comparedMicroseconds",
 ] as const;
 
-/** One life of the process. Times are milliseconds since the epoch. */
+/** One life of a proxy. Times are milliseconds since the epoch. */
 export interface Run {
   readonly id: string;
+  /** Whose life: its name in the store. */
+  readonly proxy: string;
   readonly startedAt: number;
   readonly version: string;
   /** What mirroring was configured to, hashed: only equal runs add up. */
@@ -69,7 +71,23 @@ export interface Boundary {
   readonly note: string;
 }
 
-/** What earlier runs with the same configuration came to, by `database/mirror`. */
+/** The time that a run has observed, by a clock that nobody sets. */
+export interface Span {
+  readonly observedMs: number;
+  /** Milliseconds since the epoch: the run's start and what has passed since. */
+  readonly until: number;
+}
+
+/** The run that has a proxy's place in the store. */
+export interface Holder {
+  readonly runId: string;
+  /** Goes up with each of its writes. */
+  readonly beat: number;
+  /** Between its writes. */
+  readonly intervalMs: number;
+}
+
+/** What earlier runs of the proxy with the same configuration came to, by `database/mirror`. */
 export interface Earlier {
   readonly observedMs: number;
   readonly ledgers: ReadonlyMap<string, LedgerTotals>;
@@ -88,22 +106,50 @@ export interface Point {
 
 /** Where history is kept. Every method may fail: a full disk, a database that is away. */
 export interface HistoryStore {
-  /** Makes the schema if it is not there. */
-  open(): Promise<void>;
-  /** The run that wrote last, and whether it said goodbye. */
-  lastRun(): Promise<
+  /** Makes the schema, or brings it up to date. What an older version left is `proxy`'s. */
+  open(proxy: string): Promise<void>;
+  /** Takes the proxy's place, if nobody has it or who had it has said goodbye. @returns who has it instead. */
+  claim(run: Run, intervalMs: number): Promise<Holder | undefined>;
+  /** Takes it from a run that has fallen silent. @returns false if that has written meanwhile. */
+  takeOver(run: Run, from: Holder, intervalMs: number): Promise<boolean>;
+  /** The proxy's run before this one, and whether it said goodbye. */
+  lastRun(run: Run): Promise<
     (Run & { lastWriteAt: number; ended: boolean }) | undefined
   >;
-  earlier(config: string, since: number): Promise<Earlier>;
+  /** Names of other proxies that have written here. */
+  otherProxies(proxy: string): Promise<string[]>;
+  earlier(run: Run, since: number): Promise<Earlier>;
   begin(run: Run, boundaries: readonly Boundary[]): Promise<void>;
-  write(run: Run, sample: Sample): Promise<void>;
+  /** @throws {HeldError} if another run has taken the proxy's place. */
+  write(run: Run, sample: Sample, span: Span): Promise<void>;
   end(run: Run, boundary: Boundary): Promise<void>;
-  mark(boundary: Boundary): Promise<void>;
+  mark(run: Run, boundary: Boundary): Promise<void>;
   /** Latest first. */
-  boundaries(limit: number): Promise<Boundary[]>;
+  boundaries(proxy: string, limit: number): Promise<Boundary[]>;
   /** Oldest first. */
-  points(since: number, limit: number): Promise<Point[]>;
+  points(proxy: string, since: number, limit: number): Promise<Point[]>;
   /** Forgets what is older. */
   prune(before: number): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** A value in SQL. */
+export type Value = string | number | null;
+/** By column. */
+export type Row = Readonly<Record<string, Value>>;
+
+/** Runs one statement with `$1`, `$2`, … and gives its rows. */
+export type Execute = (
+  sql: string,
+  values?: readonly Value[],
+) => Promise<Row[]>;
+
+/** A connection to either kind of database. */
+export interface SqlConnection {
+  readonly execute: Execute;
+  /** Runs `body` in one transaction. */
+  transaction<T>(body: (execute: Execute) => Promise<T>): Promise<T>;
+  /** Run first in a transaction, it makes others wait; undefined: every transaction does. */
+  readonly lock?: string;
   close(): Promise<void>;
 }

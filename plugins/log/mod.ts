@@ -32,11 +32,11 @@ export const log: Plugin<LogConfig> = {
     );
   },
 
-  create(config, { log, stats, startedAt }): PluginInstance {
+  create(config, { log, stats, uptimeMs }): PluginInstance {
     if (!config.enabled) return {};
     const ledger = new LedgerChanges();
     const verdicts = new VerdictWatch();
-    let saidAt = startedAt;
+    let saidMs = 0;
     const sayLedger = (snapshot: Parameters<LedgerChanges["take"]>[0]) => {
       for (const change of ledger.take(snapshot)) {
         log.info("Ledger", { ...change });
@@ -46,8 +46,9 @@ export const log: Plugin<LogConfig> = {
       onSample(snapshot) {
         const verdict = verdicts.look(snapshot);
         if (verdict !== undefined) log.info("Verdict changed", { ...verdict });
-        if (snapshot.at - saidAt < config.interval_ms) return;
-        saidAt = snapshot.at;
+        const now = uptimeMs();
+        if (now - saidMs < config.interval_ms) return;
+        saidMs = now;
         sayLedger(snapshot);
       },
       close() {

@@ -49,10 +49,12 @@ export const mirrorStats: Plugin<MirrorStatsConfig> = {
     const window = new Window(context);
     return {
       commands: commands(context, window),
-      onSample({ at }) {
+      onSample() {
         const { mirror_metrics_reset_interval } = context.general;
         const resetMs = Number(mirror_metrics_reset_interval) * 1e3;
-        if (resetMs > 0 && at - window.since >= resetMs) window.reset();
+        if (resetMs > 0 && context.uptimeMs() - window.sinceMs >= resetMs) {
+          window.reset();
+        }
       },
     };
   },

@@ -6,20 +6,19 @@ import type {
 
 /** Counts since the last reset: the registry's totals less those at the reset. */
 export class Window {
-  /** Milliseconds since the epoch. */
-  since: number;
+  /** Of the process's uptime. */
+  sinceMs = 0;
   readonly #context: PluginContext;
   #baseline: StatsSnapshot | undefined;
 
   constructor(context: PluginContext) {
     this.#context = context;
-    this.since = context.startedAt;
   }
 
   /** Begins anew. */
   reset(): void {
     this.#baseline = this.#context.stats.snapshot();
-    this.since = this.#baseline.at;
+    this.sinceMs = this.#context.uptimeMs();
     this.#context.stats.resetWindow();
   }
 

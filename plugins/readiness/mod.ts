@@ -131,10 +131,10 @@ class ReadinessJudge {
     snapshot: StatsSnapshot,
     of?: { database: string; mirror: string },
   ): Evidence {
-    const { stats, general, startedAt, mirrors, isPaused } = this.#context;
+    const { stats, general, uptimeMs, mirrors, isPaused } = this.#context;
     return gather(snapshot, {
       statements: stats.statements(),
-      observedHours: (Date.now() - startedAt) / 3_600_000,
+      observedHours: uptimeMs() / 3_600_000,
       metricsEnabled: general.mirror_metrics_enabled !== false,
       compareMode: String(general.mirror_compare ?? "rows"),
       stalledSeconds: this.#stall.seconds,
@@ -144,7 +144,7 @@ class ReadinessJudge {
 
   /** Takes the second's sample. */
   sample(snapshot: StatsSnapshot): void {
-    this.#stall.look(snapshot);
+    this.#stall.look(snapshot, this.#context.uptimeMs());
   }
 
   /** The verdict on each mirror; the process's is the worst. */

@@ -15,14 +15,14 @@ export class Stall {
   #sinceMs = 0;
 
   /** Looks at the next sample. */
-  look(snapshot: StatsSnapshot): void {
+  look(snapshot: StatsSnapshot, uptimeMs: number): void {
     const sum = (name: string) =>
       (snapshot.get(name)?.series ?? [])
         .reduce((total, { value }) => total + value, 0);
     const outcomes = OUTCOMES.reduce((total, name) => total + sum(name), 0);
     const pending = sum("mirror_pending_requests") > 0;
-    if (!pending || outcomes !== this.#outcomes) this.#sinceMs = snapshot.at;
+    if (!pending || outcomes !== this.#outcomes) this.#sinceMs = uptimeMs;
     this.#outcomes = outcomes;
-    this.seconds = (snapshot.at - this.#sinceMs) / 1e3;
+    this.seconds = (uptimeMs - this.#sinceMs) / 1e3;
   }
 }

@@ -8,8 +8,8 @@ import {
 /** A user as configured. */
 export interface AccountSettings {
   readonly name: string;
-  /** The only database that the entry is for; undefined: every database. */
-  readonly database?: string | undefined;
+  /** The databases that the user may open; undefined: all. */
+  readonly databases?: readonly string[] | undefined;
   /** In clear, or what PostgreSQL stores: `SCRAM-SHA-256$…` or `md5…`. */
   readonly password?: string | undefined;
   /** Who the proxy logs in to the primary as; default: the same. */
@@ -20,7 +20,7 @@ export interface AccountSettings {
 /** A user as the workers know it; goes to them by postMessage. */
 export interface Account {
   readonly name: string;
-  readonly database: string | undefined;
+  readonly databases: readonly string[] | undefined;
   /** For `scram`; undefined if the password is an MD5 hash. */
   readonly verifier: ScramVerifier | undefined;
   /** For `plain` and `md5`; undefined if it is not known in clear. */
@@ -44,13 +44,13 @@ export function accountFor(
   settings: AccountSettings,
   md5: (password: string, user: string) => string,
 ): Account {
-  const { name, database, password } = settings;
+  const { name, databases, password } = settings;
   const hash = MD5.exec(password ?? "")?.[1];
   const isVerifier = password !== undefined && looksLikeVerifier(password);
   const clear = hash !== undefined || isVerifier ? undefined : password;
   return {
     name,
-    database,
+    databases,
     password: clear,
     verifier: isVerifier
       ? parseVerifier(password)

@@ -29,7 +29,7 @@ export async function resolveTarget(options: AskOptions): Promise<Target> {
   const { config } = await loadConfig({
     path,
     env: Deno.env.toObject(),
-    tlsFiles: false,
+    asking: true,
   });
   const { openmetrics_host: host, openmetrics_port: port, http_token } =
     config.general;

@@ -1,3 +1,4 @@
+import { readMaterial } from "../certificates.ts";
 import { ConfigError, formatProblem, loadConfig } from "../config/mod.ts";
 import type { Plugin } from "../plugin/mod.ts";
 import { EXIT_USAGE } from "./exit_codes.ts";
@@ -14,7 +15,7 @@ export interface CheckOptions {
 export async function check(options: CheckOptions): Promise<number> {
   const { configPath: path, usersPath } = options;
   try {
-    const { warnings } = await loadConfig({
+    const { config, warnings } = await loadConfig({
       path,
       usersPath,
       env: Deno.env.toObject(),
@@ -22,10 +23,15 @@ export async function check(options: CheckOptions): Promise<number> {
     for (const warning of warnings) {
       console.error(`warning: ${formatProblem(warning)}`);
     }
+    const { version } = await readMaterial(config);
+    if (version !== "") console.log(`${path}: TLS by ${version}`);
     console.log(`${path}: ok`);
     return 0;
   } catch (error) {
-    if (!(error instanceof ConfigError)) throw error;
+    if (!(error instanceof ConfigError)) {
+      console.error(`${path}: ${(error as Error).message}`);
+      return EXIT_USAGE;
+    }
     for (const problem of error.problems) console.error(formatProblem(problem));
     return EXIT_USAGE;
   }

@@ -132,7 +132,11 @@ export async function main(
       }
       // Loaded here: a proxy that runs has no use for it.
       const { doctor } = await import("./doctor/mod.ts");
-      code = await doctor({ configPath: config, ...options });
+      code = await doctor({
+        configPath: config,
+        usersPath: users,
+        ...options,
+      });
     });
   program.command("readiness")
     .description(

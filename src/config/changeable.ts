@@ -1,4 +1,4 @@
-import type { Config } from "./schema.ts";
+import { type Config, databasesOf } from "./schema.ts";
 
 /**
  * What RELOAD leaves as it was until the next start: sockets that are listened
@@ -16,19 +16,8 @@ const FIXED_GENERAL = [
   "openmetrics_host",
   "openmetrics_namespace",
   "http_token",
-  "tls_client_required",
+  "openssl_folder",
 ] as const satisfies readonly (keyof Config["general"])[];
-
-/** Other files are read at once; whether there are any is decided at the start. */
-const TLS_IDENTITY = ["tls_certificate", "tls_private_key"] as const;
-
-function comesOrGoes(
-  now: Readonly<Record<string, unknown>>,
-  next: Readonly<Record<string, unknown>>,
-  key: string,
-): boolean {
-  return (now[key] === undefined) !== (next[key] === undefined);
-}
 
 /** Whether RELOAD takes a key of a table; `[plugins.<id>]` is each plugin's own affair. */
 export function isChangeable(table: string, key: string): boolean {
@@ -47,12 +36,9 @@ export function withFixedKeys(now: Config, next: Config): Config {
   const fixed = Object.fromEntries(
     FIXED_GENERAL.map((key) => [key, now.general[key]]),
   );
-  const identity = TLS_IDENTITY.filter((key) =>
-    comesOrGoes(now.general, next.general, key)
-  ).map((key) => [key, now.general[key]]);
   return {
     ...next,
-    general: { ...next.general, ...fixed, ...Object.fromEntries(identity) },
+    general: { ...next.general, ...fixed },
     admin: { ...next.admin, name: now.admin.name },
     plugin: now.plugin,
   };
@@ -83,8 +69,7 @@ export function changesBetween(now: Config, next: Config): Change[] {
       "users",
       now,
       next,
-      ({ name, database }) =>
-        database === undefined ? name : `${name}/${database}`,
+      (user) => [user.name, ...databasesOf(user)?.slice(0, 1) ?? []].join("/"),
     ),
     ...whole("ignore", now, next),
     ...whole("plugin", now, next),
@@ -98,15 +83,10 @@ function keyChanges(
   next: Readonly<Record<string, unknown>>,
 ): Change[] {
   return [...new Set([...Object.keys(now), ...Object.keys(next)])]
-    .filter((key) => now[key] !== next[key])
+    .filter((key) => JSON.stringify(now[key]) !== JSON.stringify(next[key]))
     .map((key) => ({
       key: `${place}.${key}`,
-      effect: isChangeable(table, key) && !(
-          (TLS_IDENTITY as readonly string[]).includes(key) &&
-          comesOrGoes(now, next, key)
-        )
-        ? "changed"
-        : "needs a restart",
+      effect: isChangeable(table, key) ? "changed" : "needs a restart",
     }));
 }
 

@@ -1,6 +1,6 @@
 import type { KeyPath } from "./positions.ts";
 import { nearestName } from "./problems.ts";
-import type { Config } from "./schema.ts";
+import { type Config, databasesOf, type User } from "./schema.ts";
 
 type Report = (path: KeyPath, message: string) => void;
 
@@ -9,6 +9,7 @@ export function crossCheck(
   config: Config,
   problem: Report,
   warning: Report,
+  { usersElsewhere }: { readonly usersElsewhere: boolean },
 ): void {
   const { general, databases, mirroring, admin } = config;
   const names = databases.map(({ name }) => name);
@@ -65,7 +66,7 @@ export function crossCheck(
       );
     }
   });
-  checkUsers(config, problem, warning);
+  if (!usersElsewhere) checkUsers(config, problem, warning);
   const ports = [
     ["port", general.port],
     ["admin_port", general.admin_port],
@@ -114,6 +115,42 @@ function isLoopback(host: string): boolean {
 /** Verifiers and hashes of PostgreSQL's: they can't be sent to a server. */
 const STORED = /^(?:SCRAM-SHA-256\$|md5[0-9a-f]{32}$)/;
 
+/** What an entry says of logins; the rest of it is obeyed where the primary knows the users, too. */
+const LOGIN_KEYS = [
+  "database",
+  "databases",
+  "all_databases",
+  "password",
+  "server_user",
+  "server_password",
+] as const satisfies readonly (keyof User)[];
+
+/** Two ways to say which databases must not say two things. */
+function checkReach(
+  { database, databases, all_databases }: User,
+  problem: (key: string, message: string) => void,
+): void {
+  const named = database !== undefined || databases !== undefined;
+  if (database !== undefined && databases !== undefined) {
+    problem(
+      "databases",
+      "says which databases, and so does database: keep one",
+    );
+  }
+  if (all_databases === true && named) {
+    problem(
+      "all_databases",
+      "is true, and databases are named: leave out one of the two",
+    );
+  }
+  if (all_databases === false && !named) {
+    problem(
+      "all_databases",
+      "is false, and no database is named: nobody could log in; name them in databases",
+    );
+  }
+}
+
 function checkUsers(
   { general, users, databases }: Config,
   problem: Report,
@@ -121,7 +158,15 @@ function checkUsers(
 ): void {
   const type = general.auth_type;
   if (type === "relay") {
-    if (users.length > 0) {
+    users.forEach((user, i) => {
+      const key = LOGIN_KEYS.find((name) => user[name] !== undefined);
+      if (key === undefined) return;
+      problem(
+        ["users", i, key],
+        'is not obeyed with auth_type = "relay": the primary lets in whom it knows, to all databases; set another auth_type, or take the user out',
+      );
+    });
+    if (users.some(({ max_clients }) => max_clients === undefined)) {
       warning(
         ["users"],
         'are not used: with auth_type = "relay" the primary knows its users',
@@ -143,17 +188,23 @@ function checkUsers(
   }
   const known = new Set<string>();
   users.forEach((user, i) => {
-    const key = JSON.stringify([user.name, user.database]);
-    if (known.has(key)) problem(["users", i], `"${user.name}" is there twice`);
-    known.add(key);
-    if (
-      user.database !== undefined &&
-      !databases.some(({ name }) => name === user.database)
-    ) {
-      problem(
-        ["users", i, "database"],
-        `"${user.database}" is not in [[databases]]`,
-      );
+    checkReach(user, (key, message) => problem(["users", i, key], message));
+    const reach = databasesOf(user);
+    for (const database of reach ?? [undefined]) {
+      const key = JSON.stringify([user.name, database]);
+      if (known.has(key)) {
+        problem(["users", i], `"${user.name}" is there twice`);
+      }
+      known.add(key);
+      if (
+        database !== undefined &&
+        !databases.some(({ name }) => name === database)
+      ) {
+        problem(
+          ["users", i, user.database === undefined ? "databases" : "database"],
+          `"${database}" is not in [[databases]]`,
+        );
+      }
     }
     const { password = "" } = user;
     if (type !== "trust" && password === "") {

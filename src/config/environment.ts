@@ -1,4 +1,5 @@
 import { resolve } from "node:path";
+import { pgdogKey } from "./pgdog_keys.ts";
 import type { KeyPath } from "./positions.ts";
 import { nearestName, type Problem } from "./problems.ts";
 import { generalSchema } from "./schema.ts";
@@ -30,6 +31,13 @@ export function withEnvironment(
     const key = variable.slice(PREFIX.length).toLowerCase();
     const place = { file: "environment", line: 0, key: variable };
     if (!names.includes(key)) {
+      const foreign = pgdogKey(["general", key], typed(text));
+      if (foreign !== undefined) {
+        const { severity, message } = foreign;
+        (severity === "warning" ? warnings : problems)
+          .push({ ...place, message });
+        continue;
+      }
       const nearest = nearestName(key, names);
       warnings.push({
         ...place,

@@ -1,16 +1,16 @@
-import { dirname, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import type { z } from "zod";
 import { crossCheck } from "./cross_check.ts";
 import { withEnvironment } from "./environment.ts";
-import { isPgdogKey, PGDOG_TABLES } from "./pgdog_keys.ts";
 import { type KeyPath, keyText, Positions } from "./positions.ts";
 import { ConfigError, nearestName, type Problem } from "./problems.ts";
-import { type Config, configSchema, TABLES, type User } from "./schema.ts";
+import { type Config, configSchema, TABLES } from "./schema.ts";
 import { readTlsFiles } from "./tls_files.ts";
 import { checkTlsKeys, withTlsPaths } from "./tls_settings.ts";
 import { parseToml } from "./toml_file.ts";
+import { withoutPgdogKeys } from "./strip_pgdog.ts";
 import { whyUnreadable } from "./unreadable.ts";
-import { parseUsers } from "./users_file.ts";
+import { parseUsers, type UsersFile } from "./users_file.ts";
 
 /** Where a configuration comes from. */
 export interface LoadOptions {
@@ -19,8 +19,8 @@ export interface LoadOptions {
   readonly usersPath?: string | undefined;
   /** Environment variables: `PGDOG_*` override `[general]`, `${NAME}` in passwords. */
   readonly env: Readonly<Record<string, string>>;
-  /** False: certificates and keys are not read; who only asks a proxy need not be allowed to. */
-  readonly tlsFiles?: boolean;
+  /** Who only asks a proxy need not be allowed to read its certificates, nor know its users. */
+  readonly asking?: boolean;
 }
 
 /** A configuration that can be run. */
@@ -37,18 +37,22 @@ export interface Loaded {
  * @throws {ConfigError} with every problem, each with its line.
  */
 export async function loadConfig(options: LoadOptions): Promise<Loaded> {
-  const { path, usersPath, env, tlsFiles = true } = options;
+  const { path, usersPath, env, asking = false } = options;
   const text = await read(path);
   const more = usersPath === undefined
     ? undefined
     : parseUsers(await read(usersPath), usersPath, env);
-  const parsed = parseConfig(text, path, env, more?.users);
-  const loaded = tlsFiles ? await withTlsFiles(parsed, text, path) : parsed;
+  if (asking) return parseConfig(text, path, env, "elsewhere");
+  const loaded = await withTlsFiles(
+    parseConfig(text, path, env, more),
+    text,
+    path,
+  );
   return {
     ...loaded,
     warnings: [
       ...loaded.warnings,
-      ...more?.warnings ?? [],
+      ...more?.warnings ?? await unreadUsers(path),
       ...await readableByOthers(path),
       ...usersPath === undefined ? [] : await readableByOthers(usersPath),
     ],
@@ -63,6 +67,20 @@ async function read(file: string): Promise<string> {
     const message = whyUnreadable(error, file);
     throw new ConfigError([{ file, line: 0, key: "", message }]);
   }
+}
+
+/** A warning if there is a list of users that nobody named. */
+async function unreadUsers(configFile: string): Promise<Problem[]> {
+  const file = join(dirname(configFile), "users.toml");
+  try {
+    await Deno.stat(file);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return [];
+    throw error;
+  }
+  const message =
+    `lies beside the configuration and is not read; name it with --users ${file}`;
+  return [{ file, line: 0, key: "", message }];
 }
 
 /** A warning if a file holds a secret and others may read it. */
@@ -109,14 +127,14 @@ async function withTlsFiles(
  * Checks a configuration's text.
  *
  * @param file for the problems' places.
- * @param moreUsers from a file of their own.
+ * @param more `[[users]]` from a file of their own, which is perhaps not known here.
  * @throws {ConfigError} with every problem.
  */
 export function parseConfig(
   text: string,
   file: string,
   env: Readonly<Record<string, string>>,
-  moreUsers: readonly User[] = [],
+  more?: UsersFile | "elsewhere",
 ): Loaded {
   const { raw: tables, problems, at } = parseToml(text, file, env);
   const warnings: Problem[] = [];
@@ -124,14 +142,12 @@ export function parseConfig(
 
   let parsed = configSchema.safeParse(raw);
   if (!parsed.success) {
-    // PgDog's own keys are dropped with a warning, then the rest is judged.
-    const stripped = stripPgdogKeys(
+    // PgDog's own keys are told of, then the rest is judged.
+    const stripped = withoutPgdogKeys(
       raw,
       parsed.error.issues,
-      (path) =>
-        warnings.push(
-          at(path, "is a key of PgDog's that PgDog Mirror does not use"),
-        ),
+      (path, { severity, message }) =>
+        (severity === "warning" ? warnings : problems).push(at(path, message)),
     );
     if (stripped !== undefined) parsed = configSchema.safeParse(stripped);
   }
@@ -141,48 +157,30 @@ export function parseConfig(
     }
     throw new ConfigError(problems);
   }
+  const theirs = more === "elsewhere" ? undefined : more;
   const config = {
     ...parsed.data,
-    users: [...parsed.data.users, ...moreUsers],
+    users: [...parsed.data.users, ...theirs?.users ?? []],
+  };
+  const own = parsed.data.users.length;
+  const said = (path: KeyPath, message: string): Problem => {
+    const [table, index, ...rest] = path;
+    return theirs !== undefined && table === "users" &&
+        typeof index === "number" && index >= own
+      ? theirs.at([table, index - own, ...rest], message)
+      : at(path, message);
   };
   crossCheck(
     config,
-    (path, message) => problems.push(at(path, message)),
-    (path, message) => warnings.push(at(path, message)),
+    (path, message) => problems.push(said(path, message)),
+    (path, message) => warnings.push(said(path, message)),
+    { usersElsewhere: more === "elsewhere" },
   );
   if (problems.length > 0) throw new ConfigError(problems);
   return { config, warnings, at };
 }
 
 type Issue = z.core.$ZodIssue;
-
-/** A copy without the keys that PgDog knows, or undefined if there are none. */
-function stripPgdogKeys(
-  raw: Record<string, unknown>,
-  issues: readonly Issue[],
-  found: (path: KeyPath) => void,
-): Record<string, unknown> | undefined {
-  const copy = structuredClone(raw);
-  let stripped = false;
-  for (const issue of issues) {
-    if (issue.code !== "unrecognized_keys") continue;
-    const path = issue.path as KeyPath;
-    for (const key of issue.keys) {
-      const known = path.length === 0
-        ? PGDOG_TABLES.has(key)
-        : isPgdogKey(String(path[0]), key);
-      if (!known) continue;
-      const table = path.reduce<unknown>(
-        (value, name) => (value as Record<string | number, unknown>)[name],
-        copy,
-      );
-      delete (table as Record<string, unknown>)[key];
-      stripped = true;
-      found([...path, key]);
-    }
-  }
-  return stripped ? copy : undefined;
-}
 
 function describe(
   issue: Issue,

@@ -30,6 +30,7 @@ export {
   type Config,
   configSchema,
   type Database,
+  databasesOf,
   type General,
   TABLES,
   type User,

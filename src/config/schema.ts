@@ -32,7 +32,7 @@ const serverTls = (missing: string) => ({
   ),
   tls_server_ca_certificate: path().optional()
     .describe(
-      "Authorities that may sign the server's certificate (PEM); default: the public ones.",
+      "Authorities that may sign the server's certificate (PEM); default: the public ones of the system.",
     ),
   tls_server_certificate: path().optional()
     .describe("The proxy's own certificate for the server (PEM)."),
@@ -65,6 +65,11 @@ export const generalSchema = z.strictObject({
   tls_client_required: z.boolean().default(false)
     .describe("Refuse clients that do not use TLS."),
   ...serverTls("as libpq's sslmode; without it in clear"),
+  openssl_folder: z.string().regex(/^(?:\/.*)?$/, "must be an absolute path")
+    .default("")
+    .describe(
+      "Folder of libssl.so.3 and libcrypto.so.3; empty: where the system looks.",
+    ),
   connect_timeout: milliseconds().default(5_000)
     .describe("Time for a connection to the primary or a login to the mirror."),
   client_login_timeout: milliseconds().default(60_000)
@@ -236,6 +241,11 @@ export const userSchema = z.strictObject({
   name: z.string().min(1).describe("The user that clients log in as."),
   database: z.string().min(1).optional()
     .describe("For this database of [[databases]] only; default: for all."),
+  databases: z.array(z.string().min(1))
+    .min(1, "names no database: nobody could log in").optional()
+    .describe("For these databases only."),
+  all_databases: z.boolean().optional()
+    .describe("For all of them; the same as to name none."),
   password: z.string().optional()
     .describe(
       'In clear, as "${NAME}" from the environment, "${file:PATH}" from a file, or as PostgreSQL stores it.',
@@ -269,6 +279,13 @@ export type Config = z.output<typeof configSchema>;
 export type General = Config["general"];
 export type Database = Config["databases"][number];
 export type User = Config["users"][number];
+
+/** The databases that a user may open; undefined: all. */
+export function databasesOf(
+  { database, databases }: User,
+): readonly string[] | undefined {
+  return database === undefined ? databases : [database];
+}
 
 /** Tables and their key schemas, for nearest names, environment and documentation. */
 export const TABLES = {

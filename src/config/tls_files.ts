@@ -1,4 +1,4 @@
-import { createPrivateKey, X509Certificate } from "node:crypto";
+import { createHash, createPrivateKey, X509Certificate } from "node:crypto";
 import type { KeyPath } from "./positions.ts";
 import type { Config, Database } from "./schema.ts";
 import { serverTlsKeys, usesTls } from "./tls_settings.ts";
@@ -18,7 +18,7 @@ export interface ServerTls {
   >;
   /** The name or address that its certificate must hold. */
   readonly host: string;
-  /** PEM; undefined: the runtime's public authorities. */
+  /** PEM; undefined: the system's public authorities. */
   readonly ca: string | undefined;
   readonly identity: TlsIdentity | undefined;
 }
@@ -29,6 +29,10 @@ export interface TlsMaterial {
   readonly clients: TlsIdentity | undefined;
   /** By the database's name; a server that is reached in clear is not there. */
   readonly servers: Readonly<Record<string, ServerTls>>;
+  /** Where OpenSSL is; "": where the system's loader looks. */
+  readonly folder: string;
+  /** Another one if anything here is. */
+  readonly version: string;
 }
 
 /** A problem with a file, at the key that names it. */
@@ -73,8 +77,11 @@ export async function readTlsFiles(config: Config): Promise<TlsFiles> {
     ) continue;
     servers[name] = { verify, host, ca, identity };
   }
+  const content = { clients, servers, folder: general.openssl_folder };
+  const version = createHash("sha256").update(JSON.stringify(content))
+    .digest("hex");
   return {
-    material: { clients, servers },
+    material: { ...content, version },
     problems: [...reader.problems.values()],
     warnings: [...reader.warnings.values()],
   };
@@ -109,7 +116,9 @@ class FileReader {
     place: KeyPath,
   ): Promise<string | undefined> {
     const pem = await this.#read(path, place);
-    if (pem === undefined) return undefined;
+    if (pem === undefined || this.#isEncrypted(pem, path, place)) {
+      return undefined;
+    }
     const blocks = pem.match(CERTIFICATE) ?? [];
     try {
       if (blocks.length === 0) throw new Error("none");
@@ -123,7 +132,10 @@ class FileReader {
 
   async #privateKey(path: string | undefined, place: KeyPath) {
     const pem = await this.#read(path, place);
-    if (pem === undefined || path === undefined) return undefined;
+    if (
+      pem === undefined || path === undefined ||
+      this.#isEncrypted(pem, path, place)
+    ) return undefined;
     try {
       const parsed = createPrivateKey(pem);
       const mode = (await Deno.stat(path)).mode;
@@ -133,12 +145,19 @@ class FileReader {
       return { pem, parsed };
     } catch {
       // The library's own words could hold a part of the file.
-      this.#problem(
-        place,
-        `"${path}" holds no private key in PEM form, or an encrypted one`,
-      );
+      this.#problem(place, `"${path}" holds no private key in PEM form`);
       return undefined;
     }
+  }
+
+  /** Nobody is there to be asked for a passphrase. */
+  #isEncrypted(pem: string, path = "", place: KeyPath): boolean {
+    if (!ENCRYPTED.test(pem)) return false;
+    this.#problem(
+      place,
+      `"${path}" is encrypted; run: openssl pkey -in ${path} -out FILE, and name that file`,
+    );
+    return true;
   }
 
   async #read(
@@ -163,5 +182,7 @@ class FileReader {
   }
 }
 
+/** RFC 1421 and PKCS #8. */
+const ENCRYPTED = /^Proc-Type: *4, *ENCRYPTED|BEGIN ENCRYPTED PRIVATE KEY/m;
 const CERTIFICATE =
   /-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g;

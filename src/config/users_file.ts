@@ -1,15 +1,22 @@
 import { z } from "zod";
-import { isPgdogKey } from "./pgdog_keys.ts";
 import type { KeyPath } from "./positions.ts";
 import { ConfigError, type Problem } from "./problems.ts";
 import { type User, userSchema } from "./schema.ts";
+import { withoutPgdogKeys } from "./strip_pgdog.ts";
 import { parseToml } from "./toml_file.ts";
 
 const schema = z.strictObject({ users: z.array(userSchema).default([]) });
 
+/** A users.toml that can be used. */
+export interface UsersFile {
+  readonly users: readonly User[];
+  readonly warnings: readonly Problem[];
+  /** What is to be said of a key there. */
+  at(path: KeyPath, message: string): Problem;
+}
+
 /**
- * Checks a users.toml: `[[users]]`, and nothing else. Keys that PgDog has and
- * we have not are left out, with a warning.
+ * Checks a users.toml: `[[users]]`, and nothing else.
  *
  * @throws {ConfigError} with every problem.
  */
@@ -17,21 +24,17 @@ export function parseUsers(
   text: string,
   file: string,
   env: Readonly<Record<string, string>>,
-): { readonly users: readonly User[]; readonly warnings: readonly Problem[] } {
+): UsersFile {
   const { raw, problems, at } = parseToml(text, file, env);
   const warnings: Problem[] = [];
-  if (Array.isArray(raw.users)) {
-    raw.users = raw.users.map((user, i) => {
-      const known = Object.entries(user).filter(([key]) => {
-        if (!isPgdogKey("users", key)) return true;
-        const what = "is a key of PgDog's that PgDog Mirror does not use";
-        warnings.push(at(["users", i, key], what));
-        return false;
-      });
-      return Object.fromEntries(known);
-    });
-  }
-  const parsed = schema.safeParse(raw);
+  let parsed = schema.safeParse(raw);
+  const stripped = withoutPgdogKeys(
+    raw,
+    parsed.error?.issues ?? [],
+    (path, { severity, message }) =>
+      (severity === "warning" ? warnings : problems).push(at(path, message)),
+  );
+  if (stripped !== undefined) parsed = schema.safeParse(stripped);
   for (const issue of parsed.error?.issues ?? []) {
     problems.push(
       at(
@@ -41,5 +44,5 @@ export function parseUsers(
     );
   }
   if (!parsed.success || problems.length > 0) throw new ConfigError(problems);
-  return { users: parsed.data.users, warnings };
+  return { users: parsed.data.users, warnings, at };
 }

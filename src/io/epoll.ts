@@ -7,6 +7,8 @@ import { type Timer, Timers } from "./timers.ts";
 const EPOLLERR = 8;
 const EPOLLHUP = 16;
 const EVENTS = 256;
+/** The longest sleep: nothing depends on it. */
+const MAX_WAIT_MS = 60_000;
 // struct epoll_event is packed on x86-64 only.
 const EVENT_BYTES = Deno.build.arch === "x86_64" ? 12 : 16;
 const DATA_OFFSET = EVENT_BYTES - 8;
@@ -18,10 +20,13 @@ export class EpollReactor implements Reactor {
   readonly #handlers: (Handler | undefined)[] = [];
   readonly #timers = new Timers();
   readonly #closing: number[] = [];
+  #again: { readonly fd: number; readonly handler: Handler }[] = [];
   readonly #turnBegin: (() => void)[] = [];
   readonly #turnEnd: (() => void)[] = [];
   readonly #control = new DataView(new ArrayBuffer(EVENT_BYTES));
   readonly #controlBytes = new Uint8Array(this.#control.buffer);
+  readonly #events = new DataView(new ArrayBuffer(EVENT_BYTES * EVENTS));
+  readonly #eventBytes = new Uint8Array(this.#events.buffer);
   #errorHook: (error: unknown, handler: Handler | undefined) => void = () => {};
   #running = false;
 
@@ -61,6 +66,10 @@ export class EpollReactor implements Reactor {
     this.#ctl(c.EPOLL_CTL_DEL, fd, 0);
   }
 
+  again(fd: number, handler: Handler): void {
+    this.#again.push({ fd, handler });
+  }
+
   after(ms: number, callback: () => void): Timer {
     return this.#timers.add(monotonicUs() + ms * 1000, callback);
   }
@@ -91,50 +100,63 @@ export class EpollReactor implements Reactor {
     this.#running = false;
   }
 
+  end(): void {
+    c.libc().close(this.#epoll);
+  }
+
   run(): void {
-    const { epoll_wait, close } = c.libc();
-    const events = new DataView(new ArrayBuffer(EVENT_BYTES * EVENTS));
-    const eventBytes = new Uint8Array(events.buffer);
     this.#running = true;
-    while (this.#running) {
-      const nextUs = this.#timers.nextUs;
-      const waitMs = nextUs === Infinity ? -1 : Math.max(
-        0,
-        Math.min(60_000, Math.ceil((nextUs - monotonicUs()) / 1e3)),
+    while (this.#running) this.turn(MAX_WAIT_MS);
+    this.end();
+  }
+
+  turn(maxWaitMs: number): void {
+    const { epoll_wait, close } = c.libc();
+    const nextUs = this.#timers.nextUs;
+    const waitMs = this.#again.length > 0
+      ? 0
+      : Math.min(maxWaitMs, Math.ceil((nextUs - monotonicUs()) / 1e3));
+    const count = epoll_wait(
+      this.#epoll,
+      this.#eventBytes,
+      EVENTS,
+      Math.max(0, waitMs),
+    );
+    this.nowUs = monotonicUs();
+    for (const callback of this.#turnBegin) this.#guarded(callback);
+    for (let i = 0; i < count; i++) {
+      const at = i * EVENT_BYTES;
+      this.#dispatch(
+        this.#events.getInt32(at + DATA_OFFSET, true),
+        this.#events.getUint32(at, true),
       );
-      const count = epoll_wait(this.#epoll, eventBytes, EVENTS, waitMs);
-      this.nowUs = monotonicUs();
-      for (const callback of this.#turnBegin) this.#guarded(callback);
-      for (let i = 0; i < count; i++) {
-        const at = i * EVENT_BYTES;
-        this.#dispatch(
-          events.getInt32(at + DATA_OFFSET, true),
-          events.getUint32(at, true),
-        );
-      }
-      if (nextUs <= this.nowUs) {
-        this.#guarded(() => this.#timers.fire(this.nowUs));
-      }
-      for (const callback of this.#turnEnd) this.#guarded(callback);
-      while (this.#closing.length > 0) close(this.#closing.pop() as number);
     }
-    close(this.#epoll);
+    if (this.#again.length > 0) this.#goOn();
+    if (nextUs <= this.nowUs) {
+      this.#guarded(() => this.#timers.fire(this.nowUs));
+    }
+    for (const callback of this.#turnEnd) this.#guarded(callback);
+    while (this.#closing.length > 0) close(this.#closing.pop() as number);
+  }
+
+  /** Those that ask again are for the next turn. */
+  #goOn(): void {
+    const now = this.#again;
+    this.#again = [];
+    for (const { fd, handler } of now) {
+      if (this.#handlers[fd] === handler) this.#dispatch(fd, READ);
+    }
   }
 
   #dispatch(fd: number, events: number): void {
     const handler = this.#handlers[fd];
     if (handler === undefined) return; // closed earlier in this turn
+    const broken = (events & (EPOLLERR | EPOLLHUP)) !== 0;
     try {
-      if ((events & READ) !== 0) {
-        handler.onReadable();
-        if (this.#handlers[fd] !== handler) return;
-      }
-      if ((events & WRITE) !== 0) {
+      if ((events & READ) !== 0) handler.onReadable(broken);
+      else if (broken) return handler.onHangup((events & EPOLLERR) !== 0);
+      if ((events & WRITE) !== 0 && this.#handlers[fd] === handler) {
         handler.onWritable();
-        if (this.#handlers[fd] !== handler) return;
-      }
-      if ((events & (EPOLLERR | EPOLLHUP)) !== 0 && (events & READ) === 0) {
-        handler.onHangup();
       }
     } catch (error) {
       this.#errorHook(error, handler);

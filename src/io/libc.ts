@@ -1,6 +1,6 @@
 /**
  * The C library calls that the reactor needs, and nothing else. This folder is
- * the only one that opens a dynamic library.
+ * the only one that opens dynamic libraries: this one, and openssl.ts.
  *
  * Lengths are declared `u32` and results `i32` although C says `size_t` and
  * `ssize_t`: no call here moves 2 GiB at once, and 64-bit values would leave
@@ -19,11 +19,6 @@ const SYMBOLS = {
   listen: { parameters: ["i32", "i32"], result: "i32" },
   accept4: { parameters: ["i32", "buffer", "buffer", "i32"], result: "i32" },
   connect: { parameters: ["i32", "buffer", "u32"], result: "i32" },
-  socketpair: {
-    parameters: ["i32", "i32", "i32", "buffer"],
-    result: "i32",
-  },
-  poll: { parameters: ["buffer", "u32", "i32"], result: "i32" },
   shutdown: { parameters: ["i32", "i32"], result: "i32" },
   setsockopt: {
     parameters: ["i32", "i32", "i32", "buffer", "u32"],
@@ -107,7 +102,6 @@ export const IPV6_V6ONLY = 26;
 export const SHUT_WR = 1;
 export const MSG_PEEK = 2;
 export const MSG_NOSIGNAL = 0x4000;
-export const POLLHUP = 16; // <poll.h>
 export const EPOLL_CLOEXEC = 0o2000000;
 export const EPOLL_CTL_ADD = 1;
 export const EPOLL_CTL_DEL = 2;

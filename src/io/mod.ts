@@ -11,6 +11,7 @@ export {
   socketAddress,
 } from "./address.ts";
 export { monotonicUs } from "./clock.ts";
+export { Endpoint, type EndpointOwner } from "./endpoint.ts";
 export { EpollReactor } from "./epoll.ts";
 export { isSupportedPlatform } from "./libc.ts";
 export { type Handler, type Reactor, READ, WRITE } from "./reactor.ts";
@@ -32,7 +33,13 @@ export {
   shutdownWrite,
   socketError,
 } from "./socket.ts";
-export { isHungUp, socketPair } from "./socket_pair.ts";
+export { cText, type OpenSsl, openssl, type Pointer } from "./openssl.ts";
 export { keepFreedMemory, setNice } from "./thread.ts";
 export type { Timer } from "./timers.ts";
+export {
+  BROKEN,
+  NOT_NOW,
+  SocketTransport,
+  type Transport,
+} from "./transport.ts";
 export { clearWake, createWake, signalWake } from "./wake.ts";

@@ -6,14 +6,18 @@ export const WRITE = 4;
 
 /**
  * One descriptor's owner. The reactor is level-triggered: what was not taken
- * is told again. A dead socket is told as readable (its read returns 0) or, if
- * reading is not wanted, as {@linkcode Handler.onHangup}.
+ * is told again.
  */
 export interface Handler {
-  onReadable(): void;
+  /** @param broken the socket has an error, or both directions are closed: what can't be read now never will be. */
+  onReadable(broken: boolean): void;
   onWritable(): void;
-  /** Both directions are closed, or the socket has an error, while nobody reads it. */
-  onHangup(): void;
+  /**
+   * The socket has an error (`failed`), or both directions are closed, while
+   * reading is not wanted. Told in the place of onWritable, whose send() would
+   * take the error away.
+   */
+  onHangup(failed: boolean): void;
 }
 
 /**
@@ -32,6 +36,8 @@ export interface Reactor {
   close(fd: number): void;
   /** Stops watching `fd` and leaves it open: another thread takes it over. Only from its own handler, so that no event of this turn is left. */
   release(fd: number): void;
+  /** Calls `handler.onReadable` in the next turn, without an event: bytes wait where epoll does not see them. */
+  again(fd: number, handler: Handler): void;
   after(ms: number, callback: () => void): Timer;
   cancel(timer: Timer | undefined): void;
   /** When the next timer is due, in microseconds of the monotonic clock; Infinity without one. */
@@ -44,7 +50,11 @@ export interface Reactor {
   onError(
     callback: (error: unknown, handler: Handler | undefined) => void,
   ): void;
-  /** Runs until {@linkcode Reactor.stop}. */
+  /** Waits up to `maxWaitMs`, handles what there is, and returns. */
+  turn(maxWaitMs: number): void;
+  /** Takes turns until {@linkcode Reactor.stop}. */
   run(): void;
   stop(): void;
+  /** Gives the loop's own descriptor back; {@linkcode Reactor.run} does so at its end. */
+  end(): void;
 }

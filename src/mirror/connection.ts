@@ -1,15 +1,17 @@
 import {
+  BROKEN,
   connect,
   connectError,
   describeError,
   type Handler,
   minRoundTripUs,
+  NOT_NOW,
   type Reactor,
   READ,
-  receive,
-  send,
   type SocketAddress,
   socketError,
+  SocketTransport,
+  type Transport,
   WRITE,
 } from "../io/mod.ts";
 import {
@@ -26,7 +28,7 @@ import {
   TERMINATE,
   unpackSqlstate,
 } from "../wire/mod.ts";
-import { Dial, type DialTarget, type TlsEdge } from "../tls/mod.ts";
+import { Dial, type DialTarget, type TlsContexts } from "../tls/mod.ts";
 import type { Login } from "../auth/mod.ts";
 
 const READ_BUDGET = 4;
@@ -37,7 +39,7 @@ const MAX_LOGIN_MESSAGES = 1_000;
 export interface MirrorServer {
   readonly address: SocketAddress;
   /** Undefined: in clear. */
-  readonly tls: DialTarget & { readonly edge: TlsEdge } | undefined;
+  readonly tls: DialTarget & { readonly contexts: TlsContexts } | undefined;
 }
 
 /** Why there is no connection. */
@@ -68,6 +70,7 @@ export class MirrorConnection implements Handler {
   readonly #body = new Collector();
   /** -1 while the dial has it. */
   #fd = -1;
+  #transport: Transport | undefined;
   #dial: Dial | undefined;
   #state: "connecting" | "login" | "open" | "closed" = "connecting";
   #loginMessages = 0;
@@ -92,12 +95,13 @@ export class MirrorConnection implements Handler {
     this.#pending.push(startup);
     if (server.tls === undefined) {
       this.#fd = connect(server.address);
+      this.#transport = new SocketTransport(this.#fd);
       reactor.add(this.#fd, this, WRITE);
       return;
     }
-    const { edge, ...target } = server.tls;
-    this.#dial = new Dial(reactor, edge, target, {
-      onOpen: (fd) => this.#begin(fd),
+    const { contexts, ...target } = server.tls;
+    this.#dial = new Dial(reactor, contexts, target, {
+      onOpen: (fd, transport) => this.#begin(fd, transport),
       onFailed: (reason) => this.#lose("connection", reason),
     });
   }
@@ -105,42 +109,41 @@ export class MirrorConnection implements Handler {
   /** Sends `bytes`, which must not change afterwards. */
   send(bytes: Uint8Array<ArrayBuffer>): void {
     if (this.#state === "closed") return;
-    let rest = bytes;
-    if (this.#pending.length === 0 && this.#state !== "connecting") {
-      const sent = send(this.#fd, bytes, bytes.length);
-      if (sent === bytes.length) return;
-      if (sent > 0) rest = bytes.subarray(sent);
+    this.#pending.push(bytes);
+    if (this.#pending.length === 1 && this.#state !== "connecting") {
+      this.#flush();
     }
-    this.#pending.push(rest);
-    this.#want(this.#interest | WRITE);
   }
 
   /** Shortest round trip so far, in microseconds; 0: unknown. */
   get roundTripUs(): number {
     if (this.#state === "closed" || this.#fd < 0) return 0;
-    return this.#dial?.roundTripUs || minRoundTripUs(this.#fd);
+    return minRoundTripUs(this.#fd);
   }
 
   /** Says goodbye if the mirror is listening, and closes. */
   close(): void {
     if (this.#state === "closed") return;
     if (this.#state === "open" && this.#pending.length === 0) {
-      send(this.#fd, GOODBYE, GOODBYE.length);
+      this.#transport?.write(GOODBYE, GOODBYE.length);
     }
     this.#release();
   }
 
   onReadable(): void {
+    const transport = this.#transport as Transport; // watched with it only
+    if (transport.writeWantsRead) this.#flush();
     for (let i = 0; i < READ_BUDGET; i++) {
-      const count = receive(this.#fd, this.#scratch, this.#scratch.length);
-      if (count < 0) return;
-      if (count === 0) {
-        return this.#lose("connection", "the mirror closed the connection");
-      }
+      const count = transport.read(this.#scratch, this.#scratch.length);
+      if (count === NOT_NOW) break;
+      if (count <= 0) return this.#lose("connection", reasonOf(transport));
       if (this.#state === "open") this.#owner.onReply(this.#scratch, count);
       else this.#onLoginBytes(count);
-      if (this.#isClosed() || count < this.#scratch.length) return;
+      if (this.#isClosed()) return;
+      if (count < this.#scratch.length) break;
     }
+    this.#update();
+    if (transport.holdsBytes) this.#reactor.again(this.#fd, this);
   }
 
   onWritable(): void {
@@ -148,23 +151,35 @@ export class MirrorConnection implements Handler {
       const errno = connectError(this.#fd);
       if (errno !== 0) return this.#lose("connection", describeError(errno));
       this.#state = "login";
-      this.#interest = READ | WRITE;
-      this.#reactor.modify(this.#fd, this.#interest);
+    } else if (this.#transport?.readWantsWrite) {
+      this.onReadable();
+      if (this.#isClosed()) return;
     }
+    this.#flush();
+  }
+
+  /** Sends what the socket takes of the pending bytes. A dead one tells of itself by its events. */
+  #flush(): void {
+    const transport = this.#transport as Transport; // behind "connecting"
     while (this.#pending.length > 0) {
       const first = this.#pending[0] as Uint8Array<ArrayBuffer>; // length > 0
-      const sent = send(this.#fd, first, first.length);
-      if (sent < 0) return;
+      const sent = transport.write(first, first.length);
+      if (sent === BROKEN) {
+        // Its last words can still be read.
+        this.#pending = [];
+        break;
+      }
       if (sent < first.length) {
-        this.#pending[0] = first.subarray(sent);
-        return;
+        if (sent > 0) this.#pending[0] = first.subarray(sent);
+        break;
       }
       this.#pending.shift();
     }
-    this.#want(this.#interest & ~WRITE);
+    this.#update();
   }
 
   onHangup(): void {
+    if (this.#state === "connecting") return this.onWritable();
     const errno = socketError(this.#fd);
     this.#lose(
       "connection",
@@ -258,8 +273,9 @@ export class MirrorConnection implements Handler {
   }
 
   /** The dial has opened it. */
-  #begin(fd: number): void {
+  #begin(fd: number, transport: Transport): void {
     this.#fd = fd;
+    this.#transport = transport;
     this.#state = "login";
     this.#interest = READ | WRITE;
     this.#reactor.add(fd, this, this.#interest);
@@ -269,14 +285,23 @@ export class MirrorConnection implements Handler {
     this.#state = "closed";
     this.#pending = [];
     this.#dial?.close();
+    this.#transport?.free();
     if (this.#fd >= 0) this.#reactor.close(this.#fd);
   }
 
-  #want(interest: number): void {
-    if (interest === this.#interest || this.#state === "connecting") return;
+  #update(): void {
+    if (this.#state === "connecting" || this.#state === "closed") return;
+    const { readWantsWrite, writeWantsRead } = this.#transport as Transport; // behind "connecting"
+    const sends = this.#pending.length > 0 && !writeWantsRead;
+    const interest = READ | (sends || readWantsWrite ? WRITE : 0);
+    if (interest === this.#interest) return;
     this.#interest = interest;
     this.#reactor.modify(this.#fd, interest);
   }
+}
+
+function reasonOf(transport: Transport): string {
+  return transport.reason || "the mirror closed the connection";
 }
 
 const GOODBYE = new Uint8Array([TERMINATE, 0, 0, 0, 4]);

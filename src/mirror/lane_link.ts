@@ -1,5 +1,6 @@
+import { isDeepStrictEqual } from "node:util";
 import { Login } from "../auth/mod.ts";
-import { monotonicUs, type SocketAddress } from "../io/mod.ts";
+import { monotonicUs } from "../io/mod.ts";
 import type { Permission } from "./breaker.ts";
 import {
   type ConnectionFailure,
@@ -8,7 +9,7 @@ import {
 } from "./connection.ts";
 import { LaneRow } from "./lane_row.ts";
 import { laneStartup } from "./lane_startup.ts";
-import type { Target } from "./target.ts";
+import type { Target, TargetSettings } from "./target.ts";
 
 /** Login errors of a whole mirror by SQLSTATE class; others are the session's own (its parameters, its limits). */
 const MIRROR_WIDE = /^(?:08|28|3D|53|57|58|XX)/;
@@ -47,8 +48,8 @@ export class LaneLink {
   readonly #row: LaneRow;
   #state: LinkState = "resting";
   #connection: MirrorConnection | undefined;
-  /** Where the connection leads. */
-  #address: SocketAddress | undefined;
+  /** Where the connection leads, and whether by TLS. */
+  #way: Pick<TargetSettings, "address" | "tls"> | undefined;
   #refused = false;
 
   /** @param parameters the client's startup parameters, `name\0value\0…`. */
@@ -79,10 +80,10 @@ export class LaneLink {
     return this.#refused;
   }
 
-  /** The mirror has moved since the connection was made. */
+  /** The mirror has moved since the connection was made, or is asked for TLS in another way. */
   get isElsewhere(): boolean {
-    return this.#address !== undefined &&
-      !sameAddress(this.#address, this.#target.settings.address);
+    return this.#way !== undefined &&
+      !isDeepStrictEqual(this.#way, wayTo(this.#target.settings));
   }
 
   /** The connection's shortest round trip so far, in microseconds; 0: unknown. */
@@ -111,7 +112,7 @@ export class LaneLink {
   /** Connects, with permission; the owner hears what comes of it, of a failure perhaps at once. */
   connect(): void {
     const { settings, server, reactor, scratch } = this.#target;
-    this.#address = settings.address;
+    this.#way = wayTo(settings);
     this.#row.open();
     try {
       this.#connection = new MirrorConnection(
@@ -230,7 +231,6 @@ export class LaneLink {
   }
 }
 
-function sameAddress(a: SocketAddress, b: SocketAddress): boolean {
-  return a.family === b.family && a.bytes.length === b.bytes.length &&
-    a.bytes.every((byte, i) => byte === b.bytes[i]);
+function wayTo({ address, tls }: TargetSettings) {
+  return { address, tls };
 }

@@ -25,7 +25,7 @@ export interface TargetSettings {
   readonly port: number;
   /** Undefined: the mirror is reached in clear. */
   readonly tls: {
-    /** Its name in the TLS worker's material. */
+    /** Its name in the TLS material. */
     readonly server: string;
     /** Go on in clear if it has no TLS. */
     readonly clearAllowed: boolean;

@@ -36,7 +36,7 @@ import {
 import { ClientTable, type ClientTableMemory } from "../stats/client_table.ts";
 import { type StatsLayout, Stripe } from "../stats/mod.ts";
 import { ShapeCache } from "../sql/shape_cache.ts";
-import { Dial, TlsEdge } from "../tls/mod.ts";
+import { Dial, TlsContexts, type TlsMaterial } from "../tls/mod.ts";
 import { MirrorConnection, type MirrorServer } from "./connection.ts";
 import { askForFacts } from "./facts.ts";
 import type { Lane } from "./lane.ts";
@@ -47,6 +47,7 @@ import { Targets } from "./targets.ts";
 /** What a reload may change. */
 export interface MirrorSettings {
   readonly targets: readonly TargetSettings[];
+  readonly tls: TlsMaterial;
   /** Bound of what waits for all mirrors, in bytes. */
   readonly queueBytes: number;
   /** Descriptors of lanes have lower numbers. */
@@ -61,8 +62,6 @@ export interface MirrorInit {
   /** One for each proxy worker. */
   readonly rings: readonly RingMemory[];
   readonly mailbox: Mailbox;
-  /** To its TLS worker; transferred. */
-  readonly tls: MessagePort | undefined;
   readonly settings: MirrorSettings;
   /** Where the lanes are listed for SHOW SERVERS. */
   readonly lanes: ClientTableMemory;
@@ -119,7 +118,8 @@ async function start(init: MirrorInit): Promise<void> {
   const timed = new Set<Lane>();
   let draining = false;
 
-  const edge = init.tls && new TlsEdge(init.tls);
+  const contexts = new TlsContexts(init.settings.tls);
+  contexts.attach(reactor);
   const targets = new Targets({
     reactor,
     probes,
@@ -130,7 +130,7 @@ async function start(init: MirrorInit): Promise<void> {
     timed,
     serverOf: ({ address, tls }): MirrorServer => ({
       address,
-      tls: tls && edge && { address, ...tls, edge },
+      tls: tls && { address, ...tls, contexts },
     }),
     log: (level, message, properties) =>
       tell({ type: "log", level, message, properties }),
@@ -166,6 +166,7 @@ async function start(init: MirrorInit): Promise<void> {
     if (next === undefined) return;
     taken = next.sequence;
     budget.maxBytes = next.settings.queueBytes;
+    attempt(() => contexts.replace(next.settings.tls));
     const changed = targets.apply(next.settings.targets);
     for (const lane of [...lanes]) {
       if (changed.has(lane.target)) lane.targetChanged();

@@ -120,6 +120,8 @@ export interface PluginContext {
   readonly version: string;
   /** Milliseconds since the epoch. */
   readonly startedAt: number;
+  /** Milliseconds since then, by a clock that nobody sets: spans of time are counted in these. */
+  uptimeMs(): number;
   /** Versions of the servers by the name of their database, as far as they have said them. */
   versions(): Readonly<Record<string, string>>;
   /** The folder of the configuration file: relative paths are relative to it. */

@@ -31,6 +31,8 @@ export interface PluginHostOptions {
   readonly httpProtected?: boolean;
   readonly version: string;
   readonly startedAt: number;
+  /** Default: a stopwatch that begins with the host. */
+  readonly uptimeMs?: () => number;
   readonly mirrors: PluginContext["mirrors"];
   /** Default: the working folder. */
   readonly configFolder?: string;
@@ -100,6 +102,7 @@ export class PluginHost {
       httpProtected: options.httpProtected ?? false,
       version: options.version,
       startedAt: options.startedAt,
+      uptimeMs: options.uptimeMs ?? stopwatch(),
       versions: () => Object.fromEntries(options.versions ?? []),
       mirrors: options.mirrors,
       configFolder: options.configFolder ?? ".",
@@ -255,4 +258,9 @@ function checkIds(ids: readonly string[], tables: readonly string[]): void {
       { plugin: unknown },
     );
   }
+}
+
+function stopwatch(): () => number {
+  const began = performance.now();
+  return () => performance.now() - began;
 }

@@ -1,14 +1,17 @@
 import {
   type Handler,
+  NOT_NOW,
   peek,
   type Reactor,
   READ,
   receive,
   send,
   setNoDelay,
+  SocketTransport,
   type Timer,
+  type Transport,
 } from "../io/mod.ts";
-import { decodeOpening, OPENING_BYTES, type TlsEdge } from "../tls/mod.ts";
+import type { TlsContexts, TlsTransport } from "../tls/mod.ts";
 import { GSSENC_REQUEST, SSL_REQUEST } from "../wire/mod.ts";
 
 /** Length and code of SSLRequest and GSSENCRequest. */
@@ -22,12 +25,12 @@ const N = new Uint8Array([0x4e]);
 
 /** How a client's connection goes on. */
 export interface Arrived {
-  /** Its plaintext; nobody watches it yet. */
+  /** Nobody watches it yet. */
   readonly fd: number;
-  readonly encrypted: boolean;
+  readonly transport: Transport;
   /** Of the certificate that it was shown; undefined: none, or none that a login can be bound to. */
-  readonly certificateHash: Uint8Array<ArrayBuffer> | undefined;
-  /** What was read already. */
+  readonly certificateHash: Uint8Array | undefined;
+  /** What was read already, in clear. */
   readonly head: Uint8Array<ArrayBuffer>;
 }
 
@@ -48,29 +51,31 @@ export class Arrival implements Handler {
   /** The row in the clients' table. */
   readonly row: number;
   readonly #reactor: Reactor;
-  readonly #edge: TlsEdge;
+  readonly #tls: TlsContexts;
   readonly #owner: ArrivalOwner;
   readonly #timer: Timer;
-  /** The client's socket, then the plaintext behind TLS. */
-  #fd: number;
-  #head = new Uint8Array(REQUEST_BYTES);
+  readonly #fd: number;
+  readonly #head = new Uint8Array(REQUEST_BYTES);
   #length = 0;
   #requests = 0;
-  /** With the TLS worker, whose opening is to come. */
-  #shaking = false;
+  /** While the handshake is under way. */
+  #transport: TlsTransport | undefined;
+  #certificateHash: Uint8Array | undefined;
+  /** It began with TLS, without an SSLRequest: ALPN is a must. */
+  #direct = false;
   /** The descriptor is somebody else's, or closed. */
   #gone = false;
 
   constructor(
     reactor: Reactor,
-    edge: TlsEdge,
+    tls: TlsContexts,
     fd: number,
     row: number,
     timeoutMs: number,
     owner: ArrivalOwner,
   ) {
     this.#reactor = reactor;
-    this.#edge = edge;
+    this.#tls = tls;
     this.#fd = fd;
     this.row = row;
     this.#owner = owner;
@@ -88,12 +93,13 @@ export class Arrival implements Handler {
     if (this.#gone) return;
     this.#gone = true;
     this.#reactor.cancel(this.#timer);
+    this.#transport?.free();
     this.#reactor.close(this.#fd);
     this.#owner.onClosed(this, reason);
   }
 
   onReadable(): void {
-    if (this.#shaking) return this.#onOpening();
+    if (this.#transport !== undefined) return this.#shake(this.#transport);
     if (this.#length === 0 && this.#requests === 0) {
       const count = peek(this.#fd, this.#head, 1);
       if (count < 0) return;
@@ -108,7 +114,7 @@ export class Arrival implements Handler {
     this.#length += count;
     const view = new DataView(this.#head.buffer);
     if (this.#length >= 4 && view.getInt32(0) !== REQUEST_BYTES) {
-      return this.#arrive(false);
+      return this.#arrive(new SocketTransport(this.#fd));
     }
     if (this.#length < REQUEST_BYTES) return;
     switch (view.getInt32(4)) {
@@ -120,11 +126,13 @@ export class Arrival implements Handler {
           this.#length = 0;
         });
       default:
-        this.#arrive(false);
+        this.#arrive(new SocketTransport(this.#fd));
     }
   }
 
-  onWritable(): void {}
+  onWritable(): void {
+    if (this.#transport !== undefined) this.#shake(this.#transport);
+  }
 
   onHangup(): void {
     this.close();
@@ -144,36 +152,36 @@ export class Arrival implements Handler {
   }
 
   #encrypt(direct: boolean): void {
-    this.#reactor.release(this.#fd);
-    this.#fd = this.#edge.toClient(this.#fd, direct);
-    if (this.#fd < 0) return this.close("out of descriptors");
-    this.#shaking = true;
-    this.#head = new Uint8Array(OPENING_BYTES);
+    const { transport, certificateHash } = this.#tls.toClient(this.#fd);
+    this.#transport = transport;
+    this.#certificateHash = certificateHash;
+    this.#direct = direct;
     this.#length = 0;
-    this.#reactor.add(this.#fd, this, READ);
   }
 
-  /** No byte beyond it is read: those are the client's. */
-  #onOpening(): void {
-    const rest = this.#head.subarray(this.#length);
-    const count = receive(this.#fd, rest, rest.length);
-    if (count < 0) return;
-    if (count === 0) return this.close();
-    this.#length += count;
-    if (this.#length < OPENING_BYTES) return;
-    this.#length = 0;
-    this.#arrive(true, decodeOpening(this.#head));
+  #shake(transport: TlsTransport): void {
+    if (!this.#tls.takeShake()) return; // told again in the next turn
+    const result = transport.shake();
+    if (result === NOT_NOW) {
+      return this.#reactor.modify(this.#fd, transport.interest);
+    }
+    if (result < 0) return this.close(`TLS handshake: ${transport.reason}`);
+    // As PostgreSQL: else a browser could be made to speak to it (RFC 9325, ALPACA).
+    if (this.#direct && !transport.hasAlpn) {
+      return this.close("direct TLS without ALPN");
+    }
+    this.#arrive(transport);
   }
 
-  #arrive(
-    encrypted: boolean,
-    certificateHash?: Uint8Array<ArrayBuffer>,
-  ): void {
-    const fd = this.#fd;
+  #arrive(transport: Transport): void {
     this.#gone = true;
-    this.#reactor.release(fd);
+    this.#reactor.release(this.#fd);
     this.#reactor.cancel(this.#timer);
-    const head = this.#head.subarray(0, this.#length);
-    this.#owner.onArrived(this, { fd, encrypted, certificateHash, head });
+    this.#owner.onArrived(this, {
+      fd: this.#fd,
+      transport,
+      certificateHash: this.#certificateHash,
+      head: this.#head.subarray(0, this.#length),
+    });
   }
 }

@@ -1,8 +1,7 @@
-import { connectError, type Timer } from "../io/mod.ts";
+import { connectError, Endpoint, type Timer } from "../io/mod.ts";
 import type { Dial } from "../tls/mod.ts";
 import { hashCancelKey } from "../stats/client_table.ts";
 import type { ProxyContext } from "./context.ts";
-import { Endpoint } from "./endpoint.ts";
 import { openPrimary } from "./primary.ts";
 
 /**
@@ -44,12 +43,13 @@ export function sendCancel(
   );
   // Encrypted as the session is: who reads the key could cancel, too.
   dial = openPrimary(context, route, {
-    onOpen(fd, connecting) {
+    onOpen(fd, transport, connecting) {
       endpoint = new Endpoint(
         context.reactor,
         {
           onBytes() {},
           onEnd: finish,
+          onDeaf: finish,
           onDead: finish,
           onFault: finish,
           onDrained: (server) =>
@@ -57,6 +57,7 @@ export function sendCancel(
         },
         context.scratch,
         fd,
+        transport,
         connecting,
       );
       endpoint.write(packet, packet.length);

@@ -20,12 +20,14 @@ import { readStartupRequest, withParameters } from "./startup.ts";
 const MAX_ENCRYPTION_REQUESTS = 2;
 /** The answer to SSLRequest and GSSENCRequest: not here. */
 const REFUSED = new Uint8Array([0x4e]);
+/** `invalid_authorization_specification`: PostgreSQL's for who may not come in by pg_hba.conf. */
+const INVALID_AUTHORIZATION = "28000";
 const NOTHING = new Uint8Array(0);
 
 /** What a startup needs of the worker. */
 export type StartupContext = Pick<
   ProxyContext,
-  "auth" | "clients" | "door" | "limits" | "settings" | "tlsClientRequired"
+  "auth" | "clients" | "door" | "limits" | "settings"
 >;
 
 /** A client that may go on to its primary. */
@@ -145,11 +147,11 @@ export class ClientStartup {
     }
     const user = startupParameter(message, "user") ?? "";
     const name = startupParameter(message, "database") || user;
-    const { settings: { routes }, tlsClientRequired } = this.#context;
+    const { settings: { routes, tlsClientRequired } } = this.#context;
     if (tlsClientRequired && !this.#encrypted) {
       // In PostgreSQL's words for a pg_hba.conf with nothing but "hostssl".
       return refused(
-        "28000",
+        INVALID_AUTHORIZATION,
         `no entry for user "${user}", database "${name}", no encryption: connect with sslmode=require or higher`,
       );
     }
@@ -235,6 +237,13 @@ export class ClientStartup {
       return refused(
         "28P01",
         `password authentication failed for user "${proving.identity.user}"`,
+      );
+    }
+    if (progress === "accepted" && !proving.own.entitled) {
+      const { identity: { user }, route } = proving;
+      return refused(
+        INVALID_AUTHORIZATION,
+        `user "${user}" may not open database "${route.name}"`,
       );
     }
     this.toClient = concat([this.toClient, proving.own.toClient]);

@@ -2,7 +2,7 @@ import type { Reactor } from "../io/mod.ts";
 import type { ProbeSet } from "../plugin/probe_set.ts";
 import type { RingProducer } from "../ring/mod.ts";
 import type { ClientTable } from "../stats/client_table.ts";
-import type { TlsEdge } from "../tls/mod.ts";
+import type { TlsContexts } from "../tls/mod.ts";
 import type { BufferPool } from "./buffer_pool.ts";
 import type { ClientLimits } from "./client_limits.ts";
 import type { LoginDoor } from "./login_door.ts";
@@ -28,9 +28,7 @@ export interface ProxyContext {
   limits: ClientLimits;
   /** Undefined: the primary's authentication is relayed. */
   auth: AuthSettings | undefined;
-  /** The way to TLS; undefined if neither clients nor primaries use it. */
-  readonly tls: TlsEdge | undefined;
-  readonly tlsClientRequired: boolean;
+  readonly tls: TlsContexts;
   /** Find or create the series of a mirror's ledger. */
   series(database: string, mirror: string, user: string): number;
   /** A number no other session of any worker has had. */

@@ -35,6 +35,8 @@ export class OwnLogin {
   toClient: Uint8Array<ArrayBuffer> = new Uint8Array(0);
   /** What to send to the primary now. */
   toServer: Uint8Array<ArrayBuffer> = new Uint8Array(0);
+  /** The user may open the database; if not, that is said to who has proved himself. */
+  readonly entitled: boolean;
   readonly #account: Account | undefined;
   readonly #auth: ClientAuth;
   readonly #clientFramer = new Framer();
@@ -51,10 +53,13 @@ export class OwnLogin {
     database: string,
     certificateHash?: Uint8Array,
   ) {
-    this.#account = settings.accounts.find((account) =>
-      account.name === user &&
-      (account.database === undefined || account.database === database)
+    const own = settings.accounts.filter(({ name }) => name === user);
+    const entitled = own.find(({ databases }) =>
+      databases === undefined || databases.includes(database)
     );
+    this.entitled = entitled !== undefined;
+    // Who is not entitled proves himself first: a guess tells nothing.
+    this.#account = entitled ?? own[0];
     this.#auth = new ClientAuth(
       settings.type,
       user,

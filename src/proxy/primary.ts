@@ -1,4 +1,4 @@
-import { connect } from "../io/mod.ts";
+import { connect, SocketTransport, type Transport } from "../io/mod.ts";
 import { Dial } from "../tls/mod.ts";
 import type { ProxyContext } from "./context.ts";
 import type { Route } from "./route.ts";
@@ -6,12 +6,11 @@ import type { Route } from "./route.ts";
 /** Who gets a connection to a primary. */
 export interface PrimaryOwner {
   /**
-   * `fd` is the owner's.
+   * `fd` and its transport are the owner's.
    *
    * @param connecting it becomes writable when it is open or has failed.
-   * @param encrypted TLS is behind it.
    */
-  onOpen(fd: number, connecting: boolean, encrypted: boolean): void;
+  onOpen(fd: number, transport: Transport, connecting: boolean): void;
   onFailed(reason: string): void;
 }
 
@@ -21,18 +20,18 @@ export interface PrimaryOwner {
  * patience.
  */
 export function openPrimary(
-  context: ProxyContext,
+  { reactor, tls }: Pick<ProxyContext, "reactor" | "tls">,
   route: Route,
   owner: PrimaryOwner,
 ): Dial | undefined {
-  const { reactor, tls } = context;
   try {
-    if (tls === undefined || route.tls === undefined) {
-      owner.onOpen(connect(route.address), true, false);
+    if (route.tls === undefined) {
+      const fd = connect(route.address);
+      owner.onOpen(fd, new SocketTransport(fd), true);
       return undefined;
     }
     return new Dial(reactor, tls, { address: route.address, ...route.tls }, {
-      onOpen: (fd, encrypted) => owner.onOpen(fd, false, encrypted),
+      onOpen: (fd, transport) => owner.onOpen(fd, transport, false),
       onFailed: (reason) => owner.onFailed(reason),
     });
   } catch (error) {

@@ -1,11 +1,12 @@
 import type { SocketAddress } from "../io/mod.ts";
 import type { CompareMode } from "../ring/mod.ts";
 import type { LimitSettings } from "./client_limits.ts";
+import type { TlsMaterial } from "../tls/mod.ts";
 import type { AuthSettings } from "./own_login.ts";
 
 /** TLS to a primary. */
 export interface RouteTls {
-  /** Its name in the TLS worker's material. */
+  /** Its name in the TLS material. */
   readonly server: string;
   /** Go on in clear if it has no TLS. */
   readonly clearAllowed: boolean;
@@ -52,6 +53,8 @@ export interface ProxySettings {
   readonly maxDescriptors: number;
   /** Undefined: the primary's authentication is relayed. */
   readonly auth: AuthSettings | undefined;
+  readonly tls: TlsMaterial;
+  readonly tlsClientRequired: boolean;
   readonly connectTimeoutMs: number;
   readonly loginTimeoutMs: number;
   readonly maxTransactionBytes: number;

@@ -1,10 +1,13 @@
 import {
   connectError,
   describeError,
+  Endpoint,
+  type EndpointOwner,
   monotonicUs,
   setAbortive,
   setNoDelay,
   type Timer,
+  type Transport,
 } from "../io/mod.ts";
 import type { Dial } from "../tls/mod.ts";
 import { ClientState } from "../stats/client_table.ts";
@@ -13,7 +16,6 @@ import { encodeErrorResponse } from "../wire/mod.ts";
 import { sendCancel } from "./cancel.ts";
 import { type Admitted, ClientStartup } from "./client_startup.ts";
 import type { ProxyContext } from "./context.ts";
-import { Endpoint, type EndpointOwner } from "./endpoint.ts";
 import { LoginWatch } from "./login_watch.ts";
 import { openPrimary } from "./primary.ts";
 import type { Route } from "./route.ts";
@@ -49,9 +51,8 @@ export class Session implements EndpointOwner {
   readonly #row: number;
   readonly #tap: Tap;
   #server: Endpoint | undefined;
-  /** Under way to a primary with TLS. */
+  /** Under way to a primary that is asked for TLS. */
   #dial: Dial | undefined;
-  readonly #encrypted: boolean;
   #state: State = "startup";
   /** Until a primary is asked for. */
   #startup: ClientStartup | undefined;
@@ -65,20 +66,24 @@ export class Session implements EndpointOwner {
   #draining = false;
 
   /**
-   * @param encrypted TLS with the client ends before `fd`.
-   * @param certificateHash of the certificate there; undefined: no login can be bound to it.
+   * @param transport on `fd`; the session's from now on.
+   * @param certificateHash of the certificate that the client was shown; undefined: no login can be bound to it.
    */
   constructor(
     context: ProxyContext,
     fd: number,
     row: number,
-    encrypted: boolean,
+    transport: Transport,
     certificateHash?: Uint8Array,
   ) {
     this.#context = context;
-    this.#encrypted = encrypted;
     this.#row = row;
-    this.#startup = new ClientStartup(context, row, encrypted, certificateHash);
+    this.#startup = new ClientStartup(
+      context,
+      row,
+      transport.encrypted,
+      certificateHash,
+    );
     this.#tap = new Tap(context.probes);
     this.#tap.onReady = (idle) => this.#onReady(idle);
     setNoDelay(fd);
@@ -87,6 +92,7 @@ export class Session implements EndpointOwner {
       this,
       context.scratch,
       fd,
+      transport,
       false,
     );
     this.#timer = context.reactor.after(
@@ -203,6 +209,13 @@ export class Session implements EndpointOwner {
     this.#close(endpoint === this.#server);
   }
 
+  onDeaf(endpoint: Endpoint): void {
+    // Nobody is there to be answered.
+    if (endpoint === this.#client) return this.onDead(endpoint);
+    // The primary's last words wait until the client has taken what came before.
+    if (this.#client.pending === 0) endpoint.resume();
+  }
+
   onFault(): void {
     this.#close(true);
   }
@@ -279,8 +292,15 @@ export class Session implements EndpointOwner {
     );
     if (rest.length > 0) this.#tap.client(rest, rest.length, monotonicUs());
     this.#dial = openPrimary(this.#context, route, {
-      onOpen: (fd, connecting, encrypted) => {
-        const server = new Endpoint(reactor, this, scratch, fd, connecting);
+      onOpen: (fd, transport, connecting) => {
+        const server = new Endpoint(
+          reactor,
+          this,
+          scratch,
+          fd,
+          transport,
+          connecting,
+        );
         this.#server = server;
         this.#login = new SessionLogin({
           label: route.label,
@@ -291,8 +311,8 @@ export class Session implements EndpointOwner {
           ),
           own,
           admit,
-          clientEncrypted: this.#encrypted,
-          primaryEncrypted: encrypted,
+          clientEncrypted: this.#client.encrypted,
+          primaryEncrypted: transport.encrypted,
         });
         server.write(packet, packet.length);
         if (rest.length > 0) server.write(rest, rest.length);
@@ -364,7 +384,7 @@ export class Session implements EndpointOwner {
   #onReady(idle: boolean): void {
     if (!this.#tap.inTransaction) {
       this.#context.clients.countRequest(this.#row);
-      this.#mirroring?.requestEnded(this.#server?.fd ?? -1, this.#dial);
+      this.#mirroring?.requestEnded(this.#server?.fd ?? -1);
     }
     this.#context.clients.setState(
       this.#row,

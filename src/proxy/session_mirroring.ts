@@ -1,6 +1,5 @@
 import { minRoundTripUs, monotonicUs } from "../io/mod.ts";
 import { Excluded } from "../stats/ledger.ts";
-import type { Dial } from "../tls/mod.ts";
 import { Capture, type CapturePlan } from "./capture.ts";
 import type { ProxyContext } from "./context.ts";
 import type { Route, RouteMirror } from "./route.ts";
@@ -32,7 +31,7 @@ export class SessionMirroring {
   #stale = false;
   #requests = 0;
 
-  /** Begins: login has succeeded. */
+  /** Begins: login has succeeded. The route was chosen before it, perhaps by other settings. */
   constructor(
     context: ProxyContext,
     tap: Tap,
@@ -43,7 +42,7 @@ export class SessionMirroring {
     this.#tap = tap;
     this.#route = route;
     this.#identity = identity;
-    this.#attach(route.mirrors, false);
+    this.#attach(this.#mirrors, false);
   }
 
   /** Settings have changed: they hold from the next moment of rest on. */
@@ -63,14 +62,11 @@ export class SessionMirroring {
    * A request has been answered on the primary's socket.
    *
    * @param fd -1 once it is closed.
-   * @param dial which has measured the round trip if `fd` leads to TLS.
    */
-  requestEnded(fd: number, dial: Dial | undefined): void {
+  requestEnded(fd: number): void {
     // A shorter round trip may come along; asking each time would cost a call.
     if ((this.#requests++ & ROUND_TRIP_MASK) !== 0 || fd < 0) return;
-    if (this.#capture) {
-      this.#capture.roundTripUs = dial?.roundTripUs || minRoundTripUs(fd);
-    }
+    if (this.#capture) this.#capture.roundTripUs = minRoundTripUs(fd);
   }
 
   /** The session is over. */

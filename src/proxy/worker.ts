@@ -18,18 +18,20 @@ import {
   accept,
   clearWake,
   closeDescriptor,
+  Endpoint,
   EpollReactor,
   listen,
   READ,
   send,
   signalWake,
   type SocketAddress,
+  SocketTransport,
 } from "../io/mod.ts";
 import { loadProbes } from "../plugin/mod.ts";
 import { type RingMemory, RingProducer } from "../ring/mod.ts";
 import { ClientTable, type ClientTableMemory } from "../stats/client_table.ts";
 import { type StatsLayout, Stripe } from "../stats/mod.ts";
-import { Dial, TlsEdge } from "../tls/mod.ts";
+import { Dial, TlsContexts } from "../tls/mod.ts";
 import { encodeErrorResponse } from "../wire/mod.ts";
 import { Acceptor, type AcceptorOwner } from "./acceptor.ts";
 import { Arrival, type ArrivalOwner } from "./arrival.ts";
@@ -40,7 +42,6 @@ import {
   TOO_MANY_CONNECTIONS,
 } from "./client_limits.ts";
 import type { ProxyContext } from "./context.ts";
-import { Endpoint } from "./endpoint.ts";
 import { LoginDoor } from "./login_door.ts";
 import type { ProxySettings } from "./route.ts";
 import { Session } from "./session.ts";
@@ -62,17 +63,14 @@ export interface ProxyInit {
   /** The mirror worker's eventfd. */
   readonly ringWake: number;
   readonly mailbox: Mailbox;
-  /** To its TLS worker; transferred. */
-  readonly tls: MessagePort | undefined;
-  /** Clients may use TLS. */
-  readonly tlsClients: boolean;
-  readonly tlsClientRequired: boolean;
 }
 
 /** One read; large enough that a large result costs few calls, small enough to stay in cache. */
 const SCRATCH_BYTES = 128 * 1024;
 const SMALL_BUFFER_BYTES = 8 * 1024;
 const LARGE_BUFFER_BYTES = 256 * 1024;
+/** Refusals are logged no more often: anybody can cause them. */
+const REFUSAL_LOG_US = 1e6;
 const RETRY_CLOSE_MS = 20;
 /** How often what waits outside of the ring is tried again. */
 const FLUSH_MS = 2;
@@ -98,7 +96,8 @@ async function start(init: ProxyInit): Promise<void> {
   const tables = init.clientTables.map((memory) => new ClientTable(memory));
   const clients = tables[init.index] as ClientTable; // one for each worker
   const ring = new RingProducer(init.ring, init.settings.spillBytes);
-  const tls = init.tls && new TlsEdge(init.tls);
+  const tls = new TlsContexts(init.settings.tls);
+  tls.attach(reactor);
   const sessions = new Set<Session>();
   const arrivals = new Set<Arrival>();
   const closes: (() => boolean)[] = [];
@@ -132,7 +131,6 @@ async function start(init: ProxyInit): Promise<void> {
     limits: limitsOf(init.settings),
     auth: init.settings.auth,
     tls,
-    tlsClientRequired: init.tlsClientRequired,
     series: (database, mirror, user) => stripe.series([database, mirror, user]),
     nextStream: () => {
       stream = (stream + init.workers) >>> 0;
@@ -189,7 +187,7 @@ async function start(init: ProxyInit): Promise<void> {
     onClient(fd, host, port) {
       const row = door.open(fd, host, port, Date.now());
       if (row < 0) return refuse(fd);
-      if (tls !== undefined && init.tlsClients) {
+      if (tls.hasClients) {
         const { loginTimeoutMs } = context.settings;
         const arrival = new Arrival(
           reactor,
@@ -201,7 +199,9 @@ async function start(init: ProxyInit): Promise<void> {
         );
         arrivals.add(arrival);
         door.closeBy(row, () => arrival.close(TOO_MANY));
-      } else begin(new Session(context, fd, row, false), row);
+      } else {
+        begin(new Session(context, fd, row, new SocketTransport(fd)), row);
+      }
     },
     onRefused: () =>
       tell({
@@ -211,14 +211,16 @@ async function start(init: ProxyInit): Promise<void> {
         properties: {},
       }),
   };
+  let saidUs = -Infinity;
+  let unsaid = 0;
   const arrivalOwner: ArrivalOwner = {
-    onArrived(arrival, { fd, encrypted, certificateHash, head }) {
+    onArrived(arrival, { fd, transport, certificateHash, head }) {
       arrivals.delete(arrival);
       const session = new Session(
         context,
         fd,
         arrival.row,
-        encrypted,
+        transport,
         certificateHash,
       );
       begin(session, arrival.row);
@@ -228,12 +230,16 @@ async function start(init: ProxyInit): Promise<void> {
       arrivals.delete(arrival);
       clients.close(arrival.row);
       if (reason === undefined) return;
+      unsaid++;
+      if (reactor.nowUs - saidUs < REFUSAL_LOG_US) return;
       tell({
         type: "log",
         level: "info",
-        message: "A client was refused before its login",
-        properties: { reason },
+        message: "Clients were refused before their login",
+        properties: { reason, count: unsaid },
       });
+      saidUs = reactor.nowUs;
+      unsaid = 0;
     },
   };
   const acceptors = [new Acceptor(reactor, listen(init.listen), owner)];
@@ -251,6 +257,10 @@ async function start(init: ProxyInit): Promise<void> {
     const { settings } = next;
     ring.changeBound(settings.spillBytes - context.settings.spillBytes);
     context.settings = settings;
+    attempt(
+      "New certificates can't be used: the old ones stay",
+      () => tls.replace(settings.tls),
+    );
     context.limits = limitsOf(settings);
     context.auth = settings.auth;
     for (const session of sessions) session.settingsChanged();
@@ -295,6 +305,13 @@ async function start(init: ProxyInit): Promise<void> {
     if (!flushing && ring.waiting > 0) flushNowAndThen();
     if (ring.takeSleeping()) signalWake(init.ringWake);
   });
+  function attempt(complaint: string, run: () => void): void {
+    try {
+      run();
+    } catch (error) {
+      fault(complaint, error);
+    }
+  }
   function fault(message: string, error: unknown): void {
     const text = String((error as Error)?.stack ?? error);
     tell({ type: "log", level: "error", message, properties: { error: text } });

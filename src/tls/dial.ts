@@ -3,31 +3,33 @@ import {
   connectError,
   describeError,
   type Handler,
-  minRoundTripUs,
+  NOT_NOW,
   type Reactor,
   READ,
   receive,
   send,
   type SocketAddress,
   socketError,
+  SocketTransport,
+  type Transport,
   WRITE,
 } from "../io/mod.ts";
 import { SSL_REQUEST } from "../wire/mod.ts";
-import type { TlsEdge } from "./edge.ts";
-import { MAX_REASON_BYTES, reasonOf, STATUS_OPEN } from "./status.ts";
+import type { TlsContexts } from "./contexts.ts";
+import type { TlsTransport } from "./tls_transport.ts";
 
 /** A server that is asked for TLS. */
 export interface DialTarget {
   readonly address: SocketAddress;
-  /** Its name in the TLS worker's material. */
+  /** Its name in the TLS material. */
   readonly server: string;
   /** Go on in clear if it has no TLS. */
   readonly clearAllowed: boolean;
 }
 
 export interface DialOwner {
-  /** `fd` is open, watched by nobody, and the owner's; `encrypted` tells whether TLS is behind it. */
-  onOpen(fd: number, encrypted: boolean): void;
+  /** `fd` is open, watched by nobody, and the owner's, with the transport on it. */
+  onOpen(fd: number, transport: Transport): void;
   /** Everything is closed. */
   onFailed(reason: string): void;
 }
@@ -36,7 +38,7 @@ export interface DialOwner {
  * ```
  * connecting  the socket is not open yet
  * asking      SSLRequest is sent, one byte is to come
- * shaking     the TLS worker has the socket; its status is to come
+ * shaking     the handshake is under way
  * done        handed to the owner, or closed
  * ```
  */
@@ -44,29 +46,28 @@ type State = "connecting" | "asking" | "shaking" | "done";
 
 const S = 0x53;
 const N = 0x4e;
+const CLOSED = "the server closed the connection";
 
 /** Connects to a server and negotiates TLS. The owner sets the time limit: {@linkcode Dial.close}. */
 export class Dial implements Handler {
-  /** The server's shortest round trip while its socket was ours, in microseconds; 0: unknown. */
-  roundTripUs = 0;
   readonly #reactor: Reactor;
-  readonly #edge: TlsEdge;
+  readonly #tls: TlsContexts;
   readonly #target: DialTarget;
   readonly #owner: DialOwner;
-  readonly #bytes = new Uint8Array(1 + MAX_REASON_BYTES);
-  #length = 0;
+  readonly #fd: number;
+  readonly #answer = new Uint8Array(2);
+  #transport: TlsTransport | undefined;
   #state: State = "connecting";
-  #fd: number;
 
   /** @throws {Error} if there is no descriptor left. */
   constructor(
     reactor: Reactor,
-    edge: TlsEdge,
+    tls: TlsContexts,
     target: DialTarget,
     owner: DialOwner,
   ) {
     this.#reactor = reactor;
-    this.#edge = edge;
+    this.#tls = tls;
     this.#target = target;
     this.#owner = owner;
     this.#fd = connect(target.address);
@@ -77,6 +78,7 @@ export class Dial implements Handler {
   close(): void {
     if (this.#state === "done") return;
     this.#state = "done";
+    this.#transport?.free();
     this.#reactor.close(this.#fd);
   }
 
@@ -87,84 +89,73 @@ export class Dial implements Handler {
 
   onReadable(): void {
     if (this.#state === "asking") this.#onAnswer();
-    else this.#onStatus();
+    else if (this.#state === "shaking") this.#shake();
   }
 
   onWritable(): void {
+    if (this.#state === "shaking") return this.#shake();
     if (this.#state !== "connecting") return;
     const errno = connectError(this.#fd);
     if (errno !== 0) return this.#fail(describeError(errno));
     if (send(this.#fd, REQUEST, REQUEST.length) !== REQUEST.length) {
-      return this.#fail("the server closed the connection");
+      return this.#fail(CLOSED);
     }
     this.#state = "asking";
     this.#reactor.modify(this.#fd, READ);
   }
 
   onHangup(): void {
+    if (this.#state === "connecting") return this.onWritable();
     const errno = socketError(this.#fd);
-    this.#fail(
-      errno === 0 ? "the server closed the connection" : describeError(errno),
-    );
+    this.#fail(errno === 0 ? CLOSED : describeError(errno));
   }
 
   #onAnswer(): void {
-    const count = receive(this.#fd, this.#bytes, 2);
+    const count = receive(this.#fd, this.#answer, 2);
     if (count < 0) return;
-    if (count === 0) return this.#fail("the server closed the connection");
+    if (count === 0) return this.#fail(CLOSED);
     // Somebody on the way could put them there (the class of CVE-2021-23222).
     if (count > 1) {
       return this.#fail("the server sent bytes in clear before TLS began");
     }
-    switch (this.#bytes[0]) {
+    switch (this.#answer[0]) {
       case N:
         if (!this.#target.clearAllowed) {
           return this.#fail("the server does not support TLS");
         }
-        return this.#open(false);
+        return this.#open(new SocketTransport(this.#fd));
       case S:
-        return this.#shake();
+        return this.#encrypt();
       default:
         // Also an ErrorResponse: nothing says whose words those are.
         return this.#fail("the answer to SSLRequest is neither S nor N");
     }
   }
 
-  #shake(): void {
-    const fd = this.#fd;
-    this.roundTripUs = minRoundTripUs(fd);
-    this.#reactor.release(fd);
-    this.#fd = this.#edge.toServer(fd, this.#target.server);
-    if (this.#fd < 0) {
-      this.#state = "done";
-      return this.#owner.onFailed("out of descriptors");
+  #encrypt(): void {
+    try {
+      this.#transport = this.#tls.toServer(this.#fd, this.#target.server);
+    } catch (error) {
+      return this.#fail((error as Error).message);
     }
     this.#state = "shaking";
-    this.#reactor.add(this.#fd, this, READ);
+    this.#reactor.modify(this.#fd, WRITE); // ours is the first word
   }
 
-  /** One byte at a time at first: what is behind an open status is the server's. */
-  #onStatus(): void {
-    if (this.#length === 0) {
-      const count = receive(this.#fd, this.#bytes, 1);
-      if (count < 0) return;
-      if (count === 0) return this.#fail("the TLS worker gave up");
-      if (this.#bytes[0] === STATUS_OPEN) return this.#open(true);
-      this.#length = 1;
-    }
-    const rest = this.#bytes.subarray(this.#length);
-    const count = receive(this.#fd, rest, rest.length);
-    if (count < 0) return;
-    this.#length += count;
-    if (count > 0 && this.#length < this.#bytes.length) return;
-    this.#fail(reasonOf(this.#bytes.subarray(1, this.#length)));
+  #shake(): void {
+    if (!this.#tls.takeShake()) return; // told again in the next turn
+    const transport = this.#transport as TlsTransport; // while shaking
+    const result = transport.shake();
+    if (result === NOT_NOW) {
+      this.#reactor.modify(this.#fd, transport.interest);
+    } else if (result < 0) this.#fail(transport.reason);
+    else this.#open(transport);
   }
 
-  #open(encrypted: boolean): void {
-    const fd = this.#fd;
+  #open(transport: Transport): void {
     this.#state = "done";
-    this.#reactor.release(fd);
-    this.#owner.onOpen(fd, encrypted);
+    this.#reactor.release(this.#fd);
+    this.#owner.onOpen(this.#fd, transport);
   }
 
   #fail(reason: string): void {

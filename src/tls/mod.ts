@@ -1,14 +1,11 @@
 /**
- * TLS at the edge. Worker threads that block in their event loop speak
- * plaintext only: they hand a socket to the TLS worker of theirs, an ordinary
- * asynchronous one, and go on with one end of a socket pair. Connections
- * without TLS never come near it.
+ * TLS inside of the event loop, by OpenSSL on the sockets themselves: one
+ * relay with one kind of back-pressure serves clear and TLS alike.
  *
  * @module
  */
 
-export { startServerTls } from "./contexts.ts";
+export type { TlsMaterial } from "../config/mod.ts";
+export { TlsContexts } from "./contexts.ts";
 export { Dial, type DialOwner, type DialTarget } from "./dial.ts";
-export { type Handover, TlsEdge } from "./edge.ts";
-export type { TlsInit, TlsWorkerMessage } from "./messages.ts";
-export { decodeOpening, OPENING_BYTES } from "./opening.ts";
+export type { TlsTransport } from "./tls_transport.ts";

@@ -42,7 +42,7 @@ Deno.test("example.pgdog.toml: has every key with its default and a line on it",
 Deno.test("example.pgdog.toml: has every key of the plugins with its default and a line on it", () => {
   /** Keys that have no default. */
   const without: Readonly<Record<string, readonly string[]>> = {
-    history: ["url"],
+    history: ["url", "proxy"],
     otlp: ["endpoint"],
   };
   const asked = [prometheus, otlp, log, history, readiness] as Plugin[];

@@ -22,6 +22,9 @@ destination_db = "next"
 password = "pw"
 `;
 
+const DATABASE = '[[databases]]\nname = "other"\nhost = "10.0.0.7"';
+const USER = '[[users]]\nname = "a"\npassword = "x"';
+
 function problemsOf(text: string, env: Record<string, string> = {}): string[] {
   try {
     parseConfig(text, "f", env);
@@ -264,7 +267,115 @@ Deno.test("parseConfig: users are checked against auth_type and the databases", 
     ],
   );
   assert.deepEqual(problemsOf(users("relay", 'name = "a"')), []);
+  assert.deepEqual(
+    problemsOf(
+      users(
+        "relay",
+        'name = "a"\nmax_clients = 5',
+        'name = "b"\ndatabases = ["shop"]',
+        'name = "c"\npassword = "x"',
+      ),
+    ),
+    ["f:11: users[1].databases", "f:14: users[2].password"].map((place) =>
+      `${place}: is not obeyed with auth_type = "relay": the primary lets in whom it knows, to all databases; set another auth_type, or take the user out`
+    ),
+  );
   assert.deepEqual(problemsOf(users("trust", 'name = "a"')), []);
+});
+
+Deno.test("parseConfig: a user's databases are named in one way, exist, and are some", () => {
+  const user = (keys: string) =>
+    problemsOf(
+      `[general]\nauth_type = "scram"\n${MINIMAL}[[users]]\nname = "a"\npassword = "x"\n${keys}\n`,
+    );
+  assert.deepEqual(user('databases = ["shop"]'), []);
+  assert.deepEqual(user("all_databases = true"), []);
+  assert.deepEqual(user('databases = ["shop"]\nall_databases = false'), []);
+  assert.deepEqual(user('databases = ["shop", "shpo"]'), [
+    'f:9: users[0].databases: "shpo" is not in [[databases]]',
+  ]);
+  assert.deepEqual(user('databases = ["shop", "shop"]'), [
+    'f:6: users[0]: "a" is there twice',
+  ]);
+  assert.match(
+    user("databases = []").join(),
+    /f:9: users\[0\]\.databases: names no database: nobody could log in/,
+  );
+  assert.match(
+    user('databases = ["shop"]\ndatabase = "shop"').join(),
+    /f:9: users\[0\]\.databases: .* keep one/,
+  );
+  assert.match(
+    user('databases = ["shop"]\nall_databases = true').join(),
+    /f:10: users\[0\]\.all_databases: .* leave out one/,
+  );
+  assert.match(
+    user("all_databases = false").join(),
+    /f:9: users\[0\]\.all_databases: .* nobody could log in/,
+  );
+});
+
+/** What PgDog keeps somebody or something out by, and a value that keeps nobody out. */
+const NARROWING: readonly (readonly [
+  table: string,
+  narrows: string,
+  harmless?: string,
+])[] = [
+  ["[general]", 'tls_client_ca_certificate = "ca.crt"'],
+  [
+    "[general]",
+    'query_size_limit_action = "block"',
+    'query_size_limit_action = "warn"',
+  ],
+  [DATABASE, "read_only = true", "read_only = false"],
+  [DATABASE, "resharding_only = true", "resharding_only = false"],
+  [DATABASE, 'role = "replica"', 'role = "primary"'],
+  [USER, "read_only = true", "read_only = false"],
+  [USER, 'identity = "spiffe://app"'],
+  [
+    USER,
+    "tls_client_certificate_required = true",
+    "tls_client_certificate_required = false",
+  ],
+  [USER, 'passwords = ["x", "y"]'],
+  [USER, 'password_hash = "SCRAM-SHA-256$x"'],
+  [USER, 'vault_path = "database/static-creds/a"'],
+  [USER, 'server_auth = "rds_iam"', 'server_auth = "password"'],
+  ["[multi_tenant]", 'column = "tenant_id"'],
+];
+
+for (const [table, narrows, harmless] of NARROWING) {
+  const [key = ""] = narrows.split(" ");
+  const text = (line: string) => {
+    const general = table === "[general]" ? line : "";
+    const other = table === "[general]" ? "" : `${table}\n${line}\n`;
+    return `[general]\nauth_type = "scram"\n${general}\n[[users]]\nname = "b"\npassword = "x"\n${MINIMAL}${other}`;
+  };
+  Deno.test(`parseConfig: PgDog's ${table.split("\n")[0]} ${narrows} is refused, not ignored`, () => {
+    const problems = problemsOf(text(narrows));
+    assert.equal(problems.length, 1, problems.join());
+    assert.match(problems[0] ?? "", /\(a key of PgDog's\)$/);
+    if (table !== "[multi_tenant]") {
+      assert.ok(problems[0]?.includes(`.${key}: `));
+    }
+    if (harmless === undefined) return;
+    const warnings = warningsOf(text(harmless)).filter((said) =>
+      said.includes(key)
+    );
+    assert.equal(warnings.length, 1);
+    assert.match(warnings[0] ?? "", /does not use$/);
+  });
+}
+
+Deno.test("parseConfig: what narrows is refused from the environment, too", () => {
+  assert.match(
+    problemsOf(MIRRORED, { PGDOG_TLS_CLIENT_CA_CERTIFICATE: "ca.crt" }).join(),
+    /^environment: PGDOG_TLS_CLIENT_CA_CERTIFICATE: asks clients for certificates/,
+  );
+  assert.match(
+    warningsOf(MIRRORED, { PGDOG_DEFAULT_POOL_SIZE: "5" }).join(),
+    /^environment: PGDOG_DEFAULT_POOL_SIZE: is a key of PgDog's/,
+  );
 });
 
 Deno.test("parseConfig: several hosts of one database are refused", () => {
@@ -302,6 +413,16 @@ Deno.test("loadConfig: users.toml of PgDog's loads beside the configuration", as
         `${usersPath}:5: users[0].pool_size: is a key of PgDog's that PgDog Mirror does not use`,
       ],
     );
+    await write('[[users]]\nname = "a"\npassword = "x"\nread_only = true\n');
+    await assert.rejects(
+      loadConfig({ path, usersPath, env }),
+      /users\.toml:4: users\[0\]\.read_only: is not kept up here/,
+    );
+    await write('[[users]]\nname = "a"\npassword = "x"\ndatabase = "shpo"\n');
+    await assert.rejects(
+      loadConfig({ path, usersPath, env }),
+      /users\.toml:4: users\[0\]\.database: "shpo" is not in/,
+    );
     await write('[[users]]\nname = "a"\npasword = "x"\n[general]\n');
     await assert.rejects(
       loadConfig({ path, usersPath, env }),
@@ -310,6 +431,20 @@ Deno.test("loadConfig: users.toml of PgDog's loads beside the configuration", as
         assert.match(error.message, /general/);
         return true;
       },
+    );
+    // Not named, it is not read: that is said, and who only asks a proxy need not know.
+    await assert.rejects(loadConfig({ path, env }), /needs \[\[users\]\]/);
+    assert.deepEqual(
+      (await loadConfig({ path, env, asking: true })).config.users,
+      [],
+    );
+    await Deno.writeTextFile(path, MINIMAL);
+    assert.deepEqual(
+      (await loadConfig({ path, env })).warnings.map(formatProblem)
+        .filter((text) => text.includes("users.toml")),
+      [
+        `${usersPath}: lies beside the configuration and is not read; name it with --users ${usersPath}`,
+      ],
     );
     await Deno.remove(usersPath);
     await assert.rejects(loadConfig({ path, usersPath, env }), /no such file/);

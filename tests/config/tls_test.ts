@@ -6,6 +6,7 @@ import {
   loadConfig,
 } from "../../src/config/mod.ts";
 import { Authority } from "../support/certificates.ts";
+import { runProgram } from "../support/programs.ts";
 
 const DATABASE = `[[databases]]
 name = "shop"
@@ -35,6 +36,22 @@ Deno.test({
     const one = await authority.issue();
     const two = await authority.issue();
     await Deno.writeTextFile(join(folder, "junk.pem"), "secret junk");
+    for (const kind of [[], ["-traditional"]]) {
+      const name = kind.length === 0 ? "encrypted.key" : "old.key";
+      await runProgram("openssl", [
+        ...["pkey", "-in", one.keyPath, "-out", join(folder, name)],
+        ...["-aes256", "-passout", "pass:secret", ...kind],
+      ]);
+    }
+    await Deno.writeTextFile(
+      join(folder, "encrypted.crt"),
+      one.certificate.replace(
+        "CERTIFICATE-----\n",
+        `CERTIFICATE-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,${
+          "0".repeat(32)
+        }\n\n`,
+      ),
+    );
     const certificate = `tls_certificate = "1.crt"\n`;
     const key = `tls_private_key = "1.key"\n`;
     const problems: [string, string, RegExp][] = [
@@ -57,6 +74,21 @@ Deno.test({
         "a key that is none",
         certificate + 'tls_private_key = "junk.pem"\n',
         /:3: general\.tls_private_key: ".*junk\.pem" holds no private key/,
+      ],
+      [
+        "an encrypted key",
+        certificate + 'tls_private_key = "encrypted.key"\n',
+        /:3: general\.tls_private_key: ".*encrypted\.key" is encrypted; run: openssl pkey/,
+      ],
+      [
+        "an encrypted key of the old kind",
+        certificate + 'tls_private_key = "old.key"\n',
+        /:3: general\.tls_private_key: ".*old\.key" is encrypted; run: openssl pkey/,
+      ],
+      [
+        "an encrypted certificate",
+        'tls_certificate = "encrypted.crt"\n' + key,
+        /:2: general\.tls_certificate: ".*encrypted\.crt" is encrypted/,
       ],
       [
         "a certificate without its key",

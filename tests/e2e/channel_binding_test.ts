@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 // @ts-types="@types/pg"
 import pg from "pg";
-import { parseConfig } from "../../src/config/mod.ts";
 import { Authority, type Certificate } from "../support/certificates.ts";
 import { startCluster } from "../support/cluster.ts";
 import { Interceptor } from "../support/interceptor.ts";
@@ -39,8 +38,7 @@ async function install(
 ): Promise<void> {
   await Deno.writeTextFile(current.certificatePath, next.certificate);
   await Deno.writeTextFile(current.keyPath, next.key);
-  const { config } = parseConfig(proxy.toml, "test.toml", {});
-  await proxy.supervisor.reloadTls(config);
+  await proxy.admin("RELOAD");
 }
 
 /** What psql comes to, by its settings. */

@@ -70,7 +70,7 @@ function config(
 host = "${login.host ?? "127.0.0.1"}"
 port = ${port}
 database_name = "${login.database ?? SHOP_DATABASE}"
-${login.login ?? 'user = "postgres"'}`;
+${login.login ?? 'user = "postgres"\npassword = "postgres"'}`;
   return `
 [general]
 ${general}
@@ -336,7 +336,7 @@ Deno.test({
   name: "check --connect: PostgreSQL 15 against 18",
   ...OPTIONS,
   async fn(t) {
-    await using servers = await pair();
+    await using servers = await pair({ auth: "scram-sha-256" });
     const { primary, mirror } = servers;
 
     await t.step(
@@ -447,12 +447,12 @@ Deno.test({
       async () => {
         await run(
           mirror,
-          "create role replayer login",
+          "create role replayer login password 'replayer'",
           "grant select on all tables in schema public to replayer",
         );
         const answer = await doctor(
           config(primary, mirror, {
-            destination: { login: 'user = "replayer"' },
+            destination: { login: 'user = "replayer"\npassword = "replayer"' },
           }),
           "--format",
           "json",

@@ -81,7 +81,10 @@ password = "pw"
       const wrong = { ...full, tls_server_ca_certificate: other.path };
       const [first, second, ...more] = await problems(wrong, elsewhere);
       assert.match(first ?? "", /^primary: Cannot connect: .*certificate/);
-      assert.match(second ?? "", /^mirror: Cannot connect: .*altnames/);
+      assert.match(
+        second ?? "",
+        /^mirror: Cannot connect: .*IP address mismatch/,
+      );
       assert.deepEqual(more, []);
     });
     await t.step("no certificate of ours, and no TLS at all", async () => {

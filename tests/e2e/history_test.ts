@@ -16,6 +16,7 @@ Deno.test({
     try {
       const more = `${mirrored(mirror)}[plugins.history]
 path = "${folder}/history.sqlite"
+proxy = "one"
 interval_ms = 100
 `;
       // Killed in the middle: what was written is kept.

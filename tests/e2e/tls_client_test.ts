@@ -4,7 +4,6 @@ import { Socket } from "node:net";
 // @ts-types="@types/pg"
 import pg from "pg";
 import postgres from "postgres";
-import { parseConfig } from "../../src/config/mod.ts";
 import { connect, setAbortive, socketAddress } from "../../src/io/mod.ts";
 import { encodeStartupMessage } from "../../src/wire/mod.ts";
 import { Authority, type Certificate } from "../support/certificates.ts";
@@ -387,17 +386,6 @@ Deno.test({
     };
     install(first);
     await using proxy = await TestProxy.start({ primary, general: files });
-    const { config } = parseConfig(
-      `[general]
-tls_certificate = "${files.tls_certificate}"
-tls_private_key = "${files.tls_private_key}"
-[[databases]]
-name = "postgres"
-host = "127.0.0.1"
-`,
-      "f",
-      {},
-    );
     const shown = async () => {
       const raw = await tcp(proxy.port);
       await askForTls(raw);
@@ -421,19 +409,32 @@ host = "127.0.0.1"
     await t.step("a file that is broken changes nothing", async () => {
       Deno.writeTextFileSync(files.tls_certificate, third.certificate);
       await assert.rejects(
-        proxy.supervisor.reloadTls(config),
+        proxy.admin("RELOAD"),
         /tls_private_key: is not the key of ".*live\.crt"/,
       );
       assert.equal(await shown(), "second");
     });
     await t.step("on request, at once", async () => {
       install(third);
-      await proxy.supervisor.reloadTls(config);
+      assert.deepEqual(await proxy.admin("RELOAD"), []);
       await waitFor(
         "the third one",
         async () => await shown() === "third",
         5_000,
       );
+    });
+    await t.step("TLS goes and comes", async () => {
+      const before = proxy.toml;
+      proxy.toml = before.replaceAll(/^tls_(?:certificate|private).*$/gm, "");
+      const effects = await proxy.admin("RELOAD");
+      assert.deepEqual(effects.map(({ effect }) => effect), [
+        "changed",
+        "changed",
+      ]);
+      assert.equal(await askForTls(await tcp(proxy.port)), "N");
+      proxy.toml = before;
+      await proxy.admin("RELOAD");
+      assert.equal(await shown(), "third");
     });
     old.write(query("select 'still here'"));
     assert.match(await untilReady(old), /still here/);

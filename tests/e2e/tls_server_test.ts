@@ -85,7 +85,7 @@ Deno.test({
       [plain, "prefer", /^clear$/],
       [plain, "require", /^08006 .*the server does not support TLS$/],
       [far, "verify-ca", /^ssl$/],
-      [far, "verify-full", /^08006 .*does not match certificate's altnames/],
+      [far, "verify-full", /^08006 .*not accepted: IP address mismatch/],
       [old, "require", /^ssl$/],
       [old, "verify-ca", /^08006 .*expired/],
       [strict, "verify-full", /^28000 .*valid client certificate/],
@@ -329,7 +329,7 @@ tls_server_private_key = "${ours.keyPath}"`,
     await t.step("with another host's: dropped, with the reason", async () => {
       const { ledger } = await run(
         wrong.port,
-        /Mirror login failed .*does not match certificate/,
+        /Mirror login failed .*not accepted: IP address mismatch/,
       );
       assert.deepEqual(ledger.dropped, { mirror_down: ledger.seen });
     });

@@ -82,9 +82,16 @@ for (const type of ["scram", "md5", "plain", "trust"] as const) {
       if (type !== "trust") {
         assert.deepEqual(await refusal("ann", "guess"), said);
       }
-      // Who does not exist and who is of another database hear the same.
+      // Who does not exist and who is of another database hear the same, until they prove themselves.
       assert.deepEqual(await refusal("zoe", "guess"), said);
-      assert.deepEqual(await refusal("bob", "bob secret"), said);
+      const elsewhere = [
+        "28000",
+        'user "USER" may not open database "postgres"',
+      ];
+      if (type !== "trust") {
+        assert.deepEqual(await refusal("bob", "guess"), said);
+      }
+      assert.deepEqual(await refusal("bob", "bob secret"), elsewhere);
 
       // What was sent is mirrored under the client's name.
       const ledger = await proxy.settled();
@@ -97,6 +104,76 @@ for (const type of ["scram", "md5", "plain", "trust"] as const) {
     },
   });
 }
+
+Deno.test({
+  name:
+    "users of our own: databases is an allow-list, live at RELOAD, and no more is asked of the primary",
+  ...OPTIONS,
+  async fn() {
+    await using primary = await startCluster({
+      version: "15",
+      initSql: "create role app login",
+    });
+    const port = primary.port;
+    await using proxy = await TestProxy.start({
+      primary,
+      general: { auth_type: "scram" },
+      more: `
+[[databases]]
+name = "shop"
+host = "127.0.0.1"
+port = ${port}
+database_name = "postgres"
+[[databases]]
+name = "ledger"
+host = "127.0.0.1"
+port = ${port}
+database_name = "postgres"
+[[users]]
+name = "ann"
+password = "x"
+server_user = "app"
+databases = ["shop", "ledger"]
+[[users]]
+name = "zoe"
+password = "x"
+server_user = "app"
+all_databases = true
+`,
+    });
+    const entry = async (user: string, database: string) => {
+      const sql = postgres(
+        `postgres://${user}:x@127.0.0.1:${proxy.port}/${database}`,
+        { max: 1, fetch_types: false },
+      );
+      const result = await sql`select 1`.then(() => "in", (e) => e.code);
+      await sql.end();
+      return result;
+    };
+    const entries = async (user: string) => [
+      await entry(user, "postgres"),
+      await entry(user, "shop"),
+      await entry(user, "ledger"),
+    ];
+    assert.deepEqual(await entries("zoe"), ["in", "in", "in"]);
+    assert.deepEqual(await entries("ann"), ["28000", "in", "in"]);
+
+    const wide = proxy.toml;
+    proxy.toml = wide.replace('["shop", "ledger"]', '["shop"]');
+    assert.deepEqual(await proxy.admin("RELOAD"), [
+      { key: "users.ann/shop.databases", effect: "changed" },
+    ]);
+    assert.deepEqual(await entries("ann"), ["28000", "in", "28000"]);
+    assert.deepEqual(await proxy.admin("RELOAD"), [], "equal lists");
+    proxy.toml = wide;
+    await proxy.admin("RELOAD");
+    assert.deepEqual(await entries("ann"), ["28000", "in", "in"]);
+
+    await primary.stop("immediate");
+    assert.equal(await entry("ann", "postgres"), "28000");
+    assert.notEqual(await entry("ann", "shop"), "28000");
+  },
+});
 
 Deno.test({
   name:

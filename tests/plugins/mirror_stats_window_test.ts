@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
 import { METRICS } from "../../plugins/mirror_stats/metrics.ts";
-import { Dropped, Excluded, Failed } from "../../src/plugin/api.ts";
+import { mirrorStats } from "../../plugins/mirror_stats/mod.ts";
+import {
+  Dropped,
+  Excluded,
+  Failed,
+  type Plugin,
+} from "../../src/plugin/api.ts";
 import {
   ANN,
   assertCloses,
@@ -12,6 +18,34 @@ import {
   value,
   WEB,
 } from "./fixture.ts";
+
+Deno.test("mirror_metrics_reset_interval: a new window each time, by the uptime", () => {
+  let uptime = 0;
+  let look = () => {};
+  const caught: Plugin<Record<never, never>> = {
+    ...mirrorStats,
+    create(config, context) {
+      const instance = mirrorStats.create(config, context);
+      look = () => instance.onSample?.(context.stats.snapshot());
+      return instance;
+    },
+  };
+  const test = counted([caught], {
+    general: { mirror_metrics_reset_interval: 60 },
+    uptimeMs: () => uptime,
+  });
+  const at = (ms: number) => {
+    uptime = ms;
+    look();
+    return stats(test).requests_total;
+  };
+  replay(test, ANN, { times: 4 });
+  assert.equal(at(59_999), "4");
+  assert.equal(at(60_000), "0");
+  replay(test, ANN, { times: 3 });
+  assert.equal(at(119_999), "3");
+  assert.equal(at(120_000), "0");
+});
 
 Deno.test("RESET MIRROR_STATS: SHOW begins at zero, and no counter falls", () => {
   const test = counted();

@@ -15,6 +15,7 @@ import {
   SSL_REQUEST,
 } from "../../src/wire/mod.ts";
 import { NO_LIMITS, openDoor } from "../support/no_limits.ts";
+import { NO_TLS } from "../support/no_tls.ts";
 import { concat, int32, query } from "../support/wire_client.ts";
 
 const SSL = concat([int32(8), int32(SSL_REQUEST)]);
@@ -28,8 +29,9 @@ function context(auth: StartupContext["auth"] = undefined): StartupContext {
     clients,
     door: openDoor(clients),
     limits: new ClientLimits(NO_LIMITS, [clients]),
-    tlsClientRequired: false,
     settings: {
+      tls: NO_TLS,
+      tlsClientRequired: false,
       routes: [{
         name: "db",
         label: "primary",

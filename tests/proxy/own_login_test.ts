@@ -8,7 +8,7 @@ Deno.test("OwnLogin: a password that comes in two pieces is not asked for again"
       type: "plain",
       accounts: [{
         name: "ann",
-        database: undefined,
+        databases: undefined,
         verifier: undefined,
         password: "secret",
         md5: undefined,

@@ -4,6 +4,7 @@ import {
   accept,
   closeDescriptor,
   connect,
+  Endpoint,
   EpollReactor,
   type Handler,
   listen,
@@ -11,19 +12,21 @@ import {
   receive,
   send,
   socketAddress,
+  SocketTransport,
 } from "../../src/io/mod.ts";
 import { ProbeSet } from "../../src/plugin/probe_set.ts";
 import { BufferPool } from "../../src/proxy/buffer_pool.ts";
 import type { ProxyContext } from "../../src/proxy/context.ts";
-import { Endpoint } from "../../src/proxy/endpoint.ts";
 import { Session } from "../../src/proxy/session.ts";
 import { createRing, RingProducer } from "../../src/ring/mod.ts";
 import {
   ClientTable,
   createClientTable,
 } from "../../src/stats/client_table.ts";
+import { TlsContexts } from "../../src/tls/mod.ts";
 import { encodeStartupMessage } from "../../src/wire/mod.ts";
 import { NO_LIMITS, openDoor } from "../support/no_limits.ts";
+import { NO_TLS } from "../support/no_tls.ts";
 import { freePort } from "../support/proxy.ts";
 import { concat, int32, message, query } from "../support/wire_client.ts";
 
@@ -54,7 +57,8 @@ class Bench {
     });
     const port = freePort();
     const front = this.#listen(port, (fd) => {
-      new Session(context, fd, clients.open("", 0, 0), false);
+      const row = clients.open("", 0, 0);
+      new Session(context, fd, row, new SocketTransport(fd));
     });
     const clients = new ClientTable(createClientTable(4));
     const context: ProxyContext = {
@@ -68,8 +72,7 @@ class Bench {
       auth: undefined,
       door: openDoor(clients),
       limits: new ClientLimits(NO_LIMITS, [clients]),
-      tls: undefined,
-      tlsClientRequired: false,
+      tls: new TlsContexts(NO_TLS),
       settings: {
         routes: [{
           name: "db",
@@ -86,6 +89,8 @@ class Bench {
         limits: NO_LIMITS,
         maxDescriptors: Infinity,
         auth: undefined,
+        tls: NO_TLS,
+        tlsClientRequired: false,
         connectTimeoutMs: 5_000,
         loginTimeoutMs: 5_000,
         maxTransactionBytes: 1_000,

@@ -54,7 +54,6 @@ const LAYERS: Readonly<Record<string, Layer>> = {
   "src/plugin/api.ts": { uses: ["src/stats"] },
   "src/plugin": { uses: [], usesTypes: ["src/stats"] },
   "src/log.ts": { uses: ["src/plugin/api.ts"] },
-  // At the edge of both kinds of worker, in threads of its own.
   "src/tls": { uses: ["src/io", "src/wire"], usesTypes: ["src/config"] },
   "src/mirror": WORKER,
   "src/proxy": WORKER,
@@ -62,6 +61,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
   "src/http": SERVER,
   "src/addresses.ts": MAIN_THREAD,
   "src/auth_settings.ts": MAIN_THREAD,
+  "src/certificates.ts": MAIN_THREAD,
   "src/client_limits.ts": MAIN_THREAD,
   "src/cli": MAIN_THREAD,
   "src/descriptors.ts": MAIN_THREAD,
@@ -72,7 +72,6 @@ const LAYERS: Readonly<Record<string, Layer>> = {
   "src/settled.ts": MAIN_THREAD,
   "src/sources.ts": MAIN_THREAD,
   "src/supervisor.ts": MAIN_THREAD,
-  "src/tls_workers.ts": MAIN_THREAD,
   "src/worker_handle.ts": MAIN_THREAD,
   "src/workers.ts": MAIN_THREAD,
   "main.ts": { uses: ["src", "plugins"] },

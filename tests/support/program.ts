@@ -33,6 +33,8 @@ const TICKS_PER_SECOND = 100;
 
 export interface StartOptions {
   readonly args?: readonly string[];
+  /** A module that is run first. */
+  readonly preload?: string;
   /** Besides what the tests have. */
   readonly env?: Readonly<Record<string, string>>;
   /** What it may open at most (`RLIMIT_NOFILE`); as the tests, by default. Needs `prlimit`. */
@@ -112,8 +114,9 @@ password = "pw"
       ...more.descriptors === undefined
         ? []
         : ["prlimit", `--nofile=${more.descriptors}`],
-      ...[Deno.execPath(), "run", "--quiet", "-A", MAIN],
-      ...[command, "--config", path],
+      ...[Deno.execPath(), "run", "--quiet", "-A"],
+      ...more.preload === undefined ? [] : ["--preload", more.preload],
+      ...[MAIN, command, "--config", path],
       ...more.args ?? [],
     ];
     this.#child = new Deno.Command(program, {

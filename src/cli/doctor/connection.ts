@@ -1,5 +1,4 @@
 import { Login, LoginError } from "../../auth/mod.ts";
-import type { ServerTls } from "../../config/mod.ts";
 import { laneStartup } from "../../mirror/lane_startup.ts";
 import * as wire from "../../wire/mod.ts";
 import {
@@ -10,7 +9,7 @@ import {
   unexpected,
 } from "./answer.ts";
 import type { Row } from "./snapshot.ts";
-import { type ByteStream, openTls } from "./tls_stream.ts";
+import { type ByteStream, openTls, type TlsServer } from "./tls_stream.ts";
 
 /** Where and as whom to log in. */
 export interface ConnectionOptions {
@@ -18,7 +17,7 @@ export interface ConnectionOptions {
   readonly host: string;
   readonly port: number;
   /** undefined: in clear. */
-  readonly tls: ServerTls | undefined;
+  readonly tls: TlsServer | undefined;
   readonly database: string;
   readonly user: string;
   readonly password: string | undefined;
@@ -202,7 +201,7 @@ export class CatalogConnection {
     this.#end = count;
   }
 
-  async #write(bytes: Uint8Array): Promise<void> {
+  async #write(bytes: Uint8Array<ArrayBuffer>): Promise<void> {
     for (let at = 0; at < bytes.length;) {
       at += await this.#socket.write(bytes.subarray(at));
     }
@@ -232,10 +231,7 @@ async function dial(options: ConnectionOptions): Promise<ByteStream> {
   const { host, port, tls, connectTimeoutMs } = options;
   const signal = AbortSignal.timeout(connectTimeoutMs);
   try {
-    if (tls !== undefined) {
-      const stream = await openTls({ host, port }, tls, signal);
-      if (stream !== "clear") return stream;
-    }
+    if (tls !== undefined) return await openTls({ host, port }, tls, signal);
     return host.startsWith("/")
       ? await Deno.connect({
         transport: "unix",

@@ -5,15 +5,16 @@
  * @module
  */
 
+import { readMaterial } from "../../certificates.ts";
 import {
   type Config,
   ConfigError,
   type Database,
   formatProblem,
   loadConfig,
-  readTlsFiles,
   type TlsMaterial,
 } from "../../config/mod.ts";
+import { TlsContexts } from "../../tls/mod.ts";
 import { EXIT_ERRORS, EXIT_USAGE, EXIT_WARNINGS } from "../exit_codes.ts";
 import { ServerError } from "./answer.ts";
 import { compareSnapshots } from "./compare.ts";
@@ -25,6 +26,7 @@ import {
   SOURCE_HINT,
   sourceCredentials,
 } from "./credentials.ts";
+import { tryEntrance, usersToTry } from "./entrance.ts";
 import type { Finding } from "./finding.ts";
 import {
   type PairReport,
@@ -38,6 +40,8 @@ import { STATEMENT_TIMEOUT_MS, takeSnapshot } from "./take_snapshot.ts";
 
 export interface DoctorOptions {
   readonly configPath: string;
+  /** More `[[users]]`. */
+  readonly usersPath?: string | undefined;
   readonly format: "text" | "json";
   /** Compares even if the mirror is the primary itself. */
   readonly force: boolean;
@@ -56,7 +60,11 @@ export async function doctor(options: DoctorOptions): Promise<number> {
   const env = Deno.env.toObject();
   let config: Config;
   try {
-    const loaded = await loadConfig({ path, env });
+    const loaded = await loadConfig({
+      path,
+      usersPath: options.usersPath,
+      env,
+    });
     config = loaded.config;
     for (const warning of loaded.warnings) {
       console.error(`warning: ${formatProblem(warning)}`);
@@ -66,11 +74,16 @@ export async function doctor(options: DoctorOptions): Promise<number> {
     for (const problem of error.problems) console.error(formatProblem(problem));
     return EXIT_USAGE;
   }
-  const { material, problems } = await readTlsFiles(config);
-  for (const { place, message } of problems) {
-    console.error(`${path}: ${place.join(".")}: ${message}`);
+  let material: TlsMaterial;
+  try {
+    const read = await readMaterial(config);
+    material = read.material;
+    if (read.version !== "") console.error(`note: TLS by ${read.version}`);
+  } catch (error) {
+    console.error(`${path}: ${(error as Error).message}`);
+    return EXIT_USAGE;
   }
-  if (problems.length > 0) return EXIT_USAGE;
+  const contexts = new TlsContexts(material);
   const sources: CredentialSources = {
     env,
     ...(options.user === undefined ? {} : { user: options.user }),
@@ -78,11 +91,15 @@ export async function doctor(options: DoctorOptions): Promise<number> {
       ? {}
       : { password: await readPasswordFile(passwordFile) }),
   };
-  const pairs = [];
+  const setup: Setup = { config, material, contexts, sources };
+  const pairs: PairReport[] = [];
   for (const entry of config.mirroring) {
-    pairs.push(
-      await examine({ config, material }, entry, sources, options.force),
-    );
+    pairs.push(await examine(setup, entry, options.force));
+  }
+  for (const database of config.databases) {
+    if (isMirrored(config, database)) continue;
+    const findings = await entrances(setup, "primary", database, undefined);
+    pairs.push({ primary: sideOf(database, undefined), findings });
   }
   console.log(
     options.format === "json" ? reportJson(pairs) : reportText(pairs),
@@ -97,19 +114,49 @@ interface Asked {
   readonly finding?: Finding;
 }
 
-/** The configuration, and what its TLS files hold. */
+/** The configuration, what its TLS files hold, and logins that are not in it. */
 interface Setup {
   readonly config: Config;
   readonly material: TlsMaterial;
+  readonly contexts: TlsContexts;
+  readonly sources: CredentialSources;
+}
+
+/** It is a source or a destination. */
+function isMirrored({ mirroring }: Config, { name }: Database): boolean {
+  return mirroring.some(({ source_db, destination_db }) =>
+    source_db === name || destination_db === name
+  );
+}
+
+/** Who comes in to a database of the proxy's without a password. */
+async function entrances(
+  setup: Setup,
+  side: "primary" | "mirror",
+  database: Database,
+  snapshot: Snapshot | undefined,
+): Promise<Finding[]> {
+  const { general, databases, users } = setup.config;
+  // Else clients prove themselves to the proxy, and the server knows that only.
+  if (general.auth_type !== "relay") return [];
+  const known = [
+    sourceCredentials(database, setup.sources)?.user,
+    ...databases.map(({ user }) => user),
+    ...users.map(({ name }) => name),
+  ];
+  return await tryEntrance(
+    side,
+    connectionOptions(setup, database),
+    usersToTry(snapshot, known),
+  );
 }
 
 async function examine(
   setup: Setup,
   { source_db, destination_db, level }: Config["mirroring"][number],
-  sources: CredentialSources,
   force: boolean,
 ): Promise<PairReport> {
-  const { config } = setup;
+  const { config, sources } = setup;
   const source = databaseNamed(config, source_db);
   const destination = databaseNamed(config, destination_db);
   const login = sourceCredentials(source, sources);
@@ -136,7 +183,13 @@ async function examine(
     return {
       primary: sideOf(source, before.snapshot),
       mirror: sideOf(destination, after.snapshot),
-      findings: [...before.findings, ...after.findings, ...compared],
+      findings: [
+        ...before.findings,
+        ...after.findings,
+        ...compared,
+        ...await entrances(setup, "primary", source, before.snapshot),
+        ...await entrances(setup, "mirror", destination, after.snapshot),
+      ],
     };
   } finally {
     primary.connection?.close();
@@ -220,12 +273,20 @@ function databaseNamed(config: Config, name: string): Database {
   ) as Database;
 }
 
-function connectionOptions({ config, material }: Setup, database: Database) {
+function connectionOptions(
+  { config, material, contexts }: Setup,
+  database: Database,
+) {
   const { connect_timeout, mirror_cleartext_password_allowed } = config.general;
+  const tls = material.servers[database.name];
   return {
     host: database.host,
     port: database.port,
-    tls: material.servers[database.name],
+    tls: tls && {
+      contexts,
+      name: database.name,
+      clearAllowed: tls.verify === "prefer",
+    },
     database: database.database_name ?? database.name,
     cleartextAllowed: mirror_cleartext_password_allowed,
     connectTimeoutMs: connect_timeout,

@@ -15,10 +15,11 @@ export interface Side {
   readonly version: string | undefined;
 }
 
-/** What was found between a source database and its destination. */
+/** What was found between a source database and its destination, or of a database alone. */
 export interface PairReport {
   readonly primary: Side;
-  readonly mirror: Side;
+  /** None: nothing is mirrored. */
+  readonly mirror?: Side;
   readonly findings: readonly Finding[];
 }
 
@@ -43,7 +44,7 @@ export function reportText(pairs: readonly PairReport[]): string {
 function pairLines({ primary, mirror, findings }: PairReport): string[] {
   const lines = [
     `primary  ${sideText(primary)}`,
-    `mirror   ${sideText(mirror)}`,
+    ...mirror === undefined ? [] : [`mirror   ${sideText(mirror)}`],
     "",
   ];
   for (const group of new Set(findings.map((finding) => finding.group))) {

@@ -1,113 +1,99 @@
-import { once } from "node:events";
-import { connect, type Socket } from "node:net";
-import type { TLSSocket } from "node:tls";
-import type { ServerTls } from "../../config/mod.ts";
-import { startServerTls } from "../../tls/mod.ts";
-import { SSL_REQUEST } from "../../wire/mod.ts";
+import {
+  BROKEN,
+  closeDescriptor,
+  EpollReactor,
+  NOT_NOW,
+  socketAddress,
+  type Transport,
+} from "../../io/mod.ts";
+import { resolveNames } from "../../names.ts";
+import { Dial, type TlsContexts } from "../../tls/mod.ts";
 
 /** What a connection is made of, in clear or not. */
 export interface ByteStream {
   /** @returns how many bytes are at the start of `into` now; null at the end. */
-  read(into: Uint8Array): Promise<number | null>;
+  read(into: Uint8Array<ArrayBuffer>): Promise<number | null>;
   /** @returns how many bytes were taken. */
-  write(bytes: Uint8Array): Promise<number>;
+  write(bytes: Uint8Array<ArrayBuffer>): Promise<number>;
   close(): void;
 }
 
+/** A server that is asked for TLS, by the keys that the proxy goes by. */
+export interface TlsServer {
+  readonly contexts: TlsContexts;
+  /** Its name in the contexts. */
+  readonly name: string;
+  /** Go on in clear if it has no TLS. */
+  readonly clearAllowed: boolean;
+}
+
+/** How often a socket is asked: a few queries in all are no reason for a thread with a loop. */
+const POLL_MS = 2;
+
 /**
- * Connects and negotiates TLS by the keys that the proxy goes by.
+ * Connects and negotiates TLS.
  *
- * @returns "clear" if the server has no TLS and none is required; nothing is open then.
  * @throws {Error} if it can't be had, or the certificate is not accepted.
  */
 export async function openTls(
-  address: { readonly host: string; readonly port: number },
-  tls: ServerTls,
+  { host, port }: { readonly host: string; readonly port: number },
+  { contexts, name, clearAllowed }: TlsServer,
   signal: AbortSignal,
-): Promise<ByteStream | "clear"> {
-  const host = address.host.replace(/^\[|\]$/g, "");
-  const raw = connect({ host, port: address.port, noDelay: true });
-  const giveUp = () => raw.destroy(new Error("no answer in time"));
-  signal.addEventListener("abort", giveUp);
-  raw.on("error", () => {}); // told by what waits for it
+): Promise<ByteStream> {
+  const { addresses, failed } = await resolveNames([host], new Map());
+  const address = addresses.get(host);
+  if (address === undefined) throw new Error(failed.get(host) ?? "no address");
+  const reactor = new EpollReactor();
   try {
-    await once(raw, "connect", { signal });
-    if (!await ask(raw, signal)) {
-      if (tls.verify !== "prefer") {
-        throw new Error("the server does not support TLS");
-      }
-      raw.destroy();
-      return "clear";
+    let opened: ByteStream | undefined;
+    let failure: string | undefined;
+    contexts.attach(reactor);
+    const target = { address: socketAddress(address, port), clearAllowed };
+    const dial = new Dial(reactor, contexts, { ...target, server: name }, {
+      onOpen: (fd, transport) => opened = streamOf(fd, transport),
+      onFailed: (reason) => failure = reason,
+    });
+    while (opened === undefined && failure === undefined) {
+      if (signal.aborted) {
+        dial.close();
+        failure = "no answer in time";
+      } else await delay();
+      reactor.turn(0);
     }
-    const socket = startServerTls(raw, tls);
-    await secured(socket, raw);
-    return streamOf(socket);
-  } catch (error) {
-    raw.destroy();
-    throw error;
+    if (opened === undefined) throw new Error(failure);
+    return opened;
   } finally {
-    signal.removeEventListener("abort", giveUp);
+    reactor.end();
   }
 }
 
-/** @returns whether the server goes on in TLS. */
-async function ask(raw: Socket, signal: AbortSignal): Promise<boolean> {
-  const answer = Promise.race([
-    once(raw, "data", { signal }),
-    once(raw, "end", { signal }).then(() => [new Uint8Array(0)]),
-  ]);
-  raw.write(REQUEST);
-  const [bytes] = await answer as [Uint8Array];
-  raw.pause();
-  // Somebody on the way could put them there (the class of CVE-2021-23222).
-  if (bytes.length > 1) {
-    throw new Error("the server sent bytes in clear before TLS began");
-  }
-  if (bytes[0] === S) return true;
-  if (bytes[0] === N) return false;
-  throw new Error("the answer to SSLRequest is neither S nor N");
-}
-
-function secured(socket: TLSSocket, raw: Socket): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  socket.once("secureConnect", resolve);
-  socket.on("error", reject);
-  raw.once(
-    "close",
-    () =>
-      reject(new Error("the server closed the connection in the handshake")),
-  );
-  return promise;
-}
-
-function streamOf(socket: TLSSocket): ByteStream {
-  const chunks = socket[Symbol.asyncIterator]();
-  let left: Uint8Array = new Uint8Array(0);
+function streamOf(fd: number, transport: Transport): ByteStream {
+  let open = true;
+  /** Asks until the socket is ready. */
+  const ready = async (ask: () => number): Promise<number> => {
+    for (;;) {
+      const count = open ? ask() : BROKEN;
+      if (count >= 0) return count;
+      if (count !== NOT_NOW) {
+        throw new Error(transport.reason || "the connection is closed");
+      }
+      await delay();
+    }
+  };
   return {
     async read(into) {
-      while (left.length === 0) {
-        const { value, done } = await chunks.next();
-        if (done) return null;
-        left = value;
-      }
-      const count = Math.min(left.length, into.length);
-      into.set(left.subarray(0, count));
-      left = left.subarray(count);
-      return count;
+      return await ready(() => transport.read(into, into.length)) || null;
     },
-    async write(bytes) {
-      if (!socket.write(bytes)) await once(socket, "drain");
-      return bytes.length;
-    },
+    write: (bytes) => ready(() => transport.write(bytes, bytes.length)),
     close() {
-      socket.destroy();
+      if (!open) return;
+      open = false;
+      transport.free();
+      closeDescriptor(fd);
     },
   };
 }
 
-const S = 0x53;
-const N = 0x4e;
-/** SSLRequest: its length and its code. */
-const REQUEST = new Uint8Array(8);
-new DataView(REQUEST.buffer).setInt32(0, 8);
-new DataView(REQUEST.buffer).setInt32(4, SSL_REQUEST);
+function delay(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, POLL_MS));
+}

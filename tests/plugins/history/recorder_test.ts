@@ -3,105 +3,19 @@ import {
   openPostgres,
   openSqlite,
 } from "../../../plugins/history/connections.ts";
-import { Recorder } from "../../../plugins/history/recorder.ts";
+import type { Recorder } from "../../../plugins/history/recorder.ts";
 import { SqlStore } from "../../../plugins/history/sql_store.ts";
-import {
-  type LedgerTotals,
-  type Sample,
-  TOTALS,
-} from "../../../plugins/history/store.ts";
-import type { Logger } from "../../../src/plugin/api.ts";
-import {
-  StatementStore,
-  type StatementSummary,
-} from "../../../src/stats/mod.ts";
+import { StatementStore } from "../../../src/stats/mod.ts";
 import { startCluster } from "../../support/cluster.ts";
-
-const HOUR = 3_600_000;
-const PAIR = "shop/next";
-
-function totals(n: number): LedgerTotals {
-  return Object.fromEntries(
-    TOTALS.map((name, i) => [name, n * (i + 1)]),
-  ) as unknown as LedgerTotals;
-}
-
-function sample(at: number, n: number): Sample {
-  return {
-    at,
-    ledgers: new Map([[PAIR, totals(n)]]),
-    statements: [statement(n)],
-  };
-}
-
-/** A statement called `n` times, of which one example is kept. */
-function statement(n: number): StatementSummary {
-  const histogram = { counts: [n], sum: n, count: n };
-  const outcome = { kind: "complete", sqlstate: null, tag: "SELECT", rows: 1 };
-  return {
-    database: "shop",
-    mirror: "next",
-    fingerprint: "f",
-    text: "select $1",
-    calls: n,
-    results: [n, 1],
-    rows: n,
-    primary: histogram,
-    mirrorLatency: histogram,
-    latency: {
-      pairs: n,
-      ratio: n,
-      ratioLow: n,
-      ratioHigh: n,
-      difference: n,
-      pValue: 0,
-    },
-    firstSeen: n,
-    lastSeen: n,
-    sequences: { t: 1 },
-    examples: [{
-      at: n,
-      result: "mismatch_rows",
-      primary: outcome,
-      mirror: outcome,
-      session: 1,
-      values: "select 'a secret'",
-    }],
-  };
-}
-
-/** A process's life on one store: its clock, its warnings. */
-class Life {
-  now: number;
-  readonly warnings: string[] = [];
-  readonly recorder: Recorder;
-
-  constructor(store: SqlStore, startedAt: number, config = "c") {
-    this.now = startedAt;
-    const silent = () => {};
-    const log: Logger = {
-      debug: silent,
-      info: silent,
-      warn: (message) => this.warnings.push(message),
-      error: silent,
-    };
-    this.recorder = new Recorder({
-      store,
-      run: { id: `run ${startedAt}`, startedAt, version: "v", config },
-      intervalMs: 1_000,
-      retentionMs: 90 * 24 * HOUR,
-      now: () => this.now,
-      log,
-    });
-  }
-
-  /** Writes at a moment, and waits until it is done. */
-  async write(at: number, n: number): Promise<void> {
-    this.now = at;
-    this.recorder.sample(() => sample(at, n));
-    await this.recorder.settled();
-  }
-}
+import {
+  HOUR,
+  Life,
+  PAIR,
+  sample,
+  SILENCE,
+  statement,
+  totals,
+} from "./life.ts";
 
 /** The same story on either database. */
 async function story(connect: () => SqlStore): Promise<void> {
@@ -124,7 +38,11 @@ async function story(connect: () => SqlStore): Promise<void> {
 
   const third = new Life(connect(), 10 * HOUR);
   await third.recorder.start();
-  assert.equal(third.recorder.observedMs, 4 * HOUR);
+  assert.match(third.infos.join(), /has not said goodbye; waiting/);
+  assert.equal(third.recorder.observedMs, 0, "it might still run");
+  await third.write(10 * HOUR + SILENCE, 0);
+  assert.equal(third.recorder.observedMs, 4 * HOUR + SILENCE);
+  assert.equal(third.recorder.writeErrors, 0);
   assert.deepEqual(third.recorder.earlierTotals(PAIR), totals(37));
   // What was slower before the restarts is so still, and holds no values.
   const store = new StatementStore();
@@ -160,25 +78,32 @@ async function story(connect: () => SqlStore): Promise<void> {
   await other.write(13 * HOUR, 5);
   other.now = 14 * HOUR;
   other.recorder.change(
-    { id: "back", startedAt: 14 * HOUR, version: "v", config: "c" },
+    {
+      id: "back",
+      proxy: "one",
+      startedAt: 14 * HOUR,
+      version: "v",
+      config: "c",
+    },
     sample(14 * HOUR, 6),
   );
   await other.recorder.settled();
-  assert.equal(other.recorder.observedMs, 4 * HOUR);
+  assert.equal(other.recorder.observedMs, 4 * HOUR + SILENCE);
   assert.deepEqual(other.recorder.earlierTotals(PAIR), totals(37));
   await other.write(15 * HOUR, 2);
-  assert.equal(other.recorder.observedMs, 5 * HOUR);
+  assert.equal(other.recorder.observedMs, 5 * HOUR + SILENCE);
   other.recorder.mark("pause", PAIR);
   await other.recorder.settled();
   assert.deepEqual(
     other.recorder.boundaries.slice(0, 4).map(({ kind }) => kind).sort(),
     ["config", "pause", "start", "stop"],
   );
+  other.now = 16 * HOUR;
   await other.recorder.close(sample(16 * HOUR, 3));
   const last = new Life(connect(), 18 * HOUR);
   await last.recorder.start();
   assert.deepEqual(last.recorder.earlierTotals(PAIR), totals(40));
-  assert.equal(last.recorder.observedMs, 6 * HOUR);
+  assert.equal(last.recorder.observedMs, 6 * HOUR + SILENCE);
   await last.recorder.close(sample(18 * HOUR, 0));
 }
 

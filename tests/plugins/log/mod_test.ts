@@ -19,15 +19,16 @@ function logging(
       return instance;
     },
   } as Plugin;
+  let uptime = 0;
   const test = counted([mirrorStats, ...plugins, caught], {
     config: { log: config },
+    uptimeMs: () => uptime,
   });
-  let at = 1_000; // when the fixture's host started
   return {
     ...test,
     sample(ms = 60_000) {
-      at += ms;
-      instance.onSample?.({ ...test.registry.snapshot(), at });
+      uptime += ms;
+      instance.onSample?.(test.registry.snapshot());
     },
     close: () => instance.close?.(),
     /** What was said since it was last asked. */

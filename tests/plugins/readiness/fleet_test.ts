@@ -1,13 +1,10 @@
 import assert from "node:assert/strict";
-import {
-  type FleetOptions,
-  judgeFleet,
-} from "../../../plugins/readiness/fleet.ts";
 import { readiness } from "../../../plugins/readiness/mod.ts";
 import { type Sample, snapshotOf } from "../../../plugins/readiness/samples.ts";
 import { mirrorStats } from "../../../plugins/mirror_stats/mod.ts";
 import { prometheus } from "../../../plugins/prometheus/mod.ts";
 import { RESULTS } from "../../../src/stats/mod.ts";
+import { judge, sample, samplesOf } from "../../support/fleet.ts";
 import { ANN, counted, replay, WEB } from "../fixture.ts";
 
 /** Limits that little evidence can meet; no statement's latency is tested here. */
@@ -54,47 +51,8 @@ async function scraped(
   const response = await route?.handle(new Request("http://x/metrics"));
   return [
     sample(`up{}`, instance, 1),
-    ...parse(await response?.text() ?? "", instance),
+    ...samplesOf(await response?.text() ?? "", instance),
   ];
-}
-
-function parse(text: string, instance: string): Sample[] {
-  return text.split("\n").filter((line) => /^\w/.test(line)).map((line) => {
-    const space = line.lastIndexOf(" ");
-    return sample(
-      line.slice(0, space),
-      instance,
-      Number(line.slice(space + 1).replace("Inf", "Infinity")),
-    );
-  });
-}
-
-function sample(series: string, instance: string, value: number): Sample {
-  const [name = "", rest = ""] = series.split(/[{}]/);
-  const labels = Object.fromEntries(
-    [...rest.matchAll(/(\w+)="([^"]*)"/g)].map(([, key, text]) => [key, text]),
-  );
-  return { labels: { __name__: name, instance, job: "x", ...labels }, value };
-}
-
-/** Asks as the command does; what the query leaves out is left out here too. */
-function judge(
-  samples: readonly Sample[],
-  gone: readonly Sample[] = [],
-  asked: string[] = [],
-) {
-  const query: FleetOptions["query"] = (promql) => {
-    asked.push(promql);
-    const names = /__name__=~"(.*)"/.exec(promql)?.[1];
-    return Promise.resolve(
-      names === undefined
-        ? gone
-        : samples.filter(({ labels }) =>
-          new RegExp(`^(?:${names})$`).test(labels.__name__ ?? "")
-        ),
-    );
-  };
-  return judgeFleet({ job: "x", namespace: "pgdog_", query });
 }
 
 Deno.test("judgeFleet: counts are the sum over the proxies, for each mirror and in all", async () => {

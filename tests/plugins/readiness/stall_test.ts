@@ -4,13 +4,14 @@ import type { StatsSnapshot } from "../../../src/plugin/api.ts";
 
 Deno.test("Stall: pending requests of which none finds its outcome", () => {
   const stall = new Stall();
-  const look = (at: number, pending: number, mirrored: number) => {
+  const look = (uptimeMs: number, pending: number, mirrored: number) => {
     const values: Record<string, number> = {
       mirror_pending_requests: pending,
       mirror_requests_mirrored_total: mirrored,
     };
     const get = (name: string) => ({ series: [{ value: values[name] ?? 0 }] });
-    stall.look({ at, metrics: [], get } as unknown as StatsSnapshot);
+    const snapshot = { at: 0, metrics: [], get } as unknown as StatsSnapshot;
+    stall.look(snapshot, uptimeMs);
     return stall.seconds;
   };
   assert.equal(look(0, 5, 100), 0);

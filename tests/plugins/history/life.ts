@@ -1,0 +1,112 @@
+import { Recorder } from "../../../plugins/history/recorder.ts";
+import type { SqlStore } from "../../../plugins/history/sql_store.ts";
+import {
+  type LedgerTotals,
+  type Sample,
+  TOTALS,
+} from "../../../plugins/history/store.ts";
+import type { Logger } from "../../../src/plugin/api.ts";
+import type { StatementSummary } from "../../../src/stats/mod.ts";
+
+export const HOUR = 3_600_000;
+/** After so long without a write a run is over. */
+export const SILENCE = 5_000;
+export const PAIR = "shop/next";
+
+export function totals(n: number): LedgerTotals {
+  return Object.fromEntries(
+    TOTALS.map((name, i) => [name, n * (i + 1)]),
+  ) as unknown as LedgerTotals;
+}
+
+export function sample(at: number, n: number): Sample {
+  return {
+    at,
+    ledgers: new Map([[PAIR, totals(n)]]),
+    statements: [statement(n)],
+  };
+}
+
+/** A statement called `n` times, of which one example is kept. */
+export function statement(n: number): StatementSummary {
+  const histogram = { counts: [n], sum: n, count: n };
+  const outcome = { kind: "complete", sqlstate: null, tag: "SELECT", rows: 1 };
+  return {
+    database: "shop",
+    mirror: "next",
+    fingerprint: "f",
+    text: "select $1",
+    calls: n,
+    results: [n, 1],
+    rows: n,
+    primary: histogram,
+    mirrorLatency: histogram,
+    latency: {
+      pairs: n,
+      ratio: n,
+      ratioLow: n,
+      ratioHigh: n,
+      difference: n,
+      pValue: 0,
+    },
+    firstSeen: n,
+    lastSeen: n,
+    sequences: { t: 1 },
+    examples: [{
+      at: n,
+      result: "mismatch_rows",
+      primary: outcome,
+      mirror: outcome,
+      session: 1,
+      values: "select 'a secret'",
+    }],
+  };
+}
+
+/** A process's life on one store: its clock, its warnings. */
+export class Life {
+  now: number;
+  /** By how much the wall clock is wrong. */
+  offset = 0;
+  readonly infos: string[] = [];
+  readonly warnings: string[] = [];
+  readonly recorder: Recorder;
+
+  constructor(
+    store: SqlStore,
+    startedAt: number,
+    config = "c",
+    proxy = "one",
+  ) {
+    this.now = startedAt;
+    const silent = () => {};
+    const told = (lines: string[]) =>
+    (
+      message: string,
+      properties?: Record<string, unknown>,
+    ) => lines.push(`${message} ${JSON.stringify(properties ?? {})}`);
+    const log: Logger = {
+      debug: silent,
+      info: told(this.infos),
+      warn: told(this.warnings),
+      error: silent,
+    };
+    const id = `${proxy} ${startedAt}`;
+    this.recorder = new Recorder({
+      store,
+      run: { id, proxy, startedAt, version: "v", config },
+      intervalMs: 1_000,
+      retentionMs: 90 * 24 * HOUR,
+      now: () => this.now + this.offset,
+      uptimeMs: () => this.now - startedAt,
+      log,
+    });
+  }
+
+  /** Writes at a moment, and waits until it is done. */
+  async write(at: number, n: number): Promise<void> {
+    this.now = at;
+    this.recorder.sample(() => sample(at + this.offset, n));
+    await this.recorder.settled();
+  }
+}
