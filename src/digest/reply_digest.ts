@@ -3,6 +3,7 @@ import {
   COMMAND_COMPLETE,
   COPY_DATA,
   COPY_IN_RESPONSE,
+  COPY_OUT_RESPONSE,
   DATA_ROW,
   EMPTY_QUERY_RESPONSE,
   ERROR_RESPONSE,
@@ -13,10 +14,13 @@ import {
   ROW_DESCRIPTION,
   sqlstateOf,
 } from "../wire/mod.ts";
-import { columnsHash } from "./columns_hash.ts";
+import { ColumnsHash } from "./columns_hash.ts";
 import { RowHash } from "./row_hash.ts";
 import * as s from "./statement.ts";
 
+/** Signature, flags and extension's length of COPY's binary format (manual, COPY, "Binary Format"). */
+const COPY_HEADER_BYTES = 19;
+const BINARY = 1;
 /** Times and counts stop here. */
 const MAX_WORD = 0xffff_ffff;
 
@@ -32,6 +36,10 @@ export class ReplyDigest {
   sentUs = 0;
   readonly #rows: RowHash;
   readonly #body = new Collector();
+  readonly #description = new ColumnsHash();
+  /** Bytes of a COPY's header that are to come, and those in the row under way. */
+  #header = 0;
+  #headerInRow = 0;
   #columns = 0;
   #flags = 0;
   #sentUs = -1;
@@ -68,11 +76,24 @@ export class ReplyDigest {
     if (this.#sentUs < 0) this.#sentUs = this.sentUs;
     switch (framer.type) {
       case DATA_ROW:
-      case COPY_DATA:
         this.#rows.add(chunk, from, to);
         if (framer.finished) this.#rows.end(framer.bodyLength);
         return;
+      case COPY_DATA:
+        return this.#copyData(framer, chunk, from, to);
+      case COPY_OUT_RESPONSE:
+        // Its first byte is the format.
+        if (from < to && framer.bodyLength - framer.remaining === to - from) {
+          this.#header = chunk[from] === BINARY ? COPY_HEADER_BYTES : 0;
+        }
+        return;
       case ROW_DESCRIPTION:
+        if (framer.started) this.#description.begin();
+        this.#description.add(chunk, from, to);
+        if (!framer.finished) return;
+        this.#columns = this.#description.value;
+        this.#flags |= s.FLAG_ROWS;
+        return;
       case COMMAND_COMPLETE:
       case ERROR_RESPONSE:
         if (framer.started && framer.finished) {
@@ -111,6 +132,18 @@ export class ReplyDigest {
     else this.#begin();
   }
 
+  /** A row of a COPY. The binary format's header travels in the first one, whichever that is, and is no part of it. */
+  #copyData(framer: Framer, chunk: Uint8Array, from: number, to: number): void {
+    const header = Math.min(this.#header, to - from);
+    this.#header -= header;
+    this.#headerInRow += header;
+    this.#rows.add(chunk, from + header, to);
+    if (!framer.finished) return;
+    const bytes = framer.bodyLength - this.#headerInRow;
+    if (bytes > 0 || this.#headerInRow === 0) this.#rows.end(bytes);
+    this.#headerInRow = 0;
+  }
+
   #opened(
     type: number,
     bytes: Uint8Array,
@@ -120,11 +153,6 @@ export class ReplyDigest {
   ): void {
     if (type === COMMAND_COMPLETE) {
       return this.#endCommand(bytes, from, to, elapsedUs);
-    }
-    if (type === ROW_DESCRIPTION) {
-      this.#columns = columnsHash(bytes, from, to);
-      this.#flags |= s.FLAG_ROWS;
-      return;
     }
     const body = bytes.subarray(from, to);
     if (isFatal(body, body.length)) this.#flags |= s.FLAG_FATAL;
@@ -200,7 +228,7 @@ export class ReplyDigest {
 
   #begin(): void {
     if (this.#rows.rows > 0) this.#rows.reset();
-    this.#columns = this.#flags = 0;
+    this.#columns = this.#flags = this.#header = 0;
     this.#sentUs = -1;
   }
 }

@@ -114,7 +114,13 @@ export class Session implements EndpointOwner {
   /** Ends the session as soon as no transaction is open. */
   drain(): void {
     this.#draining = true;
-    if (!(this.#state === "relay" && this.#tap.busy)) this.terminate();
+    if (this.#mayEnd) this.terminate();
+  }
+
+  /** No transaction is open, and last words would stand between two messages. */
+  get #mayEnd(): boolean {
+    return this.#state !== "relay" ||
+      !this.#tap.busy && this.#tap.betweenReplies;
   }
 
   /** Ends the session now: FATAL 57P01, as PostgreSQL says at its own shutdown, if a message may come here. */
@@ -161,6 +167,8 @@ export class Session implements EndpointOwner {
           } catch (error) {
             this.#onTapFault(error);
           }
+          // Not at its ReadyForQuery: all of the chunk is on its way.
+          if (this.#draining && this.#mayEnd) this.terminate();
         }
         return;
       }
@@ -222,7 +230,7 @@ export class Session implements EndpointOwner {
 
   #endTap(reason: number): void {
     try {
-      this.#tap.end(reason);
+      this.#tap.end(reason, monotonicUs());
     } catch (error) {
       this.#onTapFault(error);
     }
@@ -395,7 +403,6 @@ export class Session implements EndpointOwner {
         : ClientState.active,
     );
     this.#mirroring?.rested();
-    if (this.#draining && idle) this.terminate();
   }
 
   /** Tells the client why, then lets it go. */

@@ -24,8 +24,10 @@ export class Collector {
       this.length = 0;
       this.truncated = false;
       if (finished) {
-        this.bytes = chunk.subarray(from, to);
-        this.length = to - from;
+        // Cut off as in pieces: how it came must not matter.
+        this.length = Math.min(to - from, Collector.MAX_BYTES);
+        this.truncated = this.length < to - from;
+        this.bytes = chunk.subarray(from, from + this.length);
         return;
       }
     }

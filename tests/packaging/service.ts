@@ -53,6 +53,7 @@ port = ${this.port}
 admin_port = ${this.#adminPort}
 unix_socket_dir = "${this.#runner.socketFolder}"
 mirror_exposure = ${exposure}
+tls_verify = "prefer"
 [[databases]]
 name = "postgres"
 host = "127.0.0.1"
@@ -77,7 +78,9 @@ password = "pw"
     });
   }
 
+  /** It serves a client, and has found OpenSSL. */
   async answers(): Promise<void> {
+    await this.said("TLS is there");
     await using client = this.connection();
     assert.equal((await client.sql`select 'one' as x`)[0]?.x, "one");
   }

@@ -39,17 +39,27 @@ class Bench {
   readonly faults: string[] = [];
   /** Bytes that the client has read. */
   received = 0;
+  /** Them, each as a character. */
+  text = "";
+  session: Session | undefined;
+  /** What the primary answers to whatever it is asked. */
+  reply = REPLY;
+  /** How often it was. */
+  asked = 0;
   clientEnded = false;
   readonly #scratch = new Uint8Array(4096);
   readonly #primary = freePort();
   readonly #client: number;
+  #primaryFd = -1;
 
   constructor(overrides: Partial<ProxyContext>) {
     const listener = this.#listen(this.#primary, (fd) => {
       let loggedIn = false;
+      this.#primaryFd = fd;
       this.#read(fd, () => {
+        this.asked++;
         const reply = loggedIn
-          ? REPLY
+          ? this.reply
           : concat([message("R", int32(0)), READY]);
         loggedIn = true;
         send(fd, reply, reply.length);
@@ -58,7 +68,7 @@ class Bench {
     const port = freePort();
     const front = this.#listen(port, (fd) => {
       const row = clients.open("", 0, 0);
-      new Session(context, fd, row, new SocketTransport(fd));
+      this.session = new Session(context, fd, row, new SocketTransport(fd));
     });
     const clients = new ClientTable(createClientTable(4));
     const context: ProxyContext = {
@@ -114,6 +124,7 @@ class Bench {
     this.#client = connect(socketAddress("127.0.0.1", port));
     this.#read(this.#client, (count) => {
       this.received += count;
+      this.text += String.fromCharCode(...this.#scratch.subarray(0, count));
       this.clientEnded ||= count === 0;
     });
     // Only a fault lasts so long.
@@ -125,6 +136,11 @@ class Bench {
 
   send(bytes: Uint8Array<ArrayBuffer>): void {
     send(this.#client, bytes, bytes.length);
+  }
+
+  /** Has the primary say something unasked. */
+  say(bytes: Uint8Array<ArrayBuffer>): void {
+    send(this.#primaryFd, bytes, bytes.length);
   }
 
   /** Runs the loop until `done`. */
@@ -198,4 +214,33 @@ Deno.test("Session: a tap that throws mirrors no more, and the client goes on", 
   });
   assert.equal(bench.received, login + 3 * REPLY.length);
   assert.deepEqual(bench.faults, ["A session is not mirrored any more"]);
+});
+
+Deno.test("Session: a drain's last words stand behind a message that came with ReadyForQuery, not in it", () => {
+  const asynchronous = [
+    message("A", int32(1), "channel\0payload\0"),
+    message("N", "SNOTICE\0Mhello\0\0"),
+    message("S", "TimeZone\0UTC\0"),
+  ];
+  for (const unasked of asynchronous) {
+    const bench = new Bench({});
+    const login = 9 + READY.length;
+    const half = unasked.slice(0, 8);
+    bench.reply = concat([REPLY, half]);
+    bench.reactor.after(20, () => bench.send(STARTUP));
+    const steps = [
+      () => bench.received >= login && bench.send(query("select 1")),
+      () => bench.asked === 2 && bench.session?.drain(),
+      () =>
+        bench.received >= login + REPLY.length + half.length &&
+        bench.say(unasked.slice(8)),
+    ];
+    bench.run(() => {
+      if (steps[0]?.() !== false) steps.shift();
+      return bench.clientEnded;
+    });
+    const whole = String.fromCharCode(...concat([REPLY, unasked]));
+    const [, words = ""] = bench.text.split(whole);
+    assert.match(words, /^E.*57P01/s, JSON.stringify(bench.text));
+  }
 });

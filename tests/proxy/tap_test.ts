@@ -23,6 +23,7 @@ import {
   RingConsumer,
   RingProducer,
 } from "../../src/ring/mod.ts";
+import { Excluded } from "../../src/stats/ledger.ts";
 import { DROPPED, EXCLUDED } from "../../src/stats/mod.ts";
 import {
   concat,
@@ -280,6 +281,9 @@ Deno.test("Tap: times of a transaction that lasts for days are right", () => {
 const G = message("G", "\0\0\0");
 const DATA = message("d", "1\n");
 const END = message("c");
+const PARSED = message("1");
+/** Parse and Bind are complete, Execute asks for copy data. */
+const ASKS = concat([PARSED, message("2"), G]);
 
 Deno.test("Tap: the data of a COPY belong to its Query, whether the server asked before or after", () => {
   for (const early of [true, false]) {
@@ -298,11 +302,12 @@ Deno.test("Tap: the data of a COPY belong to its Query, whether the server asked
 
 Deno.test("Tap: a Sync that copy-in swallows ends nothing, whenever it comes", () => {
   const execute = extended("copy t from stdin");
+  const done = concat([DONE, READY]);
   const orders: (readonly [client: Uint8Array, server: Uint8Array])[][] = [
     // The server asks before the Sync, between Sync and data, and behind all.
-    [[execute, G], [concat([sync(), DATA, END, sync()]), READY]],
-    [[concat([execute, sync()]), G], [concat([DATA, END, sync()]), READY]],
-    [[concat([execute, sync(), DATA, END, sync()]), concat([G, READY])]],
+    [[execute, ASKS], [concat([sync(), DATA, END, sync()]), done]],
+    [[concat([execute, sync()]), ASKS], [concat([DATA, END, sync()]), done]],
+    [[concat([execute, sync(), DATA, END, sync()]), concat([ASKS, done])]],
   ];
   for (const order of orders) {
     const bench = new Bench();
@@ -319,13 +324,12 @@ Deno.test("Tap: a Sync that copy-in swallows ends nothing, whenever it comes", (
 });
 
 const FAILED = message("E", "SERROR\0C42601\0\0");
-const PARSED = message("1");
 
 Deno.test("Tap: a Sync that a failed copy-in has not swallowed is told by its ReadyForQuery", () => {
   const begun = concat([extended("copy view from stdin"), sync()]);
   const rest = concat([DATA, END, sync()]);
   const next = concat([sync(), query("select 1")]);
-  const failed = concat([G, FAILED]);
+  const failed = concat([ASKS, FAILED]);
   const orders: [Uint8Array, Uint8Array][][] = [
     // Not swallowed: the rest of the copy comes behind its answer …
     [[begun, concat([failed, READY])], [concat([rest, next]), READY]],
@@ -338,7 +342,9 @@ Deno.test("Tap: a Sync that a failed copy-in has not swallowed is told by its Re
   ];
   const apart = ["PBES|", "dcS|", "S|", "Q|"];
   const whole = ["PBESdcS|", "S|", "Q|"];
-  [apart, whole, whole, whole, whole].forEach((expected, i) => {
+  // Its bytes stand in the copy's cycle.
+  const without = ["PBESdcS|", "S|", "|", "Q|"];
+  [apart, without, without, whole, whole].forEach((expected, i) => {
     const bench = new Bench();
     for (const [client, server] of orders[i] ?? []) {
       bench.client(client);
@@ -347,12 +353,80 @@ Deno.test("Tap: a Sync that a failed copy-in has not swallowed is told by its Re
     bench.server(concat([READY, DONE, READY]));
     bench.drain();
     assert.deepEqual(bench.transactions, expected, `order ${i}`);
+    assert.deepEqual(
+      bench.times.map(([start]) => start),
+      expected.map(() => 0),
+    );
     bench.client(query("select 2"));
     bench.server(concat([DONE, READY]));
     bench.drain();
     assert.equal(bench.transactions.at(-1), "Q|", `order ${i}`);
     bench.assertClosed();
   });
+});
+
+Deno.test("Tap: a Sync in the data of a Query's COPY ends nothing, whenever it comes", () => {
+  const copy = query("copy t from stdin");
+  const next = query("select 1");
+  const orders: [Uint8Array, Uint8Array][][] = [
+    [[copy, G], [concat([sync(), DATA, END, next]), DONE]],
+    [[concat([copy, sync()]), G], [concat([DATA, END, next]), DONE]],
+    [[concat([copy, sync(), DATA, END, next]), concat([G, DONE])]],
+  ];
+  for (const order of orders) {
+    const bench = new Bench();
+    for (const [client, server] of order) {
+      bench.client(client);
+      bench.server(server);
+    }
+    bench.server(concat([READY, DONE, READY]));
+    assert.ok(!bench.tap.busy);
+    bench.drain();
+    assert.deepEqual(bench.transactions, ["QSdc|", "Q|"]);
+    bench.assertClosed();
+  }
+});
+
+Deno.test("Tap: what follows CopyFail is skipped to the next Sync, the one before it was swallowed", () => {
+  const canceled = message("E", "SERROR\0VERROR\0C57014\0\0");
+  const begun = concat([extended("copy t from stdin"), sync()]);
+  const rest = concat([message("f", "no\0"), query("select 1"), sync()]);
+  const orders: [Uint8Array, Uint8Array][][] = [
+    [[begun, ASKS], [rest, concat([canceled, READY])]],
+    [[concat([begun, rest]), concat([ASKS, canceled, READY])]],
+  ];
+  for (const order of orders) {
+    const bench = new Bench();
+    for (const [client, server] of order) {
+      bench.client(client);
+      bench.server(server);
+    }
+    for (let i = 0; i < 10; i++) {
+      bench.client(query("select 2"));
+      bench.server(concat([DONE, READY]));
+    }
+    bench.drain();
+    assert.deepEqual(bench.transactions, [
+      "PBESfQS|",
+      ...new Array<string>(10).fill("Q|"),
+    ]);
+    bench.assertClosed();
+  }
+});
+
+Deno.test("Tap: a Sync that turns out not to be swallowed is a transaction with times, when nothing else is under way", () => {
+  const bench = new Bench();
+  bench.client(
+    concat([extended("copy view from stdin"), sync(), DATA, END, sync()]),
+    1_000,
+    5_000,
+  );
+  bench.server(concat([ASKS, FAILED, READY]), 1_000, 5_040);
+  bench.server(READY, 6, 5_050);
+  bench.drain();
+  assert.deepEqual(bench.transactions, ["PBESdcS|", "|"]);
+  assert.deepEqual(bench.times, [[0, 40, 0], [0, 50, 40]]);
+  bench.assertClosed();
 });
 
 Deno.test("Tap: the data of two COPYs belong to their Query, however early they come", () => {
@@ -441,7 +515,7 @@ Deno.test("Tap: CopyDone and CopyFail outside of a copy are no request", () => {
   bench.server(concat([DONE, READY]));
   bench.client(message("f", "late\0"));
   assert.ok(!bench.tap.busy);
-  bench.tap.end(4);
+  bench.tap.end(4, 9);
   bench.drain();
   assert.deepEqual(bench.counts, { seen: 1, pushed: 1 });
 });
@@ -514,25 +588,96 @@ Deno.test("Tap: a refused copy is not a cancel, however early the client refuses
     message("f", "no\0"),
     sync(),
   ]));
-  bench.server(concat([DONE, READY, G, canceled, READY]));
+  bench.server(concat([DONE, READY, ASKS, canceled, READY]));
   bench.drain();
   assert.deepEqual(bench.transactions, ["Q|", "PBEfS|"]);
   bench.assertClosed();
 });
 
-Deno.test("Tap: a client that goes in a transaction is excluded, one at rest is nothing", () => {
-  const gone = new Bench();
-  gone.client(query("begin"));
-  gone.server(concat([DONE, IN_BLOCK]));
-  gone.tap.end(4);
-  assert.deepEqual(gone.counts, { seen: 1, client_gone: 1 });
-  const rest = new Bench();
-  rest.client(query("select 1"));
-  rest.server(concat([DONE, READY]));
-  rest.client(message("X"));
-  rest.tap.end(4);
-  rest.drain();
-  assert.deepEqual(rest.counts, { seen: 1, pushed: 1 });
+/** The client has gone in a block that began and then said `ready`; `after` is what it has sent since. */
+function gone(reason: number, ready: Uint8Array, after?: Uint8Array): Bench {
+  const bench = new Bench();
+  bench.client(query("begin"));
+  bench.server(concat([DONE, IN_BLOCK]));
+  bench.client(query("insert"));
+  bench.server(concat([DONE, ready]));
+  if (after !== undefined) bench.client(after);
+  bench.tap.end(reason, 9);
+  bench.drain();
+  bench.assertClosed();
+  return bench;
+}
+
+Deno.test("Tap: a client that goes in a transaction has it rolled back: it is recorded", () => {
+  const failed = message("Z", "E");
+  const half = query("commit").subarray(0, 9);
+  for (const ready of [IN_BLOCK, failed]) {
+    for (const after of [undefined, message("X"), half]) {
+      const bench = gone(Excluded.clientGone, ready, after);
+      assert.deepEqual(bench.transactions, ["Q|Q|"]);
+      assert.deepEqual(bench.counts, { seen: 1, pushed: 1 });
+    }
+  }
+});
+
+Deno.test("Tap: what is sent and not answered at the end is excluded, each cycle outside of a block", () => {
+  const unanswered = [query("commit"), extended("commit")];
+  for (const after of unanswered) {
+    const bench = gone(Excluded.clientGone, IN_BLOCK, after);
+    assert.deepEqual(bench.counts, { seen: 1, client_gone: 1 });
+  }
+  assert.deepEqual(gone(Excluded.primaryLost, IN_BLOCK).counts, {
+    seen: 1,
+    primary_lost: 1,
+  });
+  const ahead = new Bench();
+  const one = concat([extended("select 1"), sync()]);
+  ahead.client(concat([one, one, one, one]));
+  ahead.server(concat([DONE, READY]));
+  ahead.tap.end(Excluded.clientGone, 9);
+  ahead.drain();
+  assert.deepEqual(ahead.counts, { seen: 4, pushed: 1, client_gone: 3 });
+});
+
+Deno.test("Tap: a client that goes at rest is nothing", () => {
+  const bench = new Bench();
+  bench.client(query("select 1"));
+  bench.server(concat([DONE, READY]));
+  bench.client(message("X"));
+  bench.tap.end(Excluded.clientGone, 9);
+  bench.drain();
+  assert.deepEqual(bench.counts, { seen: 1, pushed: 1 });
+});
+
+Deno.test("Tap: a reply that can't be cut is given up, in rows as elsewhere", () => {
+  for (const type of ["D", "T", "C"]) {
+    const bench = new Bench();
+    bench.client(query("select 1"));
+    const broken = message(type, "x");
+    new DataView(broken.buffer).setInt32(1, 3);
+    bench.server(concat([message("D", "x"), broken, DONE, READY]));
+    assert.deepEqual(bench.counts, { seen: 1, unsupported: 1 }, type);
+    assert.ok(!bench.tap.betweenReplies);
+  }
+});
+
+Deno.test("Tap: small transactions ahead of their answers are not too large together", () => {
+  const one = query(`select '${"x".repeat(80)}'`);
+  const bench = new Bench({ maxBytes: 1_000 });
+  bench.client(concat(Array.from({ length: 50 }, () => one)), 300);
+  for (let i = 0; i < 50; i++) bench.server(concat([DONE, READY]));
+  bench.drain();
+  assert.deepEqual(bench.counts, { seen: 50, pushed: 50 });
+  // One of many cycles is.
+  bench.client(
+    concat([query("begin"), ...Array.from({ length: 50 }, () => one)]),
+    300,
+  );
+  for (let i = 0; i < 51; i++) bench.server(concat([DONE, IN_BLOCK]));
+  bench.client(query("commit"));
+  bench.server(concat([DONE, READY]));
+  bench.drain();
+  assert.deepEqual(bench.counts, { seen: 51, pushed: 50, too_large: 1 });
 });
 
 Deno.test("Tap: a transaction larger than a buffer goes in fragments", () => {

@@ -60,7 +60,7 @@ export const MIRROR_HOOKS: Methods = {
 /** What throws in the proxy workers, on the mirror's behalf. */
 export const PROXY_HOOKS: Methods = {
   Tap: ["client", "server", "end"],
-  Cycles: ["query", "sync", "answered"],
+  Cycles: ["client", "ready"],
   Capture: ["append", "addCycle", "finish", "close"],
   ReplyDigest: ["step", "cycleEnded"],
   RingProducer: ["reserve", "commit"],

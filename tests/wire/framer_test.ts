@@ -83,4 +83,11 @@ Deno.test("Collector: what exceeds the bound is cut off, and said", () => {
   collector.take(chunk, 0, 10, false, true);
   assert.equal(collector.length, Collector.MAX_BYTES);
   assert.ok(collector.truncated);
+  // In one piece as in two.
+  const whole = new Uint8Array(Collector.MAX_BYTES + 1);
+  collector.take(whole, 0, whole.length, true, true);
+  assert.equal(collector.bytes.length, Collector.MAX_BYTES);
+  assert.ok(collector.truncated);
+  collector.take(whole, 0, Collector.MAX_BYTES, true, true);
+  assert.ok(!collector.truncated);
 });
