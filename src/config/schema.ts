@@ -76,7 +76,7 @@ export const generalSchema = z.strictObject({
     .describe("Time for a client to send its startup packet and to log in."),
   max_clients: z.int().min(0).default(0)
     .describe(
-      "Clients that may be connected at once, those of the admin console aside; 0: any number.",
+      "Clients that may be logged in at once, those of the admin console aside; 0: any number.",
     ),
   max_database_clients: z.int().min(0).default(0)
     .describe("The same for each database."),

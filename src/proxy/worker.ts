@@ -36,9 +36,14 @@ import { encodeErrorResponse } from "../wire/mod.ts";
 import { Acceptor, type AcceptorOwner } from "./acceptor.ts";
 import { Arrival, type ArrivalOwner } from "./arrival.ts";
 import { BufferPool } from "./buffer_pool.ts";
-import { ClientLimits } from "./client_limits.ts";
+import {
+  ClientLimits,
+  TOO_MANY,
+  TOO_MANY_CONNECTIONS,
+} from "./client_limits.ts";
 import type { ProxyContext } from "./context.ts";
 import { LateCloses } from "./late_closes.ts";
+import { LoginDoor } from "./login_door.ts";
 import type { ProxySettings } from "./route.ts";
 import { Session } from "./session.ts";
 
@@ -61,8 +66,6 @@ export interface ProxyInit {
   readonly mailbox: Mailbox;
 }
 
-/** Clients of a worker that have not logged in yet; those beyond are refused. */
-const MAX_LOGINS = 1_000;
 /** Refusals are logged no more often: anybody can cause them. */
 const REFUSAL_LOG_US = 1e6;
 const RETRY_CLOSE_MS = 20;
@@ -99,12 +102,19 @@ async function start(init: ProxyInit): Promise<void> {
   let stream = init.index;
   let draining = false;
 
-  const limitsOf = ({ limits, routes }: ProxySettings) =>
-    new ClientLimits(
-      limits,
-      tables,
-      routes.find(({ admin }) => admin)?.name ?? "",
-    );
+  const door = new LoginDoor(clients, {
+    maxDescriptors: () => context.settings.maxDescriptors,
+    onShort: () =>
+      tell({
+        type: "log",
+        level: "warn",
+        message:
+          "Clients are refused: no more descriptors for them, raise the limit of open files (LimitNOFILE)",
+        properties: { forClients: context.settings.maxDescriptors },
+      }),
+  });
+  const limitsOf = ({ limits }: ProxySettings) =>
+    new ClientLimits(limits, tables);
   const context: ProxyContext = {
     reactor,
     scratch: new Uint8Array(BOUNDS.readBytes),
@@ -112,6 +122,7 @@ async function start(init: ProxyInit): Promise<void> {
     probes,
     ring,
     clients,
+    door,
     allClients: tables,
     settings: init.settings,
     limits: limitsOf(init.settings),
@@ -171,29 +182,30 @@ async function start(init: ProxyInit): Promise<void> {
     tell({ type: "stopped" });
   }
 
+  function begin(session: Session, row: number): void {
+    sessions.add(session);
+    door.closeBy(row, () => session.drop());
+  }
+
   const owner: AcceptorOwner = {
     onClient(fd, host, port) {
-      const row = clients.logins < MAX_LOGINS
-        ? clients.open(host, port, Date.now())
-        : -1;
-      if (row >= 0) {
-        if (tls.hasClients) {
-          const { loginTimeoutMs } = context.settings;
-          arrivals.add(
-            new Arrival(reactor, tls, fd, row, loginTimeoutMs, arrivalOwner),
-          );
-        } else {
-          const transport = new SocketTransport(fd);
-          sessions.add(new Session(context, fd, row, transport));
-        }
-        return;
+      const row = door.open(fd, host, port, Date.now());
+      if (row < 0) return refuse(fd);
+      if (tls.hasClients) {
+        const { loginTimeoutMs } = context.settings;
+        const arrival = new Arrival(
+          reactor,
+          tls,
+          fd,
+          row,
+          loginTimeoutMs,
+          arrivalOwner,
+        );
+        arrivals.add(arrival);
+        door.closeBy(row, () => arrival.close(TOO_MANY));
+      } else {
+        begin(new Session(context, fd, row, new SocketTransport(fd)), row);
       }
-      const refusal = encodeErrorResponse(
-        "FATAL",
-        "53300",
-        "sorry, too many clients already",
-      );
-      refuse(fd, refusal);
     },
     onRefused: () =>
       tell({
@@ -215,7 +227,7 @@ async function start(init: ProxyInit): Promise<void> {
         transport,
         certificateHash,
       );
-      sessions.add(session);
+      begin(session, arrival.row);
       session.begin(head);
     },
     onClosed(arrival, reason) {
@@ -327,7 +339,8 @@ async function start(init: ProxyInit): Promise<void> {
   self.close();
 }
 
-function refuse(fd: number, refusal: Uint8Array<ArrayBuffer>): void {
+function refuse(fd: number): void {
+  const refusal = encodeErrorResponse("FATAL", TOO_MANY_CONNECTIONS, TOO_MANY);
   send(fd, refusal, refusal.length);
   closeDescriptor(fd);
 }

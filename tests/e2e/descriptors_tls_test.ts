@@ -158,7 +158,7 @@ function warnings(program: Program): number {
  * ```
  * waits   for a word of the proxy's
  * closed  without one
- * told    FATAL 08006, on TLS
+ * told    FATAL 53300 or, once its primary is asked for, 08006; on TLS
  * served  logged in
  * ```
  */
@@ -198,7 +198,7 @@ class Guest {
       await untilReady(socket);
       return "served";
     } catch {
-      return /\0C08006\0/.test(text) ? "told" : "closed";
+      return /\0C(?:53300|08006)\0/.test(text) ? "told" : "closed";
     }
   }
 

@@ -25,7 +25,7 @@ import {
 } from "../../src/stats/client_table.ts";
 import { TlsContexts } from "../../src/tls/mod.ts";
 import { encodeStartupMessage } from "../../src/wire/mod.ts";
-import { NO_LIMITS } from "../support/no_limits.ts";
+import { NO_LIMITS, openDoor } from "../support/no_limits.ts";
 import { NO_TLS } from "../support/no_tls.ts";
 import { freePort } from "../support/proxy.ts";
 import { concat, int32, message, query } from "../support/wire_client.ts";
@@ -80,7 +80,8 @@ class Bench {
       clients,
       allClients: [clients],
       auth: undefined,
-      limits: new ClientLimits(NO_LIMITS, [clients], "admin"),
+      door: openDoor(clients),
+      limits: new ClientLimits(NO_LIMITS, [clients]),
       tls: new TlsContexts(NO_TLS),
       settings: {
         routes: [{
@@ -96,6 +97,7 @@ class Bench {
           current: true,
         }],
         limits: NO_LIMITS,
+        maxDescriptors: Infinity,
         auth: undefined,
         tls: NO_TLS,
         tlsClientRequired: false,
