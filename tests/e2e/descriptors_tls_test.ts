@@ -77,7 +77,7 @@ tls_verify = "require"`,
       waitFor(
         `no more than ${guests} guests' descriptors to be open`,
         () => program.descriptors() <= before + guests * EACH,
-        10_000,
+        30_000,
       );
     const come = async () => {
       const guest = new Guest(program.port);
@@ -90,7 +90,7 @@ tls_verify = "require"`,
         await program.spareDescriptors(spare);
         const guest = new Guest(program.port);
         if (outcome === "waits") {
-          await waitFor("the warning", () => warnings(program) === 1, 10_000);
+          await waitFor("the warning", () => warnings(program) === 1, 30_000);
         } else await guest.settled();
         assert.equal(guest.outcome, outcome);
         await work();
@@ -114,7 +114,7 @@ tls_verify = "require"`,
       await waitFor("each to be let in or sent away", () => {
         const waiting = crowd.filter(({ outcome }) => outcome === "waits");
         return waiting.length === 0 || program.descriptors() >= before + SPARE;
-      }, 10_000);
+      }, 30_000);
       await work();
       for (const guest of crowd) guest.leave();
       // Behind it, those who left while they waited are taken in and let go.
@@ -178,7 +178,7 @@ class Guest {
     await waitFor(
       "an answer to the client",
       () => this.outcome !== "waits",
-      10_000,
+      30_000,
     );
   }
 
