@@ -161,6 +161,8 @@ export class Tap {
     const framer = this.#server;
     const { cancellation } = this.#recorder;
     let { digest } = this.#recorder;
+    /** Of the cycle under way; -1: not looked at yet. */
+    let elapsedUs = -1;
     for (let at = 0; at < length;) {
       at = framer.step(chunk, at, length);
       if (framer.broken) {
@@ -175,11 +177,14 @@ export class Tap {
         if (this.#blind) return this.#follow(chunk, at, length);
         // The transaction may have been dropped there.
         digest = this.#recorder.digest;
+        elapsedUs = -1;
         continue;
       }
       if (digest !== undefined && this.#answering) {
-        const elapsedUs = this.#elapsedUs(nowUs);
-        digest.sentUs = this.#clock.sentUs;
+        if (elapsedUs < 0) {
+          elapsedUs = this.#elapsedUs(nowUs);
+          digest.sentUs = this.#clock.sentUs;
+        }
         digest.step(framer, chunk, framer.bodyStart, at, elapsedUs);
       }
       if (type === DATA_ROW || !framer.finished) continue;
@@ -188,8 +193,10 @@ export class Tap {
         if (type === COMMAND_COMPLETE && digest !== undefined) {
           cancellation.completed(digest);
         }
-      } else if (type === COPY_IN_RESPONSE) this.#cycles.copyIn();
-      else if (type === COPY_BOTH_RESPONSE) {
+      } else if (type === COPY_IN_RESPONSE) {
+        this.#cycles.copyIn();
+        elapsedUs = -1; // its cycle may not be whole any more
+      } else if (type === COPY_BOTH_RESPONSE) {
         this.#giveUp();
         return this.#follow(chunk, at, length);
       } else if (type === ERROR_RESPONSE) {

@@ -280,6 +280,20 @@ Deno.test("Tap: what is answered ahead of its Sync behind others of a pipeline w
   assert.deepEqual(bench.statements, [[0, 30], [0, 30]]);
 });
 
+Deno.test("Tap: a copy whose Sync is swallowed in the chunk of its failure began with its data", () => {
+  const bench = new Bench();
+  const early = concat([extended("copy t from stdin"), sync()]);
+  bench.client(early, 1_000, 10);
+  bench.client(concat([DATA, sync()]), 1_000, 50);
+  bench.server(
+    concat([message("1", ""), message("2", ""), G, FAILED, READY]),
+    1_000,
+    100,
+  );
+  bench.drain();
+  assert.deepEqual(bench.statements, [[0, 50]]);
+});
+
 Deno.test("Tap: times of a transaction that lasts for days are right", () => {
   const HOUR = 3_600e6;
   const bench = new Bench();
