@@ -127,7 +127,9 @@ export class Tap {
     for (let at = 0; at < length;) {
       const from = at;
       at = framer.step(chunk, at, length);
-      if (framer.broken) return this.#giveUp();
+      if (framer.broken) {
+        return this.#cycles.waiting > 0 ? this.#loseCut() : this.#giveUp();
+      }
       if (!isMeaningless(framer.type)) this.#meaningful = base + at;
       if (!framer.finished) continue;
       if (framer.type === TERMINATE) {
@@ -146,7 +148,7 @@ export class Tap {
       clock.transactionUs = nowUs;
     }
     this.#recorder.take(chunk, kept, this.#underWayEnd);
-    if (this.#cycles.overflown) this.#giveUp();
+    if (this.#cycles.overflown) this.#loseCut();
   }
 
   /** Where what is under way ends, as far as is known. */
@@ -308,10 +310,15 @@ export class Tap {
 
   /** Nobody knows any more which message an answer is for. */
   #lose(status: number): void {
+    this.#loseCut();
+    this.#readyWhileBlind(status, this.#cycles.waiting > 0);
+  }
+
+  /** What is under way is counted where it is answered. */
+  #loseCut(): void {
     this.#clock.transactionUs = -1;
     this.#isLost = true;
     this.#giveUp();
-    this.#readyWhileBlind(status, this.#cycles.waiting > 0);
   }
 
   /** The bytes can't be cut: they are relayed, and no longer looked at. */
