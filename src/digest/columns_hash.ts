@@ -36,25 +36,42 @@ export class ColumnsHash {
   add(chunk: Uint8Array, from: number, to: number): void {
     let hash = this.#hash;
     let left = this.#behindName;
-    for (let i = from; i < to; i++) {
-      const byte = chunk[i] as number;
+    let i = from;
+    while (i < to) {
       if (left === 0) {
-        hash = hashByte(hash, byte);
-        if (byte !== 0) continue;
-        left = BEHIND_NAME_BYTES;
-        this.#oid = 0;
-        continue;
-      }
-      const at = BEHIND_NAME_BYTES - left--;
-      if (at >= TYPE_OID && at < TYPE_OID + 4) {
-        this.#oid = this.#oid * 256 + byte;
-      } else if (at === FORMAT && this.#oid >= 0) {
-        hash = hashByte(hashType(hash, this.#oid), byte);
+        let byte: number;
+        do {
+          byte = chunk[i++] as number;
+          hash = hashByte(hash, byte);
+        } while (byte !== 0 && i < to);
+        if (byte === 0) left = BEHIND_NAME_BYTES;
+      } else if (left === BEHIND_NAME_BYTES && to - i >= left) {
+        // Nearly always it is here whole.
+        hash = hashType(hash, oidAt(chunk, i + TYPE_OID));
+        hash = hashByte(hash, chunk[i + FORMAT] as number);
+        i += left;
+        left = 0;
+      } else {
+        const byte = chunk[i++] as number;
+        const at = BEHIND_NAME_BYTES - left--;
+        if (at === TYPE_OID) this.#oid = byte;
+        else if (at > TYPE_OID && at < TYPE_OID + 4) {
+          this.#oid = this.#oid * 256 + byte;
+        } else if (at === FORMAT && this.#oid >= 0) {
+          hash = hashByte(hashType(hash, this.#oid), byte);
+          this.#oid = -1;
+        }
       }
     }
     this.#hash = hash;
     this.#behindName = left;
   }
+}
+
+function oidAt(chunk: Uint8Array, at: number): number {
+  const high = ((chunk[at] as number) << 8) | (chunk[at + 1] as number);
+  const low = ((chunk[at + 2] as number) << 8) | (chunk[at + 3] as number);
+  return high * 0x1_0000 + low;
 }
 
 function hashType(hash: number, typeOid: number): number {

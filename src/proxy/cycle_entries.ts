@@ -25,6 +25,8 @@ export class CycleEntries {
   #words = new Float64Array(WORDS * AT_REST);
   /** Index of the oldest entry's first word. */
   #head = 0;
+  /** So many of the oldest are known to end no cycle: they are not looked through for each message. */
+  #ends = 0;
 
   kind(i: number): number {
     return this.#words[this.#at(i) + KIND] as number;
@@ -47,9 +49,9 @@ export class CycleEntries {
 
   /** Place of the oldest that ends a cycle, behind all if there is none. */
   firstCycle(): number {
-    let i = 0;
+    let i = this.#ends;
     while (i < this.length && this.kind(i) < QUERY_ENTRY) i++;
-    return i;
+    return this.#ends = i;
   }
 
   /** Place of the oldest Sync, likewise. */
@@ -69,11 +71,13 @@ export class CycleEntries {
     this.#makeRoom();
     this.#head = this.#at(this.#words.length / WORDS - 1);
     this.length++;
+    this.#ends = 0;
     this.#set(0, kind, end, timeUs, before);
   }
 
   /** Drops the `count` oldest. */
   drop(count: number): void {
+    this.#ends = Math.max(0, this.#ends - count);
     for (; count > 0; count--) {
       if (this.kind(0) >= QUERY_ENTRY) this.cycles--;
       this.#head = this.#at(1);
@@ -98,7 +102,8 @@ export class CycleEntries {
   }
 
   #at(i: number): number {
-    return (this.#head + i * WORDS) % this.#words.length;
+    // A power of two: `%` would be a division.
+    return (this.#head + i * WORDS) & (this.#words.length - 1);
   }
 
   #set(
@@ -126,7 +131,7 @@ export class CycleEntries {
     const used = this.length * WORDS;
     this.#words = new Float64Array(size);
     for (let i = 0; i < used; i++) {
-      this.#words[i] = old[(this.#head + i) % old.length] as number;
+      this.#words[i] = old[(this.#head + i) & (old.length - 1)] as number;
     }
     this.#head = 0;
   }

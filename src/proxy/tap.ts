@@ -127,7 +127,9 @@ export class Tap {
     for (let at = 0; at < length;) {
       const from = at;
       at = framer.step(chunk, at, length);
-      if (framer.broken) return this.#giveUp();
+      if (framer.broken) {
+        return this.#cycles.waiting > 0 ? this.#loseCut() : this.#giveUp();
+      }
       if (!isMeaningless(framer.type)) this.#meaningful = base + at;
       if (!framer.finished) continue;
       if (framer.type === TERMINATE) {
@@ -146,7 +148,7 @@ export class Tap {
       clock.transactionUs = nowUs;
     }
     this.#recorder.take(chunk, kept, this.#underWayEnd);
-    if (this.#cycles.overflown) this.#giveUp();
+    if (this.#cycles.overflown) this.#loseCut();
   }
 
   /** Where what is under way ends, as far as is known. */
@@ -161,6 +163,8 @@ export class Tap {
     const framer = this.#server;
     const { cancellation } = this.#recorder;
     let { digest } = this.#recorder;
+    /** Of the cycle under way; -1: not looked at yet. */
+    let elapsedUs = -1;
     for (let at = 0; at < length;) {
       at = framer.step(chunk, at, length);
       if (framer.broken) {
@@ -175,11 +179,14 @@ export class Tap {
         if (this.#blind) return this.#follow(chunk, at, length);
         // The transaction may have been dropped there.
         digest = this.#recorder.digest;
+        elapsedUs = -1;
         continue;
       }
       if (digest !== undefined && this.#answering) {
-        const elapsedUs = this.#elapsedUs(nowUs);
-        digest.sentUs = this.#clock.sentUs;
+        if (elapsedUs < 0) {
+          elapsedUs = this.#elapsedUs(nowUs);
+          digest.sentUs = this.#clock.sentUs;
+        }
         digest.step(framer, chunk, framer.bodyStart, at, elapsedUs);
       }
       if (type === DATA_ROW || !framer.finished) continue;
@@ -188,8 +195,10 @@ export class Tap {
         if (type === COMMAND_COMPLETE && digest !== undefined) {
           cancellation.completed(digest);
         }
-      } else if (type === COPY_IN_RESPONSE) this.#cycles.copyIn();
-      else if (type === COPY_BOTH_RESPONSE) {
+      } else if (type === COPY_IN_RESPONSE) {
+        this.#cycles.copyIn();
+        elapsedUs = -1; // its cycle may not be whole any more
+      } else if (type === COPY_BOTH_RESPONSE) {
         this.#giveUp();
         return this.#follow(chunk, at, length);
       } else if (type === ERROR_RESPONSE) {
@@ -301,10 +310,15 @@ export class Tap {
 
   /** Nobody knows any more which message an answer is for. */
   #lose(status: number): void {
+    this.#loseCut();
+    this.#readyWhileBlind(status, this.#cycles.waiting > 0);
+  }
+
+  /** What is under way is counted where it is answered. */
+  #loseCut(): void {
     this.#clock.transactionUs = -1;
     this.#isLost = true;
     this.#giveUp();
-    this.#readyWhileBlind(status, this.#cycles.waiting > 0);
   }
 
   /** The bytes can't be cut: they are relayed, and no longer looked at. */

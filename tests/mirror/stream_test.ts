@@ -2,8 +2,22 @@ import assert from "node:assert/strict";
 import { getHeapStatistics } from "node:v8";
 import { loadModule } from "libpg-query";
 import { CommitOrder } from "../../src/mirror/commit_order.ts";
+import { takeWhole } from "../../src/mirror/piece.ts";
 import { planTransaction } from "../../src/mirror/plan.ts";
 import { SessionStatements } from "../../src/mirror/session_statements.ts";
+import { Stream } from "../../src/mirror/stream.ts";
+import { QueueBudget } from "../../src/mirror/target.ts";
+import { BufferPool } from "../../src/proxy/buffer_pool.ts";
+import { Capture } from "../../src/proxy/capture.ts";
+import {
+  BOUNDS,
+  createRing,
+  CYCLE_WORDS,
+  KIND_FRAGMENT,
+  KIND_MASK,
+  RingConsumer,
+  RingProducer,
+} from "../../src/ring/mod.ts";
 import { ShapeCache } from "../../src/sql/shape_cache.ts";
 import { collected } from "../support/collected.ts";
 import { TappedSession } from "../support/tapped_session.ts";
@@ -56,4 +70,74 @@ Deno.test("Stream: a transaction takes of the queue's bound about what it weighs
     );
     entries.length = 0;
   }
+});
+
+Deno.test("Stream: a transaction of a client that is far ahead holds its own bytes only", () => {
+  const memory = createRing(BOUNDS.ringBytes);
+  const consumer = new RingConsumer(memory);
+  const capture = new Capture(
+    new RingProducer(memory),
+    new BufferPool(BOUNDS.smallBufferBytes, BOUNDS.largeBufferBytes),
+    1,
+    "",
+    { targets: [1], mode: "rows", compareBytes: 0 },
+  );
+  const budget = new QueueBudget(BOUNDS.ringBytes);
+  const texts: string[] = [];
+  const stream = new Stream(
+    {
+      onTransaction({ bytes, size }) {
+        assert.ok(bytes.buffer.byteLength <= size);
+        texts.push(new TextDecoder().decode(bytes));
+      },
+      onDiscarded: () => assert.fail(),
+      onStateLost: () => assert.fail(),
+      onShed: () => assert.fail(),
+    },
+    budget,
+    { mode: "rows", bytes: 0 },
+  );
+  const drain = () => {
+    for (let at = consumer.next(); at >= 0; at = consumer.next()) {
+      const kind = (consumer.words[at >> 2] as number) & KIND_MASK;
+      if (kind === KIND_FRAGMENT) stream.fragment(consumer, at);
+      consumer.release();
+      stream.check();
+    }
+  };
+  const queries = Array.from(
+    { length: 9_000 },
+    (_, i) => query(`select ${i} -- ${"x".repeat(i % 200)}`),
+  );
+  for (const bytes of queries) assert.ok(capture.append(bytes, bytes.length));
+  drain();
+  assert.ok(budget.bytes > 3 * BOUNDS.fragmentBytes);
+  let end = 0;
+  for (const { length } of queries) {
+    end += length;
+    assert.ok(capture.addCycle(length, 0, 0, 0, 0));
+    assert.ok(capture.finish(end, 0, 0, false));
+    drain();
+  }
+  assert.deepEqual(
+    texts,
+    queries.map((bytes) => new TextDecoder().decode(bytes)),
+  );
+  assert.equal(budget.bytes, 0);
+});
+
+Deno.test("takeWhole: what is ahead is not copied", () => {
+  const noWords = new Uint32Array(0);
+  const cycles = new Uint32Array(CYCLE_WORDS).fill(5, 0, 1);
+  const [first, second] = [Uint8Array.of(1, 2, 3), Uint8Array.of(4, 5, 6)];
+  const pieces = [first, second].map((bytes) => ({
+    cycles: noWords,
+    statements: noWords,
+    bytes,
+  }));
+  const last = { cycles, statements: noWords, bytes: new Uint8Array(0) };
+  const { whole, ahead } = takeWhole([...pieces, last]);
+  assert.deepEqual(whole.bytes, Uint8Array.of(1, 2, 3, 4, 5));
+  assert.deepEqual(ahead.map(({ bytes }) => bytes), [Uint8Array.of(6)]);
+  assert.equal(ahead[0]?.bytes.buffer, second?.buffer);
 });

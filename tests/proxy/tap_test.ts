@@ -11,6 +11,7 @@ import type { Probe } from "../../src/plugin/api.ts";
 import { ProbeSet } from "../../src/plugin/probe_set.ts";
 import { BufferPool } from "../../src/proxy/buffer_pool.ts";
 import { Capture } from "../../src/proxy/capture.ts";
+import { Cycles } from "../../src/proxy/cycles.ts";
 import { Tap } from "../../src/proxy/tap.ts";
 import {
   BOUNDS,
@@ -26,8 +27,10 @@ import {
   type RingMemory,
   RingProducer,
 } from "../../src/ring/mod.ts";
+import { ShapeCache } from "../../src/sql/shape_cache.ts";
 import { Excluded } from "../../src/stats/ledger.ts";
 import { DROPPED, EXCLUDED } from "../../src/stats/mod.ts";
+import { TappedSession } from "../support/tapped_session.ts";
 import {
   concat,
   extended,
@@ -278,6 +281,20 @@ Deno.test("Tap: what is answered ahead of its Sync behind others of a pipeline w
   bench.drain();
   assert.deepEqual(bench.times, [[0, 30, 0], [0, 85, 30]]);
   assert.deepEqual(bench.statements, [[0, 30], [0, 30]]);
+});
+
+Deno.test("Tap: a copy whose Sync is swallowed in the chunk of its failure began with its data", () => {
+  const bench = new Bench();
+  const early = concat([extended("copy t from stdin"), sync()]);
+  bench.client(early, 1_000, 10);
+  bench.client(concat([DATA, sync()]), 1_000, 50);
+  bench.server(
+    concat([message("1", ""), message("2", ""), G, FAILED, READY]),
+    1_000,
+    100,
+  );
+  bench.drain();
+  assert.deepEqual(bench.statements, [[0, 50]]);
 });
 
 Deno.test("Tap: times of a transaction that lasts for days are right", () => {
@@ -999,6 +1016,26 @@ Deno.test("Tap: bytes that can't be cut are not looked at any more", () => {
   bench.drain();
   assert.deepEqual(bench.transactions, []);
   bench.assertClosed();
+});
+
+Deno.test("Tap: what waits when the client's bytes can't be cut any more is seen where it is answered", () => {
+  const broken = new Uint8Array([0x51, 0, 0, 0, 1]);
+  const tooMany = Cycles.MAX + 1;
+  for (
+    const [bytes, count] of [
+      [concat([query("select 1"), query("select 2"), broken]), 2],
+      [concat(Array.from({ length: tooMany }, sync)), tooMany],
+    ] as const
+  ) {
+    const session = new TappedSession(new ShapeCache(10));
+    for (let at = 0; at < bytes.length; at += BOUNDS.readBytes) {
+      session.client(bytes.subarray(at, at + BOUNDS.readBytes));
+    }
+    for (let i = 0; i < count; i++) session.server(concat([DONE, READY]));
+    session.end();
+    assert.equal(session.seen, count);
+    assert.ok(session.closed);
+  }
 });
 
 Deno.test("Tap: knows where a reply ends and whether the session rests, even when it can't cut cycles", () => {
