@@ -4,23 +4,34 @@
  * @module
  */
 
-import { dashboard } from "./plugins/dashboard/mod.ts";
-import { history } from "./plugins/history/mod.ts";
-import { log } from "./plugins/log/mod.ts";
-import { mirrorStats } from "./plugins/mirror_stats/mod.ts";
-import { otlp } from "./plugins/otlp/mod.ts";
-import { prometheus } from "./plugins/prometheus/mod.ts";
-import { judgeFleet, readiness } from "./plugins/readiness/mod.ts";
-import { main } from "./src/cli/mod.ts";
+import { isRun, Signals } from "./src/cli/signals.ts";
 
 if (import.meta.main) {
-  await main(Deno.args, [
-    mirrorStats,
-    history,
-    readiness,
-    prometheus,
-    dashboard,
-    otlp,
-    log,
-  ], judgeFleet);
+  // Before all else is loaded: a signal may come at any moment.
+  const signals = isRun(Deno.args) ? new Signals() : undefined;
+  const [
+    { main },
+    { dashboard },
+    { history },
+    { log },
+    { mirrorStats },
+    { otlp },
+    { prometheus },
+    { judgeFleet, readiness },
+  ] = await Promise.all([
+    import("./src/cli/mod.ts"),
+    import("./plugins/dashboard/mod.ts"),
+    import("./plugins/history/mod.ts"),
+    import("./plugins/log/mod.ts"),
+    import("./plugins/mirror_stats/mod.ts"),
+    import("./plugins/otlp/mod.ts"),
+    import("./plugins/prometheus/mod.ts"),
+    import("./plugins/readiness/mod.ts"),
+  ]);
+  await main(
+    Deno.args,
+    [mirrorStats, history, readiness, prometheus, dashboard, otlp, log],
+    judgeFleet,
+    signals,
+  );
 }

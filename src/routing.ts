@@ -1,12 +1,14 @@
 import { createHash } from "node:crypto";
 import { limitSettings } from "./client_limits.ts";
 import type { Config, TlsMaterial } from "./config/mod.ts";
+import { shareDescriptors } from "./descriptors.ts";
 import { socketAddress } from "./io/mod.ts";
 import type { TargetSettings } from "./mirror/target.ts";
 import type { MirrorSettings } from "./mirror/worker.ts";
 import type { Addresses } from "./names.ts";
 import type { AuthSettings } from "./proxy/own_login.ts";
 import type { ProxySettings, Route, RouteTls } from "./proxy/route.ts";
+import { WAITING_BYTES } from "./ring/mod.ts";
 
 const LOOPBACK = "127.0.0.1";
 
@@ -22,6 +24,8 @@ export interface RoutingOptions {
   readonly adminPort: number;
   /** Proxy workers. */
   readonly workers: number;
+  /** What the process may have open at most. */
+  readonly descriptors: number;
   /** How a database's server is asked for TLS; undefined: in clear. */
   readonly tls: (name: string) => RouteTls | undefined;
   /** The certificates in force. */
@@ -43,6 +47,7 @@ export class Routing {
   readonly #targets = new Map<string, number>();
   readonly #adminPort: number;
   readonly #workers: number;
+  readonly #descriptors: number;
   readonly #tls: RoutingOptions["tls"];
   readonly #material: RoutingOptions["material"];
   readonly #auth: (config: Config) => AuthSettings | undefined;
@@ -50,6 +55,7 @@ export class Routing {
   constructor(options: RoutingOptions) {
     this.#adminPort = options.adminPort;
     this.#workers = options.workers;
+    this.#descriptors = options.descriptors;
     this.#tls = options.tls;
     this.#material = options.material;
     this.#auth = options.auth;
@@ -71,24 +77,39 @@ export class Routing {
       this.#target(config, entry, addresses, paused)
     );
     this.#known = this.#route(config, addresses, targets);
+    const shares = shareDescriptors(
+      this.#descriptors,
+      this.#workers,
+      Math.max(...this.#known.map(({ mirrors }) => mirrors.length)),
+    );
     const tls = this.#material();
     return {
       proxy: {
         routes: this.#known,
         limits: limitSettings(config),
+        maxDescriptors: shares.clients,
         auth: this.#auth(config),
         tls,
         tlsClientRequired: general.tls_client_required,
         connectTimeoutMs: general.connect_timeout,
         loginTimeoutMs: general.client_login_timeout,
-        maxTransactionBytes: general.mirror_max_transaction_bytes,
+        // More than the queue's bound would never be taken.
+        maxTransactionBytes: Math.min(
+          general.mirror_max_transaction_bytes,
+          general.mirror_queue_bytes - WAITING_BYTES,
+        ),
         compare: general.mirror_compare,
         compareBytes: general.mirror_compare === "rows"
           ? general.mirror_compare_bytes
           : 0,
         spillBytes: Math.floor(general.mirror_queue_bytes / this.#workers),
       },
-      mirror: { targets, tls, queueBytes: general.mirror_queue_bytes },
+      mirror: {
+        targets,
+        tls,
+        queueBytes: general.mirror_queue_bytes,
+        maxDescriptors: shares.lanes,
+      },
     };
   }
 

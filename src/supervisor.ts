@@ -23,6 +23,7 @@ import { createAuthSettings } from "./auth_settings.ts";
 import { Certificates } from "./certificates.ts";
 import type { Config, Loaded } from "./config/mod.ts";
 import type { MirrorFacts } from "./control/mailbox.ts";
+import { descriptorLimit } from "./descriptors.ts";
 import { type HttpServer, startHttp } from "./http/mod.ts";
 import { isSupportedPlatform, socketAddress } from "./io/mod.ts";
 import { type Lookup, resolveNames } from "./names.ts";
@@ -201,6 +202,7 @@ class RunningSupervisor implements Supervisor {
     this.#routing = new Routing({
       adminPort: this.#consoles[0]?.port ?? 0,
       workers,
+      descriptors: descriptorLimit(),
       tls: (name) => certificates.server(name),
       material: () => certificates.material,
       auth: createAuthSettings(),
@@ -230,7 +232,15 @@ class RunningSupervisor implements Supervisor {
       onFailed: (worker, error) =>
         this.#log.error("A worker has failed", { worker, error }),
     });
-    await this.#workers.start(this.#settings());
+    const settings = this.#settings();
+    const { maxDescriptors } = settings.proxy;
+    if (2 * general.max_clients > maxDescriptors) {
+      this.#log.warn(
+        "max_clients is more than there are descriptors for: raise the limit of open files (LimitNOFILE)",
+        { maxClients: general.max_clients, forClients: maxDescriptors },
+      );
+    }
+    await this.#workers.start(settings);
     this.port = general.port;
     await host.start();
     this.#startHttp(host);

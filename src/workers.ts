@@ -3,15 +3,13 @@ import { createWake, type SocketAddress } from "./io/mod.ts";
 import type { MirrorInit } from "./mirror/worker.ts";
 import type { Logger } from "./plugin/mod.ts";
 import type { ProxyInit } from "./proxy/worker.ts";
-import { createRing } from "./ring/mod.ts";
+import { abandonRing, BOUNDS, createRing } from "./ring/mod.ts";
 import type { WorkerSettings } from "./routing.ts";
 import type { ClientTableMemory } from "./stats/client_table.ts";
 import type { StatementStore, StatsLayout } from "./stats/mod.ts";
 import { settled } from "./settled.ts";
 import { WorkerHandle } from "./worker_handle.ts";
 
-/** Shared memory between a proxy worker and the mirror worker; it is drained all the time, so it need not hold a queue. */
-const RING_BYTES = 4 * 1024 * 1024;
 /** What workers get to say their last words, in milliseconds. */
 const GRACE_MS = 2_000;
 
@@ -49,7 +47,7 @@ export class Workers {
   constructor(options: WorkersOptions) {
     this.#options = options;
     // Memory that nobody touches is only address space.
-    this.#rings = options.clientTables.map(() => createRing(RING_BYTES));
+    this.#rings = options.clientTables.map(() => createRing(BOUNDS.ringBytes));
   }
 
   /** Names of those that have failed. */
@@ -114,7 +112,10 @@ export class Workers {
       init,
       this.#mirrorMailbox,
       this.#options.logger("mirror"),
-      (message) => this.#options.onFailed("mirror", message),
+      (message) => {
+        this.#rings.forEach(abandonRing);
+        this.#options.onFailed("mirror", message);
+      },
       { statements, onFacts, onUnreachable: this.#options.onUnreachable },
     );
     await this.#mirror.ready;

@@ -33,6 +33,7 @@ Deno.test("Routing: a mirror's connections begin anew when its own TLS changes",
   const routing = new Routing({
     adminPort: 1,
     workers: 1,
+    descriptors: 1_000,
     tls: (server) => ({ server, clearAllowed: false }),
     material: () => material,
     auth: () => undefined,

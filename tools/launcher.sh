@@ -9,6 +9,16 @@
 # program is not running.
 set -eu
 
+# A reload that comes before the program listens for it must not end it: SIGHUP
+# would, and systemd takes that for a clean end and does not start it again.
+# The program begins with the signal ignored. "run" is also the default command.
+hangup=HUP
+case ${1:-} in '' | run | --config* | --users*)
+  trap '' HUP
+  hangup=
+  ;;
+esac
+
 key=@KEY@
 entries=@ENTRIES@
 archive_line=@ARCHIVE_LINE@
@@ -47,7 +57,7 @@ unpack() (
     exit 1
   }
   trap 'rm -rf "$work"' EXIT
-  trap 'exit 1' HUP INT TERM
+  trap 'exit 1' $hangup INT TERM
   say "unpacking to $home (once)"
   new=$work/new
   mkdir "$new"
@@ -81,10 +91,6 @@ start() {
   exec "$home/pgdog-mirror" run --allow-all --quiet --cached-only --no-lock \
     --config "$home/app/deno.json" "$home/app/main.ts" "$@"
 }
-
-# A reload that comes before the program listens for it must not end it: SIGHUP
-# would, and systemd takes that for a clean end and does not start it again.
-case ${1:-} in run) trap '' HUP ;; esac
 
 uid=$(id -u)
 self=$0

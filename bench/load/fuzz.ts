@@ -14,6 +14,13 @@
  * deno run -A bench/load/fuzz.ts --mutations 1000000
  * ```
  *
+ * With `--copies`: sessions full of COPYs through a tap, which a real server
+ * answers.
+ *
+ * ```sh
+ * deno run -A bench/load/fuzz.ts --copies 20000
+ * ```
+ *
  * `--each` waits for the mirror after each script and names the one that differs.
  *
  * @module
@@ -22,6 +29,9 @@
 import { parseArgs } from "node:util";
 import { loadModule } from "libpg-query";
 import { ShapeCache } from "../../src/sql/shape_cache.ts";
+import { startCluster } from "../../tests/support/cluster.ts";
+import { runCopies } from "../../tests/support/model/copy_run.ts";
+import { COPY_TABLES } from "../../tests/support/model/copy_server.ts";
 import {
   assertEqualServers,
   DIRECT,
@@ -37,6 +47,7 @@ const { values } = parseArgs({
     seed: { type: "string", default: "1" },
     players: { type: "string", default: "2" },
     mutations: { type: "string", default: "0" },
+    copies: { type: "string", default: "0" },
     each: { type: "boolean", default: false },
   },
 });
@@ -44,6 +55,7 @@ const seed = Number(values.seed);
 const begin = performance.now();
 const seconds = () => Math.round((performance.now() - begin) / 1_000);
 if (Number(values.mutations) > 0) await fuzzBytes(Number(values.mutations));
+else if (Number(values.copies) > 0) await fuzzCopies(Number(values.copies));
 else await fuzzScripts(Number(values.scripts));
 
 async function fuzzScripts(scripts: number): Promise<void> {
@@ -58,6 +70,22 @@ async function fuzzScripts(scripts: number): Promise<void> {
   });
   console.log(JSON.stringify({ ...run, seconds: seconds() }, null, 2));
   assertEqualServers(run);
+}
+
+async function fuzzCopies(sessions: number): Promise<void> {
+  await loadModule();
+  await using cluster = await startCluster({
+    version: "15",
+    initSql: COPY_TABLES,
+  });
+  const done = await runCopies(cluster.port, new ShapeCache(1_000), {
+    sessions,
+    seed,
+    onProgress: (count) => {
+      if (count % 1_000 === 0) console.error(`${count} sessions`);
+    },
+  });
+  console.log(JSON.stringify({ sessions: done, seconds: seconds() }));
 }
 
 async function fuzzBytes(mutations: number): Promise<void> {

@@ -2,14 +2,16 @@ import { ProbeSet } from "../../src/plugin/mod.ts";
 import { BufferPool } from "../../src/proxy/buffer_pool.ts";
 import { Capture } from "../../src/proxy/capture.ts";
 import { Tap } from "../../src/proxy/tap.ts";
-import { createRing, RingConsumer, RingProducer } from "../../src/ring/mod.ts";
+import {
+  BOUNDS,
+  createRing,
+  RingConsumer,
+  RingProducer,
+} from "../../src/ring/mod.ts";
 import { type Exchange, READY } from "./bytes.ts";
 
-/** As in a proxy worker (`src/proxy/worker.ts`, `src/workers.ts`). */
-const RING_BYTES = 4 * 1024 * 1024;
-const SMALL_BUFFER_BYTES = 8 * 1024;
-const LARGE_BUFFER_BYTES = 256 * 1024;
-const MAX_TRANSACTION_BYTES = 16 * 1024 * 1024;
+/** `mirror_max_transaction_bytes`, as it is by default. */
+const MAX_TRANSACTION_BYTES = 32 * 1024 * 1024;
 /** `mirror_compare_bytes`, as it is by default. */
 export const COMPARE_BYTES = 65_536;
 /** A monotonic clock of a machine that has been up for a day, in µs: no small integer, and a fraction. */
@@ -28,12 +30,12 @@ export class Tapped {
 
   /** @param mirrored with a capture and a series that is counted; without, the session has no mirror. */
   constructor(mirrored: boolean, probes = new ProbeSet([], () => {})) {
-    const memory = createRing(RING_BYTES);
+    const memory = createRing(BOUNDS.ringBytes);
     this.consumer = new RingConsumer(memory);
     this.tap = new Tap(probes);
     const capture = new Capture(
       new RingProducer(memory),
-      new BufferPool(SMALL_BUFFER_BYTES, LARGE_BUFFER_BYTES),
+      new BufferPool(BOUNDS.smallBufferBytes, BOUNDS.largeBufferBytes),
       1,
       "user\0ann\0database\0shop\0",
       { targets: [1], mode: "rows", compareBytes: COMPARE_BYTES },

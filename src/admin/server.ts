@@ -1,4 +1,4 @@
-import { Episode } from "../episode.ts";
+import { AcceptLoop } from "../accept_loop.ts";
 import { ProtocolError } from "../wire/mod.ts";
 import { AdminError, SQLSTATE } from "./admin_error.ts";
 import type { AdminCommand, Logger } from "../plugin/api.ts";
@@ -11,6 +11,7 @@ import {
   loginRules,
 } from "./login.ts";
 import { Peer, PeerGoneError } from "./peer.ts";
+import type { Role } from "./roles.ts";
 import { Session } from "./session.ts";
 
 const LOGIN_TIMEOUT_MS = 60_000;
@@ -18,10 +19,10 @@ const LOGIN_TIMEOUT_MS = 60_000;
 const WRITE_TIMEOUT_MS = 60_000;
 /** Bound in sessions; as many again may be logging in. */
 const MAX_SESSIONS = 32;
+/** Of these the stats user's: they must not keep the admin out. */
+const MAX_STATS_SESSIONS = 24;
 /** What close() gives the replies in progress. */
 const CLOSE_TIMEOUT_MS = 1000;
-/** After accept() failed, e.g. for want of descriptors. */
-const ACCEPT_RETRY_MS = 100;
 
 export interface AdminOptions extends AdminLogin {
   readonly host: string;
@@ -39,6 +40,7 @@ export interface AdminOptions extends AdminLogin {
   readonly loginTimeoutMs?: number;
   readonly writeTimeoutMs?: number;
   readonly maxSessions?: number;
+  readonly maxStatsSessions?: number;
 }
 
 export interface AdminServer {
@@ -66,10 +68,10 @@ class Server implements AdminServer {
   readonly #options: AdminOptions;
   #rules: LoginRules;
   readonly #catalog: Catalog;
-  readonly #listener: Deno.TcpListener;
+  readonly #accepting: AcceptLoop;
   /** In the order of their coming. */
   readonly #logins = new Set<Peer>();
-  readonly #sessions = new Map<Session, Peer>();
+  readonly #sessions = new Map<Session, { peer: Peer; role: Role }>();
   readonly #connections = new Set<Promise<void>>();
   #nextProcessId = 1;
   #closing: Promise<void> | undefined;
@@ -79,9 +81,15 @@ class Server implements AdminServer {
     this.#rules = loginRules(options);
     this.#catalog = new Catalog(options.commands, options.control);
     const { host: hostname, port } = options;
-    this.#listener = Deno.listen({ hostname, port });
-    this.port = this.#listener.addr.port;
-    void this.#accept();
+    const listener = Deno.listen({ hostname, port });
+    this.port = listener.addr.port;
+    this.#accepting = new AcceptLoop(listener, {
+      onConnection: (conn) => this.#onConnection(conn),
+      onRefused: (error) =>
+        options.log.warn("Admin console could not accept a connection", {
+          error: String(error),
+        }),
+    });
   }
 
   setLogin(login: AdminLogin): void {
@@ -97,29 +105,10 @@ class Server implements AdminServer {
     return this.#options.maxSessions ?? MAX_SESSIONS;
   }
 
-  async #accept(): Promise<void> {
-    const refusals = new Episode();
-    while (this.#closing === undefined) {
-      let conn: Deno.TcpConn;
-      try {
-        conn = await this.#listener.accept();
-      } catch (error) {
-        if (this.#closing !== undefined) return;
-        if (refusals.shows(performance.now())) {
-          const properties = { error: String(error) };
-          this.#options.log.warn(
-            "Admin console could not accept a connection",
-            properties,
-          );
-        }
-        await new Promise((resolve) => setTimeout(resolve, ACCEPT_RETRY_MS));
-        continue;
-      }
-      if (this.#closing !== undefined) return conn.close();
-      const connection = this.#serve(conn);
-      this.#connections.add(connection);
-      void connection.finally(() => this.#connections.delete(connection));
-    }
+  #onConnection(conn: Deno.TcpConn): void {
+    const connection = this.#serve(conn);
+    this.#connections.add(connection);
+    void connection.finally(() => this.#connections.delete(connection));
   }
 
   /** One connection from its first byte to its last. Never throws. */
@@ -133,7 +122,6 @@ class Server implements AdminServer {
       conn.setKeepAlive(true);
       const session = await this.#login(peer);
       if (session === undefined) return;
-      this.#sessions.set(session, peer);
       await session.serve().finally(() => this.#sessions.delete(session));
     } catch (error) {
       if (error instanceof PeerGoneError) return;
@@ -156,15 +144,11 @@ class Server implements AdminServer {
     try {
       const loggedIn = await login(peer, this.#rules, processId);
       if (loggedIn === undefined) return undefined;
-      if (this.#sessions.size >= this.#maxSessions) {
-        throw new AdminError(
-          SQLSTATE.tooManyConnections,
-          `the console has ${this.#maxSessions} sessions already`,
-        );
-      }
+      const { role, user } = loggedIn;
+      this.#checkRoom(role);
       const { name, log } = this.#options;
-      log.debug("Admin login", { user: loggedIn.user });
-      return new Session({
+      log.debug("Admin login", { user });
+      const session = new Session({
         peer,
         catalog: this.#catalog,
         loggedIn,
@@ -172,6 +156,8 @@ class Server implements AdminServer {
         processId,
         log,
       });
+      this.#sessions.set(session, { peer, role });
+      return session;
     } catch (error) {
       if (!(error instanceof AdminError || error instanceof ProtocolError)) {
         throw error;
@@ -186,6 +172,21 @@ class Server implements AdminServer {
     }
   }
 
+  /** @throws {AdminError} 53300 */
+  #checkRoom(role: Role): void {
+    const sessions = [...this.#sessions.values()];
+    const ofStats = sessions.filter((session) => session.role === "stats");
+    const { maxStatsSessions = MAX_STATS_SESSIONS } = this.#options;
+    const problem = sessions.length >= this.#maxSessions
+      ? `the console has ${this.#maxSessions} sessions already`
+      : role === "stats" && ofStats.length >= maxStatsSessions
+      ? `the console has ${maxStatsSessions} sessions of the stats user already`
+      : undefined;
+    if (problem !== undefined) {
+      throw new AdminError(SQLSTATE.tooManyConnections, problem);
+    }
+  }
+
   /** Half-open logins must not keep the others out: the oldest goes. */
   #makeRoom(): void {
     if (this.#logins.size < this.#maxSessions) return;
@@ -196,11 +197,11 @@ class Server implements AdminServer {
   }
 
   async #close(): Promise<void> {
-    this.#listener.close();
+    this.#accepting.close();
     for (const peer of this.#logins) peer.close();
     for (const session of this.#sessions.keys()) session.stop();
     const timer = setTimeout(() => {
-      for (const peer of this.#sessions.values()) peer.close();
+      for (const { peer } of this.#sessions.values()) peer.close();
     }, CLOSE_TIMEOUT_MS);
     await Promise.all(this.#connections);
     clearTimeout(timer);

@@ -19,6 +19,7 @@ import type { AskOptions } from "./ask.ts";
 import { fleetReadiness, type JudgeFleet } from "./fleet.ts";
 import { readiness, report } from "./readiness.ts";
 import { run } from "./run.ts";
+import { Signals } from "./signals.ts";
 import { top } from "./top/mod.ts";
 
 const CONFIG_OPTION = [
@@ -82,11 +83,13 @@ function asking({ config, url, token }: AskFlags): AskOptions {
  * @param args without the program's name.
  * @param plugins the built-in ones.
  * @param judgeFleet the readiness plugin's; handed in, because `src` does not know plugins.
+ * @param signals caught since the process began, if it is to run the proxy.
  */
 export async function main(
   args: readonly string[],
   plugins: readonly Plugin[],
   judgeFleet: JudgeFleet,
+  signals?: Signals,
 ): Promise<never> {
   let code = 0;
   const program = new Command("pgdog-mirror")
@@ -99,7 +102,12 @@ export async function main(
     .option(...CONFIG_OPTION)
     .option(...USERS_OPTION)
     .action(async ({ config, users }: { config: string; users?: string }) => {
-      code = await run({ configPath: config, usersPath: users, plugins });
+      code = await run({
+        configPath: config,
+        usersPath: users,
+        plugins,
+        signals: signals ?? new Signals(),
+      });
     });
   program.command("check")
     .description("check a configuration and say every problem with its line")

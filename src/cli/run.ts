@@ -4,6 +4,7 @@ import { configureLog, createLogger } from "../log.ts";
 import type { Plugin } from "../plugin/mod.ts";
 import { startSupervisor } from "../supervisor.ts";
 import { ledgerLine } from "./ledger_line.ts";
+import type { Signals } from "./signals.ts";
 import { loadUserPlugins } from "./user_plugins.ts";
 
 /** What `run` needs. */
@@ -12,11 +13,13 @@ export interface RunOptions {
   /** More `[[users]]`. */
   readonly usersPath?: string | undefined;
   readonly plugins: readonly Plugin[];
+  /** They have been caught since the process began. */
+  readonly signals: Signals;
 }
 
 /** Runs the proxy until SIGTERM, SIGINT or SHUTDOWN; a second signal ends it at once; SIGHUP is RELOAD. */
 export async function run(options: RunOptions): Promise<number> {
-  const { configPath } = options;
+  const { configPath, signals } = options;
   const { config, warnings } = await loadConfig({
     path: configPath,
     usersPath: options.usersPath,
@@ -53,27 +56,19 @@ export async function run(options: RunOptions): Promise<number> {
     onReloaded: ({ general: { log_level: level, log_format: format } }) =>
       configureLog({ level, format }),
   });
-  const again = Promise.withResolvers<void>();
-  let signals = 0;
-  for (const signal of ["SIGTERM", "SIGINT"] as const) {
-    Deno.addSignalListener(signal, () => {
-      if (++signals === 1) asked.resolve(signal);
-      else again.resolve();
-    });
-  }
   // A configuration that can't be taken is in the log, and the old one in force.
-  Deno.addSignalListener("SIGHUP", () => supervisor.reload().catch(() => {}));
+  signals.onReload(() => supervisor.reload().then(() => {}, () => {}));
   log.info("Accepting connections", {
     host: general.host,
     port: supervisor.port,
     adminPort: supervisor.adminPort,
     httpPort: supervisor.httpPort,
   });
-  const reason = await asked.promise;
+  const reason = await Promise.race([signals.stop, asked.promise]);
   log.info("Draining", { reason, timeoutMs: general.shutdown_timeout });
   await Promise.race([
     supervisor.stop(general.shutdown_timeout),
-    again.promise,
+    signals.again,
   ]);
   log.info("Final ledger", ledgerLine(supervisor.snapshot()));
   return 0;

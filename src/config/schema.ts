@@ -76,7 +76,7 @@ export const generalSchema = z.strictObject({
     .describe("Time for a client to send its startup packet and to log in."),
   max_clients: z.int().min(0).default(0)
     .describe(
-      "Clients that may be connected at once, those of the admin console aside; 0: any number.",
+      "Clients that may be logged in at once, those of the admin console aside; 0: any number.",
     ),
   max_database_clients: z.int().min(0).default(0)
     .describe("The same for each database."),
@@ -92,10 +92,14 @@ export const generalSchema = z.strictObject({
     .describe("Transactions that may wait for the mirror, per client."),
   mirror_queue_bytes: z.int().min(1024 * 1024).max(64 * GIB)
     .default(64 * 1024 * 1024)
-    .describe("Bytes that may wait for the mirrors, over all clients."),
+    .describe(
+      "Bytes that may wait for the mirrors, over all clients: what it takes in memory, 1.7 kB for a short transaction.",
+    ),
   mirror_max_transaction_bytes: z.int().min(1024).max(GIB)
-    .default(16 * 1024 * 1024)
-    .describe("A transaction in which the client sends more is not mirrored."),
+    .default(32 * 1024 * 1024)
+    .describe(
+      "A transaction that takes more is not mirrored (too_large): the bytes that the client sends, 48 for each statement and 120 for each ReadyForQuery. Above mirror_queue_bytes that is the bound.",
+    ),
   mirror_exposure: ratio().default(1)
     .describe("Share of transactions to replay; 0 replays none."),
   mirror_timeout: milliseconds().default(30_000)

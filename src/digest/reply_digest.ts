@@ -1,8 +1,10 @@
+import { BOUNDS, RecordList } from "../ring/mod.ts";
 import {
   Collector,
   COMMAND_COMPLETE,
   COPY_DATA,
   COPY_IN_RESPONSE,
+  COPY_OUT_RESPONSE,
   DATA_ROW,
   EMPTY_QUERY_RESPONSE,
   ERROR_RESPONSE,
@@ -13,25 +15,37 @@ import {
   ROW_DESCRIPTION,
   sqlstateOf,
 } from "../wire/mod.ts";
-import { columnsHash } from "./columns_hash.ts";
+import { ColumnsHash } from "./columns_hash.ts";
 import { RowHash } from "./row_hash.ts";
 import * as s from "./statement.ts";
 
+const MAX_STATEMENTS = BOUNDS.recordStatements;
+/** Signature, flags and extension's length of COPY's binary format (manual, COPY, "Binary Format"). */
+const COPY_HEADER_BYTES = 19;
+const BINARY = 1;
 /** Times and counts stop here. */
 const MAX_WORD = 0xffff_ffff;
 
 /**
  * Digests a server's reply as it streams: one entry per statement, in order.
- * The same code reads the primary's bytes and the mirror's.
+ * The same code reads the primary's bytes and the mirror's. It holds as many
+ * entries as a record does: of a long reply they are taken while it comes in.
+ *
+ * ```
+ * statements <= BOUNDS.recordStatements, once whoever asks for `full` has drained it
+ * ```
  */
 export class ReplyDigest {
-  /** `statements` entries of STATEMENT_WORDS words. */
-  words: Uint32Array<ArrayBuffer> = new Uint32Array(s.STATEMENT_WORDS * 2);
   statements = 0;
   /** For {@linkcode s.STATEMENT_SENT} of a reply that begins. */
   sentUs = 0;
+  readonly #entries = new RecordList(s.STATEMENT_WORDS);
   readonly #rows: RowHash;
   readonly #body = new Collector();
+  readonly #description = new ColumnsHash();
+  /** Bytes of a COPY's header that are to come, and those in the row under way. */
+  #header = 0;
+  #headerInRow = 0;
   #columns = 0;
   #flags = 0;
   #sentUs = -1;
@@ -46,10 +60,37 @@ export class ReplyDigest {
     this.#rows.maxBytes = bytes;
   }
 
+  /** `statements` entries of STATEMENT_WORDS words. */
+  get words(): Uint32Array<ArrayBuffer> {
+    return this.#entries.words;
+  }
+
+  /** There is no room for another entry: {@linkcode ReplyDigest.drain} it. */
+  get full(): boolean {
+    return this.statements >= MAX_STATEMENTS;
+  }
+
+  /** The entries were taken; a statement under way goes on. */
+  drain(): void {
+    this.statements = 0;
+  }
+
   /** Forgets the entries, and what is known of a statement under way. */
   clear(): void {
     this.statements = 0;
     this.#begin();
+  }
+
+  /** No reply is to come for now: the entries, which were taken, give back their room. */
+  rest(): void {
+    this.statements = 0;
+    this.#entries.rest();
+    this.#body.rest();
+  }
+
+  /** Memory that a reply has taken, and that lasts. */
+  get heldBytes(): number {
+    return this.#entries.heldBytes + this.#body.heldBytes;
   }
 
   /**
@@ -68,11 +109,24 @@ export class ReplyDigest {
     if (this.#sentUs < 0) this.#sentUs = this.sentUs;
     switch (framer.type) {
       case DATA_ROW:
-      case COPY_DATA:
         this.#rows.add(chunk, from, to);
         if (framer.finished) this.#rows.end(framer.bodyLength);
         return;
+      case COPY_DATA:
+        return this.#copyData(framer, chunk, from, to);
+      case COPY_OUT_RESPONSE:
+        // Its first byte is the format.
+        if (from < to && framer.bodyLength - framer.remaining === to - from) {
+          this.#header = chunk[from] === BINARY ? COPY_HEADER_BYTES : 0;
+        }
+        return;
       case ROW_DESCRIPTION:
+        if (framer.started) this.#description.begin();
+        this.#description.add(chunk, from, to);
+        if (!framer.finished) return;
+        this.#columns = this.#description.value;
+        this.#flags |= s.FLAG_ROWS;
+        return;
       case COMMAND_COMPLETE:
       case ERROR_RESPONSE:
         if (framer.started && framer.finished) {
@@ -111,6 +165,18 @@ export class ReplyDigest {
     else this.#begin();
   }
 
+  /** A row of a COPY. The binary format's header travels in the first one, whichever that is, and is no part of it. */
+  #copyData(framer: Framer, chunk: Uint8Array, from: number, to: number): void {
+    const header = Math.min(this.#header, to - from);
+    this.#header -= header;
+    this.#headerInRow += header;
+    this.#rows.add(chunk, from + header, to);
+    if (!framer.finished) return;
+    const bytes = framer.bodyLength - this.#headerInRow;
+    if (bytes > 0 || this.#headerInRow === 0) this.#rows.end(bytes);
+    this.#headerInRow = 0;
+  }
+
   #opened(
     type: number,
     bytes: Uint8Array,
@@ -120,11 +186,6 @@ export class ReplyDigest {
   ): void {
     if (type === COMMAND_COMPLETE) {
       return this.#endCommand(bytes, from, to, elapsedUs);
-    }
-    if (type === ROW_DESCRIPTION) {
-      this.#columns = columnsHash(bytes, from, to);
-      this.#flags |= s.FLAG_ROWS;
-      return;
     }
     const body = bytes.subarray(from, to);
     if (isFatal(body, body.length)) this.#flags |= s.FLAG_FATAL;
@@ -173,12 +234,8 @@ export class ReplyDigest {
     count = 0,
   ): void {
     const at = this.statements * s.STATEMENT_WORDS;
-    if (at === this.words.length) {
-      const grown = new Uint32Array(this.words.length * 2);
-      grown.set(this.words);
-      this.words = grown;
-    }
-    const words = this.words;
+    if (at === this.#entries.words.length) this.#entries.grow();
+    const words = this.#entries.words;
     const rows = this.#rows;
     if (rows.rows > 0) this.#flags |= s.FLAG_ROWS;
     if (rows.hashedRows < rows.rows) this.#flags |= s.FLAG_CUT;
@@ -200,7 +257,7 @@ export class ReplyDigest {
 
   #begin(): void {
     if (this.#rows.rows > 0) this.#rows.reset();
-    this.#columns = this.#flags = 0;
+    this.#columns = this.#flags = this.#header = 0;
     this.#sentUs = -1;
   }
 }

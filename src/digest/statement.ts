@@ -5,7 +5,7 @@
  * @module
  */
 
-export const STATEMENT_WORDS = 12;
+export { STATEMENT_WORDS } from "../ring/mod.ts";
 
 /** One of the `KIND_*` values, with `FLAG_*` bits. */
 export const STATEMENT_KIND = 0;

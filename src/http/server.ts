@@ -1,10 +1,22 @@
-import { Episode } from "../episode.ts";
+import {
+  createServer,
+  type IncomingMessage,
+  type Server as ProtocolServer,
+  type ServerResponse,
+} from "node:http";
+import { AcceptLoop } from "../accept_loop.ts";
 import type { HttpRoute, Logger } from "../plugin/api.ts";
+import { HttpConnection } from "./connection.ts";
+import { requestOf, send } from "./exchange.ts";
 import { createGuard, type Guard } from "./guard.ts";
 
+/** Connections at once, each for one request. */
+const MAX_CONNECTIONS = 64;
+/** What a client gets to send its request, whole. */
+const REQUEST_MS = 10_000;
+/** What it gets to take its response, from then on. */
+const RESPONSE_MS = 60_000;
 const CLOSE_TIMEOUT_MS = 1000;
-/** After listening ended by itself. */
-const RESTART_MS = 100;
 const ALLOWED = "GET, HEAD";
 /** For probes of an orchestrator: no token, any Host. */
 const OPEN_PATHS: ReadonlySet<string> = new Set(["/healthz", "/readyz"]);
@@ -29,6 +41,10 @@ export interface HttpOptions {
   readonly log: Logger;
   /** Asked for by everything but the health routes; see {@linkcode createGuard}. */
   readonly token?: string | undefined;
+  /** Default 10000. */
+  readonly requestMs?: number;
+  /** Default 60000. */
+  readonly responseMs?: number;
   /** What {@linkcode HttpServer.close} gives the requests in progress. Default 1000. */
   readonly closeTimeoutMs?: number;
 }
@@ -47,70 +63,123 @@ export interface HttpServer {
  * @throws {TypeError} if two routes have one path, or a path does not begin with `/`
  */
 export function startHttp(options: HttpOptions): HttpServer {
-  const { host: hostname, log } = options;
-  const { closeTimeoutMs = CLOSE_TIMEOUT_MS } = options;
-  const routes = routeTable(options);
-  const guard = createGuard({ host: hostname, token: options.token });
+  return new Server(options);
+}
+
+class Server implements HttpServer {
+  readonly port: number;
+  readonly #options: HttpOptions;
+  readonly #routes: ReadonlyMap<string, HttpRoute>;
+  readonly #guard: Guard;
+  readonly #accepting: AcceptLoop;
+  readonly #protocol: ProtocolServer;
+  /** By their streams, the oldest first. */
+  readonly #connections = new Map<unknown, HttpConnection>();
   /** Ways to answer the requests in progress in their routes' stead. */
-  const pending = new Set<(response: Response) => void>();
-  const failures = new Episode();
-  let closing: Promise<void> | undefined;
-  let restart: ReturnType<typeof setTimeout> | undefined;
-  let server = serve(options.port);
-  const { port } = server.addr;
+  readonly #pending = new Set<(response: Response) => void>();
+  #closing: Promise<void> | undefined;
+  /** The last connection is closed. */
+  #onIdle = () => {};
 
-  function serve(port: number): Deno.HttpServer<Deno.NetAddr> {
-    const server = Deno.serve({
-      hostname,
-      port,
-      onListen() {},
-      onError: (error) => failed(log, "response", error),
-    }, respond);
-    server.finished.catch(restartLater);
-    return server;
+  constructor(options: HttpOptions) {
+    const { host: hostname, port, token, log } = options;
+    this.#options = options;
+    this.#routes = routeTable(options);
+    this.#guard = createGuard({ host: hostname, token });
+    this.#protocol = createServer((request, response) => {
+      void this.#serve(request, response);
+    });
+    this.#protocol.on("clientError", (_error, stream) => stream.destroy());
+    const listener = Deno.listen({ hostname, port });
+    this.port = listener.addr.port;
+    this.#accepting = new AcceptLoop(listener, {
+      onConnection: (conn) => this.#onConnection(conn),
+      onRefused: (error) =>
+        log.warn("HTTP server could not accept a connection", {
+          error: String(error),
+        }),
+    });
   }
 
-  /** Deno.serve ends for good when it can't accept a connection, e.g. for want of descriptors. */
-  function restartLater(error: unknown): void {
-    if (failures.shows(performance.now())) {
-      log.warn("HTTP server could not accept a connection, and starts again", {
-        error: String(error),
-      });
+  close(): Promise<void> {
+    return this.#closing ??= this.#close();
+  }
+
+  #onConnection(conn: Deno.TcpConn): void {
+    if (this.#connections.size >= MAX_CONNECTIONS && !this.#makeRoom()) {
+      return conn.close();
     }
-    if (closing !== undefined) return;
-    restart = setTimeout(() => {
-      try {
-        server = serve(port);
-      } catch (again) {
-        restartLater(again);
-      }
-    }, RESTART_MS);
+    const { requestMs = REQUEST_MS, responseMs = RESPONSE_MS } = this.#options;
+    const connection = new HttpConnection(
+      conn,
+      { requestMs, responseMs },
+      () => {
+        this.#connections.delete(connection.stream);
+        if (this.#connections.size === 0) this.#onIdle();
+      },
+    );
+    this.#connections.set(connection.stream, connection);
+    this.#protocol.emit("connection", connection.stream);
   }
 
-  async function respond(request: Request): Promise<Response> {
-    const { promise, resolve } = Promise.withResolvers<Response>();
-    pending.add(resolve);
+  /** Who says nothing must not keep the others out: the oldest of them goes. */
+  #makeRoom(): boolean {
+    for (const connection of this.#connections.values()) {
+      if (connection.answering) continue;
+      connection.close();
+      return true;
+    }
+    return false;
+  }
+
+  /** Never throws. */
+  async #serve(message: IncomingMessage, to: ServerResponse): Promise<void> {
+    this.#connections.get(message.socket)?.answer();
+    const instead = Promise.withResolvers<Response>();
+    this.#pending.add(instead.resolve);
     try {
-      return await Promise.race([answer(request, routes, guard, log), promise]);
+      const response = await Promise.race([
+        this.#answer(message),
+        instead.promise,
+      ]);
+      await send(response, to);
+    } catch {
+      // The client has gone, or has been too slow.
+      to.destroy();
     } finally {
-      pending.delete(resolve);
+      this.#pending.delete(instead.resolve);
     }
   }
 
-  /** An abort signal would not do: Deno throws if it comes while shutdown() waits. */
-  async function close(): Promise<void> {
-    clearTimeout(restart);
-    const lingering = Promise.withResolvers<void>();
+  async #answer(message: IncomingMessage): Promise<Response> {
+    let request: Request;
+    try {
+      request = requestOf(message);
+    } catch {
+      return text(400, "Bad request");
+    }
+    return await answer(request, this.#routes, this.#guard, this.#options.log);
+  }
+
+  async #close(): Promise<void> {
+    const { closeTimeoutMs = CLOSE_TIMEOUT_MS } = this.#options;
+    this.#accepting.close();
+    const connections = () => this.#connections.values();
+    for (const connection of connections()) {
+      if (!connection.answering) connection.close();
+    }
     let timer = setTimeout(() => {
-      for (const resolve of pending) resolve(text(503, "Closing"));
+      for (const answer of this.#pending) answer(text(503, "Closing"));
       // A client that takes no bytes of its response must not hold us up, either.
-      timer = setTimeout(() => lingering.resolve(), closeTimeoutMs);
+      timer = setTimeout(() => {
+        for (const connection of connections()) connection.close();
+      }, closeTimeoutMs);
     }, closeTimeoutMs);
-    await Promise.race([server.shutdown(), lingering.promise]);
+    if (this.#connections.size > 0) {
+      await new Promise<void>((resolve) => this.#onIdle = resolve);
+    }
     clearTimeout(timer);
   }
-
-  return { port, close: () => closing ??= close() };
 }
 
 function routeTable(options: HttpOptions): ReadonlyMap<string, HttpRoute> {

@@ -60,14 +60,35 @@ export function connect(address: SocketAddress): number {
   return fd;
 }
 
+/** Sockets of this thread that we make have lower numbers. */
+let ceiling = Infinity;
+
+/** Leaves the descriptors from `first` on to other threads: no socket is made there. */
+export function leaveDescriptors(first: number): void {
+  ceiling = first;
+}
+
+/**
+ * The number that the next descriptor gets, -1: there is none. The kernel gives
+ * the lowest that is free (open(2)), so all below are in use.
+ */
+export function nextDescriptor(): number {
+  const { socket, close } = c.libc();
+  const fd = socket(c.AF_UNIX, c.SOCK_STREAM | c.SOCK_CLOEXEC, 0);
+  if (fd >= 0) close(fd);
+  return fd;
+}
+
 function newSocket(family: number): number {
-  const fd = c.libc().socket(
+  const { socket, close } = c.libc();
+  const fd = socket(
     family,
     c.SOCK_STREAM | c.SOCK_NONBLOCK | c.SOCK_CLOEXEC,
     0,
   );
-  if (fd < 0) throw new Error("Cannot create a socket: out of descriptors");
-  return fd;
+  if (fd >= 0 && fd < ceiling) return fd;
+  if (fd >= 0) close(fd);
+  throw new Error("Cannot create a socket: out of descriptors");
 }
 
 /** Sends small packets at once and notices dead peers. */

@@ -250,6 +250,7 @@ export class MirrorConnection implements Handler {
           return this.#lose("protocol", "the login was left out");
         }
         this.#state = "open";
+        this.#body.rest();
         this.#owner.onLoggedIn();
         return;
       case BACKEND_KEY_DATA:

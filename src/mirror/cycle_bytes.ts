@@ -30,7 +30,8 @@ const framer = new Framer();
  * A cycle as a mirror gets it: exactly one ReadyForQuery answers it, also where
  * the mirror fails and the primary did not, or the other way round. So what the
  * primary did not act on is left out: Syncs that copy-in swallowed, and Queries
- * that it skipped behind an error. Without a failure they change nothing.
+ * that it skipped behind an error. Without a failure they change nothing. A
+ * cycle without bytes is a Sync whose bytes stand in a failed copy before it.
  */
 export interface CycleBytes {
   readonly bytes: Uint8Array<ArrayBuffer>;
@@ -41,6 +42,13 @@ export interface CycleBytes {
   /** Ends copy-in if the cycle does not. */
   readonly copyFail: Uint8Array<ArrayBuffer>;
 }
+
+const LONE_SYNC: CycleBytes = {
+  bytes: SYNC_MESSAGE,
+  copyEnds: 0,
+  before: 0,
+  copyFail: COPY_FAIL_AND_SYNC,
+};
 
 /**
  * Reads the cycle `bytes[from, to)`.
@@ -53,6 +61,7 @@ export function readCycle(
   to: number,
   copied: boolean,
 ): CycleBytes {
+  if (from === to) return LONE_SYNC;
   framer.reset();
   let extended = 0;
   let copyEnds = 0;

@@ -47,7 +47,7 @@ export class Departure implements OrderedLane {
   /** Writers of this lane that somebody waits for. */
   #wanted = 0;
   #timer: Timer | undefined;
-  #stopWaiting: () => void = () => {};
+  #stopWaiting: () => void = nothing;
 
   constructor(target: Target, series: number, lane: Departing) {
     this.#target = target;
@@ -62,9 +62,12 @@ export class Departure implements OrderedLane {
     this.#holdsLocks = this.#isAhead = false;
   }
 
-  /** A transaction of this lane is done with. */
+  /** A transaction of this lane is done with: nothing here refers to it any more. */
   end(entry: Entry): void {
     if (entry.writer?.wanted) this.#wanted--;
+    if (entry !== this.#entry) return;
+    this.#entry = this.#replay = this.#timer = undefined;
+    this.#stopWaiting = nothing;
   }
 
   /** Lets its next cycle go as soon as it may. */
@@ -169,3 +172,5 @@ export class Departure implements OrderedLane {
     return this.#entry?.plan?.turns[replay.cycle];
   }
 }
+
+function nothing(): void {}

@@ -11,13 +11,19 @@ const MAX_LENGTH = 1_000;
 export function exampleValues(bytes: Uint8Array): string {
   const framer = new Framer();
   const parts: string[] = [];
-  for (let at = 0; at < bytes.length;) {
+  let length = 0;
+  const add = (part: string) => {
+    parts.push(part);
+    length += part.length + 1;
+  };
+  // Of a batch of many thousand statements the first ones are enough.
+  for (let at = 0; at < bytes.length && length <= MAX_LENGTH;) {
     at = framer.step(bytes, at, bytes.length);
     if (!framer.finished) break;
     const body = bytes.subarray(framer.bodyStart, at);
-    if (framer.type === QUERY) parts.push(text(body.subarray(0, -1)));
+    if (framer.type === QUERY) add(text(body.subarray(0, -1)));
     else if (framer.type === BIND) {
-      parts.push(`[${parameters(body).join(", ")}]`);
+      add(`[${parameters(body).join(", ")}]`);
     }
   }
   return parts.join("\n").slice(0, MAX_LENGTH);

@@ -59,6 +59,11 @@ export class Judge {
     this.firstError = undefined;
   }
 
+  /** The transaction is over: it is not kept for the next one. */
+  end(): void {
+    this.#transaction = this.#writer = undefined;
+  }
+
   /** Judges one statement. */
   pair(pair: StatementPair, nowUs: number): void {
     const { probes, table, settings, ignored } = this.#target;

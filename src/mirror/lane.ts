@@ -118,6 +118,11 @@ export class Lane implements LinkOwner {
     return log;
   }
 
+  /** Memory that replays have taken, what is queued aside. */
+  get heldBytes(): number {
+    return this.#replayer.heldBytes;
+  }
+
   /** The session's state on the mirror can't be trusted any more: nothing of it is compared. */
   taint(): void {
     this.#admission.taint();
@@ -220,6 +225,7 @@ export class Lane implements LinkOwner {
     attempt(() => this.#departure.cancel());
     attempt(() => this.#clearDeadline());
     if (this.#replayer.entry) attempt(() => this.#fail(Failed.internal));
+    attempt(() => this.#replayer.rest());
     while (this.#queue.length > 0) {
       attempt(() => this.#dropQueue(Dropped.sessionTainted));
     }
@@ -311,12 +317,18 @@ export class Lane implements LinkOwner {
     }
   }
 
+  /** Nothing is under way any more. */
+  #rest(): void {
+    this.#state = "idle";
+    this.#replayer.rest();
+  }
+
   /** Sends the next message of session state; none left: ready. */
   #restoreNext(): void {
     const message = this.#restoring.shift();
     if (message === undefined) {
       this.#joining = false;
-      this.#state = "idle";
+      this.#rest();
       this.#clearDeadline();
       this.#link.show(ClientState.idle);
       return this.#advance();
@@ -345,7 +357,7 @@ export class Lane implements LinkOwner {
     const { idle } = this.#replayer;
     this.#clearDeadline();
     this.#takeState(this.#replayer.finish(nowUs));
-    this.#state = "idle";
+    this.#rest();
     // Idle on the primary, open on the mirror: only a new connection is clean.
     if (idle) this.#link.show(ClientState.idle);
     else this.#link.rest();
@@ -358,7 +370,7 @@ export class Lane implements LinkOwner {
     this.#clearDeadline();
     this.#departure.cancel();
     if (this.#replayer.entry) this.#fail(outcome);
-    this.#state = "idle";
+    this.#rest();
     const joining = this.#joining;
     this.#joining = false;
     const wasOpen = this.#link.lost(failure);

@@ -20,8 +20,8 @@ export interface Entry {
 export class LaneQueue {
   readonly #target: Target;
   readonly #series: number;
-  /** Those before `#head` have left; they are let go of before they are the greater part. */
-  #entries: Entry[] = [];
+  /** Those before `#head` have left, and are let go of at once: they are no longer in the budget. */
+  #entries: (Entry | undefined)[] = [];
   #head = 0;
 
   constructor(target: Target, series: number) {
@@ -35,7 +35,7 @@ export class LaneQueue {
 
   /** What is queued, oldest first. */
   waiting(): readonly Entry[] {
-    return this.#entries.slice(this.#head);
+    return this.#entries.slice(this.#head) as Entry[]; // they have not left
   }
 
   push(entry: Entry): void {
@@ -48,6 +48,7 @@ export class LaneQueue {
   shift(): Entry | undefined {
     const entry = this.#entries[this.#head];
     if (entry === undefined) return undefined;
+    this.#entries[this.#head] = undefined;
     // A mirror that never catches up never finds its queue empty.
     if (++this.#head * 2 >= this.#entries.length) {
       this.#entries = this.#entries.slice(this.#head);

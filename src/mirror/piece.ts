@@ -27,8 +27,42 @@ export function cycleBytes(cycles: Uint32Array): number {
   return length;
 }
 
+/** The memory that a piece keeps: views of one buffer, however little of it they show. */
+export function heldSize({ bytes }: Piece): number {
+  return bytes.buffer.byteLength;
+}
+
+/**
+ * Copies what the cycles of `pieces` are made of into one.
+ *
+ * @returns that, and what is beyond: bytes that the client sent ahead, which
+ *   are not copied. Of a client that stays ahead they are here at each
+ *   transaction's end.
+ */
+export function takeWhole(
+  pieces: readonly Piece[],
+): { whole: Piece; ahead: Piece[] } {
+  const cycles = joinWords(pieces.map(({ cycles }) => cycles));
+  const statements = joinWords(pieces.map(({ statements }) => statements));
+  const bytes = new Uint8Array(cycleBytes(cycles));
+  const ahead: Piece[] = [];
+  let at = 0;
+  for (const { bytes: from } of pieces) {
+    const count = Math.min(from.length, bytes.length - at);
+    bytes.set(from.subarray(0, count), at);
+    at += count;
+    if (count < from.length) {
+      const rest = from.subarray(count);
+      ahead.push({ cycles: NO_WORDS, statements: NO_WORDS, bytes: rest });
+    }
+  }
+  return { whole: { cycles, statements, bytes }, ahead };
+}
+
+const NO_WORDS = new Uint32Array(0);
+
 /** A copy of all in one. */
-export function joinPieces(pieces: readonly Piece[]): Piece {
+function joinPieces(pieces: readonly Piece[]): Piece {
   return {
     cycles: joinWords(pieces.map(({ cycles }) => cycles)),
     statements: joinWords(pieces.map(({ statements }) => statements)),

@@ -34,7 +34,7 @@ import { cycleCount, type Transaction } from "./transaction.ts";
 
 /**
  * Results that a mirror may give beyond those of the primary and those that the
- * statements let expect. Each takes memory until the cycle is answered.
+ * statements let expect: each is a difference that is counted.
  */
 const MAX_MORE_RESULTS = 1_000;
 
@@ -108,6 +108,10 @@ export class Replay {
   #statement = 0;
   #sentUs = 0;
   #sent = NOTHING;
+  /** Of the cycle under way: statements that are paired already, and when the last of them ended on each side, in microseconds. */
+  #paired = 0;
+  #primaryUs = 0;
+  #mirrorUs = 0;
   /** Of the cycle under way: messages that the mirror has completed, and how often it asked for copy data. */
   #completed = 0;
   #copyIns = 0;
@@ -151,6 +155,9 @@ export class Replay {
   take(nowUs: number): Uint8Array<ArrayBuffer> {
     this.asked = true;
     this.#sentUs = nowUs;
+    this.#paired = this.#mirrorUs = 0;
+    // What came before in the pipeline is not the first statement's.
+    this.#primaryUs = this.#word(CYCLE_QUEUED);
     this.#tied.length = 0;
     this.#ties.begin(this.#shape(0));
     this.#completed = this.#copyIns = 0;
@@ -174,7 +181,8 @@ export class Replay {
   /**
    * Looks at `chunk[0, length)` of the mirror's reply.
    *
-   * @param onPair called for each statement of a cycle that is answered.
+   * @param onPair called for each statement of a cycle: once it is answered, and
+   * of a long one while the reply comes in.
    */
   reply(
     chunk: Uint8Array,
@@ -207,9 +215,11 @@ export class Replay {
       this.#ties.step(framer, chunk, framer.bodyStart, at);
       digest.step(framer, chunk, framer.bodyStart, at, elapsedUs);
       if (digest.statements > before) {
-        if (digest.statements > this.#maxResults) return "protocol";
+        const results = this.#paired + digest.statements;
+        if (results > this.#maxResults) return "protocol";
         this.#tied.push(this.#ties.ties);
-        this.#ties.begin(this.#shape(digest.statements));
+        this.#ties.begin(this.#shape(results));
+        if (digest.full) this.#pair(digest.statements, onPair);
       }
       if (type === COPY_BOTH_RESPONSE) return "protocol";
       if (framer.finished && this.#isStuck(type)) stuck = true;
@@ -229,7 +239,8 @@ export class Replay {
     this.asked = false;
     this.cycleLatencyUs = elapsedUs;
     this.latencyUs += elapsedUs;
-    this.#pair(onPair);
+    const expected = this.#word(CYCLE_STATEMENTS) - this.#paired;
+    this.#pair(Math.max(expected, this.#digest.statements), onPair);
     this.#digest.clear();
     this.#offset += this.#word(CYCLE_BYTES);
     this.#statement += this.#word(CYCLE_STATEMENTS);
@@ -237,49 +248,46 @@ export class Replay {
     return this.#cycle === cycleCount(this.transaction) ? "done" : "next";
   }
 
-  /** Pairs the cycle's statements by their ordinal. */
-  #pair(onPair: (pair: StatementPair) => void): void {
+  /** Pairs the cycle's next `count` statements by their ordinal; the mirror's digests are taken. */
+  #pair(count: number, onPair: (pair: StatementPair) => void): void {
     const theirs = this.transaction.statements;
-    const { words: ours } = this.#digest;
+    const { words: ours, statements } = this.#digest;
     const expected = this.#word(CYCLE_STATEMENTS);
-    const count = Math.max(expected, this.#digest.statements);
-    // What came before in the pipeline is not the first statement's.
-    const queuedUs = this.#word(CYCLE_QUEUED);
-    let primaryBefore = queuedUs;
-    let mirrorBefore = 0;
     for (let i = 0; i < count; i++) {
-      const primaryAt = (this.#statement + i) * STATEMENT_WORDS;
+      const ordinal = this.#paired + i;
+      const primaryAt = (this.#statement + ordinal) * STATEMENT_WORDS;
       const mirrorAt = i * STATEMENT_WORDS;
-      const primary = i < expected
+      const primary = ordinal < expected
         ? { words: theirs, at: primaryAt }
         : undefined;
-      const mirror = i < this.#digest.statements
-        ? { words: ours, at: mirrorAt }
-        : undefined;
+      const mirror = i < statements ? { words: ours, at: mirrorAt } : undefined;
       const primaryEnd = primary === undefined
-        ? primaryBefore
+        ? this.#primaryUs
         : theirs[primaryAt + STATEMENT_COMPLETE] as number;
       const mirrorEnd = mirror === undefined
-        ? mirrorBefore
+        ? this.#mirrorUs
         : ours[mirrorAt + STATEMENT_COMPLETE] as number;
       // A client may have thought before it sent this one behind a Flush.
       const sentUs = primary === undefined
         ? 0
         : theirs[primaryAt + STATEMENT_SENT] as number;
       onPair({
-        shape: this.#shape(i),
+        shape: this.#shape(ordinal),
         primary,
         mirror,
-        primaryUs: Math.max(0, primaryEnd - Math.max(primaryBefore, sentUs)),
-        queuedUs: i === 0 ? queuedUs : 0,
-        mirrorUs: mirrorEnd - mirrorBefore,
+        primaryUs: Math.max(0, primaryEnd - Math.max(this.#primaryUs, sentUs)),
+        queuedUs: ordinal === 0 ? this.#word(CYCLE_QUEUED) : 0,
+        mirrorUs: mirrorEnd - this.#mirrorUs,
         ties: this.#tied[i] ?? true,
         cycleStartUs: this.#startUs,
         cycleEndUs: this.#startUs + primaryEnd,
       });
-      primaryBefore = primaryEnd;
-      mirrorBefore = mirrorEnd;
+      this.#primaryUs = primaryEnd;
+      this.#mirrorUs = mirrorEnd;
     }
+    this.#paired += count;
+    this.#tied.length = 0;
+    this.#digest.drain();
   }
 
   #shape(statement: number): Shape {

@@ -139,8 +139,20 @@ export class Replayer {
   end(): Entry {
     const entry = this.#entry as Entry; // there is one
     this.#entry = undefined;
-    this.#replay = undefined;
     return entry;
+  }
+
+  /** Nothing is under way, and all is counted: what the last replay has taken goes back. */
+  rest(): void {
+    this.#replay = undefined;
+    this.#digest.rest();
+    this.#ties.rest();
+    this.#judge.end();
+  }
+
+  /** Memory that a replay takes, its transaction aside. */
+  get heldBytes(): number {
+    return this.#digest.heldBytes + this.#ties.heldBytes;
   }
 
   /** All cycles are answered: the transaction ends well, and is counted. */

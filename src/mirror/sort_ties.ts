@@ -38,6 +38,18 @@ export class SortTies {
     if (shape.orderBy) this.#findKeys();
   }
 
+  /** No reply is to come for now: memory goes back. */
+  rest(): void {
+    this.#body.rest();
+    this.#shape = this.#keys = undefined;
+    this.#previous = "";
+  }
+
+  /** Memory that a reply has taken, and that lasts. */
+  get heldBytes(): number {
+    return this.#body.heldBytes + 2 * this.#previous.length;
+  }
+
   /** Whether equal keys explain another order: there were some, or the keys are not among the columns. */
   get ties(): boolean {
     return this.#ties || this.#keys === undefined;

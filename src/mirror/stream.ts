@@ -1,4 +1,3 @@
-import { STATEMENT_WORDS } from "../digest/mod.ts";
 import {
   CYCLE_WORDS,
   FLAG_DISCARD,
@@ -7,16 +6,20 @@ import {
   FLAG_STATE_LOST,
   FRAGMENT_WORDS,
   type RingConsumer,
+  STATEMENT_WORDS,
+  WAITING_BYTES,
+  WAITING_CYCLE_BYTES,
 } from "../ring/mod.ts";
 import { StateWatch } from "../sql/mod.ts";
 import { Dropped } from "../stats/ledger.ts";
 import {
   cycleBytes,
   hasCancelled,
-  joinPieces,
+  heldSize,
   type Piece,
   pieceSize,
   splitCancelled,
+  takeWhole,
 } from "./piece.ts";
 import type { QueueBudget } from "./target.ts";
 import type { Comparison, Transaction } from "./transaction.ts";
@@ -37,15 +40,22 @@ type Rest = Pick<
   "startUs" | "endUs" | "roundTripUs" | "comparison"
 >;
 
-const NO_WORDS = new Uint32Array(0);
-
-/** Puts one session's fragments together again. */
+/**
+ * Puts one session's fragments together again.
+ *
+ * ```
+ * what the pieces hold is taken from the budget; with a shed transaction there are none
+ * ```
+ *
+ * {@linkcode Stream.check} holds that. A transaction in pieces is copied into
+ * one: for that moment the largest is there twice.
+ */
 export class Stream {
   /** Of the transactions to come. */
   comparison: Comparison;
   readonly #owner: StreamOwner;
   readonly #budget: QueueBudget;
-  /** What came ahead of its transaction's end, joined once at the end. */
+  /** What came ahead of its transaction's end, oldest first. */
   #pieces: Piece[] = [];
   /** Bytes of all that, taken from the budget. */
   #held = 0;
@@ -99,6 +109,19 @@ export class Stream {
     this.#end(piece, rest, (flags & FLAG_DISCARD) !== 0);
   }
 
+  /** The rule above the class. @throws {Error} where it does not hold. */
+  check(): void {
+    const held = this.#pieces.reduce((sum, p) => sum + heldSize(p), 0);
+    const holds = held === this.#held && held <= this.#budget.bytes &&
+      (this.#shed === undefined || held === 0);
+    if (holds) return;
+    throw new Error(
+      `Stream: ${held} bytes in ${this.#pieces.length} pieces, ${this.#held} of them in the budget of ${this.#budget.bytes}; shed: ${
+        this.#shed !== undefined
+      }`,
+    );
+  }
+
   /** The stream is over: what is not closed was never finished. */
   close(): void {
     this.#reset();
@@ -132,21 +155,16 @@ export class Stream {
     else this.#owner.onTransaction(transaction);
   }
 
-  /** All pieces in one; what the client sent ahead stays. */
+  /** The transaction that ends with `last`; what the client sent ahead stays. */
   #join(last: Piece): Piece {
-    const pieces = [...this.#pieces, last];
+    const { whole, ahead } = takeWhole([...this.#pieces, last]);
     this.#forget();
-    const { cycles, statements, bytes } = joinPieces(pieces);
-    const length = cycleBytes(cycles);
-    if (bytes.length > length) {
-      const ahead = bytes.slice(length);
-      this.#keep({ cycles: NO_WORDS, statements: NO_WORDS, bytes: ahead });
-    }
-    return { cycles, statements, bytes: bytes.subarray(0, length) };
+    for (const piece of ahead) this.#keep(piece);
+    return whole;
   }
 
   #keep(piece: Piece): void {
-    const size = pieceSize(piece);
+    const size = heldSize(piece);
     if (size === 0) return;
     if (this.#shed === undefined) {
       if (this.#budget.take(size)) {
@@ -193,5 +211,7 @@ export class Stream {
 
 function transactionOf(piece: Piece, rest: Rest): Transaction {
   const { cycles, statements, bytes } = piece;
-  return { bytes, cycles, statements, size: pieceSize(piece), ...rest };
+  const size = pieceSize(piece) + WAITING_BYTES +
+    WAITING_CYCLE_BYTES * (cycles.length / CYCLE_WORDS);
+  return { bytes, cycles, statements, size, ...rest };
 }

@@ -15,7 +15,7 @@ export interface Transaction {
   readonly cycles: Uint32Array;
   /** Digests of the primary's replies, STATEMENT_WORDS for each statement. */
   readonly statements: Uint32Array;
-  /** Bytes of all three: what it takes of the queue's budget. */
+  /** What it takes of the queue's budget: the bytes of all three, and what it weighs beyond them. */
   readonly size: number;
   /** Microseconds of the monotonic clock. */
   readonly startUs: number;

@@ -19,6 +19,7 @@ import {
   clearWake,
   EpollReactor,
   keepFreedMemory,
+  leaveDescriptors,
   monotonicUs,
   READ,
   setNice,
@@ -49,6 +50,8 @@ export interface MirrorSettings {
   readonly tls: TlsMaterial;
   /** Bound of what waits for all mirrors, in bytes. */
   readonly queueBytes: number;
+  /** Descriptors of lanes have lower numbers. */
+  readonly maxDescriptors: number;
 }
 
 /** What the mirror worker is started with. */
@@ -100,6 +103,7 @@ async function start(init: MirrorInit): Promise<void> {
       }),
   );
   setNice(NICE);
+  leaveDescriptors(init.settings.maxDescriptors);
   keepFreedMemory(KEPT_BYTES);
   const reactor = new EpollReactor();
   const scratch = new Uint8Array(SCRATCH_BYTES);

@@ -1,4 +1,5 @@
 import { connectError, Endpoint, type Timer } from "../io/mod.ts";
+import type { Dial } from "../tls/mod.ts";
 import { hashCancelKey } from "../stats/client_table.ts";
 import type { ProxyContext } from "./context.ts";
 import { openPrimary } from "./primary.ts";
@@ -27,7 +28,9 @@ export function sendCancel(
     ? undefined
     : context.settings.routes[index];
   if (route === undefined) return false;
+  // Declared first: without descriptors openPrimary fails before it returns.
   let endpoint: Endpoint | undefined;
+  let dial: Dial | undefined = undefined;
   const finish = () => {
     context.reactor.cancel(timer);
     dial?.close();
@@ -39,7 +42,7 @@ export function sendCancel(
     finish,
   );
   // Encrypted as the session is: who reads the key could cancel, too.
-  const dial = openPrimary(context, route, {
+  dial = openPrimary(context, route, {
     onOpen(fd, transport, connecting) {
       endpoint = new Endpoint(
         context.reactor,

@@ -51,11 +51,8 @@ export class Cancellation {
    *
    * @param copyRefused the client ended it with CopyFail: the primary answers 57014 as it does to a cancel, but the mirror will, too.
    */
-  failed({ words, statements }: ReplyDigest, copyRefused: boolean): void {
-    if (statements === 0) return;
-    const at = (statements - 1) * STATEMENT_WORDS + STATEMENT_SQLSTATE;
-    if (words[at] !== QUERY_CANCELED) return;
-    if (!copyRefused) this.happened = this.#inCycle = true;
+  failed(digest: ReplyDigest, copyRefused: boolean): void {
+    if (isCancel(digest) && !copyRefused) this.happened = this.#inCycle = true;
   }
 
   /**
@@ -77,4 +74,10 @@ export class Cancellation {
     this.happened = this.committed = this.unrepeatable = false;
     this.#inCycle = this.#controls = this.#refuses = false;
   }
+}
+
+/** The last statement failed with 57014. */
+export function isCancel({ words, statements }: ReplyDigest): boolean {
+  const at = (statements - 1) * STATEMENT_WORDS + STATEMENT_SQLSTATE;
+  return statements > 0 && words[at] === QUERY_CANCELED;
 }

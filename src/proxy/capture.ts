@@ -1,5 +1,6 @@
-import { ReplyDigest, STATEMENT_WORDS } from "../digest/mod.ts";
+import { ReplyDigest } from "../digest/mod.ts";
 import {
+  BOUNDS,
   COMPARE_MODES,
   type CompareMode,
   CYCLE_BYTES,
@@ -16,19 +17,21 @@ import {
   KIND_CLOSE,
   KIND_FRAGMENT,
   KIND_OPEN,
-  MAX_FRAGMENT_BYTES,
   MAX_WORD,
   OPEN_WORDS,
+  RecordList,
   type RingProducer,
   setCycleStart,
+  STATEMENT_WORDS,
+  WAITING_CYCLE_BYTES,
 } from "../ring/mod.ts";
 import { StateWatch } from "../sql/mod.ts";
 import { Framer } from "../wire/mod.ts";
 import type { BufferPool } from "./buffer_pool.ts";
 
-/** Cycles and statements kept before a fragment is sent, so that a long transaction stays small here. */
-const MAX_CYCLES = 512;
-const MAX_STATEMENTS = 2048;
+const { recordCycles: MAX_CYCLES, fragmentBytes: MAX_FRAGMENT_BYTES } = BOUNDS;
+
+const CYCLE_BYTES_TAKEN = 4 * CYCLE_WORDS + WAITING_CYCLE_BYTES;
 
 const encoder = new TextEncoder();
 
@@ -48,7 +51,11 @@ export interface CapturePlan {
  *
  * ```
  * sent <= appended; the bytes [sent, appended) lie in #buffer[#start, #end)
+ * cycles and statements that are not in the ring fit into one record
  * ```
+ *
+ * {@linkcode Capture.check} holds that. Between two transactions next to
+ * nothing is held: {@linkcode Capture.heldBytes}.
  */
 export class Capture {
   /** Position behind the last byte seen. */
@@ -57,12 +64,13 @@ export class Capture {
   roundTripUs = 0;
   /** Position behind the last byte that is in the ring. */
   sent = 0;
+  /** The session's number, unique in the process. */
+  readonly stream: number;
   readonly digest: ReplyDigest;
   /** Where the message at `sent` stands, if it went in pieces: a piece may end anywhere. */
   readonly #sentFramer = new Framer();
   readonly #ring: RingProducer;
   readonly #pool: BufferPool;
-  readonly #stream: number;
   readonly #parameters: string;
   #plan: CapturePlan;
   /** The plan in force is in the ring. */
@@ -72,15 +80,16 @@ export class Capture {
   #buffer: Uint8Array<ArrayBuffer> | undefined;
   #start = 0;
   #end = 0;
-  #cycles = new Uint32Array(CYCLE_WORDS * 2);
+  readonly #cycles = new RecordList(CYCLE_WORDS);
   #cycleCount = 0;
   #cycleFlags = 0;
   #statementsGone = 0;
+  /** What the transaction's cycles and statements that are in the ring take. */
+  #digestBytesGone = 0;
   /** Flags for the next record: what the ring refused before it. */
   #owed = 0;
 
   /**
-   * @param stream the session's number, unique in the process.
    * @param parameters its startup parameters, `name\0value\0…`.
    */
   constructor(
@@ -93,7 +102,7 @@ export class Capture {
     this.digest = new ReplyDigest(plan.compareBytes);
     this.#ring = ring;
     this.#pool = pool;
-    this.#stream = stream;
+    this.stream = stream;
     this.#parameters = parameters;
     this.#plan = plan;
   }
@@ -115,7 +124,7 @@ export class Capture {
     const words = this.#ring.words;
     const word = at >> 2;
     words[word] = KIND_OPEN;
-    words[word + 1] = this.#stream;
+    words[word + 1] = this.stream;
     words[word + 2] = targets.length;
     words[word + 3] = text.length;
     words[word + 4] = COMPARE_MODES.indexOf(mode);
@@ -131,14 +140,36 @@ export class Capture {
 
   /** Tells that the session is over. False if the ring is full: it must be told later. */
   close(): boolean {
-    this.#release();
-    if (!this.#known) return true;
-    const at = this.#ring.reserve(8);
-    if (at < 0) return false;
-    this.#ring.words[at >> 2] = KIND_CLOSE;
-    this.#ring.words[(at >> 2) + 1] = this.#stream;
-    this.#ring.commit();
-    return true;
+    this.#rest();
+    return !this.#known || writeClose(this.#ring, this.stream);
+  }
+
+  /** Memory that the session takes beyond what every session does. */
+  get heldBytes(): number {
+    return (this.#buffer?.length ?? 0) + this.#cycles.heldBytes +
+      this.digest.heldBytes;
+  }
+
+  /** What the digests of the transaction under way take, here and in the mirror worker, in bytes. */
+  get digestBytes(): number {
+    return this.#digestBytesGone + this.#digestBytesHere;
+  }
+
+  get #digestBytesHere(): number {
+    return CYCLE_BYTES_TAKEN * this.#cycleCount +
+      4 * STATEMENT_WORDS * this.digest.statements;
+  }
+
+  /** The rule above the class. @throws {Error} where it does not hold. */
+  check(): void {
+    const unsent = this.appended - this.sent;
+    const holds = unsent >= 0 && unsent === this.#end - this.#start &&
+      this.#start >= 0 && this.#end <= (this.#buffer?.length ?? 0) &&
+      this.#cycleCount < MAX_CYCLES && !this.digest.full;
+    if (holds) return;
+    throw new Error(
+      `Capture: ${unsent} bytes are not sent, [${this.#start}, ${this.#end}) of ${this.#buffer?.length}; ${this.#cycleCount} cycles, ${this.digest.statements} statements`,
+    );
   }
 
   /** Copies `chunk[0, length)`. False if there was no room: call {@linkcode Capture.forget}. */
@@ -188,12 +219,8 @@ export class Capture {
     statements: number,
   ): boolean {
     const at = this.#cycleCount * CYCLE_WORDS;
-    if (at === this.#cycles.length) {
-      const grown = new Uint32Array(this.#cycles.length * 2);
-      grown.set(this.#cycles);
-      this.#cycles = grown;
-    }
-    const cycles = this.#cycles;
+    if (at === this.#cycles.words.length) this.#cycles.grow();
+    const cycles = this.#cycles.words;
     cycles[at + CYCLE_BYTES] = bytes;
     setCycleStart(cycles, at, startUs);
     cycles[at + CYCLE_LATENCY] = Math.min(latencyUs, MAX_WORD);
@@ -201,9 +228,13 @@ export class Capture {
     cycles[at + CYCLE_QUEUED] = Math.min(queuedUs, MAX_WORD);
     this.#cycleFlags = 0;
     this.#cycleCount++;
-    return (this.#cycleCount < MAX_CYCLES &&
-      this.digest.statements < MAX_STATEMENTS) ||
-      this.#push(0, this.appended, 0, 0);
+    return this.#cycleCount < MAX_CYCLES && !this.digest.full ||
+      this.relieve();
+  }
+
+  /** Sends what there is of the transaction, so that a long one stays small here. False if the ring is full. */
+  relieve(): boolean {
+    return this.#push(0, this.appended, 0, 0);
   }
 
   /** Statements digested since the session began. */
@@ -236,8 +267,7 @@ export class Capture {
     this.#sentFramer.reset();
     this.#statementsGone += this.digest.statements;
     this.digest.clear();
-    this.#cycleCount = 0;
-    this.#release();
+    this.#rest();
     if (this.#announced) this.#pushPiece(0, 0, 0, 0);
   }
 
@@ -273,7 +303,7 @@ export class Capture {
     const { words, doubles, bytes } = this.#ring;
     let word = at >> 2;
     words[word] = KIND_FRAGMENT | flags | this.#owed;
-    words[word + 1] = this.#stream;
+    words[word + 1] = this.stream;
     words[word + 2] = this.#cycleCount;
     words[word + 3] = this.digest.statements;
     words[word + 4] = count;
@@ -281,8 +311,9 @@ export class Capture {
     doubles[(word + 6) >> 1] = startUs;
     doubles[(word + 8) >> 1] = endUs;
     word += FRAGMENT_WORDS;
+    const cycles = this.#cycles.words;
     for (let i = 0; i < cycleWords; i++) {
-      words[word++] = this.#cycles[i] as number;
+      words[word++] = cycles[i] as number;
     }
     const digest = this.digest.words;
     for (let i = 0; i < statementWords; i++) {
@@ -297,17 +328,23 @@ export class Capture {
         }
       } else bytes.set(buffer.subarray(from, from + count), at + head);
     }
-    this.#ring.commit();
-    this.#owed = 0;
-    // A transaction ends with a message.
-    if ((flags & FLAG_END) !== 0) this.#sentFramer.reset();
+    const ended = (flags & FLAG_END) !== 0;
+    // These bytes end with the transaction, and so with a message. Without any, more than it may have gone before.
+    if (count > 0 && ended) this.#sentFramer.reset();
     else if (count > 0) this.#follow(this.#start, this.#start + count);
     this.sent += count;
     this.#start += count;
+    this.#digestBytesGone = ended ? 0 : this.digestBytes;
     this.#cycleCount = 0;
     this.#statementsGone += this.digest.statements;
-    this.digest.statements = 0;
-    if (this.#start === this.#end) this.#release();
+    this.digest.drain();
+    if (this.#start === this.#end) {
+      if (ended) this.#rest();
+      else this.#release();
+    }
+    // Last: what throws before leaves no record, and counts the transaction.
+    this.#ring.commit();
+    this.#owed = 0;
     return true;
   }
 
@@ -338,10 +375,28 @@ export class Capture {
     return true;
   }
 
+  /** No transaction is under way here: what it has taken goes back. */
+  #rest(): void {
+    this.digest.rest();
+    this.#cycles.rest();
+    this.#cycleCount = this.#digestBytesGone = 0;
+    this.#release();
+  }
+
   #release(): void {
     this.#start = this.#end = 0;
     if (this.#buffer === undefined) return;
     this.#pool.give(this.#buffer);
     this.#buffer = undefined;
   }
+}
+
+/** Tells that a stream is over. False if the ring is full. */
+export function writeClose(ring: RingProducer, stream: number): boolean {
+  const at = ring.reserve(8);
+  if (at < 0) return false;
+  ring.words[at >> 2] = KIND_CLOSE;
+  ring.words[(at >> 2) + 1] = stream;
+  ring.commit();
+  return true;
 }

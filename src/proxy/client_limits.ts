@@ -11,41 +11,57 @@ export interface LimitSettings {
   readonly users: Readonly<Record<string, number>>;
 }
 
+export const TOO_MANY_CONNECTIONS = "53300";
+/** In PostgreSQL's words. */
+export const TOO_MANY = "sorry, too many clients already";
+
 /**
- * Counts clients over all workers. A client is in its table before it is
- * counted: two that come at once may both be refused, and never both be let in.
- * Clients of the admin console are neither counted nor refused.
+ * Counts clients over all workers: those that have proved who they are, so that
+ * nobody else keeps them out. Clients of the admin console are not among them.
  */
 export class ClientLimits {
   readonly #settings: LimitSettings;
   readonly #tables: readonly ClientTable[];
-  readonly #adminDatabase: string;
 
   /** @param tables of all workers. */
-  constructor(
-    settings: LimitSettings,
-    tables: readonly ClientTable[],
-    adminDatabase: string,
-  ) {
+  constructor(settings: LimitSettings, tables: readonly ClientTable[]) {
     this.#settings = settings;
     this.#tables = tables;
-    this.#adminDatabase = adminDatabase;
   }
 
-  /** Why a client that is identified in its table can't stay, in PostgreSQL's words for 53300; undefined: it can. */
+  /** Why one more can't come in, in PostgreSQL's words for 53300; undefined: it can. */
   refusal(database: string, user: string): string | undefined {
+    return this.#excess(database, user, 1);
+  }
+
+  /**
+   * A client has proved who it is. It is in its table before it is counted: two
+   * that come at once may both be refused, and never both be let in.
+   *
+   * @param table where its `row` is.
+   * @returns why it can't stay, as {@linkcode ClientLimits.refusal}.
+   */
+  admit(
+    table: ClientTable,
+    row: number,
+    database: string,
+    user: string,
+  ): string | undefined {
+    table.setAdmitted(row, true);
+    const refusal = this.#excess(database, user, 0);
+    if (refusal !== undefined) table.setAdmitted(row, false);
+    return refusal;
+  }
+
+  #excess(database: string, user: string, more: number): string | undefined {
     const { clients, perDatabase, perUser, databases, users } = this.#settings;
-    if (clients > 0) {
-      const admins = this.#count({ database: this.#adminDatabase });
-      const used = this.#tables.reduce((sum, table) => sum + table.used, 0);
-      if (used - admins > clients) return "sorry, too many clients already";
-    }
+    if (clients > 0 && this.#count({}) + more > clients) return TOO_MANY;
     const ofDatabase = databases[database] ?? perDatabase;
-    if (ofDatabase > 0 && this.#count({ database }) > ofDatabase) {
+    if (ofDatabase > 0 && this.#count({ database }) + more > ofDatabase) {
       return `too many connections for database "${database}"`;
     }
     const ofUser = users[user] ?? perUser;
-    if (ofUser > 0 && this.#count({ user }) > ofUser) {
+    if (ofUser > 0 && this.#count({ user }) + more > ofUser) {
       return `too many connections for role "${user}"`;
     }
     return undefined;

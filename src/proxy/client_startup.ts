@@ -9,6 +9,7 @@ import {
   type StartupMessage,
   startupParameter,
 } from "../wire/mod.ts";
+import { TOO_MANY, TOO_MANY_CONNECTIONS } from "./client_limits.ts";
 import type { ProxyContext } from "./context.ts";
 import { type ClientProgress, OwnLogin } from "./own_login.ts";
 import type { Route } from "./route.ts";
@@ -26,7 +27,7 @@ const NOTHING = new Uint8Array(0);
 /** What a startup needs of the worker. */
 export type StartupContext = Pick<
   ProxyContext,
-  "auth" | "clients" | "limits" | "settings"
+  "auth" | "clients" | "door" | "limits" | "settings"
 >;
 
 /** A client that may go on to its primary. */
@@ -39,6 +40,8 @@ export interface Admitted {
   readonly rest: Uint8Array<ArrayBuffer>;
   /** The client has proved itself to us; undefined: the primary's authentication is relayed. */
   readonly own: OwnLogin | undefined;
+  /** To be called when the primary says that the client is who it says it is. @returns why it can't stay, for 53300. */
+  readonly admit: () => string | undefined;
 }
 
 /** A client that has still to say who it is. */
@@ -159,7 +162,7 @@ export class ClientStartup {
     if (route === undefined) {
       return refused("3D000", `database "${name}" does not exist`);
     }
-    const { clients, auth, limits } = this.#context;
+    const { clients, auth, door, limits } = this.#context;
     clients.identify(
       this.#row,
       index,
@@ -167,8 +170,12 @@ export class ClientStartup {
       name,
       startupParameter(message, "application_name") ?? "",
     );
-    const excess = route.admin ? undefined : limits.refusal(name, user);
-    if (excess !== undefined) return refused("53300", excess);
+    const excess = route.admin
+      ? undefined
+      : door.letsThrough(this.#row)
+      ? limits.refusal(name, user)
+      : TOO_MANY;
+    if (excess !== undefined) return refused(TOO_MANY_CONNECTIONS, excess);
     const own = auth === undefined || route.admin
       ? undefined
       : new OwnLogin(auth, user, name, this.#certificateHash);
@@ -177,8 +184,13 @@ export class ClientStartup {
       changed.database = route.databaseName;
     }
     if (own !== undefined) changed.user = own.serverUser;
+    const admit = () =>
+      route.admin
+        ? undefined
+        : this.#context.limits.admit(clients, this.#row, name, user);
     const admitted = {
       route,
+      admit,
       identity: identityOf(user, message),
       packet: Object.keys(changed).length === 0
         ? packet
@@ -235,7 +247,11 @@ export class ClientStartup {
       );
     }
     this.toClient = concat([this.toClient, proving.own.toClient]);
-    return progress === "more" ? MORE : { kind: "connect", admitted: proving };
+    if (progress === "more") return MORE;
+    const excess = proving.admit();
+    return excess === undefined
+      ? { kind: "connect", admitted: proving }
+      : refused(TOO_MANY_CONNECTIONS, excess);
   }
 }
 

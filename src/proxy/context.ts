@@ -5,6 +5,7 @@ import type { ClientTable } from "../stats/client_table.ts";
 import type { TlsContexts } from "../tls/mod.ts";
 import type { BufferPool } from "./buffer_pool.ts";
 import type { ClientLimits } from "./client_limits.ts";
+import type { LoginDoor } from "./login_door.ts";
 import type { AuthSettings } from "./own_login.ts";
 import type { ProxySettings, Route } from "./route.ts";
 
@@ -18,6 +19,8 @@ export interface ProxyContext {
   /** The ring to the mirror worker. */
   readonly ring: RingProducer;
   readonly clients: ClientTable;
+  /** Opens rows of that table. */
+  readonly door: LoginDoor;
   /** The tables of all proxy workers, to find who issued a cancel key. */
   readonly allClients: readonly ClientTable[];
   /** Those in force: a reload puts others in their place, and in that of the next two. */
@@ -38,6 +41,6 @@ export interface ProxyContext {
   onUnreachable(): void;
   /** The session is gone. */
   onClosed(session: unknown): void;
-  /** The ring had no room for a session's CLOSE: try again later. */
-  closeLater(close: () => boolean): void;
+  /** The ring had no room for a stream's CLOSE: try again later. */
+  closeLater(stream: number): void;
 }

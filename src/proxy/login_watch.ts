@@ -1,5 +1,7 @@
 import { type ClientTable, hashCancelKey } from "../stats/client_table.ts";
 import {
+  AUTH_OK,
+  AUTHENTICATION,
   BACKEND_KEY_DATA,
   Collector,
   Framer,
@@ -16,6 +18,8 @@ const decoder = new TextDecoder();
 export class LoginWatch {
   /** The first ReadyForQuery has come. */
   done = false;
+  /** The primary has said that the client is who it says it is. */
+  authenticated = false;
   readonly #framer = new Framer();
   readonly #body = new Collector();
   readonly #clients: ClientTable;
@@ -43,7 +47,8 @@ export class LoginWatch {
         return;
       }
       if (
-        framer.type !== BACKEND_KEY_DATA && framer.type !== PARAMETER_STATUS
+        framer.type !== BACKEND_KEY_DATA &&
+        framer.type !== PARAMETER_STATUS && framer.type !== AUTHENTICATION
       ) continue;
       this.#body.take(
         chunk,
@@ -52,8 +57,16 @@ export class LoginWatch {
         framer.started,
         framer.finished,
       );
-      if (!framer.finished || this.#body.length < 8) continue;
+      if (!framer.finished) continue;
       const { bytes } = this.#body;
+      const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+      if (framer.type === AUTHENTICATION) {
+        if (bytes.length >= 4 && view.getInt32(0) === AUTH_OK) {
+          this.authenticated = true;
+        }
+        continue;
+      }
+      if (bytes.length < 8) continue;
       if (framer.type === PARAMETER_STATUS) {
         const [name, value] = decoder.decode(bytes).split("\0");
         if (name === "server_version") this.#onVersion(value ?? "");
@@ -61,7 +74,7 @@ export class LoginWatch {
       }
       this.#clients.setBackend(
         this.#row,
-        new DataView(bytes.buffer, bytes.byteOffset).getInt32(0),
+        view.getInt32(0),
         hashCancelKey(bytes.subarray(4)),
       );
     }

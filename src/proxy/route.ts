@@ -49,6 +49,8 @@ export interface Route {
 export interface ProxySettings {
   readonly routes: readonly Route[];
   readonly limits: LimitSettings;
+  /** Descriptors of clients and primaries have lower numbers. */
+  readonly maxDescriptors: number;
   /** Undefined: the primary's authentication is relayed. */
   readonly auth: AuthSettings | undefined;
   readonly tls: TlsMaterial;

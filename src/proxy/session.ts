@@ -23,7 +23,7 @@ import { LoginRefusal, SessionLogin } from "./session_login.ts";
 import { type SessionIdentity, SessionMirroring } from "./session_mirroring.ts";
 import { Tap } from "./tap.ts";
 
-/** How long a client may take to read our last words, in milliseconds. */
+/** How long a client may take to read our last words, or some more of what is pending, in milliseconds. */
 const LINGER_MS = 2_000;
 
 /**
@@ -114,13 +114,24 @@ export class Session implements EndpointOwner {
   /** Ends the session as soon as no transaction is open. */
   drain(): void {
     this.#draining = true;
-    if (!(this.#state === "relay" && this.#tap.busy)) this.terminate();
+    if (this.#mayEnd) this.terminate();
+  }
+
+  /** No transaction is open, and last words would stand between two messages. */
+  get #mayEnd(): boolean {
+    return this.#state !== "relay" ||
+      !this.#tap.busy && this.#tap.betweenReplies;
   }
 
   /** Ends the session now: FATAL 57P01, as PostgreSQL says at its own shutdown, if a message may come here. */
   terminate(): void {
     if (this.#state === "closed" || this.#state === "lingering") return;
     this.#fail("57P01", "terminating connection due to administrator command");
+  }
+
+  /** Ends the session at once, without a word. */
+  drop(): void {
+    this.#close(false);
   }
 
   onBytes(endpoint: Endpoint, length: number): void {
@@ -150,12 +161,14 @@ export class Session implements EndpointOwner {
         } else {
           if (!this.#client.write(scratch, length)) endpoint.pause();
           this.#context.clients.countSent(this.#row, length);
-          if (this.#login?.follow(scratch, length)) this.#onLoggedIn();
+          if (this.#login?.done) this.#onLoggedIn();
           try {
             this.#tap.server(scratch, length, nowUs);
           } catch (error) {
             this.#onTapFault(error);
           }
+          // Not at its ReadyForQuery: all of the chunk is on its way.
+          if (this.#draining && this.#mayEnd) this.terminate();
         }
         return;
       }
@@ -217,7 +230,7 @@ export class Session implements EndpointOwner {
 
   #endTap(reason: number): void {
     try {
-      this.#tap.end(reason);
+      this.#tap.end(reason, monotonicUs());
     } catch (error) {
       this.#onTapFault(error);
     }
@@ -275,7 +288,7 @@ export class Session implements EndpointOwner {
   }
 
   /** Sends the startup packet, and what came behind it. */
-  #connect({ route, identity, packet, rest, own }: Admitted): void {
+  #connect({ route, identity, packet, rest, own, admit }: Admitted): void {
     this.#startup = undefined;
     this.#route = route;
     this.#identity = identity;
@@ -308,6 +321,7 @@ export class Session implements EndpointOwner {
             (version) => this.#context.onVersion(route, version),
           ),
           own,
+          admit,
           clientEncrypted: this.#client.encrypted,
           primaryEncrypted: transport.encrypted,
         });
@@ -392,7 +406,6 @@ export class Session implements EndpointOwner {
         : ClientState.active,
     );
     this.#mirroring?.rested();
-    if (this.#draining && idle) this.terminate();
   }
 
   /** Tells the client why, then lets it go. */
@@ -417,11 +430,22 @@ export class Session implements EndpointOwner {
     this.#client.shutdown();
     // Unread bytes would turn our close into an RST that overtakes the last words.
     this.#client.resume();
+    this.#awaitReader();
+  }
+
+  /**
+   * What is pending may be the end of a reply: a client that takes some of it
+   * now and then gets it all, and so does any while we drain, until the
+   * shutdown's time is over.
+   */
+  #awaitReader(): void {
+    const { pending } = this.#client;
     this.#context.reactor.cancel(this.#timer);
-    this.#timer = this.#context.reactor.after(
-      LINGER_MS,
-      () => this.#close(false),
-    );
+    this.#timer = this.#context.reactor.after(LINGER_MS, () => {
+      const left = this.#client.pending;
+      if (left > 0 && (this.#draining || left < pending)) this.#awaitReader();
+      else this.#close(false);
+    });
   }
 
   #close(abortive: boolean): void {

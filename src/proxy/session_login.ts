@@ -1,5 +1,6 @@
 import { PROTOCOL_VIOLATION } from "../wire/mod.ts";
 import { BINDING_ASKED, ChannelBinding } from "./channel_binding.ts";
+import { TOO_MANY_CONNECTIONS } from "./client_limits.ts";
 import type { LoginWatch } from "./login_watch.ts";
 import type { OwnLogin } from "./own_login.ts";
 
@@ -19,6 +20,8 @@ export interface SessionLoginOptions {
   readonly watch: LoginWatch;
   /** Undefined: the primary's authentication is relayed. */
   readonly own: OwnLogin | undefined;
+  /** The client has proved who it is. @returns why it can't stay, for 53300. */
+  readonly admit: () => string | undefined;
   /** Whether the two legs use TLS. */
   readonly clientEncrypted: boolean;
   readonly primaryEncrypted: boolean;
@@ -39,18 +42,21 @@ export class SessionLogin {
   toServer: Uint8Array<ArrayBuffer> = NOTHING;
   readonly #label: string;
   readonly #watch: LoginWatch;
+  /** Until it was called. */
+  #admit: (() => string | undefined) | undefined;
   /** Until the primary has let the proxy in. */
   #own: OwnLogin | undefined;
   /** Until there is nothing left to look at; undefined if the primary is reached in clear. */
   #binding: ChannelBinding | undefined;
 
   constructor(
-    { label, watch, own, clientEncrypted, primaryEncrypted }:
+    { label, watch, own, admit, clientEncrypted, primaryEncrypted }:
       SessionLoginOptions,
   ) {
     this.#label = label;
     this.#watch = watch;
     this.#own = own;
+    this.#admit = admit;
     if (primaryEncrypted && own === undefined) {
       this.#binding = new ChannelBinding(clientEncrypted);
     }
@@ -76,16 +82,28 @@ export class SessionLogin {
 
   server(chunk: Uint8Array<ArrayBuffer>, length: number): number {
     this.toClient = this.toServer = NOTHING;
+    const rest = this.#take(chunk, length);
+    this.#watch.server(chunk, rest);
+    if (this.#watch.authenticated && this.#admit !== undefined) {
+      const refusal = this.#admit();
+      this.#admit = undefined;
+      if (refusal !== undefined) {
+        throw new LoginRefusal(TOO_MANY_CONNECTIONS, refusal);
+      }
+    }
+    return rest;
+  }
+
+  /** The login is over: the primary's last bytes had its end in them. */
+  get done(): boolean {
+    return this.#watch.done;
+  }
+
+  #take(chunk: Uint8Array<ArrayBuffer>, length: number): number {
     if (this.#own !== undefined) return this.#enter(this.#own, chunk, length);
     const binding = this.#binding;
     if (binding === undefined) return length;
     return this.#bound(binding, binding.server(chunk, length));
-  }
-
-  /** Follows the primary's `chunk[0, length)`, which went on. @returns whether the login is over. */
-  follow(chunk: Uint8Array, length: number): boolean {
-    this.#watch.server(chunk, length);
-    return this.#watch.done;
   }
 
   #enter(

@@ -83,7 +83,7 @@ export class SessionMirroring {
         error,
       );
     }
-    if (!told) this.#context.closeLater(() => capture.close());
+    if (!told) this.#context.closeLater(capture.stream);
   }
 
   /** Of the session's database, whoever serves it now; none if it is not there any more. */

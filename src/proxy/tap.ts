@@ -1,9 +1,6 @@
 import type { ProbeSet } from "../plugin/probe_set.ts";
-import type { StateWatch } from "../sql/mod.ts";
-import { Dropped, Excluded, Failed } from "../stats/ledger.ts";
+import { Excluded } from "../stats/ledger.ts";
 import {
-  BIND,
-  CLOSE,
   COMMAND_COMPLETE,
   COMPLETES,
   COPY_BOTH_RESPONSE,
@@ -12,35 +9,22 @@ import {
   COPY_FAIL,
   COPY_IN_RESPONSE,
   DATA_ROW,
-  DESCRIBE,
   ERROR_RESPONSE,
-  EXECUTE,
   FAILED_TRANSACTION,
   Framer,
   FUNCTION_CALL,
   IDLE,
-  PARSE,
   QUERY,
   READY_FOR_QUERY,
   SYNC,
   TERMINATE,
 } from "../wire/mod.ts";
-import { Cancellation } from "./cancellation.ts";
+import { isCancel } from "./cancellation.ts";
 import type { Capture } from "./capture.ts";
+import { CycleClock } from "./cycle_clock.ts";
 import { Cycles } from "./cycles.ts";
 import { EarlyBytes } from "./early_bytes.ts";
-
-/** A session that can't be looked at from its begin is one request, so that it is seen at all. */
-const UNSEEN = Excluded.unsupported;
-/** What the tap does with a session's transactions. */
-export interface TapTarget {
-  /** The series of each mirror that counts this session; empty: nothing is counted. */
-  readonly series: readonly number[];
-  /** Why no transaction of the session can be replayed; -1: they are captured. */
-  readonly excluded: number;
-  /** Bound of one transaction in bytes. */
-  readonly maxTransactionBytes: number;
-}
+import { Recorder, type TapTarget } from "./recorder.ts";
 
 /**
  * Watches one session's bytes in both directions, cuts them into cycles and
@@ -52,12 +36,11 @@ export class Tap {
   inTransaction = false;
   /** Called at each ReadyForQuery that answers something. */
   onReady: (idle: boolean) => void = () => {};
-  readonly #probes: ProbeSet;
+  readonly #recorder: Recorder;
   readonly #client = new Framer();
   readonly #server = new Framer();
   readonly #cycles = new Cycles();
-  #target: TapTarget;
-  #capture: Capture | undefined;
+  readonly #clock = new CycleClock();
   /** Login is over: what comes counts. */
   #attached = false;
   /** The login's own ReadyForQuery has come. */
@@ -66,37 +49,22 @@ export class Tap {
   /**
    * Client bytes seen since login, of them up to the last message that means
    * something by itself (stray copy data does not), behind the last whole
-   * message, and behind the last cycle answered.
+   * message, and behind what asks for no answer any more.
    */
   #position = 0;
   #meaningful = 0;
   #messageEnd = 0;
-  #answeredEnd = 0;
-  #statements = 0;
-  #transactionStartUs = -1;
-  #transactionEnd = 0;
-  #lastReadyUs = 0;
-  /** When the client's last bytes came, and the first ones of the cycle that it has not ended. */
-  #lastBytesUs = 0;
-  #openedUs = 0;
-  /** Up to where the client's cycles are whole. */
-  #wholeEnd = 0;
-  /** When the cycle under way began, if the server answers to it before it is whole (Flush, or full buffers); else -1. */
-  #earlyUs = -1;
-  readonly #cancellation = new Cancellation();
-  /** Why the transaction under way is not captured; -1: it is. */
-  #dropped = -1;
-  /** Looks for session state in what is dropped. */
-  #watch: StateWatch | undefined;
+  #settledEnd = 0;
   #terminated = false;
   /** Bytes can't be cut into cycles any more; they are relayed all the same. */
   #blind = false;
   /** While blind: the client has said something since the last ReadyForQuery. */
   #asked = false;
+  /** Blind, but what the primary says can be cut: its requests are seen. */
+  #isLost = false;
 
   constructor(probes: ProbeSet) {
-    this.#probes = probes;
-    this.#target = { series: [], excluded: -1, maxTransactionBytes: 0 };
+    this.#recorder = new Recorder(probes);
   }
 
   /** Begins to count and, with a capture, to mirror. Called once, when login has succeeded. */
@@ -105,10 +73,10 @@ export class Tap {
     capture: Capture | undefined,
     nowUs: number,
   ): void {
-    this.#target = target;
-    this.#capture = capture;
+    this.#recorder.change(target, capture);
     this.#attached = true;
-    if (this.#blind) return this.#count(this.#probes.requestExcluded, UNSEEN);
+    // Nothing can be looked at: it is one request, so that it is seen at all.
+    if (this.#blind) return this.#recorder.exclude(Excluded.unsupported, true);
     const early = this.#early?.bytes;
     this.#early = undefined;
     if (early !== undefined) this.client(early, early.length, nowUs);
@@ -116,20 +84,14 @@ export class Tap {
 
   /** Another target or capture, at a moment of rest. */
   change(target: TapTarget, capture: Capture | undefined): void {
-    this.#target = target;
-    if (capture === this.#capture) return;
-    this.#capture = capture;
-    // What came before is not in it.
-    this.#answeredEnd = this.#transactionEnd = this.#position;
-    if (capture === undefined) return;
-    capture.skip(this.#position - capture.appended);
-    this.#statements = capture.statements;
+    this.#recorder.change(target, capture);
+    this.#settledEnd = this.#position;
   }
 
   /** Nothing is under way, not even half a message. */
   get resting(): boolean {
     return this.#answering && !this.#blind && !this.busy &&
-      this.#dropped < 0 && this.#position === this.#messageEnd;
+      this.#recorder.isWhole && this.#position === this.#messageEnd;
   }
 
   /** True if the client waits for an answer or is inside a transaction. */
@@ -160,110 +122,93 @@ export class Tap {
     }
     const base = this.#position;
     const framer = this.#client;
-    this.#lastBytesUs = nowUs;
-    if (base === this.#wholeEnd) this.#openedUs = nowUs;
+    this.#clock.bytes(base, nowUs);
     let kept = length;
     for (let at = 0; at < length;) {
       const from = at;
       at = framer.step(chunk, at, length);
-      if (framer.broken) return this.#giveUp();
+      if (framer.broken) {
+        return this.#cycles.waiting > 0 ? this.#loseCut() : this.#giveUp();
+      }
       if (!isMeaningless(framer.type)) this.#meaningful = base + at;
       if (!framer.finished) continue;
-      switch (framer.type) {
-        case QUERY:
-        case FUNCTION_CALL:
-          this.#cycles.query(base + at, nowUs);
-          this.#whole(base + at, nowUs);
-          break;
-        case PARSE:
-        case BIND:
-        case DESCRIBE:
-        case CLOSE:
-          this.#cycles.extended();
-          break;
-        case EXECUTE:
-          this.#cycles.execute(base + at);
-          break;
-        case SYNC:
-          this.#cycles.sync(base + at, nowUs);
-          this.#whole(base + at, nowUs);
-          break;
-        case COPY_FAIL:
-          this.#cycles.copyEnd(base + at, true);
-          break;
-        case COPY_DONE:
-          this.#cycles.copyEnd(base + at, false);
-          break;
-        case TERMINATE:
-          this.#terminated = true;
-          kept = from;
-          at = length;
+      if (framer.type === TERMINATE) {
+        this.#terminated = true;
+        kept = from;
+        break;
       }
-      this.#messageEnd = base + (this.#terminated ? kept : at);
+      this.#messageEnd = base + at;
+      this.#cycles.client(framer.type, base + at, nowUs);
+      if (endsCycle(framer.type)) this.#clock.whole(base + at, nowUs);
     }
     if (kept === 0) return;
     this.#position = base + kept;
-    if (this.#transactionStartUs < 0 && this.#unanswered) {
-      this.#transactionStartUs = nowUs;
+    const clock = this.#clock;
+    if (clock.transactionUs < 0 && this.#unanswered) {
+      clock.transactionUs = nowUs;
     }
-    this.#keep(chunk, kept);
-    if (this.#cycles.waiting > Cycles.MAX) this.#giveUp();
+    this.#recorder.take(chunk, kept, this.#underWayEnd);
+    if (this.#cycles.overflown) this.#loseCut();
   }
 
-  #whole(end: number, nowUs: number): void {
-    this.#wholeEnd = end;
-    this.#openedUs = nowUs;
+  /** Where what is under way ends, as far as is known. */
+  get #underWayEnd(): number {
+    const cycles = this.#cycles;
+    return cycles.waiting > 1 ? cycles.headEnd : this.#position;
   }
 
   /** Looks at `chunk[0, length)`, which came from the primary. */
   server(chunk: Uint8Array, length: number, nowUs: number): void {
     if (this.#blind) return this.#follow(chunk, 0, length);
     const framer = this.#server;
-    const digest = this.#dropped < 0 ? this.#capture?.digest : undefined;
-    if (digest !== undefined && this.#earlyUs >= 0) {
-      digest.sentUs = wholeUs(this.#lastBytesUs - this.#earlyUs);
-    }
+    const { cancellation } = this.#recorder;
+    let { digest } = this.#recorder;
+    /** Of the cycle under way; -1: not looked at yet. */
+    let elapsedUs = -1;
     for (let at = 0; at < length;) {
       at = framer.step(chunk, at, length);
-      const type = framer.type;
-      if (type === DATA_ROW) {
-        if (digest !== undefined) {
-          digest.step(
-            framer,
-            chunk,
-            framer.bodyStart,
-            at,
-            this.#elapsed(nowUs),
-          );
-        }
-        continue;
+      if (framer.broken) {
+        this.#giveUp();
+        return this.#follow(chunk, at, length);
       }
-      if (framer.broken) return this.#giveUp();
+      const type = framer.type;
       if (type === READY_FOR_QUERY) {
         if (framer.finished) {
           this.#readyForQuery(chunk[at - 1] as number, nowUs);
         }
         if (this.#blind) return this.#follow(chunk, at, length);
+        // The transaction may have been dropped there.
+        digest = this.#recorder.digest;
+        elapsedUs = -1;
         continue;
       }
       if (digest !== undefined && this.#answering) {
-        digest.step(framer, chunk, framer.bodyStart, at, this.#elapsed(nowUs));
+        if (elapsedUs < 0) {
+          elapsedUs = this.#elapsedUs(nowUs);
+          digest.sentUs = this.#clock.sentUs;
+        }
+        digest.step(framer, chunk, framer.bodyStart, at, elapsedUs);
       }
-      if (!framer.finished) continue;
+      if (type === DATA_ROW || !framer.finished) continue;
       if (COMPLETES[type] === 1) {
         this.#cycles.completed();
         if (type === COMMAND_COMPLETE && digest !== undefined) {
-          this.#cancellation.completed(digest);
+          cancellation.completed(digest);
         }
-      } else if (type === COPY_IN_RESPONSE) this.#cycles.copyIn();
-      else if (type === COPY_BOTH_RESPONSE) {
+      } else if (type === COPY_IN_RESPONSE) {
+        this.#cycles.copyIn();
+        elapsedUs = -1; // its cycle may not be whole any more
+      } else if (type === COPY_BOTH_RESPONSE) {
         this.#giveUp();
         return this.#follow(chunk, at, length);
       } else if (type === ERROR_RESPONSE) {
         if (digest !== undefined) {
-          this.#cancellation.failed(digest, this.#cycles.copyRefused);
+          cancellation.failed(digest, this.#cycles.copyRefused);
         }
-        this.#cycles.failed(this.#messageEnd);
+        this.#cycles.failed(digest !== undefined && isCancel(digest));
+      }
+      if (digest?.full && !this.#recorder.relieve(this.#underWayEnd)) {
+        digest = undefined;
       }
     }
   }
@@ -274,32 +219,55 @@ export class Tap {
     for (let at = from; at < length;) {
       at = framer.step(chunk, at, length);
       if (framer.type !== READY_FOR_QUERY || !framer.finished) continue;
-      this.inTransaction = chunk[at - 1] !== IDLE;
-      this.#asked = false;
-      this.onReady(!this.inTransaction);
+      this.#readyWhileBlind(chunk[at - 1] as number, false);
     }
   }
 
-  /** The session is over; `reason` is why an open transaction ends here (Excluded). */
-  end(reason: number): void {
-    if (!this.#blind && this.#attached) {
-      const open = this.#transactionStartUs >= 0 &&
-        (this.inTransaction || this.#unanswered || this.#cycles.waiting > 0);
-      if (open) this.#exclude(reason, true);
+  #readyWhileBlind(status: number, asked: boolean): void {
+    this.inTransaction = status !== IDLE;
+    this.#asked = asked;
+    if (this.#isLost && status === IDLE) {
+      this.#recorder.exclude(this.#recorder.unsupported, true);
+    }
+    this.onReady(!this.busy);
+  }
+
+  /**
+   * The session is over.
+   *
+   * @param reason a position in EXCLUDED, for what is sent and has no answer.
+   */
+  end(reason: number, nowUs: number): void {
+    if (this.#isLost && this.busy) this.#recorder.exclude(reason, true);
+    if (!this.#blind && this.#attached && this.#clock.transactionUs >= 0) {
+      const isKnown = reason === Excluded.clientGone && this.#cycles.isIdle;
+      // The primary rolls it back, and so does the mirror when it loses the connection.
+      if (this.inTransaction && isKnown) this.#endTransaction(nowUs);
+      else this.#excludeOpen(reason);
     }
     this.#blind = true;
+    this.#isLost = false;
+  }
+
+  /** Counts what will have no answer: the open transaction, else each cycle for itself. */
+  #excludeOpen(reason: number): void {
+    const { waiting } = this.#cycles;
+    if (!this.inTransaction && waiting === 0 && !this.#unanswered) return;
+    const count = this.inTransaction ? 1 : Math.max(1, waiting);
+    for (let i = 0; i < count; i++) this.#recorder.exclude(reason, true);
   }
 
   /** Stops watching after an exception, at no known place. */
   abandon(): void {
-    const isCounted = this.#blind || this.#transactionStartUs < 0;
+    const isCounted = this.#blind || this.#clock.transactionUs < 0;
     this.#server.broken = true;
     this.#blind = this.#asked = true;
     if (!isCounted) {
-      this.#count(this.#probes.requestFailed, Failed.internal);
+      this.#recorder.account.seen();
+      this.#recorder.account.failed();
     }
     try {
-      this.#capture?.forget(true);
+      this.#recorder.forget();
     } catch {
       // What has thrown once may do so again; it was told of.
     }
@@ -307,48 +275,13 @@ export class Tap {
 
   /** The client has begun something that no ReadyForQuery has answered. */
   get #unanswered(): boolean {
-    return this.#meaningful > this.#answeredEnd;
+    return this.#meaningful > this.#settledEnd;
   }
 
   /** Microseconds since the cycle under way began. */
-  #elapsed(nowUs: number): number {
-    if (this.#earlyUs < 0) {
-      if (this.#cycles.waiting > 0) {
-        return wholeUs(nowUs - this.#cycles.headTimeUs);
-      }
-      if (!this.#unanswered) return 0;
-      this.#earlyUs = this.#openedUs;
-      const { digest } = this.#capture ?? {};
-      if (digest) digest.sentUs = wholeUs(this.#lastBytesUs - this.#earlyUs);
-    }
-    return wholeUs(nowUs - this.#earlyUs);
-  }
-
-  #keep(chunk: Uint8Array, length: number): void {
-    const capture = this.#capture;
-    if (capture === undefined) return;
-    if (this.#dropped >= 0) {
-      capture.skip(length);
-      this.#watch?.take(chunk, length);
-      return;
-    }
-    const size = this.#position - this.#transactionEnd;
-    const reason = size > this.#target.maxTransactionBytes
-      ? Dropped.tooLarge
-      : capture.append(chunk, length)
-      ? -1
-      : Dropped.queueFull;
-    if (reason < 0) return;
-    this.#drop(capture, reason);
-    capture.skip(length);
-    this.#watch?.take(chunk, length);
-  }
-
-  /** From here to a moment of rest nothing is captured. */
-  #drop(capture: Capture, reason: number): void {
-    this.#dropped = reason;
-    this.#watch = capture.watchUnsent();
-    capture.forget(false);
+  #elapsedUs(nowUs: number): number {
+    const isUnderWay = this.#cycles.waiting > 0 || this.#unanswered;
+    return isUnderWay ? this.#clock.elapsedUs(this.#cycles, nowUs) : 0;
   }
 
   #readyForQuery(status: number, nowUs: number): void {
@@ -358,152 +291,49 @@ export class Tap {
       return;
     }
     const cycles = this.#cycles;
-    switch (cycles.ready()) {
-      case "nobody":
-        return this.#giveUp();
-      case "swallowed":
-        return;
-    }
-    const end = cycles.headEnd;
-    const wholeSinceUs = cycles.headTimeUs;
-    const startUs = this.#earlyUs < 0 ? wholeSinceUs : this.#earlyUs;
-    this.#earlyUs = -1;
-    if (this.#capture !== undefined) this.#capture.digest.sentUs = 0;
-    cycles.answered();
-    const latencyUs = wholeUs(nowUs - startUs);
-    // Behind others in a pipeline it had to wait, as no statement on the mirror has.
-    const queuedUs = Math.min(
-      latencyUs,
-      wholeUs(this.#lastReadyUs - startUs),
+    if (!cycles.ready()) return this.#lose(status);
+    this.#clock.ready(cycles, nowUs);
+    this.#recorder.cycle(
+      cycles.end,
+      this.#clock,
+      status === FAILED_TRANSACTION,
     );
-    const durationUs = nowUs - Math.max(wholeSinceUs, this.#lastReadyUs);
-    this.#lastReadyUs = nowUs;
-    const { series } = this.#target;
-    for (let i = 0; i < series.length; i++) {
-      this.#probes.primaryStatement(
-        series[i] as number,
-        wholeUs(durationUs) / 1e6,
-      );
-    }
-    const capture = this.#capture;
-    if (capture !== undefined && this.#dropped < 0) {
-      capture.digest.cycleEnded(latencyUs);
-      const bytes = end - this.#answeredEnd;
-      const statements = capture.statements - this.#statements;
-      this.#statements = capture.statements;
-      if (this.#cancellation.cycleEnded(status === FAILED_TRANSACTION)) {
-        capture.leaveOutNextCycle();
-      }
-      const offset = wholeUs(startUs - this.#transactionStartUs);
-      if (!capture.addCycle(bytes, offset, latencyUs, queuedUs, statements)) {
-        this.#drop(capture, Dropped.queueFull);
-      }
-    }
-    this.#answeredEnd = end;
-    if (status === IDLE) this.#endTransaction(end, nowUs);
+    this.#settledEnd = Math.max(this.#settledEnd, cycles.settledEnd);
+    if (status === IDLE) this.#endTransaction(nowUs);
     this.onReady(!this.busy);
   }
 
-  #endTransaction(end: number, nowUs: number): void {
-    const { excluded } = this.#target;
-    const { happened, committed } = this.#cancellation;
-    const startUs = this.#transactionStartUs;
-    // It is counted below, and not once more if that throws.
-    this.#transactionStartUs = -1;
-    if (excluded >= 0) this.#exclude(excluded, false);
-    else if (happened && !committed && this.#dropped < 0) {
-      this.#exclude(Excluded.cancelled, false);
-    } else if (this.#capture !== undefined) {
-      this.#push(this.#capture, end, startUs, nowUs);
-    }
-    this.#transactionEnd = end;
-    this.#cancellation.reset();
-    // The next transaction began when the client sent it, perhaps long ago.
-    this.#transactionStartUs = this.#cycles.waiting > 0
-      ? this.#cycles.headTimeUs
-      : this.#unanswered
-      ? this.#openedUs
-      : -1;
+  #endTransaction(nowUs: number): void {
+    this.#recorder.end(this.#clock, nowUs);
+    this.#clock.next(this.#cycles, this.#unanswered);
   }
 
-  #push(capture: Capture, end: number, startUs: number, nowUs: number): void {
-    const { series } = this.#target;
-    if (this.#dropped < 0 && this.#cancellation.unrepeatable) {
-      this.#count(this.#probes.requestDropped, Dropped.sessionTainted);
-      capture.loseState();
-      if (capture.finish(end, 0, 0, true)) return;
-      this.#drop(capture, Dropped.queueFull);
-    } else if (this.#dropped < 0) {
-      // Counted before the record can be seen, so that no outcome is ahead of it.
-      for (let i = 0; i < series.length; i++) {
-        this.#probes.requestSeen(series[i] as number);
-      }
-      let sent;
-      try {
-        sent = capture.finish(end, startUs, nowUs, false);
-      } catch (error) {
-        for (let i = 0; i < series.length; i++) {
-          this.#probes.requestFailed(series[i] as number, Failed.internal);
-        }
-        throw error;
-      }
-      if (sent) return;
-      for (let i = 0; i < series.length; i++) {
-        this.#probes.requestDropped(series[i] as number, Dropped.queueFull);
-      }
-      this.#drop(capture, Dropped.queueFull);
-    } else this.#count(this.#probes.requestDropped, this.#dropped);
-    // Bytes of the next transaction went with it if the client was ahead.
-    if (this.#position === end) this.#resume(capture);
+  /** Nobody knows any more which message an answer is for. */
+  #lose(status: number): void {
+    this.#loseCut();
+    this.#readyWhileBlind(status, this.#cycles.waiting > 0);
   }
 
-  #resume(capture: Capture): void {
-    capture.forget(this.#watch?.touched ?? false);
-    this.#statements = capture.statements;
-    this.#dropped = -1;
-    this.#watch = undefined;
-  }
-
-  #exclude(reason: number, atEnd: boolean): void {
-    this.#count(this.#probes.requestExcluded, reason);
-    const capture = this.#capture;
-    if (capture === undefined) return;
-    if (this.#dropped < 0) {
-      if (atEnd) return; // the stream is closed right after
-      if (capture.finish(this.#answeredEnd, 0, 0, true)) return;
-      this.#drop(capture, Dropped.queueFull);
-    }
-    if (this.#position === this.#answeredEnd) this.#resume(capture);
-  }
-
-  #count(
-    outcome: (series: number, reason: number) => void,
-    reason: number,
-  ): void {
-    const { series } = this.#target;
-    for (let i = 0; i < series.length; i++) {
-      this.#probes.requestSeen(series[i] as number);
-      outcome.call(this.#probes, series[i] as number, reason);
-    }
+  /** What is under way is counted where it is answered. */
+  #loseCut(): void {
+    this.#clock.transactionUs = -1;
+    this.#isLost = true;
+    this.#giveUp();
   }
 
   /** The bytes can't be cut: they are relayed, and no longer looked at. */
   #giveUp(): void {
-    if (this.#transactionStartUs >= 0) {
-      const { excluded } = this.#target;
-      this.#exclude(excluded >= 0 ? excluded : Excluded.unsupported, true);
+    const recorder = this.#recorder;
+    if (this.#clock.transactionUs >= 0) {
+      recorder.exclude(recorder.unsupported, true);
     }
     this.#blind = this.#asked = true;
-    this.#capture?.forget(true);
+    recorder.forget();
   }
 }
 
-/**
- * A span of time as records hold it, never negative. V8 hands whole numbers on
- * as they are, and puts those with a fraction into an object each time.
- */
-function wholeUs(us: number): number {
-  return Math.floor(Math.max(0, us));
+function endsCycle(type: number): boolean {
+  return type === QUERY || type === SYNC || type === FUNCTION_CALL;
 }
 
 /** Messages that ask for no answer: the server ignores copy data outside of a copy. */

@@ -28,7 +28,7 @@ import {
   SocketTransport,
 } from "../io/mod.ts";
 import { loadProbes } from "../plugin/mod.ts";
-import { type RingMemory, RingProducer } from "../ring/mod.ts";
+import { BOUNDS, type RingMemory, RingProducer } from "../ring/mod.ts";
 import { ClientTable, type ClientTableMemory } from "../stats/client_table.ts";
 import { type StatsLayout, Stripe } from "../stats/mod.ts";
 import { Dial, TlsContexts } from "../tls/mod.ts";
@@ -36,8 +36,14 @@ import { encodeErrorResponse } from "../wire/mod.ts";
 import { Acceptor, type AcceptorOwner } from "./acceptor.ts";
 import { Arrival, type ArrivalOwner } from "./arrival.ts";
 import { BufferPool } from "./buffer_pool.ts";
-import { ClientLimits } from "./client_limits.ts";
+import {
+  ClientLimits,
+  TOO_MANY,
+  TOO_MANY_CONNECTIONS,
+} from "./client_limits.ts";
 import type { ProxyContext } from "./context.ts";
+import { LateCloses } from "./late_closes.ts";
+import { LoginDoor } from "./login_door.ts";
 import type { ProxySettings } from "./route.ts";
 import { Session } from "./session.ts";
 
@@ -60,12 +66,6 @@ export interface ProxyInit {
   readonly mailbox: Mailbox;
 }
 
-/** One read; large enough that a large result costs few calls, small enough to stay in cache. */
-const SCRATCH_BYTES = 128 * 1024;
-const SMALL_BUFFER_BYTES = 8 * 1024;
-const LARGE_BUFFER_BYTES = 256 * 1024;
-/** Clients of a worker that have not logged in yet; those beyond are refused. */
-const MAX_LOGINS = 1_000;
 /** Refusals are logged no more often: anybody can cause them. */
 const REFUSAL_LOG_US = 1e6;
 const RETRY_CLOSE_MS = 20;
@@ -97,24 +97,32 @@ async function start(init: ProxyInit): Promise<void> {
   tls.attach(reactor);
   const sessions = new Set<Session>();
   const arrivals = new Set<Arrival>();
-  const closes: (() => boolean)[] = [];
+  const closes = new LateCloses(ring);
   const versions = new Map<string, string>();
   let stream = init.index;
   let draining = false;
 
-  const limitsOf = ({ limits, routes }: ProxySettings) =>
-    new ClientLimits(
-      limits,
-      tables,
-      routes.find(({ admin }) => admin)?.name ?? "",
-    );
+  const door = new LoginDoor(clients, {
+    maxDescriptors: () => context.settings.maxDescriptors,
+    onShort: () =>
+      tell({
+        type: "log",
+        level: "warn",
+        message:
+          "Clients are refused: no more descriptors for them, raise the limit of open files (LimitNOFILE)",
+        properties: { forClients: context.settings.maxDescriptors },
+      }),
+  });
+  const limitsOf = ({ limits }: ProxySettings) =>
+    new ClientLimits(limits, tables);
   const context: ProxyContext = {
     reactor,
-    scratch: new Uint8Array(SCRATCH_BYTES),
-    pool: new BufferPool(SMALL_BUFFER_BYTES, LARGE_BUFFER_BYTES),
+    scratch: new Uint8Array(BOUNDS.readBytes),
+    pool: new BufferPool(BOUNDS.smallBufferBytes, BOUNDS.largeBufferBytes),
     probes,
     ring,
     clients,
+    door,
     allClients: tables,
     settings: init.settings,
     limits: limitsOf(init.settings),
@@ -136,17 +144,24 @@ async function start(init: ProxyInit): Promise<void> {
       sessions.delete(session as Session);
       if (draining) stopIfDrained();
     },
-    closeLater(close) {
-      closes.push(close);
-      if (closes.length === 1) reactor.after(RETRY_CLOSE_MS, retryCloses);
+    closeLater(stream) {
+      const { lost } = closes;
+      if (closes.add(stream)) reactor.after(RETRY_CLOSE_MS, retryCloses);
+      if (lost > 0 || closes.lost === 0) return;
+      tell({
+        type: "log",
+        level: "warn",
+        message: "The mirror worker is not told of sessions that end",
+        properties: { waiting: closes.waiting },
+      });
     },
   };
 
   function retryCloses(): void {
     try {
-      while (closes.length > 0 && closes[0]?.()) closes.shift();
+      closes.retry();
     } finally {
-      if (closes.length > 0) reactor.after(RETRY_CLOSE_MS, retryCloses);
+      if (closes.waiting > 0) reactor.after(RETRY_CLOSE_MS, retryCloses);
     }
   }
 
@@ -167,29 +182,30 @@ async function start(init: ProxyInit): Promise<void> {
     tell({ type: "stopped" });
   }
 
+  function begin(session: Session, row: number): void {
+    sessions.add(session);
+    door.closeBy(row, () => session.drop());
+  }
+
   const owner: AcceptorOwner = {
     onClient(fd, host, port) {
-      const row = clients.logins < MAX_LOGINS
-        ? clients.open(host, port, Date.now())
-        : -1;
-      if (row >= 0) {
-        if (tls.hasClients) {
-          const { loginTimeoutMs } = context.settings;
-          arrivals.add(
-            new Arrival(reactor, tls, fd, row, loginTimeoutMs, arrivalOwner),
-          );
-        } else {
-          const transport = new SocketTransport(fd);
-          sessions.add(new Session(context, fd, row, transport));
-        }
-        return;
+      const row = door.open(fd, host, port, Date.now());
+      if (row < 0) return refuse(fd);
+      if (tls.hasClients) {
+        const { loginTimeoutMs } = context.settings;
+        const arrival = new Arrival(
+          reactor,
+          tls,
+          fd,
+          row,
+          loginTimeoutMs,
+          arrivalOwner,
+        );
+        arrivals.add(arrival);
+        door.closeBy(row, () => arrival.close(TOO_MANY));
+      } else {
+        begin(new Session(context, fd, row, new SocketTransport(fd)), row);
       }
-      const refusal = encodeErrorResponse(
-        "FATAL",
-        "53300",
-        "sorry, too many clients already",
-      );
-      refuse(fd, refusal);
     },
     onRefused: () =>
       tell({
@@ -211,7 +227,7 @@ async function start(init: ProxyInit): Promise<void> {
         transport,
         certificateHash,
       );
-      sessions.add(session);
+      begin(session, arrival.row);
       session.begin(head);
     },
     onClosed(arrival, reason) {
@@ -323,7 +339,8 @@ async function start(init: ProxyInit): Promise<void> {
   self.close();
 }
 
-function refuse(fd: number, refusal: Uint8Array<ArrayBuffer>): void {
+function refuse(fd: number): void {
+  const refusal = encodeErrorResponse("FATAL", TOO_MANY_CONNECTIONS, TOO_MANY);
   send(fd, refusal, refusal.length);
   closeDescriptor(fd);
 }

@@ -4,10 +4,19 @@
  * @module
  */
 
-export * from "./record.ts";
 export {
+  boundProblems,
+  BOUNDS,
+  type Bounds,
+  WAITING_BYTES,
+  WAITING_CYCLE_BYTES,
+} from "./bounds.ts";
+export * from "./record.ts";
+export { RecordList } from "./record_list.ts";
+export {
+  abandonRing,
+  checkRing,
   createRing,
-  RingConsumer,
   type RingMemory,
-  RingProducer,
-} from "./ring.ts";
+} from "./memory.ts";
+export { RingConsumer, RingProducer } from "./ring.ts";

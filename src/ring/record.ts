@@ -4,9 +4,10 @@
  *
  * A session's transactions travel as a *stream* of client bytes cut into
  * *cycles*: a cycle is what one ReadyForQuery answers. Large transactions are
- * sent in fragments while they run, so that neither end needs room for a whole
- * one; END in a fragment closes the transaction that the cycles since the last
- * END make up. Bytes beyond those cycles belong to the next one (the client
+ * sent in fragments while they run, their bytes, statements and cycles alike
+ * (`bounds.ts`), so that neither end needs room for a whole one. Statements may
+ * come in an earlier fragment than their cycle. END in a fragment closes the
+ * transaction that the cycles since the last END make up. Bytes beyond those cycles belong to the next one (the client
  * was ahead). An OPEN for a stream that is open already says who mirrors it,
  * and what is compared, from its next transaction on.
  *
@@ -57,6 +58,9 @@ export const CYCLE_LATENCY = 3;
 export const CYCLE_STATEMENTS = 4;
 export const CYCLE_QUEUED = 5;
 
+/** Per statement: see `src/digest/statement.ts`. */
+export const STATEMENT_WORDS = 12;
+
 const TWO_32 = 0x1_0000_0000;
 /** The largest that a word holds. */
 export const MAX_WORD = 0xffff_ffff;
@@ -83,6 +87,3 @@ export function setCycleStart(
  * was rolled back. What the transaction does without the cycle is the same.
  */
 export const CYCLE_CANCELLED = 0x8000_0000;
-
-/** Largest fragment payload in bytes that a proxy worker sends; the ring must hold several. */
-export const MAX_FRAGMENT_BYTES = 256 * 1024;

@@ -1,58 +1,13 @@
-/**
- * A single-producer single-consumer ring of records in shared memory.
- *
- * ```
- * control words: 0 head (consumer), 1 tail (producer), 2 consumer sleeps
- * 0 <= tail - head <= capacity (mod 2^32); both multiples of 8
- * a record: [payload bytes: u32][unused: u32][payload, padded to 8]; it never
- * wraps: WRAP in the length's place sends the consumer to the start
- * ```
- *
- * @module
- */
-
-const HEAD = 0;
-const TAIL = 1;
-const SLEEPS = 2;
-const CONTROL_BYTES = 64;
-const RECORD_HEADER_BYTES = 8;
-const WRAP = 0xffff_ffff;
-
-/** What both ends need: goes to the workers by postMessage. */
-export interface RingMemory {
-  readonly buffer: SharedArrayBuffer;
-  /** Bytes for records, a power of two. */
-  readonly capacity: number;
-}
-
-/** @param capacity bytes, a power of two of at least 4 KiB. */
-export function createRing(capacity: number): RingMemory {
-  if (capacity < 4096 || (capacity & (capacity - 1)) !== 0) {
-    throw new RangeError(
-      `Ring capacity must be a power of two of at least 4096, got ${capacity}`,
-    );
-  }
-  return {
-    buffer: new SharedArrayBuffer(CONTROL_BYTES + capacity),
-    capacity,
-  };
-}
-
-/** The three ways to look at the record area; all begin at its first byte. */
-class Views {
-  readonly control: Int32Array<SharedArrayBuffer>;
-  readonly bytes: Uint8Array<SharedArrayBuffer>;
-  readonly words: Uint32Array<SharedArrayBuffer>;
-  readonly doubles: Float64Array<SharedArrayBuffer>;
-
-  constructor(readonly memory: RingMemory) {
-    const { buffer, capacity } = memory;
-    this.control = new Int32Array(buffer, 0, CONTROL_BYTES / 4);
-    this.bytes = new Uint8Array(buffer, CONTROL_BYTES, capacity);
-    this.words = new Uint32Array(buffer, CONTROL_BYTES, capacity / 4);
-    this.doubles = new Float64Array(buffer, CONTROL_BYTES, capacity / 8);
-  }
-}
+import {
+  GONE,
+  HEAD,
+  RECORD_HEADER_BYTES,
+  type RingMemory,
+  SLEEPS,
+  TAIL,
+  Views,
+  WRAP,
+} from "./memory.ts";
 
 /** A record that waits outside of the ring: the three ways to look at its payload. */
 class Spilled {
@@ -90,11 +45,12 @@ export class RingProducer {
   readonly #capacity: number;
   #tail: number;
   #reserved = 0;
-  /** Oldest first; the first `#flushed` of them are gone. */
-  #spilled: Spilled[] = [];
+  /** Oldest first; the first `#flushed` of them are gone, and let go of at once: they are no longer in the bound. */
+  #spilled: (Spilled | undefined)[] = [];
   #flushed = 0;
   #spillLeft: number;
-  /** Reserved outside of the ring, not committed yet. */
+  #spilledBytes = 0;
+  /** Reserved outside of the ring, not committed: the next reservation abandons it. */
   #open: Spilled | undefined;
 
   /** @param spillBytes bound of what waits outside of the ring, in bytes. */
@@ -119,12 +75,24 @@ export class RingProducer {
     return this.#spilled.length - this.#flushed;
   }
 
+  /** What they take of the bound. */
+  get waitingBytes(): number {
+    return this.#spilledBytes;
+  }
+
+  /** The consumer has died: nothing is taken any more, and nothing need be told. */
+  get isAbandoned(): boolean {
+    return Atomics.load(this.#ring.control, GONE) === 1;
+  }
+
   /**
-   * Room for `payload` bytes.
+   * Room for `payload` bytes. A reservation before it that was not committed,
+   * because something threw in between, is abandoned.
    *
    * @returns the byte offset of the payload in `bytes` (a multiple of 8), or -1 if there is none.
    */
   reserve(payload: number): number {
+    if (this.#open !== undefined) this.#useRing();
     if (payload > this.maxPayload) return -1;
     if (this.#spilled.length > 0) this.flush();
     if (this.#spilled.length === 0) {
@@ -135,7 +103,7 @@ export class RingProducer {
   }
 
   #reserveOutside(payload: number): number {
-    if (spillCost(payload) > this.#spillLeft) return -1;
+    if (spillCost(payload) > this.#spillLeft || this.isAbandoned) return -1;
     const spilled = new Spilled(payload);
     this.#open = spilled;
     this.bytes = spilled.bytes;
@@ -168,28 +136,40 @@ export class RingProducer {
   commit(): void {
     if (this.#open === undefined) return this.#publish();
     this.#spilled.push(this.#open);
-    this.#spillLeft -= spillCost(this.#open.payload);
+    this.#spend(spillCost(this.#open.payload));
     this.#useRing();
   }
 
   /** Moves into the ring what has room there by now. */
   flush(): void {
     this.#useRing();
+    if (this.isAbandoned) return this.#letGo();
     const { bytes } = this.#ring;
     while (this.#flushed < this.#spilled.length) {
-      const { payload, bytes: from } = this.#spilled[this.#flushed] as Spilled; // below length
+      const { payload, bytes: from } = this.#spilled[this.#flushed] as Spilled; // not flushed
       const at = this.#reserveInRing(payload);
       if (at < 0) break;
       bytes.set(from.subarray(0, payload), at);
       this.#publish();
-      this.#flushed++;
-      this.#spillLeft += spillCost(payload);
+      this.#spilled[this.#flushed++] = undefined;
+      this.#spend(-spillCost(payload));
     }
     // Amortised: what is gone never outweighs what waits.
     if (this.#flushed * 2 > this.#spilled.length) {
       this.#spilled = this.#spilled.slice(this.#flushed);
       this.#flushed = 0;
     }
+  }
+
+  #spend(bytes: number): void {
+    this.#spillLeft -= bytes;
+    this.#spilledBytes += bytes;
+  }
+
+  #letGo(): void {
+    this.#spilled = [];
+    this.#flushed = 0;
+    this.#spend(-this.#spilledBytes);
   }
 
   #useRing(): void {

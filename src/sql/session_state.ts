@@ -151,8 +151,10 @@ function queryMessage(sql: string): Uint8Array<ArrayBuffer> {
  */
 function mayTouchState(bytes: Uint8Array, from: number, to: number): boolean {
   let at = skipSpace(bytes, from, to);
-  const end = bytes.indexOf(SEMICOLON, at);
-  if (end >= 0 && end < to) {
+  // Not with indexOf: it would look through all messages behind this one.
+  let end = at;
+  while (end < to && bytes[end] !== SEMICOLON) end++;
+  if (end < to) {
     const behind = skipSpace(bytes, end + 1, to);
     if (behind < to && bytes[behind] !== 0) return true;
   }

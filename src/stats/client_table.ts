@@ -26,6 +26,7 @@ const PID = 1;
 const KEY_HASH = 2;
 const ROUTE = 3;
 const PORT = 4;
+const ADMITTED = 5;
 // Doubles of a row.
 const CONNECTED_AT = 4;
 const REQUESTS = 5;
@@ -96,6 +97,8 @@ export class ClientTable {
   readonly #free: number[] = [];
   /** Connections whose login has not ended; known to the writer only. */
   logins = 0;
+  /** The login of a row's connection has ended, well or not; told to the writer only. */
+  onLoginEnd: (row: number) => void = () => {};
 
   constructor(memory: ClientTableMemory) {
     this.rows = memory.rows;
@@ -151,10 +154,16 @@ export class ClientTable {
     Atomics.store(this.#words, row * ROW_WORDS + PID, pid);
   }
 
+  /** Whether it has proved who it is, and counts. */
+  setAdmitted(row: number, admitted: boolean): void {
+    Atomics.store(this.#words, row * ROW_WORDS + ADMITTED, admitted ? 1 : 0);
+  }
+
   setState(row: number, state: number): void {
     const word = row * ROW_WORDS + STATE;
-    if (this.#words[word] === ClientState.login) this.logins--;
+    const before = this.#words[word];
     this.#words[word] = state;
+    if (before === ClientState.login) this.#loginEnded(row);
   }
 
   countRequest(row: number): void {
@@ -190,10 +199,16 @@ export class ClientTable {
   close(row: number): void {
     const word = row * ROW_WORDS;
     Atomics.store(this.#words, word + PID, 0);
-    if (this.#words[word + STATE] === ClientState.login) this.logins--;
+    const before = this.#words[word + STATE];
     Atomics.store(this.#words, word + STATE, ClientState.free);
     Atomics.sub(this.#header, 1, 1);
+    if (before === ClientState.login) this.#loginEnded(row);
     this.#free.push(row);
+  }
+
+  #loginEnded(row: number): void {
+    this.logins--;
+    this.onLoginEnd(row);
   }
 
   /** The route of the connection whose server issued this cancel key, or -1. */
@@ -208,15 +223,18 @@ export class ClientTable {
     return -1;
   }
 
-  /** Identified connections of a database, of a user, or of both. */
+  /** Admitted connections: all, or those of a database, of a user, or of both. */
   count(of: { readonly database?: string; readonly user?: string }): number {
     const database = of.database === undefined ? undefined : cut(of.database);
     const user = of.user === undefined ? undefined : cut(of.user);
     const end = Atomics.load(this.#header, 0);
     let count = 0;
     for (let row = 0; row < end; row++) {
-      const state = Atomics.load(this.#words, row * ROW_WORDS + STATE);
-      if (state === ClientState.free) continue;
+      const word = row * ROW_WORDS;
+      if (Atomics.load(this.#words, word + STATE) === ClientState.free) {
+        continue;
+      }
+      if (Atomics.load(this.#words, word + ADMITTED) === 0) continue;
       if (database !== undefined && !this.#isText(row, DATABASE, database)) {
         continue;
       }

@@ -9,8 +9,21 @@ export class Collector {
 
   length = 0;
   truncated = false;
-  bytes: Uint8Array = new Uint8Array(0);
+  bytes: Uint8Array = NOTHING;
   #buffer: Uint8Array | undefined;
+
+  /** Memory that lasts until {@linkcode Collector.rest}. */
+  get heldBytes(): number {
+    return this.#buffer?.length ?? 0;
+  }
+
+  /** What was collected is not wanted any more: an idle session must not keep it. */
+  rest(): void {
+    if (this.#buffer === undefined) return;
+    this.#buffer = undefined;
+    this.bytes = NOTHING;
+    this.length = 0;
+  }
 
   /** Takes the body bytes of one step. A body that lies whole in its chunk is not copied. */
   take(
@@ -24,8 +37,10 @@ export class Collector {
       this.length = 0;
       this.truncated = false;
       if (finished) {
-        this.bytes = chunk.subarray(from, to);
-        this.length = to - from;
+        // Cut off as in pieces: how it came must not matter.
+        this.length = Math.min(to - from, Collector.MAX_BYTES);
+        this.truncated = this.length < to - from;
+        this.bytes = chunk.subarray(from, from + this.length);
         return;
       }
     }
@@ -35,10 +50,8 @@ export class Collector {
     this.#buffer.set(chunk.subarray(from, from + count), this.length);
     this.length += count;
     if (count < to - from) this.truncated = true;
-    if (finished) {
-      this.bytes = this.#buffer.subarray(0, this.length);
-      // An idle session must not keep the buffer.
-      this.#buffer = undefined;
-    }
+    if (finished) this.bytes = this.#buffer.subarray(0, this.length);
   }
 }
+
+const NOTHING = new Uint8Array(0);

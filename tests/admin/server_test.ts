@@ -5,6 +5,8 @@ import {
   MANY,
   PASSWORD,
   startConsole,
+  STATS_PASSWORD,
+  STATS_USER,
   stillServes,
   USER,
 } from "./console.ts";
@@ -35,6 +37,35 @@ Deno.test("startAdmin: a session beyond the bound gets 53300, and a place that i
   assert.ok((await second.untilReady()).includes("E FATAL 53300"));
   first.close();
   second.close();
+  await loginWhenFree(console);
+  await console.server.close();
+});
+
+Deno.test("startAdmin: sessions of the stats user do not keep the admin out", async () => {
+  const console = startConsole({ maxSessions: 3, maxStatsSessions: 2 });
+  const { port } = console.server;
+  const come = async (user: string, password: string) => {
+    const client = await RawClient.connect(port);
+    await client.startup({ user, database: "admin" });
+    await client.scram(password);
+    const refused = (await client.untilReady()).includes("E FATAL 53300");
+    return { refused, client };
+  };
+  const all = [
+    await come(STATS_USER, STATS_PASSWORD),
+    await come(STATS_USER, STATS_PASSWORD),
+    await come(STATS_USER, STATS_PASSWORD),
+    await come(USER, PASSWORD),
+    await come(USER, PASSWORD),
+  ];
+  assert.deepEqual(all.map(({ refused }) => refused), [
+    false,
+    false,
+    true,
+    false,
+    true,
+  ]);
+  for (const { client } of all) client.close();
   await loginWhenFree(console);
   await console.server.close();
 });

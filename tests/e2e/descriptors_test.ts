@@ -73,9 +73,15 @@ Deno.test({
     await t.step("it says so", async () => {
       await waitFor("the warning", () => warnings(program)[0] === 1, 10_000);
     });
-    // The console's clients wait; those of HTTP may be let down.
-    const waiting = mirrors(program);
-    await metrics(program).catch(() => {});
+    // The console's clients wait, and those of HTTP.
+    const waiting = Promise.all([mirrors(program), metrics(program)]);
+    await t.step("so do the console and the HTTP port", async () => {
+      await waitFor(
+        "their warnings",
+        () => warnings(program).every((count) => count === 1),
+        10_000,
+      );
+    });
     await t.step("clients that are there go on", work);
     await t.step("it does not spin", async () => {
       const before = program.cpuSeconds();

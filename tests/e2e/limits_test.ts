@@ -1,24 +1,31 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import type { Socket } from "node:net";
 import postgres from "postgres";
-import { decodeErrorFields } from "../../src/wire/mod.ts";
+import {
+  MAX_ADDRESS_LOGINS,
+  MAX_CONSOLE_LOGINS,
+  MAX_LOGINS,
+} from "../../src/proxy/login_door.ts";
+import { decodeErrorFields, encodeStartupMessage } from "../../src/wire/mod.ts";
 import { type Cluster, startCluster } from "../support/cluster.ts";
 import { TestProxy } from "../support/proxy.ts";
-import { readAll, tcp } from "../support/tls_client.ts";
+import { tcp } from "../support/tls_client.ts";
 import { waitFor } from "../support/wait.ts";
 
 const OPTIONS = { sanitizeOps: false, sanitizeResources: false };
-/** Bound of a worker (src/proxy/worker.ts). */
-const MAX_LOGINS = 1_000;
+const STARTUP = (database: string) =>
+  encodeStartupMessage([["user", "postgres"], ["database", database]]);
 
 /** Clients that come one after the other and stay. */
 class Clients implements AsyncDisposable {
   readonly #all: postgres.Sql[] = [];
 
-  constructor(readonly proxy: TestProxy) {}
+  constructor(readonly proxy: TestProxy, readonly password?: string) {}
 
   /** @returns "in", or the refusal's SQLSTATE and message. */
   async come(user: string, database = "postgres"): Promise<string> {
-    const sql = postgres(this.proxy.url(user, undefined, database), {
+    const sql = postgres(this.proxy.url(user, this.password, database), {
       max: 1,
       fetch_types: false,
     });
@@ -119,11 +126,94 @@ max_clients = 2
   },
 });
 
+/** The SQLSTATE of the refusal that a client's startup packet gets; "" if it gets none. */
+async function refusal(
+  proxy: TestProxy,
+  address: string,
+  database = "postgres",
+): Promise<string> {
+  const socket = await tcp(proxy.port, address);
+  socket.write(STARTUP(database));
+  const [first] = await once(socket, "data") as [Uint8Array];
+  socket.destroy();
+  return first[0] === "E".charCodeAt(0)
+    ? decodeErrorFields(first.subarray(5)).C ?? "?"
+    : "";
+}
+
 Deno.test({
-  name:
-    "limits: half-open logins beyond their bound are refused, and harm nobody who is in",
+  name: "limits: clients that prove nothing keep nobody out",
+  ...OPTIONS,
+  async fn(t) {
+    await using primary = await startCluster({
+      version: "15",
+      auth: "scram-sha-256",
+      password: "right",
+    });
+    const OWN = `
+[[users]]
+name = "postgres"
+password = "right"
+server_user = "postgres"
+server_password = "right"
+`;
+    for (
+      const key of ["max_clients", "max_database_clients", "max_user_clients"]
+    ) {
+      for (const auth_type of ["relay", "scram"]) {
+        await t.step(`${key}, auth_type = "${auth_type}"`, async () => {
+          await using proxy = await TestProxy.start({
+            primary,
+            general: { [key]: 2, auth_type },
+            more: auth_type === "relay" ? "" : OWN,
+          });
+          const silent: Socket[] = [];
+          for (let i = 0; i < 5; i++) {
+            const socket = await tcp(proxy.port);
+            silent.push(socket);
+            socket.write(STARTUP("postgres"));
+            await once(socket, "data"); // it is asked who it is
+          }
+          await using clients = new Clients(proxy, "right");
+          assert.equal(await clients.come("postgres"), "in");
+          assert.equal(await clients.come("postgres"), "in");
+          assert.match(await clients.come("postgres"), /^53300 /);
+          await clients.go();
+          assert.equal(await clients.come("postgres"), "in");
+          for (const socket of silent) socket.destroy();
+        });
+      }
+    }
+  },
+});
+
+Deno.test({
+  name: "limits: of clients that log in at once never too many come in",
   ...OPTIONS,
   async fn() {
+    await using primary = await startCluster({ version: "15" });
+    await using proxy = await TestProxy.start({
+      primary,
+      general: { max_user_clients: 3 },
+    });
+    await using clients = new Clients(proxy);
+    const answers = await Promise.all(
+      Array.from({ length: 12 }, () => clients.come("postgres")),
+    );
+    const inside = answers.filter((answer) => answer === "in");
+    assert.ok(inside.length <= 3, `${answers}`);
+    assert.deepEqual(
+      new Set(answers.filter((answer) => answer !== "in")),
+      new Set([ofRole("postgres")]),
+    );
+  },
+});
+
+Deno.test({
+  name:
+    "limits: half-open logins beyond their bounds are refused, and harm nobody who is in, nor the console",
+  ...OPTIONS,
+  async fn(t) {
     await using primary = await startCluster({ version: "15" });
     await using proxy = await TestProxy.start({
       primary,
@@ -131,19 +221,50 @@ Deno.test({
     });
     await using clients = new Clients(proxy);
     assert.equal(await clients.come("postgres"), "in");
-    const silent = await Promise.all(
-      Array.from({ length: MAX_LOGINS }, () => tcp(proxy.port)),
-    );
-    await waitFor(
-      "all to be taken in",
-      () => proxy.clients === MAX_LOGINS + 1,
-      10_000,
-    );
-    const answer = await readAll(await tcp(proxy.port));
-    assert.equal(answer[0], "E".charCodeAt(0));
-    assert.equal(decodeErrorFields(answer.subarray(5)).C, "53300");
-    for (const socket of silent) socket.destroy();
-    await waitFor("them to be gone", () => proxy.clients === 1, 10_000);
-    assert.equal(await clients.come("postgres"), "in");
+    const silent: Socket[] = [];
+    const come = async (count: number, address: string) => {
+      const wanted = proxy.clients + count;
+      silent.push(
+        ...await Promise.all(
+          Array.from({ length: count }, () => tcp(proxy.port, address)),
+        ),
+      );
+      await waitFor("them to be in", () => proxy.clients === wanted, 10_000);
+    };
+
+    await t.step("of one address", async () => {
+      await come(MAX_ADDRESS_LOGINS, "127.0.0.2");
+      assert.equal(await refusal(proxy, "127.0.0.2"), "53300");
+      assert.equal(await refusal(proxy, "127.0.0.1"), "");
+    });
+    await t.step("of all", async () => {
+      await waitFor(
+        "only silent ones",
+        () => proxy.clients === MAX_ADDRESS_LOGINS + 1,
+        10_000,
+      );
+      await come(MAX_LOGINS - MAX_ADDRESS_LOGINS, "127.0.0.3");
+      assert.equal(await refusal(proxy, "127.0.0.4"), "53300");
+    });
+    await t.step("the console is let in, silent ones or not", async () => {
+      assert.equal((await proxy.admin("SHOW CLIENTS")).length > 0, true);
+      const more = await Promise.all(
+        Array.from({ length: 3 * MAX_CONSOLE_LOGINS }, () => tcp(proxy.port)),
+      );
+      let sentAway = 0;
+      for (const socket of more) socket.resume().once("end", () => sentAway++);
+      await waitFor(
+        "the oldest to make room",
+        () => sentAway === 2 * MAX_CONSOLE_LOGINS,
+        10_000,
+      );
+      assert.equal((await proxy.admin("SHOW CLIENTS")).length > 0, true);
+      silent.push(...more);
+    });
+    await t.step("when they have gone, all is as before", async () => {
+      for (const socket of silent) socket.destroy();
+      await waitFor("them to be gone", () => proxy.clients === 1, 10_000);
+      assert.equal(await clients.come("postgres"), "in");
+    });
   },
 });

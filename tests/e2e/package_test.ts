@@ -102,11 +102,11 @@ timeout_ms = 200
         const text of child.stderr.pipeThrough(new TextDecoderStream())
       ) this.stderr += text;
     })();
-    await waitFor(
-      "the proxy to accept",
-      () => this.stderr.includes("Accepting connections"),
-      20_000,
-    ).catch((error) => {
+    await waitFor("SIGHUP to be ignored", () => takesHangup(child.pid), 5_000);
+    await waitFor("the proxy to accept", () => {
+      child.kill("SIGHUP"); // a reload, at any moment from now on
+      return this.stderr.includes("Accepting connections");
+    }, 20_000).catch((error) => {
       throw new Error(this.stderr, { cause: error });
     });
     return child;
@@ -132,6 +132,13 @@ timeout_ms = 200
     await Deno.remove(this.folder, { recursive: true });
     await Deno.remove(this.home, { recursive: true });
   }
+}
+
+/** Whether the process ignores or catches SIGHUP, the first bit of the masks of proc(5). */
+function takesHangup(pid: number): boolean {
+  const status = Deno.readTextFileSync(`/proc/${pid}/status`);
+  return [...status.matchAll(/^Sig(?:Ign|Cgt):\s*([\da-f]+)$/gm)]
+    .some(([, mask]) => (BigInt(`0x${mask}`) & 1n) === 1n);
 }
 
 /** User and system time of the children, the last line of the shell's `times`. */

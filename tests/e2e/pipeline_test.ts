@@ -61,7 +61,7 @@ const CASES: readonly Case[] = [
     name: "a COPY that fails before it reads data, and swallows no Sync",
     bytes: [copyWithEarlySync("guarded"), seven, sync(), seven],
     ready: 5,
-    seen: 4,
+    seen: 5,
     statements: { match: 3 },
   },
   {

@@ -170,3 +170,53 @@ Deno.test({
     );
   },
 });
+
+/** The console listens: the process is far from accepting clients. */
+async function begun(program: Program): Promise<void> {
+  await waitFor(
+    "the console's port",
+    () =>
+      Deno.connect({ hostname: "127.0.0.1", port: program.adminPort })
+        .then((conn) => (conn.close(), true), () => false),
+    20_000,
+  );
+}
+
+Deno.test({
+  name:
+    "signals: before it accepts connections SIGHUP is a reload to come, SIGTERM a clean end",
+  ...OPTIONS,
+  async fn(t) {
+    await using primary = await startCluster({ version: "15" });
+
+    await t.step("SIGHUP again and again", async () => {
+      await using program = new Program();
+      program.start(program.config(primary));
+      await begun(program);
+      await waitFor("the proxy to accept", () => {
+        program.kill("SIGHUP");
+        return program.stderr.includes("Accepting connections");
+      }, 20_000);
+      await waitFor(
+        "the reload",
+        () => program.stderr.includes("Configuration reloaded"),
+        10_000,
+      );
+      using client = await WireClient.connect(program.port);
+      await client.send(query("select 1"));
+      assert.equal(await client.ready(1), "I");
+      await client.terminate();
+      program.kill("SIGTERM");
+      assert.equal(await program.exitCode(), 0, program.stderr);
+    });
+
+    await t.step("SIGTERM", async () => {
+      await using program = new Program();
+      program.start(program.config(primary));
+      await begun(program);
+      program.kill("SIGTERM");
+      assert.equal(await program.exitCode(), 0, program.stderr);
+      assert.match(program.stderr, /Final ledger/);
+    });
+  },
+});

@@ -5,6 +5,10 @@ import {
   type HttpServer,
   startHttp,
 } from "../../src/http/mod.ts";
+import { waitFor } from "../support/wait.ts";
+
+/** Bound of the server (src/http/server.ts). */
+const MAX_CONNECTIONS = 64;
 
 interface Errors {
   readonly message: string;
@@ -192,4 +196,133 @@ Deno.test("startHttp: close gives up on a request that does not end", async () =
   await entered.promise;
   await server.close();
   assert.equal((await reply).status, 503);
+});
+
+/** Everything that a raw connection gets, after it has sent `text`. */
+async function raw(
+  port: number,
+  text: string,
+  { halfClose = false } = {},
+): Promise<string> {
+  using conn = await Deno.connect({ hostname: "127.0.0.1", port });
+  await conn.write(new TextEncoder().encode(text));
+  if (halfClose) await conn.closeWrite();
+  return await rest(conn);
+}
+
+async function rest(conn: Deno.TcpConn): Promise<string> {
+  let all = "";
+  const buffer = new Uint8Array(65_536);
+  const decoder = new TextDecoder();
+  for (;;) {
+    const count = await conn.read(buffer).catch(() => null); // reset is an end, too
+    if (count === null) return all;
+    all += decoder.decode(buffer.subarray(0, count));
+  }
+}
+
+Deno.test("startHttp: silent connections keep nobody out, and have to go", async () => {
+  const { server, url } = start({ requestMs: 2_000 });
+  const silent = await Promise.all(
+    Array.from(
+      { length: 3 * MAX_CONNECTIONS },
+      () => Deno.connect({ hostname: "127.0.0.1", port: server.port }),
+    ),
+  );
+  let gone = 0;
+  const ends = silent.map((conn) => rest(conn).then(() => gone++));
+  assert.equal((await get(`${url}/healthz`)).status, 200);
+  await waitFor("the oldest to make room", () => gone > MAX_CONNECTIONS, 5_000);
+  await Promise.all(ends);
+  for (const conn of silent) conn.close();
+  await server.close();
+});
+
+Deno.test("startHttp: a request that never ends is not waited for", async () => {
+  const { server } = start({ requestMs: 200 });
+  using conn = await Deno.connect({
+    hostname: "127.0.0.1",
+    port: server.port,
+  });
+  const write = (text: string) => conn.write(new TextEncoder().encode(text));
+  await write("GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: ");
+  const trickle = setInterval(() => void write("x").catch(() => {}), 20);
+  assert.equal(await rest(conn), "");
+  clearInterval(trickle);
+  await server.close();
+});
+
+Deno.test("startHttp: a client that takes no bytes of its response is given up", async () => {
+  const cancelled = Promise.withResolvers<void>();
+  const { server } = start({
+    responseMs: 300,
+    routes: [{
+      path: "/endless",
+      handle: () =>
+        new Response(
+          new ReadableStream({
+            pull: (controller) => controller.enqueue(new Uint8Array(65_536)),
+            cancel: () => cancelled.resolve(),
+          }),
+        ),
+    }],
+  });
+  using conn = await Deno.connect({
+    hostname: "127.0.0.1",
+    port: server.port,
+  });
+  await conn.write(
+    new TextEncoder().encode(
+      "GET /endless HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    ),
+  );
+  await cancelled.promise;
+  await server.close();
+});
+
+Deno.test("startHttp: beyond the bound of requests in progress a connection is closed", async () => {
+  const finish = Promise.withResolvers<void>();
+  let inside = 0;
+  const full = Promise.withResolvers<void>();
+  const { server, url } = start({
+    routes: [{
+      path: "/slow",
+      handle: async () => {
+        if (++inside === MAX_CONNECTIONS) full.resolve();
+        await finish.promise;
+        return new Response("done");
+      },
+    }],
+  });
+  const replies = Array.from(
+    { length: MAX_CONNECTIONS },
+    () => get(`${url}/slow`),
+  );
+  await full.promise;
+  assert.equal(await raw(server.port, "GET /healthz HTTP/1.1\r\n\r\n"), "");
+  finish.resolve();
+  const bodies = (await Promise.all(replies)).map(({ body }) => body);
+  assert.deepEqual(new Set(bodies), new Set(["done"]));
+  assert.equal((await get(`${url}/healthz`)).status, 200);
+  await server.close();
+});
+
+Deno.test("startHttp: one request for each connection, whatever the client's HTTP", async () => {
+  const { server } = start();
+  const host = "Host: localhost\r\n";
+  const ask = (text: string, options = {}) => raw(server.port, text, options);
+  const first = await ask(`GET /healthz HTTP/1.1\r\n${host}\r\n`);
+  assert.match(first, /^HTTP\/1\.1 200 OK\r\n/);
+  assert.match(first, /\r\nconnection: close\r\n/i);
+  assert.match(await ask("GET /healthz HTTP/1.0\r\n\r\n"), /live\n$/);
+  const half = await ask("GET /healthz HTTP/1.0\r\n\r\n", { halfClose: true });
+  assert.match(half, /live\n$/);
+  const absolute = `GET http://localhost/healthz HTTP/1.1\r\n${host}\r\n`;
+  assert.match(await ask(absolute), / 200 OK\r\n/);
+  const twice = `GET /healthz HTTP/1.1\r\n${host}\r\n`.repeat(2);
+  assert.equal((await ask(twice)).match(/ 200 OK/g)?.length, 1);
+  const huge = `GET / HTTP/1.1\r\n${host}X: ${"x".repeat(1e6)}\r\n\r\n`;
+  assert.doesNotMatch(await ask(huge).catch(() => ""), / 200 OK/);
+  assert.doesNotMatch(await ask("nonsense\r\n\r\n"), / 200 OK/);
+  await server.close();
 });

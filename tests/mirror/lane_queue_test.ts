@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
-import v8 from "node:v8";
-import vm from "node:vm";
 import { type Entry, LaneQueue } from "../../src/mirror/lane_queue.ts";
 import { QueueBudget, type Target } from "../../src/mirror/target.ts";
+import { collected } from "../support/collected.ts";
 
 /** As much of a target as a queue asks for. */
 const target = {
@@ -15,14 +14,6 @@ function entry(number: number): Entry {
   const transaction = { startUs: number } as Entry["transaction"];
   return { transaction, plan: undefined, writer: undefined };
 }
-
-/** Collects what nobody refers to. */
-function collect(): void {
-  v8.setFlagsFromString("--expose-gc");
-  (vm.runInNewContext("gc") as () => void)();
-}
-
-const turn = () => new Promise((resolve) => setTimeout(resolve, 0));
 
 Deno.test("lane queue: first in, first out, also where it is never empty", () => {
   const queue = new LaneQueue(target, 0);
@@ -51,9 +42,24 @@ Deno.test("lane queue: what has left is let go of, though the queue is never emp
     }
   };
   run();
-  await turn(); // a WeakRef keeps its target until then
-  collect();
+  await collected();
   const kept = left.filter((reference) => reference.deref() !== undefined);
   assert.equal(queue.length, 10);
   assert.ok(kept.length <= 10, `${kept.length} of ${left.length} are kept`);
+});
+
+Deno.test("lane queue: what has left is let go of at once: its bytes are no longer in the budget", async () => {
+  const queue = new LaneQueue(target, 0);
+  const left: WeakRef<Entry>[] = [];
+  const run = () => {
+    for (let i = 0; i < 100; i++) queue.push(entry(i));
+    for (let i = 0; i < 40; i++) {
+      left.push(new WeakRef(queue.shift() as Entry)); // it holds a hundred
+    }
+  };
+  run();
+  await collected();
+  assert.equal(queue.length, 60);
+  const kept = left.filter((reference) => reference.deref() !== undefined);
+  assert.equal(kept.length, 0);
 });

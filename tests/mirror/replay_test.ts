@@ -2,12 +2,14 @@ import assert from "node:assert/strict";
 import {
   ReplyDigest,
   STATEMENT_COMPLETE,
+  STATEMENT_ROWS,
   STATEMENT_SENT,
   STATEMENT_WORDS,
 } from "../../src/digest/mod.ts";
 import { Replay, type StatementPair } from "../../src/mirror/replay.ts";
 import { SortTies } from "../../src/mirror/sort_ties.ts";
 import {
+  BOUNDS,
   CYCLE_BYTES,
   CYCLE_LATENCY,
   CYCLE_QUEUED,
@@ -103,4 +105,73 @@ Deno.test("Replay: the time that a client took before it sent a statement is not
     primaryUs.push(pair.primaryUs);
   });
   assert.deepEqual(primaryUs, [100, 40]);
+});
+
+Deno.test("Replay: a long cycle is paired while its reply comes in, as a short one is at its end", () => {
+  const count = 5 * BOUNDS.recordStatements + 100;
+  const bytes = query("select 1;".repeat(count));
+  const cycles = new Uint32Array(CYCLE_WORDS);
+  cycles[CYCLE_BYTES] = bytes.length;
+  cycles[CYCLE_LATENCY] = 10 * count;
+  cycles[CYCLE_STATEMENTS] = count;
+  const statements = new Uint32Array(count * STATEMENT_WORDS);
+  for (let i = 0; i < count; i++) {
+    statements[i * STATEMENT_WORDS + STATEMENT_COMPLETE] = 10 * (i + 1);
+  }
+  const digest = new ReplyDigest(0);
+  for (const answered of [count - 2_000, count, count + 700]) {
+    const replay = new Replay(
+      {
+        bytes,
+        cycles,
+        statements,
+        size: 0,
+        startUs: 0,
+        endUs: 10 * count,
+        roundTripUs: 0,
+        comparison: { mode: "rows" as const, bytes: 0 },
+      },
+      [],
+      digest,
+      new SortTies(new Map()),
+      new Framer(),
+    );
+    replay.take(0);
+    // Its rows tell which it is.
+    const reply = concat(
+      Array.from({ length: answered }, (_, i) => message("C", `UPDATE ${i}\0`)),
+    );
+    const seen: (readonly number[])[] = [];
+    const onPair = ({ primary, mirror, primaryUs, mirrorUs }: StatementPair) =>
+      seen.push([
+        primary ? primary.at / STATEMENT_WORDS : -1,
+        mirror?.words[mirror.at + STATEMENT_ROWS] ?? -1,
+        primaryUs,
+        mirrorUs,
+      ]);
+    const size = 1_000;
+    for (let at = 0; at < reply.length; at += size) {
+      const chunk = reply.slice(at, at + size);
+      const progress = replay.reply(chunk, chunk.length, at / size, onPair);
+      assert.equal(progress, "waiting");
+      assert.ok(digest.heldBytes < 64_000, `${digest.heldBytes} are held`);
+    }
+    assert.ok(answered - seen.length <= BOUNDS.recordStatements);
+    const ready = message("Z", "I");
+    assert.equal(replay.reply(ready, ready.length, 5_000, onPair), "done");
+    const both = Math.max(count, answered);
+    assert.deepEqual(
+      seen.map(([primary, mirror, primaryUs]) => [primary, mirror, primaryUs]),
+      Array.from({ length: both }, (_, i) => [
+        i < count ? i : -1,
+        i < answered ? i : -1,
+        i < count ? 10 : 0,
+      ]),
+    );
+    // No time is counted twice, and none is left out.
+    const mirrorUs = seen.reduce((sum, pair) => sum + (pair[3] ?? NaN), 0);
+    assert.equal(mirrorUs, Math.floor((reply.length - 1) / size));
+    digest.rest();
+    assert.ok(digest.heldBytes <= BOUNDS.restBytes);
+  }
 });

@@ -8,37 +8,28 @@ import {
   ClientTable,
   createClientTable,
 } from "../../src/stats/client_table.ts";
+import { NO_LIMITS } from "../support/no_limits.ts";
 
-/** Two workers' tables, and a client that comes to one of them. */
+/** Two workers' tables, and a client that comes to one of them; it may be silent then. */
 function door(settings: Partial<LimitSettings>) {
   const tables = [1, 2].map(() => new ClientTable(createClientTable(100)));
   const limits = new ClientLimits(
-    {
-      clients: 0,
-      perDatabase: 0,
-      perUser: 0,
-      databases: {},
-      users: {},
-      ...settings,
-    },
+    { ...NO_LIMITS, ...settings },
     tables,
-    "admin",
   );
-  return (worker: 0 | 1, database: string, user: string) => {
+  return (worker: 0 | 1, database: string, user: string, silent = false) => {
     const table = tables[worker] as ClientTable;
     const row = table.open("", 0, 0);
     table.identify(row, 0, user, database, "");
-    const refusal = database === "admin"
-      ? undefined
-      : limits.refusal(database, user);
+    const refusal = limits.refusal(database, user) ??
+      (silent ? undefined : limits.admit(table, row, database, user));
     if (refusal !== undefined) table.close(row);
     return refusal;
   };
 }
 
-Deno.test("ClientLimits: so many in all, over all workers, those of the console aside", () => {
+Deno.test("ClientLimits: so many in all, over all workers", () => {
   const enter = door({ clients: 3 });
-  for (let i = 0; i < 5; i++) assert.equal(enter(0, "admin", "a"), undefined);
   assert.equal(enter(0, "shop", "a"), undefined);
   assert.equal(enter(1, "shop", "b"), undefined);
   assert.equal(enter(0, "other", "c"), undefined);
@@ -66,6 +57,29 @@ Deno.test("ClientLimits: for each database and each user, and of some others ins
     'too many connections for database "big"',
   );
   assert.equal(enter(1, "shut", "pool"), undefined, "0 is any number");
+});
+
+Deno.test("ClientLimits: clients that have not proved who they are keep nobody out", () => {
+  const enter = door({ clients: 1, perDatabase: 1, perUser: 1 });
+  for (let i = 0; i < 5; i++) {
+    assert.equal(enter(0, "shop", "a", true), undefined);
+  }
+  assert.equal(enter(1, "shop", "a"), undefined);
+  assert.equal(enter(0, "shop", "a"), "sorry, too many clients already");
+});
+
+Deno.test("ClientLimits: of clients that prove themselves at once never too many come in", () => {
+  const table = new ClientTable(createClientTable(3));
+  const limits = new ClientLimits({ ...NO_LIMITS, perUser: 1 }, [table]);
+  const rows = [1, 2, 3].map(() => {
+    const row = table.open("", 0, 0);
+    table.identify(row, 0, "a", "shop", "");
+    assert.equal(limits.refusal("shop", "a"), undefined);
+    return row;
+  });
+  const admitted = rows.map((row) => limits.admit(table, row, "shop", "a"))
+    .filter((refusal) => refusal === undefined);
+  assert.equal(admitted.length, 1);
 });
 
 Deno.test("ClientTable: knows whose login has not ended", () => {

@@ -14,7 +14,7 @@ import {
   encodeStartupMessage,
   SSL_REQUEST,
 } from "../../src/wire/mod.ts";
-import { NO_LIMITS } from "../support/no_limits.ts";
+import { NO_LIMITS, openDoor } from "../support/no_limits.ts";
 import { NO_TLS } from "../support/no_tls.ts";
 import { concat, int32, query } from "../support/wire_client.ts";
 
@@ -27,7 +27,8 @@ function context(auth: StartupContext["auth"] = undefined): StartupContext {
   return {
     auth,
     clients,
-    limits: new ClientLimits(NO_LIMITS, [clients], "admin"),
+    door: openDoor(clients),
+    limits: new ClientLimits(NO_LIMITS, [clients]),
     settings: {
       tls: NO_TLS,
       tlsClientRequired: false,
@@ -44,6 +45,7 @@ function context(auth: StartupContext["auth"] = undefined): StartupContext {
         current: true,
       }],
       limits: NO_LIMITS,
+      maxDescriptors: Infinity,
       auth,
       connectTimeoutMs: 1,
       loginTimeoutMs: 1,

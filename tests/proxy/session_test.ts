@@ -25,7 +25,7 @@ import {
 } from "../../src/stats/client_table.ts";
 import { TlsContexts } from "../../src/tls/mod.ts";
 import { encodeStartupMessage } from "../../src/wire/mod.ts";
-import { NO_LIMITS } from "../support/no_limits.ts";
+import { NO_LIMITS, openDoor } from "../support/no_limits.ts";
 import { NO_TLS } from "../support/no_tls.ts";
 import { freePort } from "../support/proxy.ts";
 import { concat, int32, message, query } from "../support/wire_client.ts";
@@ -39,17 +39,27 @@ class Bench {
   readonly faults: string[] = [];
   /** Bytes that the client has read. */
   received = 0;
+  /** Them, each as a character. */
+  text = "";
+  session: Session | undefined;
+  /** What the primary answers to whatever it is asked. */
+  reply = REPLY;
+  /** How often it was. */
+  asked = 0;
   clientEnded = false;
   readonly #scratch = new Uint8Array(4096);
   readonly #primary = freePort();
   readonly #client: number;
+  #primaryFd = -1;
 
   constructor(overrides: Partial<ProxyContext>) {
     const listener = this.#listen(this.#primary, (fd) => {
       let loggedIn = false;
+      this.#primaryFd = fd;
       this.#read(fd, () => {
+        this.asked++;
         const reply = loggedIn
-          ? REPLY
+          ? this.reply
           : concat([message("R", int32(0)), READY]);
         loggedIn = true;
         send(fd, reply, reply.length);
@@ -58,7 +68,7 @@ class Bench {
     const port = freePort();
     const front = this.#listen(port, (fd) => {
       const row = clients.open("", 0, 0);
-      new Session(context, fd, row, new SocketTransport(fd));
+      this.session = new Session(context, fd, row, new SocketTransport(fd));
     });
     const clients = new ClientTable(createClientTable(4));
     const context: ProxyContext = {
@@ -70,7 +80,8 @@ class Bench {
       clients,
       allClients: [clients],
       auth: undefined,
-      limits: new ClientLimits(NO_LIMITS, [clients], "admin"),
+      door: openDoor(clients),
+      limits: new ClientLimits(NO_LIMITS, [clients]),
       tls: new TlsContexts(NO_TLS),
       settings: {
         routes: [{
@@ -86,6 +97,7 @@ class Bench {
           current: true,
         }],
         limits: NO_LIMITS,
+        maxDescriptors: Infinity,
         auth: undefined,
         tls: NO_TLS,
         tlsClientRequired: false,
@@ -112,6 +124,7 @@ class Bench {
     this.#client = connect(socketAddress("127.0.0.1", port));
     this.#read(this.#client, (count) => {
       this.received += count;
+      this.text += String.fromCharCode(...this.#scratch.subarray(0, count));
       this.clientEnded ||= count === 0;
     });
     // Only a fault lasts so long.
@@ -123,6 +136,11 @@ class Bench {
 
   send(bytes: Uint8Array<ArrayBuffer>): void {
     send(this.#client, bytes, bytes.length);
+  }
+
+  /** Has the primary say something unasked. */
+  say(bytes: Uint8Array<ArrayBuffer>): void {
+    send(this.#primaryFd, bytes, bytes.length);
   }
 
   /** Runs the loop until `done`. */
@@ -196,4 +214,33 @@ Deno.test("Session: a tap that throws mirrors no more, and the client goes on", 
   });
   assert.equal(bench.received, login + 3 * REPLY.length);
   assert.deepEqual(bench.faults, ["A session is not mirrored any more"]);
+});
+
+Deno.test("Session: a drain's last words stand behind a message that came with ReadyForQuery, not in it", () => {
+  const asynchronous = [
+    message("A", int32(1), "channel\0payload\0"),
+    message("N", "SNOTICE\0Mhello\0\0"),
+    message("S", "TimeZone\0UTC\0"),
+  ];
+  for (const unasked of asynchronous) {
+    const bench = new Bench({});
+    const login = 9 + READY.length;
+    const half = unasked.slice(0, 8);
+    bench.reply = concat([REPLY, half]);
+    bench.reactor.after(20, () => bench.send(STARTUP));
+    const steps = [
+      () => bench.received >= login && bench.send(query("select 1")),
+      () => bench.asked === 2 && bench.session?.drain(),
+      () =>
+        bench.received >= login + REPLY.length + half.length &&
+        bench.say(unasked.slice(8)),
+    ];
+    bench.run(() => {
+      if (steps[0]?.() !== false) steps.shift();
+      return bench.clientEnded;
+    });
+    const whole = String.fromCharCode(...concat([REPLY, unasked]));
+    const [, words = ""] = bench.text.split(whole);
+    assert.match(words, /^E.*57P01/s, JSON.stringify(bench.text));
+  }
 });

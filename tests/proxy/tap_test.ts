@@ -11,8 +11,11 @@ import type { Probe } from "../../src/plugin/api.ts";
 import { ProbeSet } from "../../src/plugin/probe_set.ts";
 import { BufferPool } from "../../src/proxy/buffer_pool.ts";
 import { Capture } from "../../src/proxy/capture.ts";
+import { Cycles } from "../../src/proxy/cycles.ts";
 import { Tap } from "../../src/proxy/tap.ts";
 import {
+  BOUNDS,
+  checkRing,
   createRing,
   CYCLE_LATENCY,
   CYCLE_QUEUED,
@@ -21,9 +24,13 @@ import {
   KIND_FRAGMENT,
   KIND_MASK,
   RingConsumer,
+  type RingMemory,
   RingProducer,
 } from "../../src/ring/mod.ts";
+import { ShapeCache } from "../../src/sql/shape_cache.ts";
+import { Excluded } from "../../src/stats/ledger.ts";
 import { DROPPED, EXCLUDED } from "../../src/stats/mod.ts";
+import { TappedSession } from "../support/tapped_session.ts";
 import {
   concat,
   extended,
@@ -39,6 +46,8 @@ const DONE = message("C", "SELECT 1\0");
 interface Options {
   readonly maxBytes?: number;
   readonly ringBytes?: number;
+  /** Bound of what waits outside of the ring. */
+  readonly spillBytes?: number;
   /** Sent before the login has ended. */
   readonly early?: Uint8Array;
   readonly queueBytes?: number;
@@ -57,7 +66,9 @@ class Bench {
   readonly discarded: string[] = [];
   stateLost = 0;
   readonly tap: Tap;
-  readonly #capture: Capture;
+  readonly capture: Capture;
+  readonly ring: RingProducer;
+  readonly #memory: RingMemory;
   readonly #consumer: RingConsumer;
   readonly #stream: Stream;
   readonly budget: QueueBudget;
@@ -65,9 +76,11 @@ class Bench {
   constructor(options: Options = {}) {
     this.budget = new QueueBudget(options.queueBytes ?? 10_000_000);
     const memory = createRing(options.ringBytes ?? 1024 * 1024);
+    this.#memory = memory;
     this.#consumer = new RingConsumer(memory);
-    this.#capture = new Capture(
-      new RingProducer(memory),
+    this.ring = new RingProducer(memory, options.spillBytes);
+    this.capture = new Capture(
+      this.ring,
       new BufferPool(256, 16_384),
       7,
       "",
@@ -120,7 +133,7 @@ class Bench {
       excluded: -1,
       maxTransactionBytes: options.maxBytes ?? 1_000_000,
     };
-    this.tap.attach(target, this.#capture, 0);
+    this.tap.attach(target, this.capture, 0);
     this.server(READY);
   }
 
@@ -128,6 +141,7 @@ class Bench {
     for (let at = 0; at < bytes.length; at += size) {
       const chunk = bytes.slice(at, at + size);
       this.tap.client(chunk, chunk.length, nowUs);
+      this.#check();
     }
   }
 
@@ -135,6 +149,7 @@ class Bench {
     for (let at = 0; at < bytes.length; at += size) {
       const chunk = bytes.slice(at, at + size);
       this.tap.server(chunk, chunk.length, nowUs);
+      this.#check();
     }
   }
 
@@ -144,7 +159,15 @@ class Bench {
       const kind = (this.#consumer.words[at >> 2] as number) & KIND_MASK;
       if (kind === KIND_FRAGMENT) this.#stream.fragment(this.#consumer, at);
       this.#consumer.release();
+      this.#stream.check();
+      this.#check();
     }
+  }
+
+  /** The rules that stand above the classes hold at every step. */
+  #check(): void {
+    this.capture.check();
+    checkRing(this.#memory);
   }
 
   /** seen = excluded + dropped + pushed */
@@ -260,6 +283,20 @@ Deno.test("Tap: what is answered ahead of its Sync behind others of a pipeline w
   assert.deepEqual(bench.statements, [[0, 30], [0, 30]]);
 });
 
+Deno.test("Tap: a copy whose Sync is swallowed in the chunk of its failure began with its data", () => {
+  const bench = new Bench();
+  const early = concat([extended("copy t from stdin"), sync()]);
+  bench.client(early, 1_000, 10);
+  bench.client(concat([DATA, sync()]), 1_000, 50);
+  bench.server(
+    concat([message("1", ""), message("2", ""), G, FAILED, READY]),
+    1_000,
+    100,
+  );
+  bench.drain();
+  assert.deepEqual(bench.statements, [[0, 50]]);
+});
+
 Deno.test("Tap: times of a transaction that lasts for days are right", () => {
   const HOUR = 3_600e6;
   const bench = new Bench();
@@ -280,6 +317,9 @@ Deno.test("Tap: times of a transaction that lasts for days are right", () => {
 const G = message("G", "\0\0\0");
 const DATA = message("d", "1\n");
 const END = message("c");
+const PARSED = message("1");
+/** Parse and Bind are complete, Execute asks for copy data. */
+const ASKS = concat([PARSED, message("2"), G]);
 
 Deno.test("Tap: the data of a COPY belong to its Query, whether the server asked before or after", () => {
   for (const early of [true, false]) {
@@ -298,11 +338,12 @@ Deno.test("Tap: the data of a COPY belong to its Query, whether the server asked
 
 Deno.test("Tap: a Sync that copy-in swallows ends nothing, whenever it comes", () => {
   const execute = extended("copy t from stdin");
+  const done = concat([DONE, READY]);
   const orders: (readonly [client: Uint8Array, server: Uint8Array])[][] = [
     // The server asks before the Sync, between Sync and data, and behind all.
-    [[execute, G], [concat([sync(), DATA, END, sync()]), READY]],
-    [[concat([execute, sync()]), G], [concat([DATA, END, sync()]), READY]],
-    [[concat([execute, sync(), DATA, END, sync()]), concat([G, READY])]],
+    [[execute, ASKS], [concat([sync(), DATA, END, sync()]), done]],
+    [[concat([execute, sync()]), ASKS], [concat([DATA, END, sync()]), done]],
+    [[concat([execute, sync(), DATA, END, sync()]), concat([ASKS, done])]],
   ];
   for (const order of orders) {
     const bench = new Bench();
@@ -319,13 +360,12 @@ Deno.test("Tap: a Sync that copy-in swallows ends nothing, whenever it comes", (
 });
 
 const FAILED = message("E", "SERROR\0C42601\0\0");
-const PARSED = message("1");
 
 Deno.test("Tap: a Sync that a failed copy-in has not swallowed is told by its ReadyForQuery", () => {
   const begun = concat([extended("copy view from stdin"), sync()]);
   const rest = concat([DATA, END, sync()]);
   const next = concat([sync(), query("select 1")]);
-  const failed = concat([G, FAILED]);
+  const failed = concat([ASKS, FAILED]);
   const orders: [Uint8Array, Uint8Array][][] = [
     // Not swallowed: the rest of the copy comes behind its answer …
     [[begun, concat([failed, READY])], [concat([rest, next]), READY]],
@@ -338,7 +378,9 @@ Deno.test("Tap: a Sync that a failed copy-in has not swallowed is told by its Re
   ];
   const apart = ["PBES|", "dcS|", "S|", "Q|"];
   const whole = ["PBESdcS|", "S|", "Q|"];
-  [apart, whole, whole, whole, whole].forEach((expected, i) => {
+  // Its bytes stand in the copy's cycle.
+  const without = ["PBESdcS|", "S|", "|", "Q|"];
+  [apart, without, without, whole, whole].forEach((expected, i) => {
     const bench = new Bench();
     for (const [client, server] of orders[i] ?? []) {
       bench.client(client);
@@ -347,12 +389,80 @@ Deno.test("Tap: a Sync that a failed copy-in has not swallowed is told by its Re
     bench.server(concat([READY, DONE, READY]));
     bench.drain();
     assert.deepEqual(bench.transactions, expected, `order ${i}`);
+    assert.deepEqual(
+      bench.times.map(([start]) => start),
+      expected.map(() => 0),
+    );
     bench.client(query("select 2"));
     bench.server(concat([DONE, READY]));
     bench.drain();
     assert.equal(bench.transactions.at(-1), "Q|", `order ${i}`);
     bench.assertClosed();
   });
+});
+
+Deno.test("Tap: a Sync in the data of a Query's COPY ends nothing, whenever it comes", () => {
+  const copy = query("copy t from stdin");
+  const next = query("select 1");
+  const orders: [Uint8Array, Uint8Array][][] = [
+    [[copy, G], [concat([sync(), DATA, END, next]), DONE]],
+    [[concat([copy, sync()]), G], [concat([DATA, END, next]), DONE]],
+    [[concat([copy, sync(), DATA, END, next]), concat([G, DONE])]],
+  ];
+  for (const order of orders) {
+    const bench = new Bench();
+    for (const [client, server] of order) {
+      bench.client(client);
+      bench.server(server);
+    }
+    bench.server(concat([READY, DONE, READY]));
+    assert.ok(!bench.tap.busy);
+    bench.drain();
+    assert.deepEqual(bench.transactions, ["QSdc|", "Q|"]);
+    bench.assertClosed();
+  }
+});
+
+Deno.test("Tap: what follows CopyFail is skipped to the next Sync, the one before it was swallowed", () => {
+  const canceled = message("E", "SERROR\0VERROR\0C57014\0\0");
+  const begun = concat([extended("copy t from stdin"), sync()]);
+  const rest = concat([message("f", "no\0"), query("select 1"), sync()]);
+  const orders: [Uint8Array, Uint8Array][][] = [
+    [[begun, ASKS], [rest, concat([canceled, READY])]],
+    [[concat([begun, rest]), concat([ASKS, canceled, READY])]],
+  ];
+  for (const order of orders) {
+    const bench = new Bench();
+    for (const [client, server] of order) {
+      bench.client(client);
+      bench.server(server);
+    }
+    for (let i = 0; i < 10; i++) {
+      bench.client(query("select 2"));
+      bench.server(concat([DONE, READY]));
+    }
+    bench.drain();
+    assert.deepEqual(bench.transactions, [
+      "PBESfQS|",
+      ...new Array<string>(10).fill("Q|"),
+    ]);
+    bench.assertClosed();
+  }
+});
+
+Deno.test("Tap: a Sync that turns out not to be swallowed is a transaction with times, when nothing else is under way", () => {
+  const bench = new Bench();
+  bench.client(
+    concat([extended("copy view from stdin"), sync(), DATA, END, sync()]),
+    1_000,
+    5_000,
+  );
+  bench.server(concat([ASKS, FAILED, READY]), 1_000, 5_040);
+  bench.server(READY, 6, 5_050);
+  bench.drain();
+  assert.deepEqual(bench.transactions, ["PBESdcS|", "|"]);
+  assert.deepEqual(bench.times, [[0, 40, 0], [0, 50, 40]]);
+  bench.assertClosed();
 });
 
 Deno.test("Tap: the data of two COPYs belong to their Query, however early they come", () => {
@@ -441,7 +551,7 @@ Deno.test("Tap: CopyDone and CopyFail outside of a copy are no request", () => {
   bench.server(concat([DONE, READY]));
   bench.client(message("f", "late\0"));
   assert.ok(!bench.tap.busy);
-  bench.tap.end(4);
+  bench.tap.end(4, 9);
   bench.drain();
   assert.deepEqual(bench.counts, { seen: 1, pushed: 1 });
 });
@@ -514,25 +624,96 @@ Deno.test("Tap: a refused copy is not a cancel, however early the client refuses
     message("f", "no\0"),
     sync(),
   ]));
-  bench.server(concat([DONE, READY, G, canceled, READY]));
+  bench.server(concat([DONE, READY, ASKS, canceled, READY]));
   bench.drain();
   assert.deepEqual(bench.transactions, ["Q|", "PBEfS|"]);
   bench.assertClosed();
 });
 
-Deno.test("Tap: a client that goes in a transaction is excluded, one at rest is nothing", () => {
-  const gone = new Bench();
-  gone.client(query("begin"));
-  gone.server(concat([DONE, IN_BLOCK]));
-  gone.tap.end(4);
-  assert.deepEqual(gone.counts, { seen: 1, client_gone: 1 });
-  const rest = new Bench();
-  rest.client(query("select 1"));
-  rest.server(concat([DONE, READY]));
-  rest.client(message("X"));
-  rest.tap.end(4);
-  rest.drain();
-  assert.deepEqual(rest.counts, { seen: 1, pushed: 1 });
+/** The client has gone in a block that began and then said `ready`; `after` is what it has sent since. */
+function gone(reason: number, ready: Uint8Array, after?: Uint8Array): Bench {
+  const bench = new Bench();
+  bench.client(query("begin"));
+  bench.server(concat([DONE, IN_BLOCK]));
+  bench.client(query("insert"));
+  bench.server(concat([DONE, ready]));
+  if (after !== undefined) bench.client(after);
+  bench.tap.end(reason, 9);
+  bench.drain();
+  bench.assertClosed();
+  return bench;
+}
+
+Deno.test("Tap: a client that goes in a transaction has it rolled back: it is recorded", () => {
+  const failed = message("Z", "E");
+  const half = query("commit").subarray(0, 9);
+  for (const ready of [IN_BLOCK, failed]) {
+    for (const after of [undefined, message("X"), half]) {
+      const bench = gone(Excluded.clientGone, ready, after);
+      assert.deepEqual(bench.transactions, ["Q|Q|"]);
+      assert.deepEqual(bench.counts, { seen: 1, pushed: 1 });
+    }
+  }
+});
+
+Deno.test("Tap: what is sent and not answered at the end is excluded, each cycle outside of a block", () => {
+  const unanswered = [query("commit"), extended("commit")];
+  for (const after of unanswered) {
+    const bench = gone(Excluded.clientGone, IN_BLOCK, after);
+    assert.deepEqual(bench.counts, { seen: 1, client_gone: 1 });
+  }
+  assert.deepEqual(gone(Excluded.primaryLost, IN_BLOCK).counts, {
+    seen: 1,
+    primary_lost: 1,
+  });
+  const ahead = new Bench();
+  const one = concat([extended("select 1"), sync()]);
+  ahead.client(concat([one, one, one, one]));
+  ahead.server(concat([DONE, READY]));
+  ahead.tap.end(Excluded.clientGone, 9);
+  ahead.drain();
+  assert.deepEqual(ahead.counts, { seen: 4, pushed: 1, client_gone: 3 });
+});
+
+Deno.test("Tap: a client that goes at rest is nothing", () => {
+  const bench = new Bench();
+  bench.client(query("select 1"));
+  bench.server(concat([DONE, READY]));
+  bench.client(message("X"));
+  bench.tap.end(Excluded.clientGone, 9);
+  bench.drain();
+  assert.deepEqual(bench.counts, { seen: 1, pushed: 1 });
+});
+
+Deno.test("Tap: a reply that can't be cut is given up, in rows as elsewhere", () => {
+  for (const type of ["D", "T", "C"]) {
+    const bench = new Bench();
+    bench.client(query("select 1"));
+    const broken = message(type, "x");
+    new DataView(broken.buffer).setInt32(1, 3);
+    bench.server(concat([message("D", "x"), broken, DONE, READY]));
+    assert.deepEqual(bench.counts, { seen: 1, unsupported: 1 }, type);
+    assert.ok(!bench.tap.betweenReplies);
+  }
+});
+
+Deno.test("Tap: small transactions ahead of their answers are not too large together", () => {
+  const one = query(`select '${"x".repeat(80)}'`);
+  const bench = new Bench({ maxBytes: 1_000 });
+  bench.client(concat(Array.from({ length: 50 }, () => one)), 300);
+  for (let i = 0; i < 50; i++) bench.server(concat([DONE, READY]));
+  bench.drain();
+  assert.deepEqual(bench.counts, { seen: 50, pushed: 50 });
+  // One of many cycles is.
+  bench.client(
+    concat([query("begin"), ...Array.from({ length: 50 }, () => one)]),
+    300,
+  );
+  for (let i = 0; i < 51; i++) bench.server(concat([DONE, IN_BLOCK]));
+  bench.client(query("commit"));
+  bench.server(concat([DONE, READY]));
+  bench.drain();
+  assert.deepEqual(bench.counts, { seen: 51, pushed: 50, too_large: 1 });
 });
 
 Deno.test("Tap: a transaction larger than a buffer goes in fragments", () => {
@@ -560,6 +741,154 @@ Deno.test("Tap: too large a transaction is dropped whole, the next one is not", 
   assert.deepEqual(bench.transactions, ["Q|"]);
   assert.deepEqual(bench.counts, { seen: 2, too_large: 1, pushed: 1 });
   assert.equal(bench.stateLost, 0);
+});
+
+Deno.test("Tap: the digests of a long cycle go while its reply comes in", () => {
+  const count = 50_000;
+  const bench = new Bench({ maxBytes: 3_000_000 });
+  const statement = DONE.length;
+  bench.client(query("select 1;".repeat(count)), 10_000);
+  // Cut in the middle of messages; the mirror worker takes what there is.
+  const reply = concat([...Array<typeof DONE>(count).fill(DONE), READY]);
+  for (let at = 0; at < reply.length; at += 999 * statement + 3) {
+    bench.server(reply.slice(at, at + 999 * statement + 3));
+    assert.ok(
+      bench.capture.heldBytes < 4 * STATEMENT_WORDS * BOUNDS.recordStatements +
+          16_384 + 4_096,
+      `${bench.capture.heldBytes} bytes are held`,
+    );
+    bench.drain();
+  }
+  assert.deepEqual(bench.counts, { seen: 1, pushed: 1 });
+  assert.equal(bench.statements.length, count);
+  assert.equal(bench.budget.bytes, 0);
+});
+
+Deno.test("Tap: nothing of a transaction goes on its way behind the answer at which it was dropped", () => {
+  const bench = new Bench({ maxBytes: 500 });
+  bench.client(
+    concat([query("set a = 1;".repeat(10)), query("select 1;".repeat(600))]),
+  );
+  bench.server(
+    concat([
+      ...Array<typeof DONE>(10).fill(DONE),
+      READY,
+      ...Array<typeof DONE>(600).fill(DONE),
+    ]),
+  );
+  bench.drain();
+  assert.equal(bench.budget.bytes, 0);
+  bench.server(READY);
+  bench.client(query("select 2"));
+  bench.server(concat([DONE, READY]));
+  bench.drain();
+  assert.deepEqual(bench.counts, { seen: 3, too_large: 2, pushed: 1 });
+  assert.equal(bench.stateLost, 1);
+});
+
+Deno.test("Tap: what waits outside of the ring stays within its bound, whatever the pieces", () => {
+  const spillBytes = 300_000;
+  const bench = new Bench({ ringBytes: 128 * 1024, spillBytes });
+  const statements = 8_000;
+  let most = 0;
+  for (let i = 0; i < 3; i++) {
+    bench.client(query("select 1;".repeat(statements)), 10_000);
+    for (let at = 0; at < statements; at += 100) {
+      bench.server(concat(Array<typeof DONE>(100).fill(DONE)));
+      most = Math.max(most, bench.ring.waitingBytes);
+      assert.ok(most <= spillBytes, `${most} bytes wait`);
+    }
+    bench.server(READY);
+  }
+  assert.ok(most > 250_000, `${most} bytes waited`);
+  assert.deepEqual(bench.counts, { seen: 3, queue_full: 3 });
+  bench.drain();
+  for (; bench.ring.waiting > 0; bench.drain()) bench.ring.flush();
+  assert.equal(bench.ring.waitingBytes, 0);
+  assert.equal(bench.budget.bytes, 0);
+  bench.client(query("select 2"));
+  bench.server(concat([DONE, READY]));
+  bench.drain();
+  assert.deepEqual(bench.transactions, ["Q|"]);
+});
+
+Deno.test("Tap: a session at rest keeps next to nothing of its largest transaction", () => {
+  const bench = new Bench();
+  const atRest = bench.capture.heldBytes;
+  for (
+    const [client, ...server] of [
+      [query("select 1;".repeat(400)), concat(Array(400).fill(DONE)), READY],
+      // A reply in pieces is collected.
+      [query("select 1;"), DONE.subarray(0, 8), DONE.subarray(8), READY],
+      [query("select 1;".repeat(400)), concat(Array(399).fill(DONE)), READY],
+    ] as const
+  ) {
+    bench.client(client);
+    bench.server(concat([server[0] as Uint8Array]));
+    assert.ok(bench.capture.heldBytes > 10_000);
+    for (const bytes of server.slice(1)) bench.server(bytes);
+    bench.drain();
+    assert.ok(
+      bench.capture.heldBytes <= atRest + 2 * BOUNDS.restBytes,
+      `${bench.capture.heldBytes} bytes at rest`,
+    );
+  }
+  // Hundreds of cycles, each of its own.
+  bench.client(query("begin"));
+  bench.server(concat([DONE, IN_BLOCK]));
+  for (let i = 0; i < 500; i++) {
+    bench.client(query("x"));
+    bench.server(concat([DONE, IN_BLOCK]));
+  }
+  assert.ok(bench.capture.heldBytes > 20_000);
+  bench.client(query("commit"));
+  bench.server(concat([DONE, READY]));
+  assert.ok(bench.capture.heldBytes <= atRest + 2 * BOUNDS.restBytes);
+});
+
+Deno.test("Tap: digests count towards the bound of a transaction, in one cycle or in many", () => {
+  const statements = 2_000;
+  const options = { maxBytes: 2 * 9 * statements };
+  const one = new Bench(options);
+  one.client(query("select 1;".repeat(statements)), 10_000);
+  one.server(concat([...Array<typeof DONE>(statements).fill(DONE), READY]));
+  const few = new Bench({ maxBytes: 200 });
+  few.client(query("select 1;".repeat(10)));
+  few.server(concat([...Array<typeof DONE>(10).fill(DONE), READY]));
+  const many = new Bench(options);
+  many.client(query("begin"));
+  many.server(concat([DONE, IN_BLOCK]));
+  for (let i = 0; i < statements; i++) {
+    many.client(query("x"));
+    many.server(concat([DONE, IN_BLOCK]));
+    many.drain();
+  }
+  many.client(query("commit"));
+  many.server(concat([DONE, READY]));
+  for (const bench of [one, few, many]) {
+    bench.client(query("select 2"));
+    bench.server(concat([DONE, READY]));
+    bench.drain();
+    assert.deepEqual(bench.counts, { seen: 2, too_large: 1, pushed: 1 });
+    assert.equal(bench.budget.bytes, 0);
+  }
+});
+
+Deno.test("Tap: where the ring ends a message behind its transaction is known when that transaction ends", () => {
+  const bench = new Bench({ maxBytes: 40_000, ringBytes: 256 * 1024 });
+  bench.client(query("select 1"));
+  // Ahead of the answer, and more than a buffer: most of it is in the ring by then.
+  const long = query(`select '${"x".repeat(30_000)}'`);
+  bench.client(long.slice(0, 20_000), 5_000);
+  bench.server(concat([DONE, READY]));
+  bench.client(long.slice(20_000), 5_000);
+  // Too large now: what was not sent is looked at, from where it stands.
+  bench.client(query(`set a = '${"x".repeat(20_000)}'`), 5_000);
+  bench.server(concat([DONE, READY, DONE, READY]));
+  bench.drain();
+  assert.deepEqual(bench.transactions, ["Q|"]);
+  assert.equal(bench.stateLost, 1);
+  bench.assertClosed();
 });
 
 Deno.test("Tap: a full ring drops whole transactions, says if state was lost, and recovers", () => {
@@ -628,7 +957,7 @@ Deno.test("Tap: a transaction that is dropped half way says whether state was lo
 });
 
 Deno.test("Tap: a long transaction takes all of its bytes from the queue's bound while it comes in", () => {
-  const bench = new Bench();
+  const bench = new Bench({ maxBytes: 3_000_000 });
   bench.client(query("begin"));
   bench.server(concat([DONE, IN_BLOCK]));
   const count = 20 * 512;
@@ -687,6 +1016,26 @@ Deno.test("Tap: bytes that can't be cut are not looked at any more", () => {
   bench.drain();
   assert.deepEqual(bench.transactions, []);
   bench.assertClosed();
+});
+
+Deno.test("Tap: what waits when the client's bytes can't be cut any more is seen where it is answered", () => {
+  const broken = new Uint8Array([0x51, 0, 0, 0, 1]);
+  const tooMany = Cycles.MAX + 1;
+  for (
+    const [bytes, count] of [
+      [concat([query("select 1"), query("select 2"), broken]), 2],
+      [concat(Array.from({ length: tooMany }, sync)), tooMany],
+    ] as const
+  ) {
+    const session = new TappedSession(new ShapeCache(10));
+    for (let at = 0; at < bytes.length; at += BOUNDS.readBytes) {
+      session.client(bytes.subarray(at, at + BOUNDS.readBytes));
+    }
+    for (let i = 0; i < count; i++) session.server(concat([DONE, READY]));
+    session.end();
+    assert.equal(session.seen, count);
+    assert.ok(session.closed);
+  }
 });
 
 Deno.test("Tap: knows where a reply ends and whether the session rests, even when it can't cut cycles", () => {

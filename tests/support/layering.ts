@@ -25,7 +25,7 @@ const WORKER: Layer = {
 };
 const SERVER: Layer = {
   uses: [
-    "src/episode.ts",
+    "src/accept_loop.ts",
     "src/log.ts",
     "src/plugin/api.ts",
     "src/stats",
@@ -38,6 +38,7 @@ const PLUGIN: Layer = { uses: ["src/plugin/api.ts"] };
 
 /** A folder or file that is not here has no place yet: give it one. */
 const LAYERS: Readonly<Record<string, Layer>> = {
+  "src/accept_loop.ts": { uses: ["src/episode.ts"] },
   "src/config": { uses: [] },
   "src/episode.ts": { uses: [] },
   "src/io": { uses: [] },
@@ -46,7 +47,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
   "src/wire": { uses: [] },
   "src/version.ts": { uses: ["deno.json"] },
   "src/control": { uses: ["src/io"], usesTypes: ["src/stats"] },
-  "src/digest": { uses: ["src/wire"] },
+  "src/digest": { uses: ["src/ring", "src/wire"] },
   "src/sql": { uses: ["src/wire"] },
   "src/auth": { uses: ["src/wire"] },
   // What a plugin may import is handed on by this one file.
@@ -63,6 +64,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
   "src/certificates.ts": MAIN_THREAD,
   "src/client_limits.ts": MAIN_THREAD,
   "src/cli": MAIN_THREAD,
+  "src/descriptors.ts": MAIN_THREAD,
   "src/names.ts": MAIN_THREAD,
   "src/operations.ts": MAIN_THREAD,
   "src/replica_warning.ts": MAIN_THREAD,
@@ -87,6 +89,8 @@ const SIDE_DOORS: readonly string[] = [
   "src/proxy/route.ts",
   // Types for the hot path's signatures.
   "src/plugin/probe_set.ts",
+  // Signals are caught before the rest is loaded.
+  "src/cli/signals.ts",
   // They load the SQL parser, which a proxy worker has no use for.
   "src/sql/shape.ts",
   "src/sql/shape_cache.ts",

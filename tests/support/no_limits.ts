@@ -1,4 +1,6 @@
 import type { LimitSettings } from "../../src/proxy/client_limits.ts";
+import { LoginDoor } from "../../src/proxy/login_door.ts";
+import type { ClientTable } from "../../src/stats/client_table.ts";
 
 /** As many clients as come. */
 export const NO_LIMITS: LimitSettings = {
@@ -8,3 +10,11 @@ export const NO_LIMITS: LimitSettings = {
   databases: {},
   users: {},
 };
+
+/** A door with descriptors for everybody. */
+export function openDoor(clients: ClientTable): LoginDoor {
+  return new LoginDoor(clients, {
+    maxDescriptors: () => Infinity,
+    onShort() {},
+  });
+}

@@ -37,6 +37,8 @@ export interface StartOptions {
   readonly preload?: string;
   /** Besides what the tests have. */
   readonly env?: Readonly<Record<string, string>>;
+  /** What it may open at most (`RLIMIT_NOFILE`); as the tests, by default. Needs `prlimit`. */
+  readonly descriptors?: number;
 }
 
 /** The program as a process, from source. */
@@ -107,13 +109,18 @@ password = "pw"
   start(config: string, command = "run", more: StartOptions = {}): string {
     const path = `${this.folder}/pgdog.toml`;
     Deno.writeTextFileSync(path, config, { mode: 0o600 });
-    this.#child = new Deno.Command(Deno.execPath(), {
-      args: [
-        ...["run", "--quiet", "-A"],
-        ...more.preload === undefined ? [] : ["--preload", more.preload],
-        ...[MAIN, command, "--config", path],
-        ...more.args ?? [],
-      ],
+    const [program = "", ...args] = [
+      // It becomes what it runs.
+      ...more.descriptors === undefined
+        ? []
+        : ["prlimit", `--nofile=${more.descriptors}`],
+      ...[Deno.execPath(), "run", "--quiet", "-A"],
+      ...more.preload === undefined ? [] : ["--preload", more.preload],
+      ...[MAIN, command, "--config", path],
+      ...more.args ?? [],
+    ];
+    this.#child = new Deno.Command(program, {
+      args,
       env: more.env ?? {},
       stdout: "null",
       stderr: "piped",

@@ -42,8 +42,8 @@ export const MIRROR_HOOKS: Methods = {
   LaneQueue: ["push", "shift", "settle"],
   LaneRow: ["open", "show", "close"],
   Replay: ["take", "reply"],
-  Replayer: ["restore", "finish", "end"],
-  Judge: ["begin", "pair"],
+  Replayer: ["restore", "finish", "end", "rest"],
+  Judge: ["begin", "pair", "end"],
   StatementTable: ["add", "takeChanged"],
   CommitOrder: ["begin", "isTurn"],
   SessionStatements: ["cycle"],
@@ -53,16 +53,16 @@ export const MIRROR_HOOKS: Methods = {
   MirrorConnection: ["send", "onReadable", "onWritable", "close"],
   Login: ["answer"],
   Breaker: ["ask", "succeeded"],
-  ReplyDigest: ["step", "cycleEnded", "clear"],
-  SortTies: ["step", "begin"],
+  ReplyDigest: ["step", "cycleEnded", "clear", "rest", "drain"],
+  SortTies: ["step", "begin", "rest"],
 };
 
 /** What throws in the proxy workers, on the mirror's behalf. */
 export const PROXY_HOOKS: Methods = {
   Tap: ["client", "server", "end"],
-  Cycles: ["query", "sync", "answered"],
+  Cycles: ["client", "ready"],
   Capture: ["append", "addCycle", "finish", "close"],
-  ReplyDigest: ["step", "cycleEnded"],
+  ReplyDigest: ["step", "cycleEnded", "rest", "drain"],
   RingProducer: ["reserve", "commit"],
 };
 

@@ -102,10 +102,15 @@ export class TappedSession {
 
   /** The client has gone. @returns bytes of the queue's budget that were not given back. */
   end(): number {
-    this.#tap.end(4);
+    this.#tap.end(4, 9);
     this.#drain();
     this.#stream.close();
     return this.#budget.bytes;
+  }
+
+  /** The client waits for an answer, or is in a transaction. */
+  get busy(): boolean {
+    return this.#tap.busy;
   }
 
   /** seen = excluded + dropped + what came out. */

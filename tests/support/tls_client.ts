@@ -5,9 +5,17 @@ import { once } from "node:events";
 
 const REQUEST = Uint8Array.from([0, 0, 0, 8, 4, 210, 22, 47]);
 
-/** A TCP connection to a proxy on this machine. */
-export async function tcp(port: number): Promise<Socket> {
-  const socket = connectTcp({ host: "127.0.0.1", port, allowHalfOpen: true });
+/** A TCP connection to a proxy on this machine, from any address of the loopback. */
+export async function tcp(
+  port: number,
+  localAddress = "127.0.0.1",
+): Promise<Socket> {
+  const socket = connectTcp({
+    host: "127.0.0.1",
+    port,
+    localAddress,
+    allowHalfOpen: true,
+  });
   await once(socket, "connect");
   return socket;
 }

@@ -7,6 +7,7 @@ const RUNTIME = `#!/bin/sh
 case $0 in */noexec/*) exit 126 ;; esac
 [ "$1" = --version ] && exit 0
 echo "$$"
+[ "\${SHOW_IGNORED:-}" = "" ] || exec grep SigIgn /proc/self/status
 for argument in "$@"; do echo "$argument"; done
 exit 7
 `;
@@ -115,6 +116,22 @@ Deno.test("single file: the process becomes the program, with its arguments and 
   ]);
   assert.equal(code, 7);
   assert.match(stderr, /^pgdog-mirror: unpacking to .* \(once\)\n$/);
+});
+
+Deno.test("single file: the proxy begins with SIGHUP ignored, other commands do not", async () => {
+  await using download = await Download.create();
+  const ignored = async (...args: string[]) => {
+    const { stdout } = await download.start(args, { SHOW_IGNORED: "1" });
+    const mask = /^SigIgn:\s*([\da-f]+)$/m.exec(stdout)?.[1];
+    assert.ok(mask, stdout);
+    return (BigInt(`0x${mask}`) & 1n) === 1n; // SIGHUP is the first
+  };
+  assert.equal(await ignored(), true);
+  assert.equal(await ignored("run", "--config", "a.toml"), true);
+  assert.equal(await ignored("--config", "a.toml"), true);
+  assert.equal(await ignored("--users=b.toml"), true);
+  assert.equal(await ignored("check", "--config", "a.toml"), false);
+  assert.equal(await ignored("--version"), false);
 });
 
 Deno.test("single file: a second start finds it unpacked", async () => {

@@ -76,6 +76,19 @@ Deno.test("Collector: a body in pieces is put together, one in a chunk is not co
   assert.ok(!collector.truncated);
 });
 
+Deno.test("Collector.rest: the memory of a body in pieces goes back", () => {
+  const collector = new Collector();
+  const body = new Uint8Array(100).fill(7);
+  for (const last of [true, false]) {
+    collector.take(body, 0, 50, true, false);
+    collector.take(body, 50, 100, false, last);
+    assert.equal(collector.heldBytes, Collector.MAX_BYTES);
+    collector.rest();
+    assert.equal(collector.heldBytes, 0);
+    assert.equal(collector.length, 0);
+  }
+});
+
 Deno.test("Collector: what exceeds the bound is cut off, and said", () => {
   const collector = new Collector();
   const chunk = new Uint8Array(Collector.MAX_BYTES);
@@ -83,4 +96,11 @@ Deno.test("Collector: what exceeds the bound is cut off, and said", () => {
   collector.take(chunk, 0, 10, false, true);
   assert.equal(collector.length, Collector.MAX_BYTES);
   assert.ok(collector.truncated);
+  // In one piece as in two.
+  const whole = new Uint8Array(Collector.MAX_BYTES + 1);
+  collector.take(whole, 0, whole.length, true, true);
+  assert.equal(collector.bytes.length, Collector.MAX_BYTES);
+  assert.ok(collector.truncated);
+  collector.take(whole, 0, Collector.MAX_BYTES, true, true);
+  assert.ok(!collector.truncated);
 });

@@ -5,6 +5,8 @@ import { isMismatch, RESULTS } from "../../../src/stats/mod.ts";
 import { type Cluster, startCluster } from "../cluster.ts";
 import { type Ledger, TestProxy } from "../proxy.ts";
 import { waitFor } from "../wait.ts";
+import { COPY_TABLES } from "./copy_server.ts";
+import { copyScripts } from "./copy_sessions.ts";
 import { describeScript, type Script, scripts as scriptsOf } from "./script.ts";
 import { ScriptClient } from "./script_client.ts";
 import { TABLES } from "./statements.ts";
@@ -80,7 +82,10 @@ export async function runModel(options: ModelOptions): Promise<ModelRun> {
   await Promise.all(Array.from({ length: players }, async (_, player) => {
     using pair = new Pair(primary, proxy, player);
     const property = fc.asyncProperty(
-      scriptsOf(`ch${player}`),
+      fc.oneof(
+        { weight: 3, arbitrary: scriptsOf(`ch${player}`) },
+        { weight: 1, arbitrary: copyScripts },
+      ),
       async (script) => {
         // Not fast-check's own limit: that leaves a script to itself.
         if (performance.now() > deadline) return;
@@ -171,7 +176,7 @@ export async function startModelServer(players: number): Promise<Cluster> {
   const sql = postgres(cluster.url(DIRECT), { max: 1, onnotice() {} });
   for (let i = 0; i < players; i++) {
     await sql.unsafe(
-      `create schema w${i}; set search_path = w${i}; ${TABLES}`,
+      `create schema w${i}; set search_path = w${i}; ${TABLES} ${COPY_TABLES}`,
     );
   }
   await sql.end();
