@@ -176,9 +176,11 @@ export class ClientStartup {
       ? limits.refusal(name, user)
       : TOO_MANY;
     if (excess !== undefined) return refused(TOO_MANY_CONNECTIONS, excess);
+    const identity = identityOf(user, message);
+    const reach = identity.replication ? undefined : name;
     const own = auth === undefined || route.admin
       ? undefined
-      : new OwnLogin(auth, user, name, this.#certificateHash);
+      : new OwnLogin(auth, user, reach, this.#certificateHash);
     const changed: Record<string, string> = {};
     if (own !== undefined || route.databaseName !== name) {
       changed.database = route.databaseName;
@@ -191,7 +193,7 @@ export class ClientStartup {
     const admitted = {
       route,
       admit,
-      identity: identityOf(user, message),
+      identity,
       packet: Object.keys(changed).length === 0
         ? packet
         : withParameters(packet, changed),
@@ -240,10 +242,12 @@ export class ClientStartup {
       );
     }
     if (progress === "accepted" && !proving.own.entitled) {
-      const { identity: { user }, route } = proving;
+      const { identity: { user, replication }, route } = proving;
       return refused(
         INVALID_AUTHORIZATION,
-        `user "${user}" may not open database "${route.name}"`,
+        replication
+          ? `user "${user}" may not replicate, for that reads all databases`
+          : `user "${user}" may not open database "${route.name}"`,
       );
     }
     this.toClient = concat([this.toClient, proving.own.toClient]);
