@@ -172,9 +172,12 @@ export class ClientStartup {
     );
     const excess = route.admin
       ? undefined
-      : door.letsThrough(this.#row)
+      : !door.letsThrough(this.#row)
+      ? TOO_MANY
+      // Without a proof of our own: else each of them would reach the primary.
+      : auth === undefined
       ? limits.refusal(name, user)
-      : TOO_MANY;
+      : limits.refusal();
     if (excess !== undefined) return refused(TOO_MANY_CONNECTIONS, excess);
     const identity = identityOf(user, message);
     const reach = identity.replication ? undefined : name;
