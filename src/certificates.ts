@@ -30,19 +30,21 @@ export class Certificates {
    * Reads the files, and begins to look whether they change.
    *
    * @param changed called when they have, and fit.
+   * @param lookMs how often they are looked at.
    * @throws {Error} naming each file that can't be used, or that OpenSSL is not there.
    */
   static async create(
     config: Config,
     log: Logger,
     changed: () => void,
+    lookMs = LOOK_MS,
   ): Promise<Certificates> {
     const { material, version } = await readMaterial(config);
     if (version !== "") log.info("TLS is there", { library: version });
     const certificates = new Certificates(config, material, log, changed);
     certificates.#timer = setInterval(
       () => void certificates.#look(),
-      LOOK_MS,
+      lookMs,
     );
     return certificates;
   }
@@ -68,6 +70,10 @@ export class Certificates {
    */
   async reload(config: Config): Promise<boolean> {
     const { material } = await readMaterial(config);
+    return this.#take(config, material);
+  }
+
+  #take(config: Config, material: TlsMaterial): boolean {
     this.#config = config;
     if (material.version === this.#material.version) return false;
     this.#material = material;
@@ -81,8 +87,11 @@ export class Certificates {
 
   /** A file that is being replaced may not fit the other yet: the old ones stay, and are tried again. */
   async #look(): Promise<void> {
+    const config = this.#config;
     try {
-      if (await this.reload(this.#config)) this.#changed();
+      const { material } = await readMaterial(config);
+      if (this.#config !== config) return; // a RELOAD was faster
+      if (this.#take(config, material)) this.#changed();
       this.#complaint = "";
     } catch (error) {
       const reason = (error as Error).message;
