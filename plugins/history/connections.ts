@@ -6,10 +6,15 @@ import type { Execute, SqlConnection } from "./store.ts";
 export function openSqlite(path: string): Promise<SqlConnection> {
   keepToOurselves(path);
   const database = new DatabaseSync(path);
-  // A crash of the machine may cost the last seconds, never the file.
-  database.exec(
-    "pragma journal_mode = wal; pragma synchronous = normal; pragma busy_timeout = 200",
-  );
+  try {
+    // A crash of the machine may cost the last seconds, never the file.
+    database.exec(
+      "pragma journal_mode = wal; pragma synchronous = normal; pragma busy_timeout = 200",
+    );
+  } catch (error) {
+    database.close(); // it is opened again and again
+    throw error;
+  }
   const execute: Execute = (sql, values = []) => {
     // SQLite numbers its parameters with a question mark.
     const rows = database.prepare(sql.replaceAll(/\$(\d+)/g, "?$1"))

@@ -151,12 +151,28 @@ function checkReach(
   }
 }
 
+/** A user with several entries is one user still. */
+function checkOneLimit(users: readonly User[], problem: Report): void {
+  const limits = new Map<string, number>();
+  users.forEach(({ name, max_clients: limit }, i) => {
+    if (limit === undefined) return;
+    const other = limits.get(name) ?? limit;
+    limits.set(name, other);
+    if (other === limit) return;
+    problem(
+      ["users", i, "max_clients"],
+      `is ${limit}, and ${other} in another entry of "${name}": it is the user's, over all databases; keep one`,
+    );
+  });
+}
+
 function checkUsers(
   { general, users, databases }: Config,
   problem: Report,
   warning: Report,
 ): void {
   const type = general.auth_type;
+  checkOneLimit(users, problem);
   if (type === "relay") {
     users.forEach((user, i) => {
       const key = LOGIN_KEYS.find((name) => user[name] !== undefined);

@@ -224,7 +224,10 @@ export function pgdogKey(
   value: unknown,
 ): PgdogKey | undefined {
   const [table, key] = place;
-  const narrowing = NARROWING[place.join(".")];
+  const name = place.join(".");
+  const narrowing = Object.hasOwn(NARROWING, name)
+    ? NARROWING[name]
+    : undefined;
   if (narrowing !== undefined) {
     const { why, harmless = false } = narrowing;
     if (![harmless].flat().includes(value)) {

@@ -244,10 +244,12 @@ export const adminSchema = z.strictObject({
 export const userSchema = z.strictObject({
   name: z.string().min(1).describe("The user that clients log in as."),
   database: z.string().min(1).optional()
-    .describe("For this database of [[databases]] only; default: for all."),
+    .describe("As databases, of one; without either for all."),
   databases: z.array(z.string().min(1))
     .min(1, "names no database: nobody could log in").optional()
-    .describe("For these databases only."),
+    .describe(
+      "For these databases only, and not for replication, which reads all of them.",
+    ),
   all_databases: z.boolean().optional()
     .describe("For all of them; the same as to name none."),
   password: z.string().optional()

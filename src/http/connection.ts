@@ -15,6 +15,7 @@ export interface ConnectionTimes {
 export class HttpConnection {
   readonly stream: Duplex;
   readonly #times: ConnectionTimes;
+  #asked = false;
   #answering = false;
   /** The client sends no more. */
   #ended = false;
@@ -49,9 +50,16 @@ export class HttpConnection {
     return this.#answering;
   }
 
-  /** The request has come: its response may take its time. */
-  answer(): void {
+  /**
+   * A request has come: its response may take its time.
+   *
+   * @returns false if it is another one, sent without waiting: nobody answers it.
+   */
+  answer(): boolean {
+    if (this.#asked) return false;
+    this.#asked = true;
     this.#wait(true, this.#times.responseMs);
+    return true;
   }
 
   #wait(answering: boolean, ms: number): void {

@@ -134,7 +134,7 @@ class Server implements HttpServer {
 
   /** Never throws. */
   async #serve(message: IncomingMessage, to: ServerResponse): Promise<void> {
-    this.#connections.get(message.socket)?.answer();
+    if (!this.#connections.get(message.socket)?.answer()) return;
     const instead = Promise.withResolvers<Response>();
     this.#pending.add(instead.resolve);
     try {

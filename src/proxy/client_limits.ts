@@ -29,8 +29,12 @@ export class ClientLimits {
     this.#tables = tables;
   }
 
-  /** Why one more can't come in, in PostgreSQL's words for 53300; undefined: it can. */
-  refusal(database: string, user: string): string | undefined {
+  /**
+   * Why one more can't come in, in PostgreSQL's words for 53300; undefined: it can.
+   *
+   * @param database left out as `user` where the client has still to prove who it is: it may not learn who is there.
+   */
+  refusal(database?: string, user?: string): string | undefined {
     return this.#excess(database, user, 1);
   }
 
@@ -53,15 +57,24 @@ export class ClientLimits {
     return refusal;
   }
 
-  #excess(database: string, user: string, more: number): string | undefined {
+  #excess(
+    database: string | undefined,
+    user: string | undefined,
+    more: number,
+  ): string | undefined {
     const { clients, perDatabase, perUser, databases, users } = this.#settings;
     if (clients > 0 && this.#count({}) + more > clients) return TOO_MANY;
-    const ofDatabase = databases[database] ?? perDatabase;
-    if (ofDatabase > 0 && this.#count({ database }) + more > ofDatabase) {
+    const ofDatabase = limitOf(databases, database) ?? perDatabase;
+    if (
+      database !== undefined && ofDatabase > 0 &&
+      this.#count({ database }) + more > ofDatabase
+    ) {
       return `too many connections for database "${database}"`;
     }
-    const ofUser = users[user] ?? perUser;
-    if (ofUser > 0 && this.#count({ user }) + more > ofUser) {
+    const ofUser = limitOf(users, user) ?? perUser;
+    if (
+      user !== undefined && ofUser > 0 && this.#count({ user }) + more > ofUser
+    ) {
       return `too many connections for role "${user}"`;
     }
     return undefined;
@@ -70,4 +83,12 @@ export class ClientLimits {
   #count(of: { readonly database?: string; readonly user?: string }): number {
     return this.#tables.reduce((sum, table) => sum + table.count(of), 0);
   }
+}
+
+/** Names are the client's: "constructor" is one, too. */
+function limitOf(
+  limits: Readonly<Record<string, number>>,
+  name = "",
+): number | undefined {
+  return Object.hasOwn(limits, name) ? limits[name] : undefined;
 }

@@ -172,13 +172,18 @@ export class ClientStartup {
     );
     const excess = route.admin
       ? undefined
-      : door.letsThrough(this.#row)
+      : !door.letsThrough(this.#row)
+      ? TOO_MANY
+      // Without a proof of our own: else each of them would reach the primary.
+      : auth === undefined
       ? limits.refusal(name, user)
-      : TOO_MANY;
+      : limits.refusal();
     if (excess !== undefined) return refused(TOO_MANY_CONNECTIONS, excess);
+    const identity = identityOf(user, message);
+    const reach = identity.replication ? undefined : name;
     const own = auth === undefined || route.admin
       ? undefined
-      : new OwnLogin(auth, user, name, this.#certificateHash);
+      : new OwnLogin(auth, user, reach, this.#certificateHash);
     const changed: Record<string, string> = {};
     if (own !== undefined || route.databaseName !== name) {
       changed.database = route.databaseName;
@@ -191,7 +196,7 @@ export class ClientStartup {
     const admitted = {
       route,
       admit,
-      identity: identityOf(user, message),
+      identity,
       packet: Object.keys(changed).length === 0
         ? packet
         : withParameters(packet, changed),
@@ -240,10 +245,12 @@ export class ClientStartup {
       );
     }
     if (progress === "accepted" && !proving.own.entitled) {
-      const { identity: { user }, route } = proving;
+      const { identity: { user, replication }, route } = proving;
       return refused(
         INVALID_AUTHORIZATION,
-        `user "${user}" may not open database "${route.name}"`,
+        replication
+          ? `user "${user}" may not replicate, for that reads all databases`
+          : `user "${user}" may not open database "${route.name}"`,
       );
     }
     this.toClient = concat([this.toClient, proving.own.toClient]);

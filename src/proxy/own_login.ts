@@ -35,7 +35,7 @@ export class OwnLogin {
   toClient: Uint8Array<ArrayBuffer> = new Uint8Array(0);
   /** What to send to the primary now. */
   toServer: Uint8Array<ArrayBuffer> = new Uint8Array(0);
-  /** The user may open the database; if not, that is said to who has proved himself. */
+  /** The user may open the database, or replicate; if not, that is said to who has proved himself. */
   readonly entitled: boolean;
   readonly #account: Account | undefined;
   readonly #auth: ClientAuth;
@@ -46,16 +46,20 @@ export class OwnLogin {
   /** The primary's NegotiateProtocolVersion: it answers the client's packet. */
   #negotiated = new Uint8Array(0);
 
-  /** @param certificateHash of the certificate that the client was shown, if its login can be bound to it. */
+  /**
+   * @param database undefined: a replication connection, which can read all of them (BASE_BACKUP).
+   * @param certificateHash of the certificate that the client was shown, if its login can be bound to it.
+   */
   constructor(
     settings: AuthSettings,
     user: string,
-    database: string,
+    database: string | undefined,
     certificateHash?: Uint8Array,
   ) {
     const own = settings.accounts.filter(({ name }) => name === user);
     const entitled = own.find(({ databases }) =>
-      databases === undefined || databases.includes(database)
+      databases === undefined ||
+      database !== undefined && databases.includes(database)
     );
     this.entitled = entitled !== undefined;
     // Who is not entitled proves himself first: a guess tells nothing.

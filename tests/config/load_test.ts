@@ -81,6 +81,12 @@ Deno.test("parseConfig: a key of PgDog's is a warning, another unknown one an er
     warnings.join("\n"),
     /general\.default_pool_size: is a key of PgDog's/,
   );
+  assert.deepEqual(
+    problemsOf(`constructor = false\n${MINIMAL}`).map((line) =>
+      line.replace(/;.*/, "")
+    ),
+    ["f:1: constructor: unknown key"],
+  );
 });
 
 Deno.test("parseConfig: the environment overrides [general]", () => {
@@ -281,6 +287,24 @@ Deno.test("parseConfig: users are checked against auth_type and the databases", 
     ),
   );
   assert.deepEqual(problemsOf(users("trust", 'name = "a"')), []);
+});
+
+Deno.test("parseConfig: a user with several entries has one max_clients", () => {
+  const entries = (auth: string, first: string, second: string) =>
+    problemsOf(
+      `[general]\nauth_type = "${auth}"\n${MINIMAL}[[users]]\nname = "a"\n${first}\n[[users]]\nname = "a"\n${second}\n`,
+    );
+  const said =
+    'users[1].max_clients: is 0, and 5 in another entry of "a": it is the user\'s, over all databases; keep one';
+  assert.deepEqual(entries("relay", "max_clients = 5", "max_clients = 0"), [
+    `f:11: ${said}`,
+  ]);
+  const shop = 'database = "shop"';
+  assert.deepEqual(
+    entries("trust", "max_clients = 5", `${shop}\nmax_clients = 0`),
+    [`f:12: ${said}`],
+  );
+  assert.deepEqual(entries("trust", "max_clients = 5", shop), []);
 });
 
 Deno.test("parseConfig: a user's databases are named in one way, exist, and are some", () => {

@@ -178,6 +178,11 @@ server_password = "right"
           assert.equal(await clients.come("postgres"), "in");
           assert.equal(await clients.come("postgres"), "in");
           assert.match(await clients.come("postgres"), /^53300 /);
+          if (auth_type !== "relay" && key !== "max_clients") {
+            // Else anybody could ask who there is, and who is logged in.
+            await using guesses = new Clients(proxy, "wrong");
+            assert.match(await guesses.come("postgres"), /^28P01 /);
+          }
           await clients.go();
           assert.equal(await clients.come("postgres"), "in");
           for (const socket of silent) socket.destroy();

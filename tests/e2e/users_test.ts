@@ -112,7 +112,7 @@ Deno.test({
   async fn() {
     await using primary = await startCluster({
       version: "15",
-      initSql: "create role app login",
+      initSql: "create role app login replication",
     });
     const port = primary.port;
     await using proxy = await TestProxy.start({
@@ -141,13 +141,15 @@ server_user = "app"
 all_databases = true
 `,
     });
-    const entry = async (user: string, database: string) => {
-      const sql = postgres(
-        `postgres://${user}:x@127.0.0.1:${proxy.port}/${database}`,
-        { max: 1, fetch_types: false },
-      );
-      const result = await sql`select 1`.then(() => "in", (e) => e.code);
-      await sql.end();
+    const entry = async (user: string, database: string, replication = "") => {
+      const client = new pg.Client({
+        connectionString:
+          `postgres://${user}:x@127.0.0.1:${proxy.port}/${database}?replication=${replication}`,
+      });
+      const query = replication === "" ? "select 1" : "IDENTIFY_SYSTEM";
+      const result = await client.connect().then(() => client.query(query))
+        .then(() => "in", (e) => e.code);
+      await client.end();
       return result;
     };
     const entries = async (user: string) => [
@@ -157,6 +159,11 @@ all_databases = true
     ];
     assert.deepEqual(await entries("zoe"), ["in", "in", "in"]);
     assert.deepEqual(await entries("ann"), ["28000", "in", "in"]);
+    // BASE_BACKUP copies every database, whichever one the connection names.
+    for (const replication of ["true", "database"]) {
+      assert.equal(await entry("zoe", "shop", replication), "in");
+      assert.equal(await entry("ann", "shop", replication), "28000");
+    }
 
     const wide = proxy.toml;
     proxy.toml = wide.replace('["shop", "ledger"]', '["shop"]');

@@ -326,3 +326,25 @@ Deno.test("startHttp: one request for each connection, whatever the client's HTT
   assert.doesNotMatch(await ask("nonsense\r\n\r\n"), / 200 OK/);
   await server.close();
 });
+
+Deno.test("startHttp: of requests sent without waiting the first is answered, and no route runs for the others", async () => {
+  let calls = 0;
+  const finish = Promise.withResolvers<void>();
+  const { server } = start({
+    routes: [{
+      path: "/slow",
+      async handle() {
+        calls++;
+        await finish.promise;
+        return new Response("done");
+      },
+    }],
+  });
+  const request = "GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n";
+  const reply = raw(server.port, request.repeat(100));
+  await waitFor("the route", () => calls > 0, 10_000);
+  finish.resolve();
+  assert.equal((await reply).match(/ 200 OK/g)?.length, 1);
+  assert.equal(calls, 1);
+  await server.close();
+});

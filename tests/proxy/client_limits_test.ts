@@ -59,6 +59,14 @@ Deno.test("ClientLimits: for each database and each user, and of some others ins
   assert.equal(enter(1, "shut", "pool"), undefined, "0 is any number");
 });
 
+Deno.test("ClientLimits: a name that every object has is a name like others", () => {
+  const enter = door({ perDatabase: 1, perUser: 1 });
+  assert.equal(enter(0, "toString", "a"), undefined);
+  assert.match(enter(0, "toString", "b") ?? "", /for database "toString"/);
+  assert.equal(enter(0, "shop", "constructor"), undefined);
+  assert.match(enter(0, "db", "constructor") ?? "", /role "constructor"/);
+});
+
 Deno.test("ClientLimits: clients that have not proved who they are keep nobody out", () => {
   const enter = door({ clients: 1, perDatabase: 1, perUser: 1 });
   for (let i = 0; i < 5; i++) {
