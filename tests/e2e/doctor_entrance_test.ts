@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import postgres from "postgres";
+import { CatalogConnection } from "../../src/cli/doctor/connection.ts";
 import type { PairReport } from "../../src/cli/doctor/output.ts";
 import { type Cluster, startCluster } from "../support/cluster.ts";
 import { waitFor } from "../support/wait.ts";
@@ -20,7 +21,8 @@ Deno.test({
       version: "15",
       auth: "scram-sha-256",
       initSql: `create role app login; create role boss superuser login;
-        create role team`,
+        create role team; create role rep replication login password 'x';
+        create role full login connection limit 0`,
     });
     await using mirror = await startCluster({
       version: "15",
@@ -51,14 +53,75 @@ Deno.test({
         assert.deepEqual(await open(servers(primary, mirror)), [
           "error role boss: lets it in from 127.0.0.1",
           "error role postgres: lets it in from 127.0.0.1",
+          "error role rep: lets it in from 127.0.0.1",
           "warning role app: lets it in from 127.0.0.1",
+          "warning role full: lets it in from here",
         ]);
       },
     );
 
     await t.step(
+      "a line for replication by trust: an error, and true",
+      async () => {
+        await letIn(
+          primary,
+          "host replication rep 127.0.0.1/32 trust",
+          PASSWORDS,
+        );
+        assert.deepEqual(await open(servers(primary, mirror)), [
+          "error role rep: lets it in for replication",
+        ]);
+        await using proxy = await TestProxy.start({ primary });
+        const replication = await CatalogConnection.open({
+          host: "127.0.0.1",
+          port: proxy.port,
+          tls: undefined,
+          database: "postgres",
+          user: "rep",
+          password: undefined,
+          cleartextAllowed: false,
+          connectTimeoutMs: 5_000,
+          queryTimeoutMs: 5_000,
+          replication: true,
+        });
+        const [row] = await replication.query("IDENTIFY_SYSTEM");
+        assert.match(row?.systemid ?? "", /^\d+$/);
+        replication.close();
+        // Roles that may not replicate are not let in, whatever the line says.
+        await letIn(
+          primary,
+          "host replication app 127.0.0.1/32 trust",
+          PASSWORDS,
+        );
+        assert.deepEqual(await open(servers(primary, mirror)), []);
+        assert.deepEqual(
+          await open(servers(primary, mirror, { login: 'user = "app"' })),
+          [],
+        );
+      },
+    );
+
+    await t.step("a role at its connection limit", async () => {
+      await letIn(primary, "host all full 127.0.0.1/32 trust", PASSWORDS);
+      assert.deepEqual(await open(servers(primary, mirror)), [
+        "warning role full: lets it in from here",
+      ]);
+      // By trust, but nobody: neither is there, nor may log in.
+      await letIn(
+        primary,
+        "host all nobody,team 127.0.0.1/32 trust",
+        PASSWORDS,
+      );
+      const nobody = (user: string) =>
+        open(servers(primary, mirror, { login: `user = "${user}"` }));
+      assert.deepEqual(await nobody("nobody"), []);
+      assert.deepEqual(await nobody("team"), []);
+    });
+
+    await t.step(
       "without a login for the source the usual name is tried",
       async () => {
+        await letIn(primary, "host all all 127.0.0.1/32 trust");
         assert.deepEqual(
           await open(servers(primary, mirror, { login: "" })),
           ["error role postgres: lets it in from 127.0.0.1"],

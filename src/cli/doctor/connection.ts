@@ -27,6 +27,10 @@ export interface ConnectionOptions {
   readonly connectTimeoutMs: number;
   /** For one query's whole answer. */
   readonly queryTimeoutMs: number;
+  /** To replicate, not to query: physically, for such a login `pg_hba.conf` has lines of its own. */
+  readonly replication?: boolean;
+  /** The server is content with the login; it may still refuse the session. */
+  readonly onAuthenticated?: () => void;
 }
 
 /** Bounds in bytes on what a server can make us keep. */
@@ -103,28 +107,38 @@ export class CatalogConnection {
 
   async #logIn(): Promise<void> {
     const login = new Login(this.#options);
-    await this.#write(laneStartup(PARAMETERS, this.#options));
-    for (let done = false; !done;) {
+    const { user, database, replication, onAuthenticated } = this.#options;
+    await this.#write(
+      replication
+        ? wire.encodeStartupMessage([
+          ["user", user],
+          ["database", database],
+          ["replication", "true"],
+        ])
+        : laneStartup(PARAMETERS, this.#options),
+    );
+    for (;;) {
       const { type, body } = await this.#next();
       switch (type) {
         case wire.AUTHENTICATION: {
           const answer = loginStep(() => login.answer(body));
-          done = answer === "ok";
-          if (answer !== "ok" && answer !== undefined) {
-            await this.#write(answer);
-          }
+          if (answer === "ok") onAuthenticated?.();
+          else if (answer !== undefined) await this.#write(answer);
           break;
         }
         case wire.ERROR_RESPONSE:
-          throw refusal(body);
+          throw refusal(body); // at a login each is fatal
+        case wire.READY_FOR_QUERY:
+          return;
         case wire.NEGOTIATE_PROTOCOL_VERSION:
         case wire.NOTICE_RESPONSE:
+        case wire.PARAMETER_STATUS:
+        case wire.BACKEND_KEY_DATA:
           break;
         default:
           throw unexpected(type, "the login");
       }
     }
-    await this.#answer();
   }
 
   /** Everything up to ReadyForQuery. */
@@ -155,7 +169,6 @@ export class CatalogConnection {
         case wire.NOTICE_RESPONSE:
         case wire.NOTIFICATION_RESPONSE:
         case wire.PARAMETER_STATUS:
-        case wire.BACKEND_KEY_DATA:
           break;
         default:
           throw unexpected(type, "an answer");

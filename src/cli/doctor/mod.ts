@@ -26,7 +26,7 @@ import {
   SOURCE_HINT,
   sourceCredentials,
 } from "./credentials.ts";
-import { tryEntrance, usersToTry } from "./entrance.ts";
+import { candidatesOf, tryEntrance } from "./entrance.ts";
 import type { Finding } from "./finding.ts";
 import {
   type PairReport,
@@ -147,7 +147,7 @@ async function entrances(
   return await tryEntrance(
     side,
     connectionOptions(setup, database),
-    usersToTry(snapshot, known),
+    candidatesOf(snapshot, known),
   );
 }
 

@@ -61,7 +61,7 @@ where s.setdatabase = 0
 
   roles: () => `
 select rolname as name, rolcanlogin as can_login, rolsuper as superuser, rolinherit as inherits,
-  rolbypassrls as bypasses_row_security, rolconnlimit as connection_limit
+  rolreplication as replication, rolbypassrls as bypasses_row_security, rolconnlimit as connection_limit
 from pg_roles where rolname !~ '^pg_'`,
 
   extensions: () => `
