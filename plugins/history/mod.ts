@@ -62,8 +62,10 @@ export const history: Plugin<HistoryConfig> = {
     const { path, url } = config;
     const { port } = context.general;
     const proxy = config.proxy ?? `${Deno.hostname()}:${port}`;
+    const id = crypto.randomUUID();
+    let runs = 0;
     const run = (config: string, startedAt: number): Run => ({
-      id: crypto.randomUUID(),
+      id: `${id}/${runs++}`,
       proxy,
       startedAt,
       version: context.version,

@@ -8,6 +8,7 @@ import {
   type Holder,
   type LedgerTotals,
   type Point,
+  processOf,
   type Row,
   type Run,
   type Sample,
@@ -116,14 +117,26 @@ export class SqlStore implements HistoryStore {
       ) as unknown as LedgerTotals,
     ]));
     const statements = await this.#execute(
-      `select s.summary from mirror_statements s join mirror_runs r on r.id = s.run_id
+      `select s.run_id, s.mirror, s.fingerprint, s.summary
+       from mirror_statements s join mirror_runs r on r.id = s.run_id
        where ${mine} order by r.number, r.started_at`,
       of,
+    );
+    // Statements are counted from a process's start: its last run has all.
+    const latest = new Map(
+      statements.filter(({ run_id }) =>
+        processOf(String(run_id)) !== processOf(run.id)
+      ).map(({ run_id, mirror, fingerprint, summary }) => [
+        JSON.stringify([processOf(String(run_id)), mirror, fingerprint]),
+        summary,
+      ]),
     );
     return {
       observedMs: Number(time?.observed ?? 0),
       ledgers,
-      statements: statements.map(({ summary }) => JSON.parse(String(summary))),
+      statements: [...latest.values()].map((summary) =>
+        JSON.parse(String(summary))
+      ),
     };
   }
 

@@ -36,6 +36,7 @@ export const TOTALS = [
 
 /** One life of a proxy. Times are milliseconds since the epoch. */
 export interface Run {
+  /** A process's runs have one id with a `/` and a number of their own behind it: see {@linkcode processOf}. */
   readonly id: string;
   /** Whose life: its name in the store. */
   readonly proxy: string;
@@ -43,6 +44,11 @@ export interface Run {
   readonly version: string;
   /** What mirroring was configured to, hashed: only equal runs add up. */
   readonly config: string;
+}
+
+/** The process of a run. An id without `/` is of a version that did not tell. */
+export function processOf(runId: string): string {
+  return runId.split("/", 1)[0] as string; // of one part at least
 }
 
 /** What is written in one transaction. */
@@ -91,7 +97,7 @@ export interface Holder {
 export interface Earlier {
   readonly observedMs: number;
   readonly ledgers: ReadonlyMap<string, LedgerTotals>;
-  /** One for each run and fingerprint. */
+  /** One for each process and fingerprint; without the run's own process, whose counts go on. */
   readonly statements: readonly StatementSummary[];
 }
 

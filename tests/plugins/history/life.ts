@@ -91,7 +91,7 @@ export class Life {
       warn: told(this.warnings),
       error: silent,
     };
-    const id = `${proxy} ${startedAt}`;
+    const id = `${proxy} ${startedAt}/0`;
     this.recorder = new Recorder({
       store,
       run: { id, proxy, startedAt, version: "v", config },

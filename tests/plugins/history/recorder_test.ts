@@ -143,6 +143,58 @@ Deno.test({
   },
 });
 
+Deno.test("history: statements count once when a configuration comes back in one process", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const connect = () => new SqlStore(() => openSqlite(`${folder}/h.sqlite`));
+    /** What is shown: a process's own counts, and what it was told of earlier ones. */
+    const shown = ({ recorder: { earlier } }: Life, own: number) => {
+      const store = new StatementStore();
+      store.restore(earlier.statements);
+      if (own > 0) store.update([statement(own)]);
+      return store.all().map(({ calls }) => calls);
+    };
+    const first = new Life(connect(), 0);
+    const change = async (run: number, config: string, n: number) => {
+      const startedAt = first.now = run * HOUR;
+      const id = `one 0/${run}`;
+      first.recorder.change(
+        { id, proxy: "one", startedAt, version: "v", config },
+        sample(startedAt, n),
+      );
+      await first.recorder.settled();
+    };
+    await first.recorder.start();
+    await first.write(HOUR, 10);
+    await change(2, "d", 10);
+    assert.deepEqual(shown(first, 10), [10]);
+    await first.write(3 * HOUR, 12);
+    await change(4, "c", 12);
+    assert.deepEqual(shown(first, 12), [12]);
+    assert.deepEqual(first.recorder.earlierTotals(PAIR), totals(10));
+    await first.write(4 * HOUR + 2_000, 13);
+    // It is killed; the window's first run and its last one are no sum.
+    const second = new Life(connect(), 5 * HOUR);
+    await second.write(5 * HOUR, 0);
+    await second.write(5 * HOUR + SILENCE, 0);
+    assert.deepEqual(shown(second, 0), [13]);
+    await second.write(6 * HOUR, 5);
+    await second.recorder.close(sample(6 * HOUR, 5));
+    // Another process adds up with both.
+    const third = new Life(connect(), 7 * HOUR);
+    await third.recorder.start();
+    assert.deepEqual(shown(third, 3), [13 + 5 + 3]);
+    await third.recorder.close(sample(7 * HOUR, 3));
+    // The other configuration's window is there still.
+    const fourth = new Life(connect(), 8 * HOUR, "d");
+    await fourth.recorder.start();
+    assert.deepEqual(shown(fourth, 0), [12]);
+    await fourth.recorder.close(sample(8 * HOUR, 0));
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
 Deno.test("history: a disk that takes nothing is counted, and tried again", async () => {
   const folder = await Deno.makeTempDir();
   try {
