@@ -143,11 +143,28 @@ Deno.test({
 
     await t.step("a database of the proxy's that is not mirrored", async () => {
       await letIn(primary, "host all app 127.0.0.1/32 trust", PASSWORDS);
-      const alone = `[admin]\npassword = "pw"\n${
-        database("alone", primary, 'user = "app"')
-      }`;
-      assert.deepEqual(await open(alone), [
+      const alone = (login: string) =>
+        `[admin]\npassword = "pw"\n${database("alone", primary, login)}`;
+      const login = 'user = "postgres"\npassword = "postgres"';
+      assert.deepEqual(await open(alone('user = "app"')), [
         "warning role app: lets it in from 127.0.0.1",
+      ]);
+      // Roles that the configuration does not name are the server's to tell.
+      await letIn(primary, "host all boss 127.0.0.1/32 trust", PASSWORDS);
+      assert.deepEqual(await open(alone(login)), [
+        "error role boss: lets it in from 127.0.0.1",
+      ]);
+      assert.deepEqual(await open(alone(login), "credentials"), []);
+      // Who can't ask for them says so.
+      const noLogin = "error primary: no user is known to log in with";
+      assert.deepEqual(await open(alone("")), []);
+      assert.deepEqual(await open(alone(""), "credentials"), [noLogin]);
+      await letIn(primary, "host all postgres 127.0.0.1/32 trust", PASSWORDS);
+      assert.deepEqual(await open(alone("")), [
+        "error role postgres: lets it in from 127.0.0.1",
+      ]);
+      assert.deepEqual(await open(alone(login)), [
+        "error role postgres: lets it in from 127.0.0.1",
       ]);
     });
 

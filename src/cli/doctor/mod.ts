@@ -35,8 +35,12 @@ import {
   type Side,
   totalCounts,
 } from "./output.ts";
+import type { SetName } from "./sets.ts";
 import { rowOf, type Snapshot } from "./snapshot.ts";
 import { STATEMENT_TIMEOUT_MS, takeSnapshot } from "./take_snapshot.ts";
+
+const ROLES_UNKNOWN =
+  "could not be asked, so of its roles only postgres and the configuration's users were tried without a password";
 
 export interface DoctorOptions {
   readonly configPath: string;
@@ -98,8 +102,7 @@ export async function doctor(options: DoctorOptions): Promise<number> {
   }
   for (const database of config.databases) {
     if (isMirrored(config, database)) continue;
-    const findings = await entrances(setup, "primary", database, undefined);
-    pairs.push({ primary: sideOf(database, undefined), findings });
+    pairs.push(await examineAlone(setup, database));
   }
   console.log(
     options.format === "json" ? reportJson(pairs) : reportText(pairs),
@@ -197,6 +200,35 @@ async function examine(
   }
 }
 
+/** A database without a mirror: nothing but who comes in. */
+async function examineAlone(
+  setup: Setup,
+  database: Database,
+): Promise<PairReport> {
+  if (setup.config.general.auth_type !== "relay") {
+    return { primary: sideOf(database, undefined), findings: [] };
+  }
+  const login = sourceCredentials(database, setup.sources);
+  const asked = await connectSource(connectionOptions(setup, database), login);
+  try {
+    const { snapshot, findings } = await snapshotOf(
+      "primary",
+      asked,
+      login?.user ?? "",
+      ["server", "roles"],
+    );
+    return {
+      primary: sideOf(database, snapshot),
+      findings: [
+        ...findings.map((finding) => ({ ...finding, what: ROLES_UNKNOWN })),
+        ...await entrances(setup, "primary", database, snapshot),
+      ],
+    };
+  } finally {
+    asked.connection?.close();
+  }
+}
+
 function connectSource(
   options: Omit<ConnectionOptions, keyof Credentials>,
   login: Credentials | undefined,
@@ -234,12 +266,16 @@ async function snapshotOf(
   side: "primary" | "mirror",
   { connection, finding }: Asked,
   user: string,
+  sets?: readonly SetName[],
 ): Promise<{ snapshot?: Snapshot; findings: readonly Finding[] }> {
   if (connection === undefined) {
     return { findings: finding === undefined ? [] : [finding] };
   }
   try {
-    return { snapshot: await takeSnapshot(connection, user), findings: [] };
+    return {
+      snapshot: await takeSnapshot(connection, user, sets),
+      findings: [],
+    };
   } catch (error) {
     if (!(error instanceof ServerError)) throw error;
     const advice = "Ask again; nothing was compared with this server";

@@ -32,17 +32,19 @@ set local standard_conforming_strings = on`;
  * read-only transaction. A set that the server refuses is left out with its
  * reason; the others go on.
  *
+ * @param wanted `server` first.
  * @throws {ServerError} if the connection is lost or the server is too old.
  */
 export async function takeSnapshot(
   connection: CatalogConnection,
   user: string,
+  wanted: readonly SetName[] = Object.keys(SETS) as SetName[],
 ): Promise<Snapshot> {
   const sets: Partial<Record<SetName, readonly Row[]>> = {};
   const unread: Partial<Record<SetName, string>> = {};
   await connection.query(BEGIN);
   let versionNum = 0;
-  for (const set of Object.keys(SETS) as SetName[]) {
+  for (const set of wanted) {
     try {
       const rows = await connection.query(
         `savepoint one; ${SETS[set](versionNum)}; release one`,
