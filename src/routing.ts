@@ -80,7 +80,7 @@ export class Routing {
     const shares = shareDescriptors(
       this.#descriptors,
       this.#workers,
-      Math.max(...this.#known.map(({ mirrors }) => mirrors.length)),
+      mostMirrors(this.#known),
     );
     const tls = this.#material();
     return {
@@ -240,4 +240,9 @@ function addressOf(addresses: Addresses, host: string, port: number) {
   const address = addresses.get(host);
   if (address === undefined) throw new Error(`Host "${host}" has no address`);
   return socketAddress(address, port);
+}
+
+/** Of one database. */
+export function mostMirrors(routes: readonly Route[]): number {
+  return Math.max(...routes.map(({ mirrors }) => mirrors.length));
 }

@@ -23,14 +23,18 @@ import { createAuthSettings } from "./auth_settings.ts";
 import { Certificates } from "./certificates.ts";
 import type { Config, Loaded } from "./config/mod.ts";
 import type { MirrorFacts } from "./control/mailbox.ts";
-import { descriptorLimit } from "./descriptors.ts";
+import { descriptorLimit, requireDescriptors } from "./descriptors.ts";
 import { type HttpServer, startHttp } from "./http/mod.ts";
-import { isSupportedPlatform, socketAddress } from "./io/mod.ts";
+import {
+  isSupportedPlatform,
+  nextDescriptor,
+  socketAddress,
+} from "./io/mod.ts";
 import { type Lookup, resolveNames } from "./names.ts";
 import { type Effect, Operations } from "./operations.ts";
 import { type Logger, type Plugin, PluginHost } from "./plugin/mod.ts";
 import { replicaWarning } from "./replica_warning.ts";
-import { Routing, type WorkerSettings } from "./routing.ts";
+import { mostMirrors, Routing, type WorkerSettings } from "./routing.ts";
 import { createAdminControl, createAdminSources } from "./sources.ts";
 import { ClientTable, createClientTable } from "./stats/client_table.ts";
 import {
@@ -233,7 +237,10 @@ class RunningSupervisor implements Supervisor {
         this.#log.error("A worker has failed", { worker, error }),
     });
     const settings = this.#settings();
-    const { maxDescriptors } = settings.proxy;
+    const { maxDescriptors, routes } = settings.proxy;
+    const [limit, next] = [descriptorLimit(), nextDescriptor()];
+    const open = next < 0 ? limit : next;
+    requireDescriptors(limit, workers, mostMirrors(routes), open);
     if (2 * general.max_clients > maxDescriptors) {
       this.#log.warn(
         "max_clients is more than there are descriptors for: raise the limit of open files (LimitNOFILE)",

@@ -53,11 +53,11 @@ Deno.test({
     await using program = new Program();
     const toml = program.config(
       primary,
-      'workers = 1\nmirror_pacing = "asap"\nmax_clients = 257',
+      'workers = 1\nmirror_pacing = "asap"\nmax_clients = 171',
     );
     program.start(toml + mirrored(mirror), "run", { descriptors: DESCRIPTORS });
     await program.accepting();
-    assert.match(program.stderr, /max_clients is more than .*forClients=512/);
+    assert.match(program.stderr, /max_clients is more than .*forClients=341/);
     const url = `postgres://postgres@127.0.0.1:${program.port}/postgres`;
     const client = postgres(url, { max: 1, fetch_types: false });
     await client`select 1`;
@@ -100,5 +100,39 @@ Deno.test({
       await client.end();
       assert.doesNotMatch(program.stderr, /can't be accepted|could not accept/);
     });
+  },
+});
+
+Deno.test({
+  name:
+    "descriptors: a start with too few says how many it needs, and with these it serves clients",
+  ...OPTIONS,
+  ignore: !hasProgram("prlimit"),
+  async fn() {
+    await using primary = await startCluster({ version: "15" });
+    let descriptors = 64;
+    {
+      await using program = new Program();
+      program.start(program.config(primary, "workers = 1"), "run", {
+        descriptors,
+      });
+      assert.notEqual(await program.exitCode(), 0);
+      const told = /limit of open files is 64, and (\d+) are needed/;
+      descriptors = Number(told.exec(program.stderr)?.[1]);
+      assert.ok(descriptors > 64, program.stderr);
+    }
+    await using program = new Program();
+    program.start(program.config(primary, "workers = 1"), "run", {
+      descriptors,
+    });
+    await program.accepting();
+    const url = `postgres://postgres@127.0.0.1:${program.port}/postgres`;
+    const clients = postgres(url, { max: 8, fetch_types: false });
+    await Promise.all(
+      Array.from({ length: 8 }, () => clients`select pg_sleep(0.2)`),
+    );
+    await metrics(program);
+    assert.equal((await program.admin("SHOW CLIENTS")).length, 8);
+    await clients.end();
   },
 });
