@@ -34,8 +34,6 @@ export type AuthStep =
 
 /** `invalid_authorization_specification`, with which PostgreSQL refuses another channel than its own. */
 const INVALID_AUTHORIZATION = "28000";
-/** PostgreSQL's bound of a password message (libpq/auth.c, PG_MAX_AUTH_TOKEN_LENGTH). */
-const MAX_PASSWORD_BYTES = 65_535;
 const NOTHING = new Uint8Array(0);
 
 /**
@@ -88,7 +86,8 @@ export class ClientAuth {
   }
 
   /**
-   * Takes the body of a PasswordMessage, SASLInitialResponse or SASLResponse.
+   * Takes the body of a PasswordMessage, SASLInitialResponse or SASLResponse;
+   * the bound is its collector's.
    *
    * @throws {ProtocolError} if it is malformed, or (28000) if somebody is between the client and us.
    */
@@ -99,7 +98,7 @@ export class ClientAuth {
       case "plain":
       case "md5": {
         const reader = new Reader(body, "PasswordMessage");
-        const given = reader.cstring("password", MAX_PASSWORD_BYTES);
+        const given = reader.cstring("password", body.length);
         reader.end();
         return this.#isRight(given)
           ? { kind: "accepted", send: NOTHING }
