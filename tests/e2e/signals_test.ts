@@ -184,7 +184,7 @@ async function begun(program: Program): Promise<void> {
 
 Deno.test({
   name:
-    "signals: before it accepts connections SIGHUP is a reload to come, SIGTERM a clean end",
+    "signals: from the program's first line until it accepts connections SIGHUP is a reload to come, SIGTERM a clean end",
   ...OPTIONS,
   async fn(t) {
     await using primary = await startCluster({ version: "15" });
