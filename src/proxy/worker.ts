@@ -93,7 +93,9 @@ async function start(init: ProxyInit): Promise<void> {
   const tables = init.clientTables.map((memory) => new ClientTable(memory));
   const clients = tables[init.index] as ClientTable; // one for each worker
   const ring = new RingProducer(init.ring, init.settings.spillBytes);
-  const tls = new TlsContexts(init.settings.tls);
+  const tls = new TlsContexts(init.settings.tls, {
+    serversAreTrusted: true,
+  });
   tls.attach(reactor);
   const sessions = new Set<Session>();
   const arrivals = new Set<Arrival>();
