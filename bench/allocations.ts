@@ -16,9 +16,13 @@
  * @module
  */
 
-import { ReplyDigest } from "../src/digest/mod.ts";
+import {
+  createRing,
+  ReplyDigest,
+  RingConsumer,
+  RingProducer,
+} from "../src/record/mod.ts";
 import { literalFreeKey } from "../src/sql/literal_free_key.ts";
-import { createRing, RingConsumer, RingProducer } from "../src/ring/mod.ts";
 import { Framer } from "../src/wire/mod.ts";
 import { allocated } from "./support/allocated.ts";
 import { accountRows, type Exchange, SELECT, TPCB } from "./support/bytes.ts";

@@ -1,7 +1,7 @@
 /**
  * Comparing what primary and mirror answered to one statement: `compare` alone
- * (`src/mirror/compare.ts`), and the judge, which also counts, and fills the
- * table of statements (`src/mirror/judge.ts`). Beside it a loop over the twelve
+ * (`src/judge/compare.ts`), and the judge, which also counts, and fills the
+ * table of statements (`src/judge/judge.ts`). Beside it a loop over the twelve
  * words of both digests, which is what "are they equal" costs.
  *
  * Not measured: making the digests, and finding the shape (see
@@ -21,8 +21,8 @@ import {
   STATEMENT_SQLSTATE,
   STATEMENT_UNORDERED,
   STATEMENT_WORDS,
-} from "../src/digest/mod.ts";
-import { compare, type Reply } from "../src/mirror/compare.ts";
+} from "../src/record/mod.ts";
+import { compare, type Reply } from "../src/judge/compare.ts";
 import { sqlstate } from "../src/wire/mod.ts";
 import { judged } from "./support/judged.ts";
 import { selectReply, shapeOf } from "./support/statements.ts";

@@ -1,5 +1,5 @@
 /**
- * The digest of a reply (`src/digest`): of the shortest one, of many rows of
+ * The digest of a reply (`src/record/reply_digest.ts`): of the shortest one, of many rows of
  * about a hundred bytes, and of one large row, as far as it is hashed
  * (`mirror_compare_bytes`) and beyond. Beside it a plain loop that adds up the
  * bytes, and cutting into messages alone.
@@ -13,7 +13,7 @@
  * @module
  */
 
-import { ReplyDigest } from "../src/digest/mod.ts";
+import { ReplyDigest } from "../src/record/mod.ts";
 import { Framer } from "../src/wire/mod.ts";
 import { accountRows, chunksOf, largeRow, SELECT } from "./support/bytes.ts";
 import { COMPARE_BYTES } from "./support/tapped.ts";

@@ -1,5 +1,5 @@
 /**
- * The way of a record from a proxy worker to the mirror worker (`src/ring`):
+ * The way of a record from a proxy worker to the mirror worker (`src/record`):
  * pushed and popped in one thread, one record at a time and a hundred. Beside
  * it what any transport does at least, a copy, and a plain array as a queue.
  *
@@ -12,7 +12,7 @@
  * @module
  */
 
-import { createRing, RingConsumer, RingProducer } from "../src/ring/mod.ts";
+import { createRing, RingConsumer, RingProducer } from "../src/record/mod.ts";
 
 const TIMES = 1_000;
 const CAPACITY = 4 * 1024 * 1024;

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { readModules } from "../tools/module_graph.ts";
-import { callProblems, importProblems } from "./support/layering.ts";
+import { callProblems, circles, importProblems } from "./support/layering.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const PARTS = ["main.ts", "src", "plugins"];
@@ -23,7 +23,7 @@ async function problemsOfFiles(
 ): Promise<string[]> {
   const root = await Deno.makeTempDir({ prefix: "pgdog-mirror-layering-" });
   try {
-    const tree = { "main.ts": "", "src/version.ts": "", ...files };
+    const tree = { "main.ts": "", "src/control/version.ts": "", ...files };
     await Deno.mkdir(join(root, "plugins"));
     for (const [path, text] of Object.entries(tree)) {
       await Deno.mkdir(dirname(join(root, path)), { recursive: true });
@@ -41,10 +41,39 @@ Deno.test("layering: imports in this tree go one way", async () => {
   assert.deepEqual(await problemsOf(ROOT), []);
 });
 
+Deno.test("layering: no files import each other in a circle, not even for types", async () => {
+  assert.deepEqual(circles(await readModules(ROOT, PARTS)), []);
+  const module = (path: string, ...imports: string[]) => ({
+    path,
+    imports: imports.map((imported) => ({
+      specifier: imported,
+      path: imported,
+      typeOnly: true,
+      dynamic: false,
+    })),
+  });
+  const planted = [
+    module("a", "b", "d"),
+    module("b", "c"),
+    module("c", "a"),
+    module("d", "e"),
+    module("e", "elsewhere"),
+  ];
+  assert.deepEqual(circles(planted), [["a", "b", "c"]]);
+});
+
+Deno.test("layering: nothing lies loose in src", () => {
+  const loose = [...Deno.readDirSync(join(ROOT, "src"))]
+    .filter(({ isFile }) => isFile).map(({ name }) => name);
+  assert.deepEqual(loose, []);
+});
+
 Deno.test("layering: every file of the tree is looked at", async () => {
   const modules = await readModules(ROOT, PARTS);
   const paths = modules.map(({ path }) => path);
-  for (const path of ["main.ts", "src/supervisor.ts", "src/wire/framer.ts"]) {
+  for (
+    const path of ["main.ts", "src/control/supervisor.ts", "src/wire/framer.ts"]
+  ) {
     assert.ok(paths.includes(path), path);
   }
   const edges = modules.flatMap(({ imports }) => imports);
@@ -81,24 +110,24 @@ Deno.test("layering: a planted import the wrong way is named", async (t) => {
       `"src/wire" may not import "src/stats/mod.ts"`,
     ],
     [
-      "src/ring/ring.ts",
+      "src/record/ring.ts",
       `import type { X } from "../stats/mod.ts";`,
-      `"src/ring" may not import "src/stats/mod.ts"`,
+      `"src/record" may not import "src/stats/mod.ts"`,
     ],
     [
       "src/proxy/relay.ts",
-      `await import("../mirror/lane.ts");`,
-      `"src/proxy" may not import "src/mirror/lane.ts"`,
+      `await import("../replay/lane.ts");`,
+      `"src/proxy" may not import "src/replay/lane.ts"`,
     ],
     [
-      "src/mirror/lane.ts",
+      "src/replay/lane.ts",
       `export * from "../proxy/tap.ts";`,
-      `"src/mirror" may not import "src/proxy/tap.ts"`,
+      `"src/replay" may not import "src/proxy/tap.ts"`,
     ],
     [
-      "src/digest/mod.ts",
-      `import "../stats/mod.ts";`,
-      `"src/digest" may not import "src/stats/mod.ts"`,
+      "src/judge/mod.ts",
+      `import type { X } from "../replay/lane.ts";`,
+      `"src/judge" may not import "src/replay/lane.ts"`,
     ],
     [
       "src/admin/mod.ts",
@@ -111,9 +140,9 @@ Deno.test("layering: a planted import the wrong way is named", async (t) => {
       `"src/plugin" may import "src/stats/mod.ts" for its types only`,
     ],
     [
-      "src/supervisor.ts",
-      `import "../plugins/one/mod.ts";`,
-      `"src/supervisor.ts" may not import "plugins/one/mod.ts"`,
+      "src/control/supervisor.ts",
+      `import "../../plugins/one/mod.ts";`,
+      `"src/control" may not import "plugins/one/mod.ts"`,
     ],
     [
       "plugins/two/mod.ts",
@@ -146,7 +175,7 @@ Deno.test("layering: a planted import the wrong way is named", async (t) => {
       "Deno.dlopen() is called by src/io only",
     ],
     [
-      "src/supervisor.ts",
+      "src/control/supervisor.ts",
       `export const end = () => Deno.exit(1);`,
       "Deno.exit() is called by src/cli only",
     ],
@@ -154,7 +183,7 @@ Deno.test("layering: a planted import the wrong way is named", async (t) => {
   for (const [file, text, problem] of planted) {
     await t.step(problem, async () => {
       const tree: Record<string, string> = {
-        "src/mirror/lane.ts": MODULE,
+        "src/replay/lane.ts": MODULE,
         "src/proxy/tap.ts": MODULE,
         "src/stats/mod.ts": MODULE,
         "src/stats/registry.ts": MODULE,

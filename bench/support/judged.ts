@@ -1,8 +1,7 @@
-import { CommitOrder } from "../../src/mirror/commit_order.ts";
-import type { Reply } from "../../src/mirror/compare.ts";
-import { createIgnore } from "../../src/mirror/ignore.ts";
-import { Judge } from "../../src/mirror/judge.ts";
-import { StatementTable } from "../../src/mirror/statement_table.ts";
+import type { Reply } from "../../src/judge/compare.ts";
+import { createIgnore } from "../../src/judge/ignore.ts";
+import { Judge } from "../../src/judge/judge.ts";
+import { StatementTable } from "../../src/judge/statement_table.ts";
 import type { Shape } from "../../src/sql/shape.ts";
 import { ledgerProbes } from "./ledger.ts";
 import { DAY_US } from "./tapped.ts";
@@ -17,7 +16,6 @@ export function judged(shape: Shape, primary: Reply, mirror: Reply) {
       maxRatio: 1.5,
       random: Math.random,
     }),
-    order: new CommitOrder(),
     ignored: createIgnore([]),
     settings: { examples: "redacted" },
   } as const;
@@ -44,7 +42,7 @@ export function judged(shape: Shape, primary: Reply, mirror: Reply) {
       roundTripUs: 20,
       comparison: { mode: "rows", bytes: 65_536 },
     },
-    undefined,
+    () => false,
     20,
   );
   return () => judge.pair(pair, DAY_US + 1_000);

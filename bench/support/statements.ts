@@ -1,4 +1,4 @@
-import * as d from "../../src/digest/mod.ts";
+import * as d from "../../src/record/mod.ts";
 import { Framer } from "../../src/wire/mod.ts";
 import { loadModule } from "libpg-query";
 import { ShapeCache } from "../../src/sql/shape_cache.ts";

@@ -7,7 +7,7 @@ import {
   createRing,
   RingConsumer,
   RingProducer,
-} from "../../src/ring/mod.ts";
+} from "../../src/record/mod.ts";
 import { type Exchange, READY } from "./bytes.ts";
 
 /** `mirror_max_transaction_bytes`, as it is by default. */

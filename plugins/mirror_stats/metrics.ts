@@ -33,7 +33,7 @@ export const LAST_ERROR_CATEGORIES = [
 ] as const;
 
 /**
- * The ledger (DESIGN.md section 5). `mirror_requests_total` comes first: a
+ * The ledger (docs/design.md). `mirror_requests_total` comes first: a
  * snapshot reads it last, so that the outcomes are never ahead of it.
  */
 export const METRICS: readonly MetricSpec[] = [

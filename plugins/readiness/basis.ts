@@ -3,7 +3,7 @@ import type {
   PluginContext,
   StatsSnapshot,
 } from "../../src/plugin/api.ts";
-import type { ReadinessDocument } from "./report.ts";
+import type { ReadinessDocument } from "./document.ts";
 import { assess, GATES } from "./score.ts";
 import { gather, type Surroundings } from "./evidence.ts";
 import { LIMIT_KEYS, limitOf, type Thresholds } from "./thresholds.ts";

@@ -14,7 +14,8 @@ import type {
 import { Alerts } from "./alerts.ts";
 import { basisMetrics } from "./basis.ts";
 import { type Evidence, gather } from "./evidence.ts";
-import { HTML_POLICY, type ReadinessDocument, render } from "./report.ts";
+import type { ReadinessDocument } from "./document.ts";
+import { HTML_POLICY, render } from "./report.ts";
 import { assess, GATES, type State, type Verdict, worstOf } from "./score.ts";
 import { readinessCommands } from "./show.ts";
 import { Stall } from "./stall.ts";

@@ -1,31 +1,8 @@
 import { createHash } from "node:crypto";
 import { RESULTS, type StatementSummary } from "../../src/plugin/api.ts";
 import type { Evidence } from "./evidence.ts";
-import type { Verdict } from "./score.ts";
+import type { ReadinessDocument } from "./document.ts";
 import { mismatchesOf, outcomeText, worstFirst } from "./show.ts";
-
-/** All that is known of a migration's readiness, at one moment. */
-export interface ReadinessDocument {
-  /** ISO 8601. */
-  readonly at: string;
-  readonly since: string;
-  /** Of this program. */
-  readonly version: string;
-  readonly compare: string;
-  /** Whether values of statements may be shown to who reads it. */
-  readonly showsValues: boolean;
-  /** Versions of the servers by the name of their database. */
-  readonly servers: Readonly<Record<string, string>>;
-  readonly verdict: Verdict;
-  readonly mirrors: readonly {
-    readonly database: string;
-    readonly mirror: string;
-    readonly verdict: Verdict;
-    readonly evidence: Evidence;
-  }[];
-  /** Over all mirrors. */
-  readonly evidence: Evidence;
-}
 
 /** Statements in a document for people. */
 const WORST = 20;

@@ -9,7 +9,7 @@ import {
   RESULTS,
   type StatementSummary,
 } from "../../src/plugin/api.ts";
-import type { ReadinessDocument } from "./report.ts";
+import type { ReadinessDocument } from "./document.ts";
 
 type Row = readonly Cell[];
 

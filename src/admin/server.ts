@@ -1,4 +1,4 @@
-import { AcceptLoop } from "../accept_loop.ts";
+import { AcceptLoop } from "../listen/mod.ts";
 import { ProtocolError } from "../wire/mod.ts";
 import { AdminError, SQLSTATE } from "./admin_error.ts";
 import type { AdminCommand, Logger } from "../plugin/api.ts";
@@ -12,7 +12,7 @@ import {
 } from "./login.ts";
 import { Peer, PeerGoneError } from "./peer.ts";
 import type { Role } from "./roles.ts";
-import { Session } from "./session.ts";
+import { ConsoleSession } from "./console_session.ts";
 
 const LOGIN_TIMEOUT_MS = 60_000;
 /** A client that takes none of its reply for so long is gone. */
@@ -71,7 +71,7 @@ class Server implements AdminServer {
   readonly #accepting: AcceptLoop;
   /** In the order of their coming. */
   readonly #logins = new Set<Peer>();
-  readonly #sessions = new Map<Session, { peer: Peer; role: Role }>();
+  readonly #sessions = new Map<ConsoleSession, { peer: Peer; role: Role }>();
   readonly #connections = new Set<Promise<void>>();
   #nextProcessId = 1;
   #closing: Promise<void> | undefined;
@@ -133,7 +133,7 @@ class Server implements AdminServer {
     }
   }
 
-  async #login(peer: Peer): Promise<Session | undefined> {
+  async #login(peer: Peer): Promise<ConsoleSession | undefined> {
     this.#makeRoom();
     this.#logins.add(peer);
     const timer = setTimeout(
@@ -148,7 +148,7 @@ class Server implements AdminServer {
       this.#checkRoom(role);
       const { name, log } = this.#options;
       log.debug("Admin login", { user });
-      const session = new Session({
+      const session = new ConsoleSession({
         peer,
         catalog: this.#catalog,
         loggedIn,

@@ -1,4 +1,4 @@
-import { readMaterial } from "../certificates.ts";
+import { readMaterial } from "../control/certificates.ts";
 import { ConfigError, formatProblem, loadConfig } from "../config/mod.ts";
 import type { Plugin } from "../plugin/mod.ts";
 import { EXIT_USAGE } from "./exit_codes.ts";

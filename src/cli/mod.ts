@@ -12,7 +12,7 @@ import {
 } from "commander";
 import { ConfigError, formatProblem } from "../config/mod.ts";
 import type { Plugin } from "../plugin/mod.ts";
-import { VERSION } from "../version.ts";
+import { VERSION } from "../control/version.ts";
 import { check } from "./check.ts";
 import { EXIT_USAGE } from "./exit_codes.ts";
 import type { AskOptions } from "./ask.ts";

@@ -1,8 +1,8 @@
 import { dirname } from "node:path";
 import { formatProblem, loadConfig } from "../config/mod.ts";
-import { configureLog, createLogger } from "../log.ts";
+import { configureLog, createLogger } from "../log/mod.ts";
 import type { Plugin } from "../plugin/mod.ts";
-import { startSupervisor } from "../supervisor.ts";
+import { startSupervisor } from "../control/supervisor.ts";
 import { ledgerLine } from "./ledger_line.ts";
 import type { Signals } from "./signals.ts";
 import { loadUserPlugins } from "./user_plugins.ts";

@@ -4,7 +4,7 @@ import {
   type Server as ProtocolServer,
   type ServerResponse,
 } from "node:http";
-import { AcceptLoop } from "../accept_loop.ts";
+import { AcceptLoop } from "../listen/mod.ts";
 import type { HttpRoute, Logger } from "../plugin/api.ts";
 import { HttpConnection } from "./connection.ts";
 import { requestOf, send } from "./exchange.ts";

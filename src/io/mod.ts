@@ -18,6 +18,7 @@ export { type Handler, type Reactor, READ, WRITE } from "./reactor.ts";
 export {
   accept,
   closeDescriptor,
+  configureTcp,
   connect,
   connectError,
   describeError,
@@ -29,7 +30,6 @@ export {
   receive,
   send,
   setAbortive,
-  setNoDelay,
   shutdownWrite,
   socketError,
 } from "./socket.ts";

@@ -22,6 +22,10 @@ const SSL = {
     result: "i64",
   },
   SSL_ctrl: { parameters: ["pointer", "i32", "i64", "buffer"], result: "i64" },
+  SSL_CTX_set_default_read_buffer_len: {
+    parameters: ["pointer", "usize"],
+    result: "void",
+  },
   SSL_CTX_set_options: { parameters: ["pointer", "u64"], result: "u64" },
   SSL_CTX_set_num_tickets: { parameters: ["pointer", "usize"], result: "i32" },
   SSL_CTX_use_certificate: {
@@ -74,7 +78,9 @@ const CRYPTO = {
   ERR_get_error: { parameters: [], result: "u64" },
   ERR_clear_error: { parameters: [], result: "void" },
   ERR_reason_error_string: { parameters: ["u64"], result: "pointer" },
-  BIO_new_mem_buf: { parameters: ["buffer", "i32"], result: "pointer" },
+  BIO_new: { parameters: ["pointer"], result: "pointer" },
+  BIO_s_mem: { parameters: [], result: "pointer" },
+  BIO_write: { parameters: ["pointer", "buffer", "i32"], result: "i32" },
   BIO_free: { parameters: ["pointer"], result: "i32" },
   PEM_read_bio_X509: {
     parameters: ["pointer", "pointer", "pointer", "buffer"],

@@ -55,7 +55,7 @@ export function accept(
  */
 export function connect(address: SocketAddress): number {
   const fd = newSocket(address.family);
-  if (address.family !== c.AF_UNIX) setNoDelay(fd);
+  if (address.family !== c.AF_UNIX) configureTcp(fd);
   c.libc().connect(fd, address.bytes, address.bytes.length);
   return fd;
 }
@@ -92,7 +92,7 @@ function newSocket(family: number): number {
 }
 
 /** Sends small packets at once and notices dead peers. */
-export function setNoDelay(fd: number): void {
+export function configureTcp(fd: number): void {
   const { setsockopt } = c.libc();
   setsockopt(fd, c.IPPROTO_TCP, c.TCP_NODELAY, ONE, 4);
   setsockopt(fd, c.SOL_SOCKET, c.SO_KEEPALIVE, ONE, 4);

@@ -1,4 +1,4 @@
-import { Episode } from "../episode.ts";
+import { Episode } from "../listen/mod.ts";
 import {
   accept,
   describeAddress,

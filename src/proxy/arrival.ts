@@ -1,4 +1,5 @@
 import {
+  configureTcp,
   type Handler,
   NOT_NOW,
   peek,
@@ -6,7 +7,6 @@ import {
   READ,
   receive,
   send,
-  setNoDelay,
   SocketTransport,
   type Timer,
   type Transport,
@@ -79,7 +79,7 @@ export class Arrival implements Handler {
     this.#fd = fd;
     this.row = row;
     this.#owner = owner;
-    setNoDelay(fd);
+    configureTcp(fd);
     reactor.add(fd, this, READ);
     this.#timer = reactor.after(timeoutMs, () => this.close());
   }

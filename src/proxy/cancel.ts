@@ -1,6 +1,6 @@
 import { connectError, Endpoint, type Timer } from "../io/mod.ts";
 import type { Dial } from "../tls/mod.ts";
-import { hashCancelKey } from "../stats/client_table.ts";
+import { hashCancelKey } from "../stats/connection_table.ts";
 import type { ProxyContext } from "./context.ts";
 import { openPrimary } from "./primary.ts";
 

@@ -4,7 +4,7 @@ import {
   STATEMENT_TAG,
   STATEMENT_WORDS,
   tagHash,
-} from "../digest/mod.ts";
+} from "../record/mod.ts";
 import { sqlstate } from "../wire/mod.ts";
 
 const QUERY_CANCELED = sqlstate("57014");

@@ -1,4 +1,3 @@
-import { ReplyDigest } from "../digest/mod.ts";
 import {
   BOUNDS,
   COMPARE_MODES,
@@ -14,17 +13,18 @@ import {
   FLAG_RESET,
   FLAG_STATE_LOST,
   FRAGMENT_WORDS,
-  KIND_CLOSE,
-  KIND_FRAGMENT,
-  KIND_OPEN,
   MAX_WORD,
   OPEN_WORDS,
+  RECORD_CLOSE,
+  RECORD_FRAGMENT,
+  RECORD_OPEN,
   RecordList,
+  ReplyDigest,
   type RingProducer,
   setCycleStart,
   STATEMENT_WORDS,
   WAITING_CYCLE_BYTES,
-} from "../ring/mod.ts";
+} from "../record/mod.ts";
 import { StateWatch } from "../sql/mod.ts";
 import { Framer } from "../wire/mod.ts";
 import type { BufferPool } from "./buffer_pool.ts";
@@ -123,7 +123,7 @@ export class Capture {
     if (at < 0) return false;
     const words = this.#ring.words;
     const word = at >> 2;
-    words[word] = KIND_OPEN;
+    words[word] = RECORD_OPEN;
     words[word + 1] = this.stream;
     words[word + 2] = targets.length;
     words[word + 3] = text.length;
@@ -302,7 +302,7 @@ export class Capture {
     if (at < 0) return false;
     const { words, doubles, bytes } = this.#ring;
     let word = at >> 2;
-    words[word] = KIND_FRAGMENT | flags | this.#owed;
+    words[word] = RECORD_FRAGMENT | flags | this.#owed;
     words[word + 1] = this.stream;
     words[word + 2] = this.#cycleCount;
     words[word + 3] = this.digest.statements;
@@ -395,7 +395,7 @@ export class Capture {
 export function writeClose(ring: RingProducer, stream: number): boolean {
   const at = ring.reserve(8);
   if (at < 0) return false;
-  ring.words[at >> 2] = KIND_CLOSE;
+  ring.words[at >> 2] = RECORD_CLOSE;
   ring.words[(at >> 2) + 1] = stream;
   ring.commit();
   return true;

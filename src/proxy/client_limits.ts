@@ -1,4 +1,4 @@
-import type { ClientTable } from "../stats/client_table.ts";
+import type { ConnectionTable } from "../stats/connection_table.ts";
 
 /** How many clients may be there at once; 0: any number. */
 export interface LimitSettings {
@@ -21,10 +21,10 @@ export const TOO_MANY = "sorry, too many clients already";
  */
 export class ClientLimits {
   readonly #settings: LimitSettings;
-  readonly #tables: readonly ClientTable[];
+  readonly #tables: readonly ConnectionTable[];
 
   /** @param tables of all workers. */
-  constructor(settings: LimitSettings, tables: readonly ClientTable[]) {
+  constructor(settings: LimitSettings, tables: readonly ConnectionTable[]) {
     this.#settings = settings;
     this.#tables = tables;
   }
@@ -46,7 +46,7 @@ export class ClientLimits {
    * @returns why it can't stay, as {@linkcode ClientLimits.refusal}.
    */
   admit(
-    table: ClientTable,
+    table: ConnectionTable,
     row: number,
     database: string,
     user: string,

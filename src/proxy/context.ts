@@ -1,7 +1,7 @@
 import type { Reactor } from "../io/mod.ts";
 import type { ProbeSet } from "../plugin/probe_set.ts";
-import type { RingProducer } from "../ring/mod.ts";
-import type { ClientTable } from "../stats/client_table.ts";
+import type { RingProducer } from "../record/mod.ts";
+import type { ConnectionTable } from "../stats/connection_table.ts";
 import type { TlsContexts } from "../tls/mod.ts";
 import type { BufferPool } from "./buffer_pool.ts";
 import type { ClientLimits } from "./client_limits.ts";
@@ -18,11 +18,11 @@ export interface ProxyContext {
   readonly probes: ProbeSet;
   /** The ring to the mirror worker. */
   readonly ring: RingProducer;
-  readonly clients: ClientTable;
+  readonly clients: ConnectionTable;
   /** Opens rows of that table. */
   readonly door: LoginDoor;
   /** The tables of all proxy workers, to find who issued a cancel key. */
-  readonly allClients: readonly ClientTable[];
+  readonly allClients: readonly ConnectionTable[];
   /** Those in force: a reload puts others in their place, and in that of the next two. */
   settings: ProxySettings;
   limits: ClientLimits;

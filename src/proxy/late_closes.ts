@@ -1,4 +1,4 @@
-import type { RingProducer } from "../ring/mod.ts";
+import type { RingProducer } from "../record/mod.ts";
 import { writeClose } from "./capture.ts";
 
 /**

@@ -1,6 +1,6 @@
-import { Episode } from "../episode.ts";
+import { Episode } from "../listen/mod.ts";
 import { nextDescriptor } from "../io/mod.ts";
-import type { ClientTable } from "../stats/client_table.ts";
+import type { ConnectionTable } from "../stats/connection_table.ts";
 
 /** Clients of a worker that have not logged in yet; those beyond are refused. */
 export const MAX_LOGINS = 1_000;
@@ -24,7 +24,7 @@ export interface LoginDoorOwner {
  * makes room for the next.
  */
 export class LoginDoor {
-  readonly #clients: ClientTable;
+  readonly #clients: ConnectionTable;
   readonly #owner: LoginDoorOwner;
   readonly #shortages = new Episode();
   /** Logins of each address, those that are reserved aside. */
@@ -35,7 +35,7 @@ export class LoginDoor {
   readonly #reserved = new Map<number, () => void>();
 
   /** @param clients only this door opens its rows. */
-  constructor(clients: ClientTable, owner: LoginDoorOwner) {
+  constructor(clients: ConnectionTable, owner: LoginDoorOwner) {
     this.#clients = clients;
     this.#owner = owner;
     clients.onLoginEnd = (row) => this.#onLoginEnd(row);

@@ -1,4 +1,7 @@
-import { type ClientTable, hashCancelKey } from "../stats/client_table.ts";
+import {
+  type ConnectionTable,
+  hashCancelKey,
+} from "../stats/connection_table.ts";
 import {
   AUTH_OK,
   AUTHENTICATION,
@@ -22,13 +25,13 @@ export class LoginWatch {
   authenticated = false;
   readonly #framer = new Framer();
   readonly #body = new Collector();
-  readonly #clients: ClientTable;
+  readonly #clients: ConnectionTable;
   readonly #row: number;
 
   readonly #onVersion: (version: string) => void;
 
   constructor(
-    clients: ClientTable,
+    clients: ConnectionTable,
     row: number,
     onVersion: (version: string) => void,
   ) {

@@ -1,4 +1,4 @@
-import type { ReplyDigest } from "../digest/mod.ts";
+import type { ReplyDigest } from "../record/mod.ts";
 import type { ProbeSet } from "../plugin/probe_set.ts";
 import type { StateWatch } from "../sql/mod.ts";
 import { Dropped, Excluded } from "../stats/ledger.ts";

@@ -1,5 +1,5 @@
 import type { SocketAddress } from "../io/mod.ts";
-import type { CompareMode } from "../ring/mod.ts";
+import type { CompareMode } from "../record/mod.ts";
 import type { LimitSettings } from "./client_limits.ts";
 import type { TlsMaterial } from "../tls/mod.ts";
 import type { AuthSettings } from "./own_login.ts";

@@ -1,16 +1,16 @@
 import {
+  configureTcp,
   connectError,
   describeError,
   Endpoint,
   type EndpointOwner,
   monotonicUs,
   setAbortive,
-  setNoDelay,
   type Timer,
   type Transport,
 } from "../io/mod.ts";
 import type { Dial } from "../tls/mod.ts";
-import { ClientState } from "../stats/client_table.ts";
+import { ClientState } from "../stats/connection_table.ts";
 import { Excluded } from "../stats/ledger.ts";
 import { encodeErrorResponse } from "../wire/mod.ts";
 import { sendCancel } from "./cancel.ts";
@@ -86,7 +86,7 @@ export class Session implements EndpointOwner {
     );
     this.#tap = new Tap(context.probes);
     this.#tap.onReady = (idle) => this.#onReady(idle);
-    setNoDelay(fd);
+    configureTcp(fd);
     this.#client = new Endpoint(
       context.reactor,
       this,

@@ -52,7 +52,7 @@ export class Tap {
    * message, and behind what asks for no answer any more.
    */
   #position = 0;
-  #meaningful = 0;
+  #askedEnd = 0;
   #messageEnd = 0;
   #settledEnd = 0;
   #terminated = false;
@@ -130,7 +130,7 @@ export class Tap {
       if (framer.broken) {
         return this.#cycles.waiting > 0 ? this.#loseCut() : this.#giveUp();
       }
-      if (!isMeaningless(framer.type)) this.#meaningful = base + at;
+      if (!isMeaningless(framer.type)) this.#askedEnd = base + at;
       if (!framer.finished) continue;
       if (framer.type === TERMINATE) {
         this.#terminated = true;
@@ -275,7 +275,7 @@ export class Tap {
 
   /** The client has begun something that no ReadyForQuery has answered. */
   get #unanswered(): boolean {
-    return this.#meaningful > this.#settledEnd;
+    return this.#askedEnd > this.#settledEnd;
   }
 
   /** Microseconds since the cycle under way began. */

@@ -13,7 +13,7 @@ import {
   readCommand,
   readSettings,
   type WorkerMessage,
-} from "../control/mailbox.ts";
+} from "../mailbox/mod.ts";
 import {
   accept,
   clearWake,
@@ -28,8 +28,11 @@ import {
   SocketTransport,
 } from "../io/mod.ts";
 import { loadProbes } from "../plugin/mod.ts";
-import { BOUNDS, type RingMemory, RingProducer } from "../ring/mod.ts";
-import { ClientTable, type ClientTableMemory } from "../stats/client_table.ts";
+import { BOUNDS, type RingMemory, RingProducer } from "../record/mod.ts";
+import {
+  ConnectionTable,
+  type ConnectionTableMemory,
+} from "../stats/connection_table.ts";
 import { type StatsLayout, Stripe } from "../stats/mod.ts";
 import { Dial, TlsContexts } from "../tls/mod.ts";
 import { encodeErrorResponse } from "../wire/mod.ts";
@@ -59,7 +62,7 @@ export interface ProxyInit {
   readonly stats: StatsLayout;
   readonly probes: readonly string[];
   /** One for each proxy worker. */
-  readonly clientTables: readonly ClientTableMemory[];
+  readonly clientTables: readonly ConnectionTableMemory[];
   readonly ring: RingMemory;
   /** The mirror worker's eventfd. */
   readonly ringWake: number;
@@ -90,10 +93,12 @@ async function start(init: ProxyInit): Promise<void> {
       }),
   );
   const reactor = new EpollReactor();
-  const tables = init.clientTables.map((memory) => new ClientTable(memory));
-  const clients = tables[init.index] as ClientTable; // one for each worker
+  const tables = init.clientTables.map((memory) => new ConnectionTable(memory));
+  const clients = tables[init.index] as ConnectionTable; // one for each worker
   const ring = new RingProducer(init.ring, init.settings.spillBytes);
-  const tls = new TlsContexts(init.settings.tls);
+  const tls = new TlsContexts(init.settings.tls, {
+    serversAreTrusted: true,
+  });
   tls.attach(reactor);
   const sessions = new Set<Session>();
   const arrivals = new Set<Arrival>();

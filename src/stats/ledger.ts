@@ -1,5 +1,5 @@
 /**
- * The names of the ledger's outcomes (DESIGN.md section 5). A worker passes the
+ * The names of the ledger's outcomes (docs/design.md). A worker passes the
  * position of a name, never the name, so that counting makes no string.
  *
  * `seen = excluded + dropped + replayed + failed + pending`
@@ -68,7 +68,7 @@ export const Failed = {
 } as const;
 
 /**
- * Results of one statement of a replayed request (DESIGN.md section 5); noise,
+ * Results of one statement of a replayed request (docs/design.md); noise,
  * mismatch and skipped each with its rule, class or reason.
  */
 export const RESULTS = [

@@ -1,4 +1,9 @@
-import type { Stripe } from "./stripe.ts";
+/** The cells of one thread. */
+export interface WindowedCells {
+  readonly cells: Float64Array;
+  /** Starts over if there is a new window. */
+  syncWindow(): void;
+}
 
 /**
  * Keeps the largest value of the window. A maximum can't be had by subtraction
@@ -6,10 +11,10 @@ import type { Stripe } from "./stripe.ts";
  * a snapshot leaves out the stripes that have not noticed yet.
  */
 export class MaximumHandle {
-  readonly #stripe: Stripe;
+  readonly #stripe: WindowedCells;
   readonly #offset: number;
 
-  constructor(stripe: Stripe, offset: number) {
+  constructor(stripe: WindowedCells, offset: number) {
     this.#stripe = stripe;
     this.#offset = offset;
   }

@@ -5,6 +5,7 @@ import { takeErrors } from "./errors.ts";
 
 // Macros of <openssl/ssl.h> over SSL_CTX_ctrl and SSL_ctrl, by their numbers.
 const CTRL_MODE = 33;
+const CTRL_SET_READ_AHEAD = 41;
 const CTRL_SET_SESS_CACHE_MODE = 44;
 const CTRL_SET_TLSEXT_HOSTNAME = 55;
 const CTRL_CLEAR_MODE = 78;
@@ -12,7 +13,7 @@ const CTRL_CHAIN_CERT = 89;
 const CTRL_SET_MIN_PROTO_VERSION = 123;
 /** Partial writes, from a buffer that may move, and no buffers while idle (6 instead of 34 KB were measured). */
 const MODE = 1n | 2n | 16n;
-/** Off, and no read-ahead either: one SSL_read takes one record. Else a peer that sends KeyUpdates without an end would hold the thread inside of one SSL_read for as long. */
+/** Off, and no read-ahead but with a primary: one SSL_read takes one record. Else a peer that sends KeyUpdates without an end would hold the thread inside of one SSL_read for as long. */
 const MODE_AUTO_RETRY = 4n;
 const OP_IGNORE_UNEXPECTED_EOF = 1n << 7n;
 const OP_NO_TICKET = 1n << 14n;
@@ -24,6 +25,9 @@ const SSL_VERIFY_PEER = 1;
 const X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS = 4;
 const TLSEXT_ERR_OK = 0;
 const TLSEXT_ERR_ALERT_FATAL = 2;
+
+/** What one read takes from a primary's socket: two records. */
+const READ_AHEAD_BYTES = 32n * 1024n;
 
 const encoder = new TextEncoder();
 /** The protocol's name in TLS (manual, "SSL Session Encryption"), as ALPN lists it. */
@@ -63,7 +67,13 @@ export function clientsContext(
 }
 
 /** What a context to servers is made of: those that agree in it share one. */
-export type ServerTrust = Omit<ServerTls, "host">;
+export type ServerTrust = Omit<ServerTls, "host"> & {
+  /**
+   * A record costs one read of the socket in the place of two. Only with a
+   * server that is not hostile: see {@linkcode MODE_AUTO_RETRY}.
+   */
+  readonly readsAhead: boolean;
+};
 
 /**
  * For our side of TLS with servers.
@@ -72,10 +82,14 @@ export type ServerTrust = Omit<ServerTls, "host">;
  */
 export function serverContext(
   library: OpenSsl,
-  { verify, ca, identity }: ServerTrust,
+  { verify, ca, identity, readsAhead }: ServerTrust,
 ): TlsContext {
   const { ssl, crypto } = library;
   return build(library, ssl.TLS_client_method(), (pointer) => {
+    if (readsAhead) {
+      ssl.SSL_CTX_ctrl(pointer, CTRL_SET_READ_AHEAD, 1n, null);
+      ssl.SSL_CTX_set_default_read_buffer_len(pointer, READ_AHEAD_BYTES);
+    }
     if (identity !== undefined) identify(library, pointer, identity);
     const verifies = verify === "verify-ca" || verify === "verify-full";
     ssl.SSL_CTX_set_verify(
@@ -160,8 +174,7 @@ function identify(
     crypto.X509_free(x509); // the context has one of its own
   }
   if (!areTaken) throw new Error(`the certificate: ${takeErrors(library)}`);
-  const bytes = encoder.encode(key);
-  const bio = crypto.BIO_new_mem_buf(bytes, bytes.length);
+  const bio = bioOf(library, key);
   const pkey = crypto.PEM_read_bio_PrivateKey(bio, null, null, NO_PASSPHRASE);
   crypto.BIO_free(bio);
   const fits = ssl.SSL_CTX_use_PrivateKey(context, pkey) === 1 &&
@@ -179,11 +192,18 @@ function trust(library: OpenSsl, context: Pointer, ca: string): void {
   }
 }
 
+/** A copy of the text, which the caller frees: of a buffer of ours OpenSSL would not keep the garbage collector away. */
+function bioOf({ crypto }: OpenSsl, text: string): Pointer {
+  const bytes = encoder.encode(text);
+  const bio = crypto.BIO_new(crypto.BIO_s_mem());
+  crypto.BIO_write(bio, bytes, bytes.length);
+  return bio;
+}
+
 /** The certificates in PEM text; the caller frees each. */
 function certificatesOf(library: OpenSsl, pem: string): Pointer[] {
   const { crypto } = library;
-  const bytes = encoder.encode(pem);
-  const bio = crypto.BIO_new_mem_buf(bytes, bytes.length);
+  const bio = bioOf(library, pem);
   const found: Pointer[] = [];
   for (;;) {
     const x509 = crypto.PEM_read_bio_X509(bio, null, null, NO_PASSPHRASE);

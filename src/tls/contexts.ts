@@ -23,9 +23,19 @@ export class TlsContexts {
   #hash: Uint8Array | undefined;
   #servers: ReadonlyMap<string, Server> = new Map();
   #shakes = 0;
+  readonly #readsAhead: boolean;
 
-  /** @throws {Error} if OpenSSL is not there, or does not take a certificate or a key. */
-  constructor(material: TlsMaterial) {
+  /**
+   * @param options `serversAreTrusted`: none is out to hold up this thread, as a primary is not.
+   * @throws {Error} if OpenSSL is not there, or does not take a certificate or a key.
+   */
+  constructor(
+    material: TlsMaterial,
+    options: { readonly serversAreTrusted: boolean } = {
+      serversAreTrusted: false,
+    },
+  ) {
+    this.#readsAhead = options.serversAreTrusted;
     this.#material = material;
     this.#load(material);
   }
@@ -119,13 +129,11 @@ export class TlsContexts {
         { identity },
         () => clientsContext(library as OpenSsl, identity),
       );
-    const toServer = ({ host, ...trust }: ServerTls): Server => ({
-      host,
-      context: context(
-        trust,
-        () => serverContext(library as OpenSsl, trust),
-      ),
-    });
+    const toServer = ({ host, ...of }: ServerTls): Server => {
+      const trust = { ...of, readsAhead: this.#readsAhead };
+      const make = () => serverContext(library as OpenSsl, trust);
+      return { host, context: context(trust, make) };
+    };
     try {
       const client = clients && toClients(clients);
       const hash = clients && certificateHash(clients.certificate);

@@ -2,9 +2,10 @@ import assert from "node:assert/strict";
 import {
   adminCommands,
   type AdminOptions,
+  type AdminServer,
+  type AdminSources,
   startAdmin,
 } from "../../src/admin/mod.ts";
-import type { AdminServer, AdminSources } from "../../src/admin/mod.ts";
 import type { AdminCommand, Logger } from "../../src/plugin/api.ts";
 import { RawClient, send } from "./raw_client.ts";
 

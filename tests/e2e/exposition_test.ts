@@ -10,7 +10,7 @@ import { hasProgram, hasPythonModule } from "../support/programs.ts";
 import { freePort, TestProxy } from "../support/proxy.ts";
 import { waitFor } from "../support/wait.ts";
 
-/** DESIGN.md section 6, and what an operator's page is built on. */
+/** The metrics of `/metrics`, and what an operator's page is built on. */
 const CONTRACT: readonly [name: string, type: string, unit: string][] = [
   ["pgdog_mirror_requests", "counter", ""],
   ["pgdog_mirror_requests_mirrored", "counter", ""],

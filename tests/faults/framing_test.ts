@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { loadModule } from "libpg-query";
-import { CYCLE_BYTES, CYCLE_WORDS } from "../../src/ring/mod.ts";
+import { CYCLE_BYTES, CYCLE_WORDS } from "../../src/record/mod.ts";
 import { ShapeCache } from "../../src/sql/shape_cache.ts";
 import { Framer } from "../../src/wire/mod.ts";
 import { startCluster } from "../support/cluster.ts";

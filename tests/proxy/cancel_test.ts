@@ -3,15 +3,15 @@ import { EpollReactor, socketAddress } from "../../src/io/mod.ts";
 import { sendCancel } from "../../src/proxy/cancel.ts";
 import type { ProxyContext } from "../../src/proxy/context.ts";
 import {
-  ClientTable,
-  createClientTable,
+  ConnectionTable,
+  createConnectionTable,
   hashCancelKey,
-} from "../../src/stats/client_table.ts";
+} from "../../src/stats/connection_table.ts";
 import { CANCEL_REQUEST, concat } from "../../src/wire/mod.ts";
 import { int32 } from "../support/wire_client.ts";
 
 Deno.test("sendCancel: without a descriptor for it the client is let go at once", () => {
-  const clients = new ClientTable(createClientTable(4));
+  const clients = new ConnectionTable(createConnectionTable(4));
   const row = clients.open("", 0, 0);
   const key = int32(7);
   clients.identify(row, 0, "ann", "db", "");

@@ -5,20 +5,22 @@ import {
 } from "../../src/proxy/client_limits.ts";
 import {
   ClientState,
-  ClientTable,
-  createClientTable,
-} from "../../src/stats/client_table.ts";
+  ConnectionTable,
+  createConnectionTable,
+} from "../../src/stats/connection_table.ts";
 import { NO_LIMITS } from "../support/no_limits.ts";
 
 /** Two workers' tables, and a client that comes to one of them; it may be silent then. */
 function door(settings: Partial<LimitSettings>) {
-  const tables = [1, 2].map(() => new ClientTable(createClientTable(100)));
+  const tables = [1, 2].map(() =>
+    new ConnectionTable(createConnectionTable(100))
+  );
   const limits = new ClientLimits(
     { ...NO_LIMITS, ...settings },
     tables,
   );
   return (worker: 0 | 1, database: string, user: string, silent = false) => {
-    const table = tables[worker] as ClientTable;
+    const table = tables[worker] as ConnectionTable;
     const row = table.open("", 0, 0);
     table.identify(row, 0, user, database, "");
     const refusal = limits.refusal(database, user) ??
@@ -77,7 +79,7 @@ Deno.test("ClientLimits: clients that have not proved who they are keep nobody o
 });
 
 Deno.test("ClientLimits: of clients that prove themselves at once never too many come in", () => {
-  const table = new ClientTable(createClientTable(3));
+  const table = new ConnectionTable(createConnectionTable(3));
   const limits = new ClientLimits({ ...NO_LIMITS, perUser: 1 }, [table]);
   const rows = [1, 2, 3].map(() => {
     const row = table.open("", 0, 0);
@@ -90,8 +92,8 @@ Deno.test("ClientLimits: of clients that prove themselves at once never too many
   assert.equal(admitted.length, 1);
 });
 
-Deno.test("ClientTable: knows whose login has not ended", () => {
-  const table = new ClientTable(createClientTable(10));
+Deno.test("ConnectionTable: knows whose login has not ended", () => {
+  const table = new ConnectionTable(createConnectionTable(10));
   const rows = [1, 2, 3].map(() => table.open("", 0, 0));
   assert.equal(table.logins, 3);
   table.setState(rows[0] as number, ClientState.idle);

@@ -6,9 +6,9 @@ import {
   type StartupContext,
 } from "../../src/proxy/client_startup.ts";
 import {
-  ClientTable,
-  createClientTable,
-} from "../../src/stats/client_table.ts";
+  ConnectionTable,
+  createConnectionTable,
+} from "../../src/stats/connection_table.ts";
 import {
   decodeStartupMessage,
   encodeStartupMessage,
@@ -23,7 +23,7 @@ const STARTUP = encodeStartupMessage([["user", "ann"], ["database", "db"]]);
 const decoder = new TextDecoder();
 
 function context(auth: StartupContext["auth"] = undefined): StartupContext {
-  const clients = new ClientTable(createClientTable(4));
+  const clients = new ConnectionTable(createConnectionTable(4));
   return {
     auth,
     clients,

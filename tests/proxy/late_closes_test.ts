@@ -3,10 +3,10 @@ import { LateCloses } from "../../src/proxy/late_closes.ts";
 import {
   abandonRing,
   createRing,
-  KIND_CLOSE,
+  RECORD_CLOSE,
   RingConsumer,
   RingProducer,
-} from "../../src/ring/mod.ts";
+} from "../../src/record/mod.ts";
 
 /** A ring with no room at all. */
 function full() {
@@ -39,7 +39,7 @@ Deno.test("LateCloses: what the ring had no room for is told in order once it ha
   assert.equal(closes.waiting, 0);
   assert.deepEqual(
     taken(consumer),
-    [5, 6, 7].map((stream) => [KIND_CLOSE, stream]),
+    [5, 6, 7].map((stream) => [RECORD_CLOSE, stream]),
   );
 });
 

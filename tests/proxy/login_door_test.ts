@@ -7,16 +7,16 @@ import {
 } from "../../src/proxy/login_door.ts";
 import {
   ClientState,
-  ClientTable,
-  createClientTable,
-} from "../../src/stats/client_table.ts";
+  ConnectionTable,
+  createConnectionTable,
+} from "../../src/stats/connection_table.ts";
 
 /** More than this process has. */
 const MAX_DESCRIPTORS = 1e6;
 
 /** A worker's door, at which clients come from numbered addresses. */
 function doorOf(rows = 2 * MAX_LOGINS) {
-  const clients = new ClientTable(createClientTable(rows));
+  const clients = new ConnectionTable(createConnectionTable(rows));
   let shortages = 0;
   const door = new LoginDoor(clients, {
     maxDescriptors: () => MAX_DESCRIPTORS,

@@ -18,11 +18,11 @@ import { ProbeSet } from "../../src/plugin/probe_set.ts";
 import { BufferPool } from "../../src/proxy/buffer_pool.ts";
 import type { ProxyContext } from "../../src/proxy/context.ts";
 import { Session } from "../../src/proxy/session.ts";
-import { createRing, RingProducer } from "../../src/ring/mod.ts";
+import { createRing, RingProducer } from "../../src/record/mod.ts";
 import {
-  ClientTable,
-  createClientTable,
-} from "../../src/stats/client_table.ts";
+  ConnectionTable,
+  createConnectionTable,
+} from "../../src/stats/connection_table.ts";
 import { TlsContexts } from "../../src/tls/mod.ts";
 import { encodeStartupMessage } from "../../src/wire/mod.ts";
 import { NO_LIMITS, openDoor } from "../support/no_limits.ts";
@@ -70,7 +70,7 @@ class Bench {
       const row = clients.open("", 0, 0);
       this.session = new Session(context, fd, row, new SocketTransport(fd));
     });
-    const clients = new ClientTable(createClientTable(4));
+    const clients = new ConnectionTable(createConnectionTable(4));
     const context: ProxyContext = {
       reactor: this.reactor,
       scratch: new Uint8Array(4096),

@@ -1,18 +1,5 @@
+import { StateWatch } from "../../src/sql/mod.ts";
 import assert from "node:assert/strict";
-import {
-  STATEMENT_COMPLETE,
-  STATEMENT_SENT,
-  STATEMENT_WORDS,
-} from "../../src/digest/mod.ts";
-import { QueueBudget } from "../../src/mirror/target.ts";
-import { Stream } from "../../src/mirror/stream.ts";
-import type { Transaction } from "../../src/mirror/transaction.ts";
-import type { Probe } from "../../src/plugin/api.ts";
-import { ProbeSet } from "../../src/plugin/probe_set.ts";
-import { BufferPool } from "../../src/proxy/buffer_pool.ts";
-import { Capture } from "../../src/proxy/capture.ts";
-import { Cycles } from "../../src/proxy/cycles.ts";
-import { Tap } from "../../src/proxy/tap.ts";
 import {
   BOUNDS,
   checkRing,
@@ -21,12 +8,24 @@ import {
   CYCLE_QUEUED,
   CYCLE_WORDS,
   cycleStart,
-  KIND_FRAGMENT,
-  KIND_MASK,
+  RECORD_FRAGMENT,
+  RECORD_KIND_MASK,
   RingConsumer,
   type RingMemory,
   RingProducer,
-} from "../../src/ring/mod.ts";
+  STATEMENT_COMPLETE,
+  STATEMENT_SENT,
+  STATEMENT_WORDS,
+} from "../../src/record/mod.ts";
+import { QueueBudget } from "../../src/record/mod.ts";
+import { Stream } from "../../src/record/stream.ts";
+import type { Transaction } from "../../src/record/transaction.ts";
+import type { Probe } from "../../src/plugin/api.ts";
+import { ProbeSet } from "../../src/plugin/probe_set.ts";
+import { BufferPool } from "../../src/proxy/buffer_pool.ts";
+import { Capture } from "../../src/proxy/capture.ts";
+import { Cycles } from "../../src/proxy/cycles.ts";
+import { Tap } from "../../src/proxy/tap.ts";
 import { ShapeCache } from "../../src/sql/shape_cache.ts";
 import { Excluded } from "../../src/stats/ledger.ts";
 import { DROPPED, EXCLUDED } from "../../src/stats/mod.ts";
@@ -121,7 +120,8 @@ class Bench {
         },
         onDiscarded: (t) => this.discarded.push(text(t)),
         onStateLost: () => this.stateLost++,
-        onShed: (reason) => count(`${DROPPED[reason]}`),
+        createLooker: () => new StateWatch(),
+        onShed: () => count("queue_full"),
       },
       this.budget,
       { mode: "rows", bytes: 1_000 },
@@ -156,8 +156,8 @@ class Bench {
   /** What the mirror worker does with the ring. */
   drain(): void {
     for (let at = this.#consumer.next(); at >= 0; at = this.#consumer.next()) {
-      const kind = (this.#consumer.words[at >> 2] as number) & KIND_MASK;
-      if (kind === KIND_FRAGMENT) this.#stream.fragment(this.#consumer, at);
+      const kind = (this.#consumer.words[at >> 2] as number) & RECORD_KIND_MASK;
+      if (kind === RECORD_FRAGMENT) this.#stream.fragment(this.#consumer, at);
       this.#consumer.release();
       this.#stream.check();
       this.#check();

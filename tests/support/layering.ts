@@ -8,84 +8,66 @@ interface Layer {
   readonly usesTypes?: readonly string[];
 }
 
-const WORKER: Layer = {
-  uses: [
-    "src/auth",
-    "src/control",
-    "src/digest",
-    "src/episode.ts",
-    "src/io",
-    "src/plugin",
-    "src/ring",
-    "src/sql",
-    "src/stats",
-    "src/tls",
-    "src/wire",
-  ],
-};
 const SERVER: Layer = {
   uses: [
-    "src/accept_loop.ts",
-    "src/log.ts",
+    "src/listen",
+    "src/log",
     "src/plugin/api.ts",
     "src/stats",
     "src/wire",
   ],
 };
-/** The main thread's own files: they see all of `src/`, plugins not. */
+const WORKER: readonly string[] = [
+  "src/auth",
+  "src/io",
+  "src/listen",
+  "src/mailbox",
+  "src/plugin",
+  "src/record",
+  "src/sql",
+  "src/stats",
+  "src/tls",
+  "src/wire",
+];
+/** The main thread: it sees all of `src/`, plugins not. */
 const MAIN_THREAD: Layer = { uses: ["src", "deno.json"] };
 const PLUGIN: Layer = { uses: ["src/plugin/api.ts"] };
 
 /** A folder or file that is not here has no place yet: give it one. */
 const LAYERS: Readonly<Record<string, Layer>> = {
-  "src/accept_loop.ts": { uses: ["src/episode.ts"] },
   "src/config": { uses: [] },
-  "src/episode.ts": { uses: [] },
   "src/io": { uses: [] },
-  "src/ring": { uses: [] },
+  "src/listen": { uses: [] },
   "src/stats": { uses: [] },
   "src/wire": { uses: [] },
-  "src/version.ts": { uses: ["deno.json"] },
-  "src/control": { uses: ["src/io"], usesTypes: ["src/stats"] },
-  "src/digest": { uses: ["src/ring", "src/wire"] },
+  "src/record": { uses: ["src/wire"] },
+  "src/mailbox": { uses: ["src/io"], usesTypes: ["src/stats"] },
   "src/sql": { uses: ["src/wire"] },
   "src/auth": { uses: ["src/wire"] },
   // What a plugin may import is handed on by this one file.
   "src/plugin/api.ts": { uses: ["src/stats"] },
   "src/plugin": { uses: [], usesTypes: ["src/stats"] },
-  "src/log.ts": { uses: ["src/plugin/api.ts"] },
+  "src/log": { uses: ["src/plugin/api.ts"] },
   "src/tls": { uses: ["src/io", "src/wire"], usesTypes: ["src/config"] },
-  "src/mirror": WORKER,
-  "src/proxy": WORKER,
+  "src/judge": { uses: ["src/record", "src/sql", "src/stats", "src/wire"] },
+  "src/proxy": { uses: WORKER },
+  "src/replay": { uses: [...WORKER, "src/judge"] },
   "src/admin": SERVER,
   "src/http": SERVER,
-  "src/addresses.ts": MAIN_THREAD,
-  "src/auth_settings.ts": MAIN_THREAD,
-  "src/certificates.ts": MAIN_THREAD,
-  "src/client_limits.ts": MAIN_THREAD,
+  "src/control": MAIN_THREAD,
   "src/cli": MAIN_THREAD,
-  "src/descriptors.ts": MAIN_THREAD,
-  "src/names.ts": MAIN_THREAD,
-  "src/operations.ts": MAIN_THREAD,
-  "src/replica_warning.ts": MAIN_THREAD,
-  "src/routing.ts": MAIN_THREAD,
-  "src/settled.ts": MAIN_THREAD,
-  "src/sources.ts": MAIN_THREAD,
-  "src/supervisor.ts": MAIN_THREAD,
-  "src/worker_handle.ts": MAIN_THREAD,
-  "src/workers.ts": MAIN_THREAD,
   "main.ts": { uses: ["src", "plugins"] },
 };
 
 /** Files that others may import although their folder has a `mod.ts`. */
 const SIDE_DOORS: readonly string[] = [
   // A worker's entry point: the main thread names the type of its first message.
-  "src/mirror/worker.ts",
+  "src/replay/worker.ts",
   "src/proxy/worker.ts",
   // All that a plugin sees.
   "src/plugin/api.ts",
   // What a reload puts in a worker's hands, as types.
-  "src/mirror/target.ts",
+  "src/replay/target.ts",
   "src/proxy/route.ts",
   // Types for the hot path's signatures.
   "src/plugin/probe_set.ts",
@@ -97,7 +79,7 @@ const SIDE_DOORS: readonly string[] = [
   // Names only, without the registry.
   "src/stats/ledger.ts",
   // Shared with the main thread; the registry has no part in it.
-  "src/stats/client_table.ts",
+  "src/stats/connection_table.ts",
   // It loads the tables of SASLprep, which a relay has no use for.
   "src/wire/scram.ts",
 ];
@@ -167,11 +149,43 @@ function layerOf(path: string): Layer | undefined {
   return LAYERS[path] ?? LAYERS[partOf(path)];
 }
 
-/** `src/wire/framer.ts` is in `src/wire`, `src/log.ts` and `main.ts` are parts of their own. */
+/** `src/wire/framer.ts` is in `src/wire`, `src/log/mod.ts` and `main.ts` are parts of their own. */
 function partOf(path: string): string {
   return path.split("/").slice(0, 2).join("/");
 }
 
 function isWithin(path: string, places: readonly string[]): boolean {
   return places.some((place) => path === place || path.startsWith(`${place}/`));
+}
+
+/** Files that import each other, types included, as the circles that they make. */
+export function circles(modules: readonly SourceModule[]): string[][] {
+  const imports = new Map(modules.map((module) => [
+    module.path,
+    module.imports.flatMap(({ path }) => path ?? []),
+  ]));
+  // Tarjan's strongly connected components.
+  const order = new Map<string, number>();
+  const stack: string[] = [];
+  const found: string[][] = [];
+  const visit = (path: string): number => {
+    const own = order.size;
+    order.set(path, own);
+    stack.push(path);
+    let low = own;
+    for (const next of imports.get(path) ?? []) {
+      if (!imports.has(next)) continue;
+      if (!order.has(next)) low = Math.min(low, visit(next));
+      else if (stack.includes(next)) {
+        low = Math.min(low, order.get(next) as number); // visited
+      }
+    }
+    if (low === own) {
+      const circle = stack.splice(stack.indexOf(path));
+      if (circle.length > 1) found.push(circle.sort());
+    }
+    return low;
+  };
+  for (const path of imports.keys()) if (!order.has(path)) visit(path);
+  return found;
 }

@@ -1,6 +1,6 @@
 import type { LimitSettings } from "../../src/proxy/client_limits.ts";
 import { LoginDoor } from "../../src/proxy/login_door.ts";
-import type { ClientTable } from "../../src/stats/client_table.ts";
+import type { ConnectionTable } from "../../src/stats/connection_table.ts";
 
 /** As many clients as come. */
 export const NO_LIMITS: LimitSettings = {
@@ -12,7 +12,7 @@ export const NO_LIMITS: LimitSettings = {
 };
 
 /** A door with descriptors for everybody. */
-export function openDoor(clients: ClientTable): LoginDoor {
+export function openDoor(clients: ConnectionTable): LoginDoor {
   return new LoginDoor(clients, {
     maxDescriptors: () => Infinity,
     onShort() {},

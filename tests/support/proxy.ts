@@ -1,9 +1,12 @@
 import postgres from "postgres";
 import { freePort as unusedPort } from "../../src/cli/demo/ports.ts";
 import { parseConfig } from "../../src/config/mod.ts";
-import type { Lookup } from "../../src/names.ts";
+import type { Lookup } from "../../src/control/names.ts";
 import type { Logger, Plugin } from "../../src/plugin/mod.ts";
-import { startSupervisor, type Supervisor } from "../../src/supervisor.ts";
+import {
+  startSupervisor,
+  type Supervisor,
+} from "../../src/control/supervisor.ts";
 import { dashboard } from "../../plugins/dashboard/mod.ts";
 import { history } from "../../plugins/history/mod.ts";
 import { log } from "../../plugins/log/mod.ts";

@@ -8,28 +8,27 @@
  */
 
 import { Login } from "../../src/auth/mod.ts";
-import { ReplyDigest } from "../../src/digest/mod.ts";
-import { Admission } from "../../src/mirror/admission.ts";
-import { Breaker } from "../../src/mirror/breaker.ts";
-import { CommitOrder } from "../../src/mirror/commit_order.ts";
-import { MirrorConnection } from "../../src/mirror/connection.ts";
-import { Judge } from "../../src/mirror/judge.ts";
-import { Lane } from "../../src/mirror/lane.ts";
-import { LaneLink } from "../../src/mirror/lane_link.ts";
-import { LaneQueue } from "../../src/mirror/lane_queue.ts";
-import { LaneRow } from "../../src/mirror/lane_row.ts";
-import { Replay } from "../../src/mirror/replay.ts";
-import { Replayer } from "../../src/mirror/replayer.ts";
-import { SessionLog } from "../../src/mirror/session_log.ts";
-import { SessionStatements } from "../../src/mirror/session_statements.ts";
-import { SortTies } from "../../src/mirror/sort_ties.ts";
-import { StatementTable } from "../../src/mirror/statement_table.ts";
-import { Stream } from "../../src/mirror/stream.ts";
+import { ReplyDigest, RingProducer } from "../../src/record/mod.ts";
+import { Admission } from "../../src/replay/admission.ts";
+import { Breaker } from "../../src/replay/breaker.ts";
+import { CommitOrder } from "../../src/replay/commit_order.ts";
+import { MirrorConnection } from "../../src/replay/connection.ts";
+import { Judge } from "../../src/judge/judge.ts";
+import { Lane } from "../../src/replay/lane.ts";
+import { LaneLink } from "../../src/replay/lane_link.ts";
+import { LaneQueue } from "../../src/replay/lane_queue.ts";
+import { LaneRow } from "../../src/replay/lane_row.ts";
+import { Replay } from "../../src/replay/replay.ts";
+import { Replayer } from "../../src/replay/replayer.ts";
+import { SessionLog } from "../../src/replay/session_log.ts";
+import { SessionStatements } from "../../src/replay/session_statements.ts";
+import { SortTies } from "../../src/judge/sort_ties.ts";
+import { StatementTable } from "../../src/judge/statement_table.ts";
+import { Stream } from "../../src/record/stream.ts";
 import type { Probe, ProbeContext } from "../../src/plugin/api.ts";
 import { Capture } from "../../src/proxy/capture.ts";
 import { Cycles } from "../../src/proxy/cycles.ts";
 import { Tap } from "../../src/proxy/tap.ts";
-import { RingProducer } from "../../src/ring/mod.ts";
 import { ShapeCache } from "../../src/sql/shape_cache.ts";
 
 type Methods = Readonly<Record<string, readonly string[]>>;

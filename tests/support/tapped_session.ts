@@ -1,24 +1,24 @@
-import { ReplyDigest } from "../../src/digest/mod.ts";
-import { exampleValues } from "../../src/mirror/example_values.ts";
-import { planTransaction } from "../../src/mirror/plan.ts";
-import { Replay } from "../../src/mirror/replay.ts";
-import { SessionStatements } from "../../src/mirror/session_statements.ts";
-import { SortTies } from "../../src/mirror/sort_ties.ts";
-import { Stream } from "../../src/mirror/stream.ts";
-import { QueueBudget } from "../../src/mirror/target.ts";
-import type { Transaction } from "../../src/mirror/transaction.ts";
+import {
+  createRing,
+  RECORD_FRAGMENT,
+  RECORD_KIND_MASK,
+  ReplyDigest,
+  RingConsumer,
+  RingProducer,
+} from "../../src/record/mod.ts";
+import { exampleValues } from "../../src/judge/example_values.ts";
+import { planTransaction } from "../../src/replay/plan.ts";
+import { Replay } from "../../src/replay/replay.ts";
+import { SessionStatements } from "../../src/replay/session_statements.ts";
+import { SortTies } from "../../src/judge/sort_ties.ts";
+import { Stream } from "../../src/record/stream.ts";
+import { QueueBudget } from "../../src/record/mod.ts";
+import type { Transaction } from "../../src/record/transaction.ts";
 import { ProbeSet } from "../../src/plugin/probe_set.ts";
 import { BufferPool } from "../../src/proxy/buffer_pool.ts";
 import { Capture } from "../../src/proxy/capture.ts";
 import { Tap } from "../../src/proxy/tap.ts";
-import {
-  createRing,
-  KIND_FRAGMENT,
-  KIND_MASK,
-  RingConsumer,
-  RingProducer,
-} from "../../src/ring/mod.ts";
-import { sessionState } from "../../src/sql/mod.ts";
+import { sessionState, StateWatch } from "../../src/sql/mod.ts";
 import type { ShapeCache } from "../../src/sql/shape_cache.ts";
 import { Framer } from "../../src/wire/mod.ts";
 
@@ -78,6 +78,7 @@ export class TappedSession {
           planTransaction(transaction, this.#statements);
         },
         onStateLost() {},
+        createLooker: () => new StateWatch(),
         onShed: () => void this.dropped++,
       },
       this.#budget,
@@ -121,8 +122,8 @@ export class TappedSession {
 
   #drain(): void {
     for (let at = this.#consumer.next(); at >= 0; at = this.#consumer.next()) {
-      const kind = (this.#consumer.words[at >> 2] as number) & KIND_MASK;
-      if (kind === KIND_FRAGMENT) this.#stream.fragment(this.#consumer, at);
+      const kind = (this.#consumer.words[at >> 2] as number) & RECORD_KIND_MASK;
+      if (kind === RECORD_FRAGMENT) this.#stream.fragment(this.#consumer, at);
       this.#consumer.release();
     }
   }

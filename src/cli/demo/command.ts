@@ -1,7 +1,7 @@
 import { loadConfig } from "../../config/mod.ts";
-import { configureLog, createLogger } from "../../log.ts";
+import { configureLog, createLogger } from "../../log/mod.ts";
 import type { Plugin } from "../../plugin/mod.ts";
-import { startSupervisor } from "../../supervisor.ts";
+import { startSupervisor } from "../../control/supervisor.ts";
 import { demo as runDemo, type DemoOptions, type DemoProxy } from "./mod.ts";
 
 export interface DemoCommandOptions extends DemoOptions {

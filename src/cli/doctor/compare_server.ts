@@ -1,4 +1,4 @@
-import { replicaWarning } from "../../replica_warning.ts";
+import { replicaWarning } from "../../control/replica_warning.ts";
 import type { Finding } from "./finding.ts";
 import { isTrue, majorVersion, rowOf, type Snapshot } from "./snapshot.ts";
 

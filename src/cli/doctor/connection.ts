@@ -1,5 +1,5 @@
 import { Login, LoginError } from "../../auth/mod.ts";
-import { laneStartup } from "../../mirror/lane_startup.ts";
+import { laneStartup } from "../../replay/lane_startup.ts";
 import * as wire from "../../wire/mod.ts";
 import {
   columnNames,

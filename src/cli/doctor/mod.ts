@@ -5,7 +5,7 @@
  * @module
  */
 
-import { readMaterial } from "../../certificates.ts";
+import { readMaterial } from "../../control/certificates.ts";
 import {
   type Config,
   ConfigError,

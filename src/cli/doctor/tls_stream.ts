@@ -6,7 +6,7 @@ import {
   socketAddress,
   type Transport,
 } from "../../io/mod.ts";
-import { resolveNames } from "../../names.ts";
+import { resolveNames } from "../../control/names.ts";
 import { Dial, type TlsContexts } from "../../tls/mod.ts";
 
 /** What a connection is made of, in clear or not. */

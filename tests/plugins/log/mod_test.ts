@@ -1,8 +1,14 @@
 import assert from "node:assert/strict";
 import { log } from "../../../plugins/log/mod.ts";
 import { mirrorStats } from "../../../plugins/mirror_stats/mod.ts";
-import type { Plugin, PluginInstance } from "../../../src/plugin/api.ts";
-import { Dropped, Excluded, Failed, Result } from "../../../src/plugin/api.ts";
+import {
+  Dropped,
+  Excluded,
+  Failed,
+  type Plugin,
+  type PluginInstance,
+  Result,
+} from "../../../src/plugin/api.ts";
 import { plugin } from "../../plugin/fixture.ts";
 import { ANN, BOB, type Counted, counted, replay, WEB } from "../fixture.ts";
 

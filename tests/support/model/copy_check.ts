@@ -1,15 +1,17 @@
 import assert from "node:assert/strict";
 import {
+  CYCLE_BYTES,
+  CYCLE_WORDS,
   KIND_MASK,
   ReplyDigest,
   STATEMENT_KIND,
   STATEMENT_SQLSTATE,
   STATEMENT_TAG,
-} from "../../../src/digest/mod.ts";
-import type { Reply } from "../../../src/mirror/compare.ts";
-import { Replay, type StatementPair } from "../../../src/mirror/replay.ts";
-import { SortTies } from "../../../src/mirror/sort_ties.ts";
-import { CYCLE_BYTES, CYCLE_WORDS } from "../../../src/ring/mod.ts";
+} from "../../../src/record/mod.ts";
+import type { Reply } from "../../../src/judge/compare.ts";
+import { Replay } from "../../../src/replay/replay.ts";
+import type { StatementPair } from "../../../src/judge/statement_pair.ts";
+import { SortTies } from "../../../src/judge/sort_ties.ts";
 import type { ShapeCache } from "../../../src/sql/shape_cache.ts";
 import { Framer } from "../../../src/wire/mod.ts";
 import { TappedSession } from "../tapped_session.ts";

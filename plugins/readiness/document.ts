@@ -1,0 +1,25 @@
+import type { Evidence } from "./evidence.ts";
+import type { Verdict } from "./score.ts";
+
+/** All that is known of a migration's readiness, at one moment. */
+export interface ReadinessDocument {
+  /** ISO 8601. */
+  readonly at: string;
+  readonly since: string;
+  /** Of this program. */
+  readonly version: string;
+  readonly compare: string;
+  /** Whether values of statements may be shown to who reads it. */
+  readonly showsValues: boolean;
+  /** Versions of the servers by the name of their database. */
+  readonly servers: Readonly<Record<string, string>>;
+  readonly verdict: Verdict;
+  readonly mirrors: readonly {
+    readonly database: string;
+    readonly mirror: string;
+    readonly verdict: Verdict;
+    readonly evidence: Evidence;
+  }[];
+  /** Over all mirrors. */
+  readonly evidence: Evidence;
+}

@@ -1,0 +1,164 @@
+import { Command, createMailbox, type MirrorFacts } from "../mailbox/mod.ts";
+import { createWake, type SocketAddress } from "../io/mod.ts";
+import type { MirrorInit } from "../replay/worker.ts";
+import type { Logger } from "../plugin/mod.ts";
+import type { ProxyInit } from "../proxy/worker.ts";
+import { abandonRing, BOUNDS, createRing } from "../record/mod.ts";
+import type { WorkerSettings } from "./routing.ts";
+import type { ConnectionTableMemory } from "../stats/connection_table.ts";
+import type { StatementStore, StatsLayout } from "../stats/mod.ts";
+import { settled } from "./settled.ts";
+import { WorkerHandle } from "./worker_handle.ts";
+
+/** What workers get to say their last words, in milliseconds. */
+const GRACE_MS = 2_000;
+
+/** What workers are started with, and whom they tell. */
+export interface WorkersOptions {
+  readonly listen: SocketAddress;
+  /** A listening unix socket, or -1. */
+  readonly unixListener: number;
+  readonly stats: StatsLayout;
+  readonly probes: readonly string[];
+  /** One for each proxy worker. */
+  readonly clientTables: readonly ConnectionTableMemory[];
+  readonly lanes: ConnectionTableMemory;
+  readonly statements: StatementStore;
+  readonly logger: (category: string) => Logger;
+  readonly onVersion: (database: string, version: string) => void;
+  readonly onFacts: (
+    database: string,
+    mirror: string,
+    facts: MirrorFacts,
+  ) => void;
+  /** A server can't be connected to. */
+  readonly onUnreachable: () => void;
+  readonly onFailed: (worker: string, message: string) => void;
+}
+
+/** The proxy workers, and the mirror worker once there is a mirror. */
+export class Workers {
+  readonly #options: WorkersOptions;
+  readonly #mirrorMailbox = createMailbox(createWake());
+  readonly #rings;
+  readonly #proxies: WorkerHandle[] = [];
+  #mirror: WorkerHandle | undefined;
+
+  constructor(options: WorkersOptions) {
+    this.#options = options;
+    // Memory that nobody touches is only address space.
+    this.#rings = options.clientTables.map(() => createRing(BOUNDS.ringBytes));
+  }
+
+  /** Names of those that have failed. */
+  get dead(): string[] {
+    return this.#all.filter((worker) => !worker.alive).map(({ name }) => name);
+  }
+
+  /** Resolves when every worker accepts connections. */
+  async start(settings: WorkerSettings): Promise<void> {
+    await this.#startMirror(settings);
+    for (const index of this.#rings.keys()) this.#startProxy(index, settings);
+    await Promise.all(this.#proxies.map((worker) => worker.ready));
+  }
+
+  /**
+   * Puts new settings in force, one call after the other. The mirror worker
+   * comes first: it must know a mirror before anything is counted for it.
+   */
+  async apply(settings: WorkerSettings): Promise<void> {
+    if (this.#mirror === undefined) await this.#startMirror(settings);
+    else await this.#mirror.apply(settings.mirror);
+    await Promise.all(
+      this.#proxies.map((worker) => worker.apply(settings.proxy)),
+    );
+  }
+
+  /** Drains until `timeoutMs`, then counts what is left. */
+  async stop(timeoutMs: number): Promise<void> {
+    const deadline = performance.now() + timeoutMs;
+    const left = () => Math.max(0, deadline - performance.now());
+    const mirrors = this.#mirror ? [this.#mirror] : [];
+    await order(this.#proxies, Command.drain, left());
+    // The last transactions are in the rings now.
+    await order(mirrors, Command.drain, left());
+    await order(this.#proxies, Command.stop, GRACE_MS);
+    await order(mirrors, Command.stop, GRACE_MS);
+  }
+
+  terminate(): void {
+    for (const worker of this.#all) worker.terminate();
+  }
+
+  get #all(): WorkerHandle[] {
+    return [...this.#proxies, ...(this.#mirror ? [this.#mirror] : [])];
+  }
+
+  async #startMirror({ mirror }: WorkerSettings): Promise<void> {
+    if (mirror.targets.length === 0) return;
+    const { stats, probes, lanes, statements, onFacts } = this.#options;
+    const init: MirrorInit = {
+      stripe: this.#rings.length,
+      stats,
+      probes,
+      rings: this.#rings,
+      mailbox: this.#mirrorMailbox,
+      settings: mirror,
+      lanes,
+    };
+    this.#mirror = new WorkerHandle(
+      "mirror",
+      new URL("../replay/worker.ts", import.meta.url),
+      init,
+      this.#mirrorMailbox,
+      this.#options.logger("mirror"),
+      (message) => {
+        this.#rings.forEach(abandonRing);
+        this.#options.onFailed("mirror", message);
+      },
+      { statements, onFacts, onUnreachable: this.#options.onUnreachable },
+    );
+    await this.#mirror.ready;
+  }
+
+  #startProxy(index: number, { proxy: settings }: WorkerSettings): void {
+    const { listen, unixListener, stats, probes, clientTables } = this.#options;
+    const mailbox = createMailbox(createWake());
+    const init: ProxyInit = {
+      index,
+      workers: this.#rings.length,
+      listen,
+      unixListener,
+      settings,
+      stats,
+      probes,
+      clientTables,
+      ring: this.#rings[index] as ProxyInit["ring"], // one for each
+      ringWake: this.#mirrorMailbox.wake,
+      mailbox,
+    };
+    const name = `proxy-${index}`;
+    const { onVersion, onUnreachable } = this.#options;
+    this.#proxies.push(
+      new WorkerHandle(
+        name,
+        new URL("../proxy/worker.ts", import.meta.url),
+        init,
+        mailbox,
+        this.#options.logger("proxy"),
+        (message) => this.#options.onFailed(name, message),
+        { onVersion, onUnreachable },
+      ),
+    );
+  }
+}
+
+/** Gives a command, and waits until all have nothing left to do, or `ms`. */
+async function order(
+  workers: readonly WorkerHandle[],
+  command: number,
+  ms: number,
+): Promise<void> {
+  for (const worker of workers) worker.command(command);
+  await settled(workers.map((worker) => worker.stopped), ms);
+}

@@ -1,0 +1,140 @@
+import {
+  type CompareMode,
+  FLAG_CUT,
+  FLAG_FATAL,
+  FLAG_ROWS,
+  KIND_ERROR,
+  KIND_MASK,
+  STATEMENT_COLUMNS,
+  STATEMENT_HASHED_ROWS,
+  STATEMENT_KIND,
+  STATEMENT_ORDERED,
+  STATEMENT_ROWS,
+  STATEMENT_SQLSTATE,
+  STATEMENT_TAG,
+  STATEMENT_UNORDERED,
+} from "../record/mod.ts";
+import type { Shape } from "../sql/shape.ts";
+import { Result } from "../stats/ledger.ts";
+import { sqlstate } from "../wire/mod.ts";
+
+/** What surrounds a pair of replies. */
+export interface ComparisonContext {
+  readonly mode: CompareMode;
+  readonly shape: Shape;
+  /** Earlier in this transaction a statement failed on one side only. */
+  readonly failedBefore: boolean;
+  /** Rows of the mirror have equal sort keys, or nobody knows. */
+  readonly ties: boolean;
+  /** Another transaction may have written what this statement read, on one side before and on the other behind it. Asked only when rows differ. */
+  readonly concurrentWrite: () => boolean;
+}
+
+/** One side's statement: an entry of a digest, at word `at`. */
+export interface Reply {
+  readonly words: Uint32Array;
+  readonly at: number;
+}
+
+/** serialization_failure, deadlock_detected, lock_not_available: chance of the moment. */
+const CONCURRENCY: ReadonlySet<number> = new Set([
+  sqlstate("40001"),
+  sqlstate("40P01"),
+  sqlstate("55P03"),
+]);
+
+/** What follows from an error before: everything is refused, a statement that could not be prepared is not there. */
+const CASCADE: ReadonlySet<number> = new Set([
+  sqlstate("25P02"),
+  sqlstate("26000"),
+]);
+
+/**
+ * Compares what primary and mirror answered to one statement.
+ *
+ * @returns a position in RESULTS.
+ */
+export function compare(
+  primary: Reply,
+  mirror: Reply,
+  around: ComparisonContext,
+): number {
+  const p = (offset: number) => primary.words[primary.at + offset] as number;
+  const m = (offset: number) => mirror.words[mirror.at + offset] as number;
+  const primaryKind = p(STATEMENT_KIND) & KIND_MASK;
+  const mirrorKind = m(STATEMENT_KIND) & KIND_MASK;
+  if (primaryKind === KIND_ERROR || mirrorKind === KIND_ERROR) {
+    const severities = (p(STATEMENT_KIND) ^ m(STATEMENT_KIND)) & FLAG_FATAL;
+    return compareErrors(
+      p(STATEMENT_SQLSTATE),
+      m(STATEMENT_SQLSTATE),
+      severities === 0,
+      around.failedBefore,
+    );
+  }
+  if (around.mode === "off") return Result.skippedCompareOff;
+  if (p(STATEMENT_TAG) !== m(STATEMENT_TAG)) return Result.mismatchCommandTag;
+  if (p(STATEMENT_COLUMNS) !== m(STATEMENT_COLUMNS)) {
+    return Result.mismatchColumns;
+  }
+  const differ = (result: number) =>
+    around.shape.noise === "volatile"
+      ? Result.noiseVolatile
+      : around.shape.noise === "unknown"
+      ? Result.skippedUnparsed
+      : around.concurrentWrite()
+      ? Result.noiseConcurrentWrite
+      : result;
+  if (p(STATEMENT_ROWS) !== m(STATEMENT_ROWS) || primaryKind !== mirrorKind) {
+    const hasRows = ((p(STATEMENT_KIND) | m(STATEMENT_KIND)) & FLAG_ROWS) !== 0;
+    return differ(
+      hasRows ? Result.mismatchRowCount : Result.mismatchCommandTag,
+    );
+  }
+  const cut = ((p(STATEMENT_KIND) | m(STATEMENT_KIND)) & FLAG_CUT) !== 0;
+  if (around.mode === "shape") return Result.match;
+  // What lies beyond the bound was not seen: equal so far is not equal.
+  if (same(STATEMENT_ORDERED)) {
+    return cut ? Result.skippedTooLarge : Result.match;
+  }
+  if (around.shape.noise === "sequence") return Result.noiseSequence;
+  const { orderBy, limited } = around.shape;
+  // Without an order the bound has cut two different parts out of the same rows, perhaps.
+  if (cut && orderBy === undefined) return Result.skippedTooLarge;
+  if (same(STATEMENT_UNORDERED)) {
+    if (orderBy === undefined) return Result.matchUnordered;
+    return around.ties ? Result.noiseTies : differ(Result.mismatchRows);
+  }
+  // Which of the rows with equal keys a LIMIT keeps is chance.
+  return limited && around.ties
+    ? Result.noiseTies
+    : differ(Result.mismatchRows);
+
+  function same(offset: number): boolean {
+    return p(offset) === m(offset) && p(offset + 1) === m(offset + 1) &&
+      p(STATEMENT_HASHED_ROWS) === m(STATEMENT_HASHED_ROWS);
+  }
+}
+
+/**
+ * @param primary packed SQLSTATE, 0 without an error; `mirror` likewise.
+ * @param alike both ended the session, or neither.
+ */
+function compareErrors(
+  primary: number,
+  mirror: number,
+  alike: boolean,
+  failedBefore: boolean,
+): number {
+  if (primary === mirror) {
+    return alike ? Result.match : Result.mismatchSqlstate;
+  }
+  if (failedBefore && (CASCADE.has(primary) || CASCADE.has(mirror))) {
+    return Result.skippedCascade;
+  }
+  if (CONCURRENCY.has(primary) || CONCURRENCY.has(mirror)) {
+    return Result.noiseConcurrency;
+  }
+  if (primary === 0) return Result.mismatchErrorOnMirror;
+  return mirror === 0 ? Result.mismatchErrorOnPrimary : Result.mismatchSqlstate;
+}

@@ -1,0 +1,180 @@
+import type { Shape } from "../sql/shape.ts";
+import { Result } from "../stats/ledger.ts";
+import { unpackSqlstate } from "../wire/mod.ts";
+import {
+  KIND_ERROR,
+  KIND_MASK,
+  STATEMENT_KIND,
+  STATEMENT_SQLSTATE,
+  type Transaction,
+} from "../record/mod.ts";
+import { compare, type Reply } from "./compare.ts";
+import type { createIgnore } from "./ignore.ts";
+import type { StatementPair } from "./statement_pair.ts";
+import type { StatementTable } from "./statement_table.ts";
+import { exampleValues } from "./example_values.ts";
+
+/** All that judging needs of a mirror. */
+export interface JudgedMirror {
+  readonly settings: {
+    /** Whether examples hold the values that clients sent. */
+    readonly examples: "redacted" | "clear";
+  };
+  readonly ignored: ReturnType<typeof createIgnore>;
+  readonly table: StatementTable;
+  readonly probes: {
+    statementCompared(series: number, result: number, seconds: number): void;
+  };
+}
+
+/**
+ * Whether another transaction may have written one of `reads` on one side
+ * before, and on the other behind, a statement of the transaction under way.
+ * Times in microseconds: on the primary from `startUs` to `endUs`, on the
+ * mirror until `mirrorEndUs`.
+ */
+export type MayDiffer = (
+  reads: readonly string[],
+  startUs: number,
+  endUs: number,
+  mirrorEndUs: number,
+) => boolean;
+
+/**
+ * Compares the statements of one session, and counts what comes of it. One for
+ * each lane: it knows what the lane's transaction has seen so far.
+ */
+export class Judge {
+  /** Statements of the transaction that failed on the mirror only. */
+  errorsOnMirror = 0;
+  /** SQLSTATE of the first of them. */
+  firstError: string | undefined;
+  readonly #target: JudgedMirror;
+  readonly #series: number;
+  readonly #session: number;
+  #transaction: Transaction | undefined;
+  #mayDiffer: MayDiffer | undefined;
+  #failedBefore = false;
+  /** What the network alone takes on each side: the kernel's shortest round trips. */
+  #primaryFloorUs = 0;
+  #mirrorFloorUs = 0;
+
+  constructor(target: JudgedMirror, series: number, session: number) {
+    this.#target = target;
+    this.#series = series;
+    this.#session = session;
+  }
+
+  /** A transaction's replay begins. @param roundTripUs of the mirror's connection, in microseconds. */
+  begin(
+    transaction: Transaction,
+    mayDiffer: MayDiffer,
+    roundTripUs: number,
+  ): void {
+    this.#transaction = transaction;
+    this.#primaryFloorUs = transaction.roundTripUs;
+    this.#mirrorFloorUs = roundTripUs;
+    this.#mayDiffer = mayDiffer;
+    this.#failedBefore = false;
+    this.errorsOnMirror = 0;
+    this.firstError = undefined;
+  }
+
+  /** The transaction is over: it is not kept for the next one. */
+  end(): void {
+    this.#transaction = this.#mayDiffer = undefined;
+  }
+
+  /** Judges one statement. */
+  pair(pair: StatementPair, nowUs: number): void {
+    const { probes, table, settings, ignored } = this.#target;
+    let result = this.#result(pair, nowUs);
+    if (
+      result >= Result.mismatchRows &&
+      ignored(
+        pair.shape,
+        result,
+        sqlstateOf(pair.mirror),
+        sqlstateOf(pair.primary),
+      )
+    ) result = Result.skippedIgnored;
+    if (result === Result.mismatchErrorOnMirror) {
+      this.errorsOnMirror++;
+      this.firstError ??= sqlstateOf(pair.mirror);
+    }
+    if (
+      result === Result.mismatchErrorOnMirror ||
+      result === Result.mismatchErrorOnPrimary ||
+      result === Result.mismatchSqlstate ||
+      result === Result.noiseConcurrency || result === Result.skippedIgnored
+    ) this.#failedBefore = true;
+    probes.statementCompared(this.#series, result, pair.primaryUs / 1e6);
+    table.add({
+      shape: pair.shape,
+      result,
+      primary: pair.primary,
+      mirror: pair.mirror,
+      primaryUs: above(
+        pair.primaryUs,
+        Math.max(0, this.#primaryFloorUs - pair.queuedUs),
+      ),
+      mirrorUs: above(pair.mirrorUs, this.#mirrorFloorUs),
+      session: this.#session,
+      values: () =>
+        settings.examples === "clear" && this.#transaction !== undefined
+          ? exampleValues(this.#transaction.bytes)
+          : null,
+    });
+  }
+
+  #result(pair: StatementPair, nowUs: number): number {
+    const { primary, mirror, shape } = pair;
+    // One side was skipping to Sync behind an error that is counted already.
+    if (primary === undefined || mirror === undefined) {
+      return this.#failedBefore
+        ? Result.skippedCascade
+        : this.#lone(primary, mirror);
+    }
+    return compare(primary, mirror, {
+      mode: this.#transaction?.comparison.mode ?? "off",
+      shape,
+      failedBefore: this.#failedBefore,
+      ties: pair.ties,
+      concurrentWrite: () => this.#concurrentWrite(shape, pair, nowUs),
+    });
+  }
+
+  /** A result on one side only, without an error before it. */
+  #lone(primary: Reply | undefined, mirror: Reply | undefined): number {
+    if (primary !== undefined && isError(primary)) {
+      return Result.mismatchErrorOnPrimary;
+    }
+    return mirror !== undefined && isError(mirror)
+      ? Result.mismatchErrorOnMirror
+      : Result.mismatchRowCount;
+  }
+
+  #concurrentWrite(shape: Shape, pair: StatementPair, nowUs: number): boolean {
+    const startUs = this.#transaction?.startUs ?? 0;
+    return this.#mayDiffer?.(
+      shape.reads,
+      startUs + pair.cycleStartUs,
+      startUs + pair.cycleEndUs,
+      nowUs,
+    ) ?? false;
+  }
+}
+
+function above(us: number, floorUs: number): number {
+  return Math.max(0, us - floorUs);
+}
+
+function sqlstateOf(reply: Reply | undefined): string {
+  const packed = reply?.words[reply.at + STATEMENT_SQLSTATE] ?? 0;
+  return packed === 0 ? "00000" : unpackSqlstate(packed);
+}
+
+function isError(reply: Reply): boolean {
+  return ((reply.words[reply.at + STATEMENT_KIND] as number) & KIND_MASK) ===
+    KIND_ERROR;
+}

@@ -1,0 +1,13 @@
+/**
+ * The judge: what two replies have in common, and what is kept of the rest. It
+ * knows no lane, no socket and no ring.
+ *
+ * @module
+ */
+
+export type { Reply } from "./compare.ts";
+export { createIgnore, type IgnoreRule } from "./ignore.ts";
+export { Judge, type JudgedMirror } from "./judge.ts";
+export { SortTies } from "./sort_ties.ts";
+export type { StatementPair } from "./statement_pair.ts";
+export { StatementTable } from "./statement_table.ts";

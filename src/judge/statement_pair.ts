@@ -1,0 +1,20 @@
+import type { Shape } from "../sql/shape.ts";
+import type { Reply } from "./compare.ts";
+
+/** One statement on both sides; a side that has none was skipping to Sync. */
+export interface StatementPair {
+  readonly shape: Shape;
+  readonly primary: Reply | undefined;
+  readonly mirror: Reply | undefined;
+  /** What each side took, in microseconds. */
+  readonly primaryUs: number;
+  /** What the primary's began later than sent, behind others in a pipeline: so much of a round trip is not in `primaryUs`. */
+  readonly queuedUs: number;
+  readonly mirrorUs: number;
+  /** Rows of the mirror have equal sort keys, or nobody knows. */
+  readonly ties: boolean;
+  /** When the statement's cycle was sent to the primary, after the transaction's begin. */
+  readonly cycleStartUs: number;
+  /** When it completed there, after the same. */
+  readonly cycleEndUs: number;
+}

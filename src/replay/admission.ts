@@ -1,0 +1,155 @@
+import { Dropped, Excluded } from "../stats/ledger.ts";
+import type { OrderedLane } from "./commit_order.ts";
+import type { LaneLink } from "./lane_link.ts";
+import type { LaneQueue } from "./lane_queue.ts";
+import { lastingState } from "./lasting_state.ts";
+import { isWithin, type Plan, planTransaction } from "./plan.ts";
+import type { SessionLog } from "./session_log.ts";
+import { SessionStatements } from "./session_statements.ts";
+import { logFault, type Target } from "./target.ts";
+import type { Transaction } from "../record/mod.ts";
+
+/** What an admission looks at, and where it puts what it admits. */
+export interface AdmissionOptions {
+  readonly target: Target;
+  readonly series: number;
+  readonly queue: LaneQueue;
+  readonly link: LaneLink;
+  /** State that the mirror has missed is put here while nothing is queued and nobody connected. */
+  readonly log: SessionLog;
+  /** The lane that replays what is queued. */
+  readonly lane: OrderedLane;
+}
+
+/**
+ * Decides which of a session's transactions go into a lane's queue, and counts
+ * the others: those that the settings exclude, and those that are dropped. Of
+ * these the session state is kept: a later transaction may need it.
+ */
+export class Admission {
+  readonly #target: Target;
+  readonly #series: number;
+  readonly #queue: LaneQueue;
+  readonly #link: LaneLink;
+  readonly #log: SessionLog;
+  readonly #lane: OrderedLane;
+  readonly #statements: SessionStatements;
+  #tainted: boolean;
+  /** The key of the last writer that was queued. */
+  #lastKey = 0;
+
+  /** @param sibling that of another lane of the same session, whose statements this one begins with. */
+  constructor(
+    { target, series, queue, link, log, lane }: AdmissionOptions,
+    sibling?: Admission,
+  ) {
+    this.#target = target;
+    this.#series = series;
+    this.#queue = queue;
+    this.#link = link;
+    this.#log = log;
+    this.#lane = lane;
+    this.#statements = new SessionStatements(
+      target.shapes,
+      sibling && sibling.#statements,
+    );
+    this.#tainted = log.lost;
+  }
+
+  /** What the session's state is on the mirror, nobody knows. */
+  get tainted(): boolean {
+    return this.#tainted;
+  }
+
+  /** From now on everything is dropped. */
+  taint(): void {
+    this.#tainted = true;
+  }
+
+  /**
+   * Queues a finished transaction, or counts why not.
+   *
+   * @throws what our own code threw before anything was counted.
+   */
+  submit(transaction: Transaction): void {
+    const { probes, order } = this.#target;
+    // One that is dropped is planned, too: a later one may execute what it
+    // prepared, and whether the level excludes it is asked first.
+    const plan = planTransaction(
+      transaction,
+      this.#statements,
+      this.#lastKey,
+    );
+    const excluded = this.#exclusion(plan);
+    if (excluded >= 0) {
+      probes.requestExcluded(this.#series, excluded);
+      return this.#missed(transaction);
+    }
+    const refused = this.#refusal(transaction);
+    if (refused >= 0) {
+      probes.requestDropped(this.#series, refused);
+      return this.#missed(transaction);
+    }
+    const writer = plan.writer && order.begin(plan.writer, this.#lane);
+    if (writer !== undefined) this.#lastKey = writer.key;
+    this.#queue.push({ transaction, plan, writer });
+  }
+
+  /** A transaction that is not to be replayed, and is counted elsewhere. */
+  missed(transaction: Transaction): void {
+    try {
+      planTransaction(transaction, this.#statements);
+    } catch (error) {
+      this.#failed(error);
+    }
+    this.#missed(transaction);
+  }
+
+  /** Why the settings exclude it (Excluded), or -1. */
+  #exclusion(plan: Plan): number {
+    const { settings: { level, exposure }, random } = this.#target;
+    if (!isWithin(level, plan)) return Excluded.level;
+    if (exposure < 1 && (exposure <= 0 || random() >= exposure)) {
+      return Excluded.sampledOut;
+    }
+    return -1;
+  }
+
+  /** Why it can't be queued (Dropped), or -1. Takes its bytes from the budget. */
+  #refusal(transaction: Transaction): number {
+    const { settings, budget, removed } = this.#target;
+    if (removed) return Dropped.removed;
+    if (settings.paused) return Dropped.paused;
+    if (this.#tainted || this.#link.isRefused) return Dropped.sessionTainted;
+    if (this.#link.isDown) return Dropped.mirrorDown;
+    if (this.#queue.length >= settings.queueLength) return Dropped.queueFull;
+    if (!budget.take(transaction.size)) return Dropped.queueFull;
+    return -1;
+  }
+
+  /** It is not replayed: what it did to the session's state is, in its turn. */
+  #missed(transaction: Transaction): void {
+    try {
+      this.#keepState(transaction);
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
+
+  #keepState(transaction: Transaction): void {
+    const state = lastingState(transaction);
+    if (state.lost) this.taint();
+    if (state.repeat.length === 0 && state.closed.length === 0) return;
+    if (!this.#link.isConnected && this.#queue.length === 0) {
+      this.#log.add(state);
+    } else if (this.#target.budget.take(transaction.size)) {
+      this.#queue.push({ transaction, plan: undefined, writer: undefined });
+    } else this.taint();
+  }
+
+  /** Our own code threw at a transaction that is counted: its session is given up instead. */
+  #failed(error: unknown): void {
+    logFault(this.#target, error);
+    this.taint();
+  }
+}

@@ -1,0 +1,176 @@
+import { monotonicUs, type Timer } from "../io/mod.ts";
+import type { OrderedLane, Turn } from "./commit_order.ts";
+import type { QueuedTransaction } from "./lane_queue.ts";
+import type { Replay } from "./replay.ts";
+import type { Target } from "./target.ts";
+
+/**
+ * Who committed just before may be heard of just after: its ReadyForQuery waits
+ * in another worker's socket. So long a transaction rests before its place
+ * among the writers is believed.
+ */
+const SETTLE_US = 12_000;
+/** A cycle that is due so soon is sent at once. */
+const PACING_SLACK_US = 1_000;
+
+/** What a departure asks of its lane. */
+export interface Departing {
+  /** The cycle may be sent now. */
+  depart(replay: Replay): void;
+  /** Runs what a timer or another lane has begun; what it throws is the lane's to handle. */
+  guarded(run: () => void): void;
+  /** Call {@linkcode Departure.look} at the next look at deadlines; false: no more. */
+  watch(on: boolean): void;
+}
+
+/**
+ * Says when the next cycle of a lane may go to the mirror: not before its
+ * client's pauses are over (unless somebody waits for this lane), and not
+ * before those whose commits came first.
+ *
+ * ```
+ * at rest ──next──> pausing ──> ordering ──depart──> at rest
+ * ```
+ */
+export class Departure implements OrderedLane {
+  readonly #target: Target;
+  readonly #series: number;
+  readonly #lane: Departing;
+  #state: "at rest" | "pausing" | "ordering" = "at rest";
+  #entry: QueuedTransaction | undefined;
+  #replay: Replay | undefined;
+  /** The transaction under way has sent a cycle that wrote. */
+  #holdsLocks = false;
+  /** It went ahead of another one, and is counted. */
+  #isAhead = false;
+  #sinceUs = 0;
+  /** Writers of this lane that somebody waits for. */
+  #wanted = 0;
+  #timer: Timer | undefined;
+  #stopWaiting: () => void = nothing;
+
+  constructor(target: Target, series: number, lane: Departing) {
+    this.#target = target;
+    this.#series = series;
+    this.#lane = lane;
+  }
+
+  /** A transaction is the next to be replayed. */
+  begin(entry: QueuedTransaction, replay: Replay): void {
+    this.#entry = entry;
+    this.#replay = replay;
+    this.#holdsLocks = this.#isAhead = false;
+  }
+
+  /** A transaction of this lane is done with: nothing here refers to it any more. */
+  end(entry: QueuedTransaction): void {
+    if (entry.writer?.wanted) this.#wanted--;
+    if (entry !== this.#entry) return;
+    this.#entry = this.#replay = this.#timer = undefined;
+    this.#stopWaiting = nothing;
+  }
+
+  /** Lets its next cycle go as soon as it may. */
+  next(nowUs: number): void {
+    const replay = this.#replay;
+    if (replay === undefined) return;
+    const { settings } = this.#target;
+    const { endUs } = replay.transaction;
+    // Nobody else waits for a client's pauses.
+    const paced = settings.pacing === "original" && this.#wanted === 0;
+    const dueUs = endUs + (paced ? replay.dueUs : 0);
+    const settledUs = settings.order === "commit" ? endUs + SETTLE_US : 0;
+    const waitUs = Math.max(dueUs - PACING_SLACK_US, settledUs) - nowUs;
+    if (waitUs <= 0) return this.#inOrder(replay);
+    this.#state = "pausing";
+    this.#lane.watch(false);
+    this.#after(waitUs / 1e3, () => this.#inOrder(replay));
+  }
+
+  /** Somebody waits for a writer of this lane. */
+  onWanted(): void {
+    this.#wanted++;
+    if (this.#state !== "pausing") return;
+    this.#target.reactor.cancel(this.#timer);
+    this.#after(0, () => this.next(monotonicUs()));
+  }
+
+  #after(ms: number, run: () => void): void {
+    const { reactor } = this.#target;
+    this.#timer = reactor.after(ms, () => this.#lane.guarded(run));
+  }
+
+  /** A writer that never ends must not hold up the rest for ever. */
+  look(nowUs: number): void {
+    const { settings, order } = this.#target;
+    const replay = this.#replay;
+    if (this.#state !== "ordering" || replay === undefined) return;
+    const turn = this.#turn(replay);
+    if (turn === undefined) return;
+    const isOverdue =
+      order.overdueUs(nowUs, this.#sinceUs) > settings.timeoutMs * 1e3;
+    // Its own turn may have come by that.
+    if (isOverdue && order.giveUp(turn, nowUs)) return;
+    const isStalled = this.#holdsLocks &&
+      order.isStalled(nowUs, this.#sinceUs);
+    if (!isOverdue && !isStalled) return;
+    this.#stopWaiting();
+    this.#goAhead(turn);
+    this.#depart(replay);
+  }
+
+  /** Goes whether or not somebody should come before it. */
+  #goAhead(turn: Turn): void {
+    const { order, probes } = this.#target;
+    if (!order.overtake(turn) || this.#isAhead) return;
+    this.#isAhead = true;
+    probes.orderBroken(this.#series);
+  }
+
+  /** Nothing is to be sent any more. */
+  cancel(): void {
+    this.#target.reactor.cancel(this.#timer);
+    this.#stopWaiting();
+    this.#state = "at rest";
+    this.#replay = undefined;
+  }
+
+  #inOrder(replay: Replay): void {
+    const { settings, order } = this.#target;
+    const turn = this.#turn(replay);
+    if (
+      turn === undefined || settings.order === "client" || order.isTurn(turn)
+    ) return this.#depart(replay);
+    this.#state = "ordering";
+    this.#sinceUs = monotonicUs();
+    this.#stopWaiting = order.wait(
+      this,
+      turn,
+      () => this.#lane.guarded(() => this.#depart(replay)),
+    );
+    this.#lane.watch(true);
+  }
+
+  #depart(replay: Replay): void {
+    const { order, settings } = this.#target;
+    const nowUs = monotonicUs();
+    const turn = this.#turn(replay);
+    if (turn !== undefined && order.hasGivenUp && settings.order === "commit") {
+      this.#goAhead(turn);
+    }
+    const writer = this.#entry?.writer;
+    if (writer !== undefined) {
+      writer.mirrorStartUs = Math.min(writer.mirrorStartUs, nowUs);
+      order.sent(writer, nowUs, replay.primaryLatencyUs);
+    }
+    if ((turn?.committedBeforeUs ?? 0) > 0) this.#holdsLocks = true;
+    this.#state = "at rest";
+    this.#lane.depart(replay);
+  }
+
+  #turn(replay: Replay): Turn | undefined {
+    return this.#entry?.plan?.turns[replay.cycle];
+  }
+}
+
+function nothing(): void {}

@@ -1,0 +1,443 @@
+import { monotonicUs } from "../io/mod.ts";
+import type { SessionState } from "../sql/mod.ts";
+import { ClientState } from "../stats/connection_table.ts";
+import { Dropped, Failed } from "../stats/ledger.ts";
+import { Admission } from "./admission.ts";
+import type { ConnectionFailure } from "./connection.ts";
+import { Departure } from "./departure.ts";
+import { LaneLink, type LinkOwner } from "./lane_link.ts";
+import { LaneQueue, type QueuedTransaction } from "./lane_queue.ts";
+import { lastingState } from "./lasting_state.ts";
+import type { Replay } from "./replay.ts";
+import { Replayer } from "./replayer.ts";
+import { SessionLog } from "./session_log.ts";
+import { logFault, type Target } from "./target.ts";
+import type { Transaction } from "../record/mod.ts";
+
+/**
+ * ```
+ * idle       nothing is under way; the link may be open or not
+ * restoring  session state is brought back
+ * departing  the next cycle waits until it may be sent
+ * replaying  a cycle is sent, its answer awaited
+ * closed
+ * ```
+ * All but idle and closed need an open link.
+ */
+type State = "idle" | "restoring" | "departing" | "replaying" | "closed";
+
+/**
+ * One mirror connection that replays one session, in order: it queues the
+ * session's transactions, and takes each through the same steps.
+ *
+ * 1. {@linkcode LaneLink} connects, when there is something to replay;
+ * 2. what the connection lacks of the session's state ({@linkcode SessionLog}) is restored;
+ * 3. {@linkcode Departure} says when each cycle may be sent;
+ * 4. {@linkcode Replayer} has the answers judged, and counts;
+ * 5. what the transaction did to the session's state is remembered.
+ */
+export class Lane implements LinkOwner {
+  readonly target: Target;
+  readonly #series: number;
+  readonly #log: SessionLog;
+  readonly #queue: LaneQueue;
+  readonly #link: LaneLink;
+  readonly #admission: Admission;
+  readonly #departure: Departure;
+  readonly #replayer: Replayer;
+  readonly #onClosed: (lane: Lane) => void;
+  #state: State = "idle";
+  /** Messages of session state to bring back. */
+  #restoring: Uint8Array<ArrayBuffer>[] = [];
+  /** A new connection is not yet where the session is. */
+  #joining = false;
+  #deadlineUs = Infinity;
+  #leaving = false;
+
+  /**
+   * @param session the client's number, for examples.
+   * @param parameters the client's startup parameters, `name\0value\0…`.
+   * @param sibling a lane of the same session, whose state this one begins with.
+   */
+  constructor(
+    target: Target,
+    series: number,
+    session: number,
+    parameters: string,
+    onClosed: (lane: Lane) => void,
+    sibling?: Lane,
+  ) {
+    this.target = target;
+    this.#series = series;
+    this.#log = sibling ? sibling.#wholeLog() : new SessionLog();
+    this.#queue = new LaneQueue(target, series);
+    this.#link = new LaneLink(target, parameters, this);
+    this.#departure = new Departure(target, series, {
+      depart: (replay) => this.#send(replay),
+      guarded: (run) => this.#guarded(run),
+      watch: (on) => on ? this.#setDeadline(0) : this.#clearDeadline(),
+    });
+    this.#replayer = new Replayer(target, series, session);
+    this.#admission = new Admission({
+      target,
+      series,
+      queue: this.#queue,
+      link: this.#link,
+      log: this.#log,
+      lane: this.#departure,
+    }, sibling && sibling.#admission);
+    this.#onClosed = onClosed;
+  }
+
+  /**
+   * Takes a finished transaction: queues it, or counts why not.
+   *
+   * @throws what our own code threw before anything was counted.
+   */
+  submit(transaction: Transaction): void {
+    this.#admission.submit(transaction);
+    // Not queued, its state may be: that must not lie there and fill the queue.
+    this.#guarded(() => this.#advance());
+  }
+
+  /** A transaction that was not submitted: its session state still matters. */
+  missed(transaction: Transaction): void {
+    this.#admission.missed(transaction);
+    this.#guarded(() => this.#advance());
+  }
+
+  /** All that the session has set so far, what is queued included. */
+  #wholeLog(): SessionLog {
+    const log = this.#log.copy();
+    if (this.#admission.tainted) log.lost = true;
+    const { entry } = this.#replayer;
+    const entries = entry ? [entry] : [];
+    for (const { transaction } of [...entries, ...this.#queue.waiting()]) {
+      log.add(lastingState(transaction));
+    }
+    return log;
+  }
+
+  /** Memory that replays have taken, what is queued aside. */
+  get heldBytes(): number {
+    return this.#replayer.heldBytes;
+  }
+
+  /** The session's state on the mirror can't be trusted any more: nothing of it is compared. */
+  taint(): void {
+    this.#admission.taint();
+  }
+
+  /** The client has gone: what is queued is replayed, then the lane closes. */
+  leave(): void {
+    this.#leaving = true;
+    this.#guarded(() => this.#advance());
+  }
+
+  /** The mirror was paused or resumed, is another server now, or is no mirror any more. */
+  targetChanged(): void {
+    this.#guarded(() => {
+      if (this.target.removed) this.#dropQueue(Dropped.removed);
+      this.#advance();
+    });
+  }
+
+  /** Counts everything that is left, and closes. */
+  shutdown(): void {
+    if (this.#state === "closed") return;
+    this.#guarded(() => {
+      if (this.#replayer.entry) this.#fail(Failed.timeout);
+      this.#dropQueue(Dropped.shutdown);
+      this.#close();
+    });
+  }
+
+  breakerChanged(): void {
+    if (this.#link.stopWaiting()) this.#guarded(() => this.#advance());
+  }
+
+  /** Looks whether a deadline has passed. */
+  checkDeadline(nowUs: number): void {
+    if (nowUs >= this.#deadlineUs) this.#guarded(() => this.#late(nowUs));
+  }
+
+  #late(nowUs: number): void {
+    if (this.#state === "departing") return this.#departure.look(nowUs);
+    const message = this.#link.state === "connecting"
+      ? "no answer to the login"
+      : "no answer";
+    this.#lost(
+      { kind: "connection", message, sqlstate: undefined },
+      this.#replayer.entry ? Failed.timeout : Failed.connection,
+    );
+  }
+
+  onLoggedIn(): void {
+    this.#guarded(() => this.#loggedIn());
+  }
+
+  onReply(chunk: Uint8Array, length: number): void {
+    this.#guarded(() => this.#reply(chunk, length));
+  }
+
+  onLost(failure: ConnectionFailure): void {
+    const outcome = failure.kind === "protocol"
+      ? Failed.protocol
+      : Failed.connection;
+    this.#guarded(() => this.#lost(failure, outcome));
+  }
+
+  onFault(): void {
+    this.#guarded(() => this.#lost(INTERNAL, Failed.internal));
+  }
+
+  /**
+   * Runs what somebody else has begun. What our own code throws costs the
+   * connection, and what is replayed fails with "internal"; no request is left
+   * without an outcome.
+   */
+  #guarded(run: () => void): void {
+    try {
+      run();
+    } catch (error) {
+      logFault(this.target, error);
+      try {
+        this.#lost(INTERNAL, Failed.internal);
+      } catch (again) {
+        logFault(this.target, again);
+        this.#breakDown();
+      }
+    }
+  }
+
+  /** Nothing works any more: the accounts are closed, and the session is over for the mirror. */
+  #breakDown(): void {
+    const attempt = (run: () => void) => {
+      try {
+        run();
+      } catch (error) {
+        logFault(this.target, error);
+      }
+    };
+    this.taint();
+    this.#link.forget();
+    this.#state = "idle";
+    attempt(() => this.#departure.cancel());
+    attempt(() => this.#clearDeadline());
+    if (this.#replayer.entry) attempt(() => this.#fail(Failed.internal));
+    attempt(() => this.#replayer.rest());
+    while (this.#queue.length > 0) {
+      attempt(() => this.#dropQueue(Dropped.sessionTainted));
+    }
+    if (this.#leaving) attempt(() => this.#close());
+  }
+
+  #loggedIn(): void {
+    this.#replayer.reset();
+    this.#link.loggedIn();
+    this.#restoring = [...this.#log.messages];
+    this.#joining = true;
+    this.#restoreNext();
+  }
+
+  #reply(chunk: Uint8Array, length: number): void {
+    const nowUs = monotonicUs();
+    switch (this.#replayer.reply(chunk, length, nowUs)) {
+      case "waiting":
+        return;
+      case "stuck":
+        // Not a statement: it only ends what the client's bytes leave open.
+        return this.#link.send(this.#replayer.missing);
+      case "protocol":
+        return this.#lost(MALFORMED, Failed.protocol);
+      case "next":
+        return this.#depart(nowUs);
+      case "done":
+        if (this.#state === "restoring") this.#restoreNext();
+        else this.#replayed(nowUs);
+    }
+  }
+
+  /** Does the next thing, if there is one to do. */
+  #advance(): void {
+    // What comes behind a leave has nobody to replay it.
+    if (this.#state === "closed") return this.#dropQueue(Dropped.shutdown);
+    if (this.#state !== "idle") return;
+    if (this.#link.state === "open") {
+      if (this.target.removed) this.#dropQueue(Dropped.removed);
+      if (this.#mayRest()) this.#link.rest();
+    }
+    if (this.#link.state === "resting") {
+      if (this.#queue.length > 0) this.#connect();
+      else if (this.#leaving) this.#close();
+      return;
+    }
+    if (this.#link.state !== "open") return;
+    let entry = this.#queue.shift();
+    while (entry?.plan === undefined) {
+      if (entry === undefined) {
+        if (this.#leaving) this.#close();
+        else if (this.#mayRest()) this.#link.rest();
+        return;
+      }
+      const { repeat } = this.#takeState(entry);
+      if (repeat.length > 0) {
+        this.#restoring = repeat.map(({ message }) => message);
+        return this.#restoreNext();
+      }
+      entry = this.#queue.shift();
+    }
+    const replay = this.#replayer.begin(entry, entry.plan.shapes, this.#link);
+    this.#departure.begin(entry, replay);
+    this.#depart(monotonicUs());
+  }
+
+  /** Whether the connection has no use: its mirror is gone, paused, or at another address. */
+  #mayRest(): boolean {
+    const { settings: { paused }, removed } = this.target;
+    if (removed) return true;
+    // One with state that can't be rebuilt is kept as long as it goes.
+    if (this.#log.lost) return false;
+    return paused && this.#queue.length === 0 || this.#link.isElsewhere;
+  }
+
+  #connect(): void {
+    if (this.#log.lost) {
+      this.taint();
+      return this.#dropQueue(Dropped.sessionTainted);
+    }
+    switch (this.#link.ask()) {
+      case "refused":
+        return this.#dropQueue(Dropped.mirrorDown);
+      case "wait":
+        return;
+      case "connect":
+        this.#setDeadline(this.target.settings.connectTimeoutMs);
+        this.#link.connect();
+    }
+  }
+
+  /** Nothing is under way any more. */
+  #rest(): void {
+    this.#state = "idle";
+    this.#replayer.rest();
+  }
+
+  /** Sends the next message of session state; none left: ready. */
+  #restoreNext(): void {
+    const message = this.#restoring.shift();
+    if (message === undefined) {
+      this.#joining = false;
+      this.#rest();
+      this.#clearDeadline();
+      this.#link.show(ClientState.idle);
+      return this.#advance();
+    }
+    this.#state = "restoring";
+    const replay = this.#replayer.restore(message);
+    this.#setDeadline(this.target.settings.timeoutMs);
+    this.#link.send(replay.take(monotonicUs()));
+  }
+
+  #depart(nowUs: number): void {
+    this.#state = "departing";
+    this.#departure.next(nowUs);
+  }
+
+  /** Sends the next cycle. */
+  #send(replay: Replay): void {
+    const { timeoutMs } = this.target.settings;
+    this.#state = "replaying";
+    this.#link.show(ClientState.active);
+    this.#setDeadline(timeoutMs + replay.primaryLatencyUs / 1e3);
+    this.#link.send(replay.take(monotonicUs()));
+  }
+
+  #replayed(nowUs: number): void {
+    const { idle } = this.#replayer;
+    this.#clearDeadline();
+    this.#takeState(this.#replayer.finish(nowUs));
+    this.#rest();
+    // Idle on the primary, open on the mirror: only a new connection is clean.
+    if (idle) this.#link.show(ClientState.idle);
+    else this.#link.rest();
+    this.#advance();
+  }
+
+  /** The connection is lost, or of no more use: what is replayed fails with `outcome`. */
+  #lost(failure: ConnectionFailure, outcome: number): void {
+    this.#link.drop();
+    this.#clearDeadline();
+    this.#departure.cancel();
+    if (this.#replayer.entry) this.#fail(outcome);
+    this.#rest();
+    const joining = this.#joining;
+    this.#joining = false;
+    const wasOpen = this.#link.lost(failure);
+    // The next connection would be lost over the same state, and so on for ever.
+    if (wasOpen && !joining) return this.#advance();
+    this.#dropQueue(Dropped.mirrorDown);
+    if (!wasOpen) this.#link.wakeWaiting();
+  }
+
+  /** The replay under way ends without a known outcome. */
+  #fail(reason: number): void {
+    const entry = this.#replayer.end();
+    this.target.probes.requestFailed(this.#series, reason);
+    this.#takeState(entry);
+  }
+
+  /** An entry is done with: what it did to the session's state is remembered. */
+  #takeState(entry: QueuedTransaction): SessionState {
+    this.#departure.end(entry);
+    this.#queue.settle(entry);
+    const state = lastingState(entry.transaction);
+    this.#log.add(state);
+    return state;
+  }
+
+  #dropQueue(reason: number): void {
+    for (
+      let entry = this.#queue.shift();
+      entry !== undefined;
+      entry = this.#queue.shift()
+    ) {
+      if (entry.plan !== undefined) {
+        this.target.probes.requestDropped(this.#series, reason);
+      }
+      this.#takeState(entry);
+    }
+    if (this.#leaving && !this.#replayer.entry) this.#close();
+  }
+
+  #close(): void {
+    if (this.#state === "closed") return;
+    this.#state = "closed";
+    this.#clearDeadline();
+    this.#departure.cancel();
+    this.#link.close();
+    this.#onClosed(this);
+  }
+
+  #setDeadline(ms: number): void {
+    this.#deadlineUs = monotonicUs() + ms * 1e3;
+    this.target.timed.add(this);
+  }
+
+  #clearDeadline(): void {
+    this.#deadlineUs = Infinity;
+    this.target.timed.delete(this);
+  }
+}
+
+const INTERNAL: ConnectionFailure = {
+  kind: "connection",
+  message: "internal error",
+  sqlstate: undefined,
+};
+
+const MALFORMED: ConnectionFailure = {
+  kind: "protocol",
+  message: "malformed reply",
+  sqlstate: undefined,
+};

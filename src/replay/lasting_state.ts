@@ -1,0 +1,57 @@
+import {
+  KIND_ERROR,
+  KIND_MASK,
+  STATEMENT_KIND,
+  STATEMENT_TAG,
+  STATEMENT_WORDS,
+  tagHash,
+  type Transaction,
+} from "../record/mod.ts";
+import { type SessionState, sessionState } from "../sql/mod.ts";
+
+/** COMMIT of a failed transaction answers so, too. */
+const ROLLBACK = tagHash("ROLLBACK");
+
+const COMMIT = tagHash("COMMIT");
+
+/**
+ * What a transaction leaves behind in its session. One that was rolled back
+ * takes its settings with it; prepared statements stay (manual, SET and
+ * PREPARE). Of one that was rolled back in part, to a savepoint or up to an AND
+ * CHAIN, nobody knows which settings stay: they are lost.
+ */
+export function lastingState(transaction: Transaction): SessionState {
+  const state = sessionState(transaction.bytes);
+  if (!state.repeat.some(isSetting)) return state;
+  const undone = whatIsUndone(transaction);
+  if (undone === "nothing") return state;
+  return {
+    ...state,
+    repeat: state.repeat.filter((repeated) => !isSetting(repeated)),
+    lost: state.lost || undone === "some",
+  };
+}
+
+function whatIsUndone(
+  { statements }: Transaction,
+): "nothing" | "some" | "all" {
+  const last = statements.length - STATEMENT_WORDS;
+  let committed = false;
+  for (let at = 0; at < last; at += STATEMENT_WORDS) {
+    const tag = statements[at + STATEMENT_TAG];
+    // ROLLBACK TO has that tag, too, but can't be the last one of a transaction.
+    if (tag === ROLLBACK) return "some";
+    if (tag === COMMIT) committed = true;
+  }
+  if (last < 0) return "nothing";
+  const kind = (statements[last + STATEMENT_KIND] as number) & KIND_MASK;
+  const undone = kind === KIND_ERROR ||
+    statements[last + STATEMENT_TAG] === ROLLBACK;
+  return !undone ? "nothing" : committed ? "some" : "all";
+}
+
+/** Neither a named Parse, PREPARE or DEALLOCATE nor what else outlives a rollback: a library, a session's lock. */
+function isSetting({ key }: { readonly key: string }): boolean {
+  return !/^\s*(?:statement |prepare\b|deallocate\b|discard\b|load\b|select\b[^;]*\bpg_(?:try_)?advisory_)/i
+    .test(key);
+}

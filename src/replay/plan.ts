@@ -1,0 +1,135 @@
+import {
+  CYCLE_BYTES,
+  CYCLE_LATENCY,
+  CYCLE_STATEMENTS,
+  CYCLE_WORDS,
+  cycleCount,
+  cycleStart,
+  FLAG_COPY_IN,
+  isWritingTag,
+  KIND_ERROR,
+  KIND_MASK,
+  STATEMENT_COMPLETE,
+  STATEMENT_KIND,
+  STATEMENT_SENT,
+  STATEMENT_TAG,
+  STATEMENT_WORDS,
+  type Transaction,
+} from "../record/mod.ts";
+import { OTHER_SHAPE, type Shape } from "../sql/shape.ts";
+import type { CommitOrder, Turn } from "./commit_order.ts";
+import type { SessionStatements } from "./session_statements.ts";
+
+/** Records hold whole microseconds, cut off: a sum of two may be so much too early. */
+const ROUNDING_US = 2;
+
+/** What is known of a transaction's statements before it is replayed. */
+export interface Plan {
+  /** For each cycle the shapes of its results, in order. */
+  readonly shapes: readonly (readonly Shape[])[];
+  /** For each cycle what it has to wait for. */
+  readonly turns: readonly Turn[];
+  /** Its place among the writers; undefined if it wrote nothing. */
+  readonly writer: Parameters<CommitOrder["begin"]>[0] | undefined;
+  /** No statement changes data, definitions or session state. */
+  readonly readOnly: boolean;
+}
+
+/**
+ * Follows the session's statements through `transaction`, and says where it
+ * stands among the writers.
+ *
+ * @param leastKey the key of the session's writer before it. A lane replays one
+ * after the other: with a smaller key this one could be waited for by that one.
+ */
+export function planTransaction(
+  transaction: Transaction,
+  session: SessionStatements,
+  leastKey = 0,
+): Plan {
+  const { bytes, cycles, statements, startUs, endUs } = transaction;
+  const count = cycleCount(transaction);
+  const shapes: (readonly Shape[])[] = [];
+  const turns: Turn[] = [];
+  const moments: { committed: number; completed: number }[] = [];
+  let relations: Set<string> | undefined;
+  let offset = 0;
+  let statement = 0;
+  /** Not before this was the cycle that commits sent. */
+  let earliestUs = startUs;
+  /** By this all before it was complete. */
+  let completeUs = startUs;
+  let answeredUs = startUs;
+  for (let i = 0; i < count; i++) {
+    const word = (at: number) => cycles[i * CYCLE_WORDS + at] as number;
+    const cycleShapes = session.cycle(
+      bytes,
+      offset,
+      offset + word(CYCLE_BYTES),
+    );
+    offset += word(CYCLE_BYTES);
+    shapes.push(cycleShapes);
+    const sentUs = startUs + cycleStart(cycles, i * CYCLE_WORDS);
+    const inCycle = word(CYCLE_STATEMENTS);
+    // The one that commits is its last; behind a Flush it was sent later.
+    earliestUs = inCycle === 0
+      ? sentUs
+      : sentUs + sentLater(statements, statement + inCycle - 1);
+    completeUs = Math.max(earliestUs, answeredUs);
+    answeredUs = sentUs + word(CYCLE_LATENCY);
+    let committed = 0;
+    for (let j = 0; j < inCycle; j++, statement++) {
+      const shape = cycleShapes[j] ?? OTHER_SHAPE;
+      const at = statement * STATEMENT_WORDS;
+      if (!wrote(statements, at, shape)) continue;
+      relations ??= new Set();
+      for (const relation of shape.writes) relations.add(relation);
+      committed = sentUs + ROUNDING_US +
+        (statements[at + STATEMENT_COMPLETE] as number);
+    }
+    // BEGIN and COMMIT see nothing: they need not wait.
+    const control = cycleShapes.every(({ kind }) => kind === "transaction");
+    moments.push({ committed, completed: control ? 0 : sentUs });
+  }
+  const key = relations === undefined
+    ? Infinity
+    : Math.max(leastKey, count > 1 ? completeUs : endUs);
+  for (const { committed, completed } of moments) {
+    turns.push({
+      committedBeforeUs: committed,
+      completedBeforeUs: completed,
+      key,
+    });
+  }
+  const readOnly = relations === undefined &&
+    shapes.every((cycle) =>
+      cycle.every(({ kind }) => kind === "read" || kind === "transaction")
+    );
+  const writer = relations && { startUs, earliestUs, endUs, key, relations };
+  return { shapes, turns, writer, readOnly };
+}
+
+/** How long after its cycle's start a statement was sent, in microseconds. */
+function sentLater(statements: Uint32Array, statement: number): number {
+  return statements[statement * STATEMENT_WORDS + STATEMENT_SENT] ?? 0;
+}
+
+/** By its command tag, by its text (a SELECT may write through WITH), or because it takes locks. */
+function wrote(statements: Uint32Array, at: number, shape: Shape): boolean {
+  const kind = statements[at + STATEMENT_KIND] as number;
+  if ((kind & KIND_MASK) === KIND_ERROR) return false;
+  return shape.kind === "dml" || shape.kind === "ddl" || shape.locks ||
+    (kind & FLAG_COPY_IN) !== 0 ||
+    isWritingTag(statements[at + STATEMENT_TAG] as number);
+}
+
+/** Whether `level` wants the transaction: PgDog's three, and "read" for a mirror that is itself a replica. */
+export function isWithin(
+  level: "all" | "dml" | "ddl" | "read",
+  { readOnly, shapes }: Plan,
+): boolean {
+  if (level === "all") return true;
+  if (level === "read") return readOnly;
+  const ddl = shapes.some((cycle) => cycle.some(({ kind }) => kind === "ddl"));
+  return level === "ddl" ? ddl : !ddl;
+}

@@ -1,0 +1,302 @@
+import {
+  CYCLE_BYTES,
+  CYCLE_LATENCY,
+  CYCLE_QUEUED,
+  CYCLE_STATEMENTS,
+  CYCLE_WORDS,
+  type CycleBytes,
+  cycleCount,
+  cycleStart,
+  FLAG_COPY_IN,
+  readCycle,
+  type ReplyDigest,
+  STATEMENT_COMPLETE,
+  STATEMENT_KIND,
+  STATEMENT_SENT,
+  STATEMENT_WORDS,
+  SYNC_MESSAGE,
+  type Transaction,
+} from "../record/mod.ts";
+import { OTHER_SHAPE, type Shape } from "../sql/shape.ts";
+import {
+  COMPLETES,
+  COPY_BOTH_RESPONSE,
+  COPY_IN_RESPONSE,
+  ERROR_RESPONSE,
+  type Framer,
+  IDLE,
+  NOTICE_RESPONSE,
+  NOTIFICATION_RESPONSE,
+  PARAMETER_STATUS,
+  READY_FOR_QUERY,
+} from "../wire/mod.ts";
+import type { SortTies, StatementPair } from "../judge/mod.ts";
+
+/**
+ * Results that a mirror may give beyond those of the primary and those that the
+ * statements let expect: each is a difference that is counted.
+ */
+const MAX_MORE_RESULTS = 1_000;
+
+/**
+ * Messages that a server may send at any time (manual, "Asynchronous
+ * Operations"), and the error with which it ends a session.
+ */
+export function isUnasked(type: number): boolean {
+  return type === NOTICE_RESPONSE || type === PARAMETER_STATUS ||
+    type === NOTIFICATION_RESPONSE || type === ERROR_RESPONSE;
+}
+
+/** What became of the bytes that a reply brought. */
+export type Progress =
+  /** The cycle goes on. */
+  | "waiting"
+  /** The cycle is answered, another one follows. */
+  | "next"
+  /** All cycles are answered. */
+  | "done"
+  /** The mirror broke the protocol. */
+  | "protocol"
+  /** The mirror waits for what the client's cycle does not hold, copy data or a Sync: it gets {@linkcode Replay.missing}. */
+  | "stuck";
+
+const NOTHING: CycleBytes = {
+  bytes: new Uint8Array(0),
+  copyEnds: 0,
+  before: 0,
+  copyFail: new Uint8Array(0),
+};
+
+/** The replay of one transaction: which cycle is next, and what the mirror has answered so far. */
+export class Replay {
+  readonly transaction: Transaction;
+  /** Sum over the cycles, in microseconds. */
+  latencyUs = 0;
+  /** Latency of the last cycle. */
+  cycleLatencyUs = 0;
+  /** The last ReadyForQuery said idle. */
+  idle = true;
+  /** A cycle was taken to be sent, and is not answered yet. */
+  asked = false;
+  /** What the mirror needs to answer the cycle under way when it is "stuck". */
+  missing: Uint8Array<ArrayBuffer> = NOTHING.bytes;
+  readonly #shapes: readonly (readonly Shape[])[];
+  readonly #digest: ReplyDigest;
+  readonly #ties: SortTies;
+  readonly #framer: Framer;
+  readonly #tied: boolean[] = [];
+  #cycle = 0;
+  #offset = 0;
+  #statement = 0;
+  #sentUs = 0;
+  #sent = NOTHING;
+  /** Of the cycle under way: statements that are paired already, and when the last of them ended on each side, in microseconds. */
+  #paired = 0;
+  #primaryUs = 0;
+  #mirrorUs = 0;
+  /** Of the cycle under way: messages that the mirror has completed, and how often it asked for copy data. */
+  #completed = 0;
+  #copyIns = 0;
+
+  /**
+   * @param shapes of each cycle's results, in order.
+   * @param digest reused from replay to replay; cleared here.
+   * @param framer the connection's: a message may begin in one replay and end in the next.
+   */
+  constructor(
+    transaction: Transaction,
+    shapes: readonly (readonly Shape[])[],
+    digest: ReplyDigest,
+    ties: SortTies,
+    framer: Framer,
+  ) {
+    this.#framer = framer;
+    this.transaction = transaction;
+    this.#shapes = shapes;
+    this.#digest = digest;
+    this.#ties = ties;
+    digest.clear();
+  }
+
+  /** Position of the next cycle. */
+  get cycle(): number {
+    return this.#cycle;
+  }
+
+  /** Microseconds after the transaction's begin at which the client sent the next cycle. */
+  get dueUs(): number {
+    return this.#startUs;
+  }
+
+  /** What the primary took for the cycle under way, in microseconds. */
+  get primaryLatencyUs(): number {
+    return this.#word(CYCLE_LATENCY);
+  }
+
+  /** The bytes of the next cycle; its clock starts. */
+  take(nowUs: number): Uint8Array<ArrayBuffer> {
+    this.asked = true;
+    this.#sentUs = nowUs;
+    this.#paired = this.#mirrorUs = 0;
+    // What came before in the pipeline is not the first statement's.
+    this.#primaryUs = this.#word(CYCLE_QUEUED);
+    this.#tied.length = 0;
+    this.#ties.begin(this.#shape(0));
+    this.#completed = this.#copyIns = 0;
+    const end = this.#offset + this.#word(CYCLE_BYTES);
+    const { bytes } = this.transaction;
+    this.#sent = readCycle(bytes, this.#offset, end, this.#copied);
+    return this.#sent.bytes;
+  }
+
+  /** The primary asked for copy data in the next cycle. */
+  get #copied(): boolean {
+    const { statements } = this.transaction;
+    const end = this.#statement + this.#word(CYCLE_STATEMENTS);
+    for (let i = this.#statement; i < end; i++) {
+      const kind = statements[i * STATEMENT_WORDS + STATEMENT_KIND] as number;
+      if ((kind & FLAG_COPY_IN) !== 0) return true;
+    }
+    return false;
+  }
+
+  /**
+   * Looks at `chunk[0, length)` of the mirror's reply.
+   *
+   * @param onPair called for each statement of a cycle: once it is answered, and
+   * of a long one while the reply comes in.
+   */
+  reply(
+    chunk: Uint8Array,
+    length: number,
+    nowUs: number,
+    onPair: (pair: StatementPair) => void,
+  ): Progress {
+    const framer = this.#framer;
+    const digest = this.#digest;
+    const elapsedUs = nowUs - this.#sentUs;
+    let progress: Progress = "waiting";
+    let stuck = false;
+    for (let at = 0; at < length;) {
+      at = framer.step(chunk, at, length);
+      if (framer.broken) return "protocol";
+      const type = framer.type;
+      if (progress !== "waiting") {
+        if (isUnasked(type)) continue;
+        return "protocol";
+      }
+      if (type === READY_FOR_QUERY) {
+        if (framer.finished) {
+          digest.cycleEnded(elapsedUs);
+          this.idle = chunk[at - 1] === IDLE;
+          progress = this.#answered(elapsedUs, onPair);
+        }
+        continue;
+      }
+      const before = digest.statements;
+      this.#ties.step(framer, chunk, framer.bodyStart, at);
+      digest.step(framer, chunk, framer.bodyStart, at, elapsedUs);
+      if (digest.statements > before) {
+        const results = this.#paired + digest.statements;
+        if (results > this.#maxResults) return "protocol";
+        this.#tied.push(this.#ties.ties);
+        this.#ties.begin(this.#shape(results));
+        if (digest.full) this.#pair(digest.statements, onPair);
+      }
+      if (type === COPY_BOTH_RESPONSE) return "protocol";
+      if (framer.finished && this.#isStuck(type)) stuck = true;
+    }
+    return stuck && progress === "waiting" ? "stuck" : progress;
+  }
+
+  get #maxResults(): number {
+    const shapes = this.#shapes[this.#cycle]?.length ?? 0;
+    return Math.max(shapes, this.#word(CYCLE_STATEMENTS)) + MAX_MORE_RESULTS;
+  }
+
+  #answered(
+    elapsedUs: number,
+    onPair: (pair: StatementPair) => void,
+  ): Progress {
+    this.asked = false;
+    this.cycleLatencyUs = elapsedUs;
+    this.latencyUs += elapsedUs;
+    const expected = this.#word(CYCLE_STATEMENTS) - this.#paired;
+    this.#pair(Math.max(expected, this.#digest.statements), onPair);
+    this.#digest.clear();
+    this.#offset += this.#word(CYCLE_BYTES);
+    this.#statement += this.#word(CYCLE_STATEMENTS);
+    this.#cycle++;
+    return this.#cycle === cycleCount(this.transaction) ? "done" : "next";
+  }
+
+  /** Pairs the cycle's next `count` statements by their ordinal; the mirror's digests are taken. */
+  #pair(count: number, onPair: (pair: StatementPair) => void): void {
+    const theirs = this.transaction.statements;
+    const { words: ours, statements } = this.#digest;
+    const expected = this.#word(CYCLE_STATEMENTS);
+    for (let i = 0; i < count; i++) {
+      const ordinal = this.#paired + i;
+      const primaryAt = (this.#statement + ordinal) * STATEMENT_WORDS;
+      const mirrorAt = i * STATEMENT_WORDS;
+      const primary = ordinal < expected
+        ? { words: theirs, at: primaryAt }
+        : undefined;
+      const mirror = i < statements ? { words: ours, at: mirrorAt } : undefined;
+      const primaryEnd = primary === undefined
+        ? this.#primaryUs
+        : theirs[primaryAt + STATEMENT_COMPLETE] as number;
+      const mirrorEnd = mirror === undefined
+        ? this.#mirrorUs
+        : ours[mirrorAt + STATEMENT_COMPLETE] as number;
+      // A client may have thought before it sent this one behind a Flush.
+      const sentUs = primary === undefined
+        ? 0
+        : theirs[primaryAt + STATEMENT_SENT] as number;
+      onPair({
+        shape: this.#shape(ordinal),
+        primary,
+        mirror,
+        primaryUs: Math.max(0, primaryEnd - Math.max(this.#primaryUs, sentUs)),
+        queuedUs: ordinal === 0 ? this.#word(CYCLE_QUEUED) : 0,
+        mirrorUs: mirrorEnd - this.#mirrorUs,
+        ties: this.#tied[i] ?? true,
+        cycleStartUs: this.#startUs,
+        cycleEndUs: this.#startUs + primaryEnd,
+      });
+      this.#primaryUs = primaryEnd;
+      this.#mirrorUs = mirrorEnd;
+    }
+    this.#paired += count;
+    this.#tied.length = 0;
+    this.#digest.drain();
+  }
+
+  #shape(statement: number): Shape {
+    return this.#shapes[this.#cycle]?.[statement] ?? OTHER_SHAPE;
+  }
+
+  /** Looks at a whole message: does the mirror wait behind it for something that is not in the cycle? */
+  #isStuck(type: number): boolean {
+    const { before, copyEnds, copyFail } = this.#sent;
+    if (COMPLETES[type] === 1) this.#completed++;
+    else if (type === COPY_IN_RESPONSE) {
+      this.missing = copyFail;
+      return ++this.#copyIns > copyEnds;
+    } else if (type === ERROR_RESPONSE && this.#completed < before) {
+      // It skips the cycle's Query, too.
+      this.missing = SYNC_MESSAGE;
+      return true;
+    }
+    return false;
+  }
+
+  get #startUs(): number {
+    return cycleStart(this.transaction.cycles, this.#cycle * CYCLE_WORDS);
+  }
+
+  #word(offset: number): number {
+    return this.transaction
+      .cycles[this.#cycle * CYCLE_WORDS + offset] as number;
+  }
+}

@@ -1,0 +1,177 @@
+import { ReplyDigest, type Transaction } from "../record/mod.ts";
+import type { Shape } from "../sql/shape.ts";
+import { Framer } from "../wire/mod.ts";
+import { Judge, SortTies, type StatementPair } from "../judge/mod.ts";
+import type { QueuedTransaction } from "./lane_queue.ts";
+import { isUnasked, type Progress, Replay } from "./replay.ts";
+import { restoring } from "./session_log.ts";
+import type { Target } from "./target.ts";
+
+/** The mirror's round trip is asked for at the first replay and every 64th. */
+const ROUND_TRIP_MASK = 63;
+
+/**
+ * What is said on a lane's connections, one thing at a time: a transaction,
+ * judged and counted, or a message of session state, compared with nothing. It
+ * holds what is reused from replay to replay, and sends nothing itself.
+ */
+export class Replayer {
+  readonly #target: Target;
+  readonly #series: number;
+  readonly #framer = new Framer();
+  readonly #digest = new ReplyDigest(0);
+  readonly #ties: SortTies;
+  readonly #judge: Judge;
+  #replay: Replay | undefined;
+  #entry: QueuedTransaction | undefined;
+  #replays = 0;
+  #roundTripUs = 0;
+
+  /** @param session the client's number, for examples. */
+  constructor(target: Target, series: number, session: number) {
+    this.#target = target;
+    this.#series = series;
+    this.#ties = new SortTies(target.columns);
+    this.#judge = new Judge(target, series, session);
+  }
+
+  /** What is replayed, and has no outcome yet; undefined while session state is restored. */
+  get entry(): QueuedTransaction | undefined {
+    return this.#entry;
+  }
+
+  /** The mirror's last ReadyForQuery said idle. */
+  get idle(): boolean {
+    return this.#replay?.idle ?? true;
+  }
+
+  /** What the mirror is to get when it is "stuck". */
+  get missing(): Uint8Array<ArrayBuffer> {
+    return this.#replay?.missing ?? new Uint8Array(0);
+  }
+
+  /** A new connection: nothing is under way on it. */
+  reset(): void {
+    this.#framer.reset();
+    this.#replay = undefined;
+  }
+
+  /**
+   * Begins a transaction.
+   *
+   * @param shapes of each cycle's results, in order.
+   * @param connection the one that it goes to.
+   */
+  begin(
+    entry: QueuedTransaction,
+    shapes: readonly (readonly Shape[])[],
+    connection: { readonly roundTripUs: number },
+  ): Replay {
+    // First: whatever throws from here on, it gets an outcome.
+    this.#entry = entry;
+    if ((this.#replays++ & ROUND_TRIP_MASK) === 0) {
+      this.#roundTripUs = connection.roundTripUs;
+    }
+    const { transaction, writer } = entry;
+    this.#digest.maxRowBytes = transaction.comparison.bytes;
+    const { order } = this.#target;
+    this.#judge.begin(
+      transaction,
+      (reads, startUs, endUs, mirrorEndUs) =>
+        order.mayDiffer(reads, startUs, endUs, mirrorEndUs, writer),
+      this.#roundTripUs,
+    );
+    return this.#begin(transaction, shapes);
+  }
+
+  /** Begins to bring one message of session state back. */
+  restore(message: Uint8Array<ArrayBuffer>): Replay {
+    return this.#begin(restoring(message), []);
+  }
+
+  #begin(
+    transaction: Transaction,
+    shapes: readonly (readonly Shape[])[],
+  ): Replay {
+    return this.#replay = new Replay(
+      transaction,
+      shapes,
+      this.#digest,
+      this.#ties,
+      this.#framer,
+    );
+  }
+
+  /** Takes `chunk[0, length)` of what the mirror says, asked or not. */
+  reply(chunk: Uint8Array, length: number, nowUs: number): Progress {
+    const replay = this.#replay;
+    if (!replay?.asked) return this.#unasked(chunk, length);
+    const entry = this.#entry;
+    if (entry === undefined) {
+      return replay.reply(chunk, length, nowUs, ignorePair);
+    }
+    const progress = replay.reply(
+      chunk,
+      length,
+      nowUs,
+      (pair) => this.#judge.pair(pair, nowUs),
+    );
+    if (progress === "next" || progress === "done") {
+      const { order, probes } = this.#target;
+      if (entry.writer !== undefined) order.answered(entry.writer, nowUs);
+      probes.mirrorStatement(this.#series, replay.cycleLatencyUs / 1e6);
+    }
+    return progress;
+  }
+
+  /** Bytes came although nothing was asked. */
+  #unasked(chunk: Uint8Array, length: number): Progress {
+    const framer = this.#framer;
+    for (let at = 0; at < length;) {
+      at = framer.step(chunk, at, length);
+      if (framer.broken || !isUnasked(framer.type)) return "protocol";
+    }
+    return "waiting";
+  }
+
+  /** The transaction is over, well or not: whoever ends it counts it, once. */
+  end(): QueuedTransaction {
+    const entry = this.#entry as QueuedTransaction; // there is one
+    this.#entry = undefined;
+    return entry;
+  }
+
+  /** Nothing is under way, and all is counted: what the last replay has taken goes back. */
+  rest(): void {
+    this.#replay = undefined;
+    this.#digest.rest();
+    this.#ties.rest();
+    this.#judge.end();
+  }
+
+  /** Memory that a replay takes, its transaction aside. */
+  get heldBytes(): number {
+    return this.#digest.heldBytes + this.#ties.heldBytes;
+  }
+
+  /** All cycles are answered: the transaction ends well, and is counted. */
+  finish(nowUs: number): QueuedTransaction {
+    const { probes } = this.#target;
+    const { errorsOnMirror, firstError } = this.#judge;
+    const replay = this.#replay as Replay; // there is one
+    const entry = this.end();
+    if (firstError !== undefined) {
+      probes.errorOnMirror(this.#series, firstError);
+    }
+    probes.requestReplayed(
+      this.#series,
+      replay.latencyUs / 1e6,
+      Math.max(0, nowUs - replay.transaction.endUs) / 1e6,
+      errorsOnMirror,
+    );
+    return entry;
+  }
+}
+
+/** Session state that is brought back is compared with nothing. */
+function ignorePair(_pair: StatementPair): void {}

@@ -1,0 +1,96 @@
+import {
+  type Comparison,
+  CYCLE_WORDS,
+  type Transaction,
+} from "../record/mod.ts";
+import type { Repeated, SessionState } from "../sql/mod.ts";
+import { isEqual, QUERY, SYNC } from "../wire/mod.ts";
+
+/** Bounds of one session's log; beyond them its state can't be rebuilt. */
+const MAX_ENTRIES = 2_000;
+const MAX_BYTES = 1024 * 1024;
+/** A key that is a statement's text. */
+const RESET = /^\s*reset\b/i;
+
+/**
+ * The session state that a lane's next connection must have: named statements,
+ * SET, PREPARE and the like, in order, each key once.
+ */
+export class SessionLog {
+  readonly #entries = new Map<string, Repeated>();
+  #bytes = 0;
+  /** Some state can't be rebuilt: a lost connection can't be replaced. */
+  lost = false;
+
+  /** Takes what a transaction has changed. */
+  add(state: SessionState): void {
+    if (state.lost) this.lost = true;
+    for (const key of state.closed) this.#remove(key);
+    for (const entry of state.repeat) {
+      if (this.#mayComeBack(entry)) this.lost = true;
+      // Removed first: the order is that of the last change.
+      this.#remove(entry.key);
+      this.#entries.set(entry.key, entry);
+      this.#bytes += entry.message.length;
+    }
+    if (this.#entries.size > MAX_ENTRIES || this.#bytes > MAX_BYTES) {
+      this.lost = true;
+      this.#entries.clear();
+      this.#bytes = 0;
+    }
+  }
+
+  /** A log of its own with the same state. */
+  copy(): SessionLog {
+    const copy = new SessionLog();
+    for (const [key, entry] of this.#entries) copy.#entries.set(key, entry);
+    copy.#bytes = this.#bytes;
+    copy.lost = this.lost;
+    return copy;
+  }
+
+  /** The messages to send to a new connection. */
+  get messages(): readonly Uint8Array<ArrayBuffer>[] {
+    return [...this.#entries.values()].map(({ message }) => message);
+  }
+
+  /** What `entry` replaces is prepared: bound again it would be in force again, and nobody would know. */
+  #mayComeBack({ key, message }: Repeated): boolean {
+    if (RESET.test(key)) {
+      return this.#entries.values().some(({ prepared }) => prepared);
+    }
+    const old = this.#entries.get(key);
+    return old?.prepared === true && !isEqual(old.message, message);
+  }
+
+  #remove(key: string): void {
+    const old = this.#entries.get(key);
+    if (old === undefined) return;
+    this.#bytes -= old.message.length;
+    this.#entries.delete(key);
+  }
+}
+
+const NOTHING_COMPARED: Comparison = { mode: "off", bytes: 0 };
+
+/** The transaction that brings one message of session state back. */
+export function restoring(message: Uint8Array<ArrayBuffer>): Transaction {
+  const bytes = message[0] === QUERY ? message : withSync(message);
+  return {
+    bytes,
+    cycles: new Uint32Array(CYCLE_WORDS).fill(bytes.length, 0, 1),
+    statements: new Uint32Array(0),
+    size: bytes.length,
+    startUs: 0,
+    endUs: 0,
+    roundTripUs: 0,
+    comparison: NOTHING_COMPARED,
+  };
+}
+
+function withSync(message: Uint8Array): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(message.length + 5);
+  bytes.set(message);
+  bytes.set([SYNC, 0, 0, 0, 4], message.length);
+  return bytes;
+}

@@ -1,0 +1,112 @@
+import type { Reactor, SocketAddress } from "../io/mod.ts";
+import type { ProbeSet } from "../plugin/mod.ts";
+import type { ConnectionTable } from "../stats/connection_table.ts";
+import type { Shape } from "../sql/shape.ts";
+import type { ShapeCache } from "../sql/shape_cache.ts";
+import type { Breaker } from "./breaker.ts";
+import type { CommitOrder } from "./commit_order.ts";
+import type { MirrorServer } from "./connection.ts";
+import type { LoginOptions } from "../auth/mod.ts";
+import type { createIgnore, IgnoreRule, StatementTable } from "../judge/mod.ts";
+import type { QueueBudget } from "../record/mod.ts";
+
+/** The settings of one mirror of one source database. */
+export interface TargetSettings {
+  /** Its number: another server under the same name has another one. */
+  readonly id: number;
+  readonly sourceDatabase: string;
+  /** The mirror's name: its destination database. */
+  readonly name: string;
+  readonly address: SocketAddress;
+  /** For display. */
+  readonly host: string;
+  readonly port: number;
+  /** Undefined: the mirror is reached in clear. */
+  readonly tls: {
+    /** Its name in the TLS material. */
+    readonly server: string;
+    /** Go on in clear if it has no TLS. */
+    readonly clearAllowed: boolean;
+    /** Another one if anything of its material is: connections begin anew. */
+    readonly version: string;
+  } | undefined;
+  readonly login: LoginOptions;
+  /** Transactions per lane. */
+  readonly queueLength: number;
+  /** Share of transactions to replay, 0 to 1. */
+  readonly exposure: number;
+  /** Every reply may take so long, beyond what the primary took. */
+  readonly timeoutMs: number;
+  readonly connectTimeoutMs: number;
+  readonly pacing: "original" | "asap";
+  /** "commit" keeps the primary's order among writers, "client" each client's own. */
+  readonly order: "commit" | "client";
+  /** Which transactions are replayed, by what they do. */
+  readonly level: "all" | "dml" | "ddl" | "read";
+  /** Whether examples hold the values that clients sent. */
+  readonly examples: "redacted" | "clear";
+  /** Ratio of mirror time to primary time above which a statement is slower. */
+  readonly maxLatencyRatio: number;
+  readonly ignore: readonly IgnoreRule[];
+  /** Nothing is queued for it; what is queued is still replayed. */
+  readonly paused: boolean;
+}
+
+/** A lane that waits until the breaker lets it connect. */
+export interface BreakerWaiter {
+  /** The breaker has closed or opened: ask again. */
+  breakerChanged(): void;
+}
+
+/** A lane with a deadline. */
+export interface Timed {
+  /** Looks whether it has passed. */
+  checkDeadline(nowUs: number): void;
+}
+
+/** One mirror at work: what its lanes share. */
+export interface Target {
+  /** Those in force: a reload puts others in their place. */
+  settings: TargetSettings;
+  /** Where the settings lead. */
+  server: MirrorServer;
+  /** A reload has taken it out of the configuration, or put another server in its place. */
+  removed: boolean;
+  readonly breaker: Breaker;
+  readonly reactor: Reactor;
+  readonly probes: ProbeSet;
+  readonly scratch: Uint8Array<ArrayBuffer>;
+  readonly budget: QueueBudget;
+  /** For SHOW SERVERS. */
+  readonly laneTable: ConnectionTable;
+  readonly shapes: ShapeCache;
+  /** Output columns of statements with ORDER BY, as last described. */
+  readonly columns: Map<Shape, readonly string[]>;
+  readonly order: CommitOrder;
+  readonly table: StatementTable;
+  /** Whether a rule accepts this mismatch. */
+  ignored: ReturnType<typeof createIgnore>;
+  /** In [0, 1), for sampling. */
+  readonly random: () => number;
+  /** Lanes that wait until the breaker lets them connect. */
+  readonly waiting: Set<BreakerWaiter>;
+  /** Lanes with a deadline; the worker looks at them now and then. */
+  readonly timed: Set<Timed>;
+  /** Requests in the queues of all lanes of a series, for the gauge. */
+  readonly queued: Map<number, number>;
+  /** Nobody could connect: its name may have another address by now. */
+  unreachable(): void;
+  /** What the worker logs, once per change: no secrets. */
+  log(
+    level: "info" | "warn",
+    message: string,
+    properties: Record<string, unknown>,
+  ): void;
+}
+
+/** Logs what our own code threw in a lane. */
+export function logFault(target: Pick<Target, "log">, error: unknown): void {
+  target.log("warn", "A replay failed inside the mirror worker", {
+    error: String((error as Error)?.stack ?? error),
+  });
+}

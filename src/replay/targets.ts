@@ -1,0 +1,113 @@
+import type { Reactor } from "../io/mod.ts";
+import type { ProbeSet } from "../plugin/mod.ts";
+import type { ShapeCache } from "../sql/shape_cache.ts";
+import type { ConnectionTable } from "../stats/connection_table.ts";
+import { Breaker } from "./breaker.ts";
+import type { MirrorServer } from "./connection.ts";
+import { CommitOrder } from "./commit_order.ts";
+import { createIgnore, StatementTable } from "../judge/mod.ts";
+import type { Lane } from "./lane.ts";
+import type { QueueBudget } from "../record/mod.ts";
+import type { Target, TargetSettings } from "./target.ts";
+
+/** What all mirrors of the worker share, and whom it tells. */
+export interface TargetsOptions {
+  readonly reactor: Reactor;
+  readonly probes: ProbeSet;
+  readonly scratch: Uint8Array<ArrayBuffer>;
+  readonly budget: QueueBudget;
+  readonly laneTable: ConnectionTable;
+  readonly shapes: ShapeCache;
+  readonly timed: Set<Lane>;
+  readonly log: Target["log"];
+  readonly unreachable: Target["unreachable"];
+  /** A server has become a mirror: ask it what it is. */
+  readonly onAdded: (target: Target) => void;
+  readonly serverOf: (settings: TargetSettings) => MirrorServer;
+}
+
+/**
+ * The mirrors by number. One that a reload took away stays known: transactions
+ * that were counted for it before may still come, and are dropped.
+ */
+export class Targets {
+  readonly #options: TargetsOptions;
+  readonly #targets = new Map<number, Target>();
+  /** What is known of statements outlives a change of the server: the ledger does, too. */
+  readonly #tables = new Map<string, StatementTable>();
+
+  constructor(options: TargetsOptions) {
+    this.#options = options;
+  }
+
+  get(id: number): Target | undefined {
+    return this.#targets.get(id);
+  }
+
+  get tables(): Iterable<StatementTable> {
+    return this.#tables.values();
+  }
+
+  /** Puts new settings in force. @returns the mirrors whose lanes must look at them. */
+  apply(settings: readonly TargetSettings[]): ReadonlySet<Target> {
+    const changed = new Set<Target>();
+    for (const target of this.#targets.values()) {
+      const next = settings.find(({ id }) => id === target.settings.id);
+      changed.add(target);
+      if (next === undefined) {
+        target.removed = true;
+        continue;
+      }
+      target.removed = false;
+      target.settings = next;
+      target.server = this.#options.serverOf(next);
+      target.ignored = createIgnore(next.ignore);
+      target.table.maxRatio = next.maxLatencyRatio;
+    }
+    for (const added of settings) {
+      if (this.#targets.has(added.id)) continue;
+      const target = this.#create(added);
+      this.#targets.set(added.id, target);
+      this.#options.onAdded(target);
+    }
+    return changed;
+  }
+
+  #create(settings: TargetSettings): Target {
+    const { log, onAdded: _, serverOf, ...shared } = this.#options;
+    return {
+      ...shared,
+      settings,
+      server: serverOf(settings),
+      removed: false,
+      breaker: new Breaker(),
+      columns: new Map(),
+      order: new CommitOrder(),
+      table: this.#table(settings),
+      ignored: createIgnore(settings.ignore),
+      random: Math.random,
+      waiting: new Set(),
+      queued: new Map(),
+      log: (level, message, properties) =>
+        log(level, message, { mirror: settings.name, ...properties }),
+    };
+  }
+
+  #table(settings: TargetSettings): StatementTable {
+    const { sourceDatabase: database, name: mirror, maxLatencyRatio } =
+      settings;
+    const key = `${database}\0${mirror}`;
+    let table = this.#tables.get(key);
+    if (table === undefined) {
+      table = new StatementTable({
+        database,
+        mirror,
+        maxRatio: maxLatencyRatio,
+        random: Math.random,
+      });
+      this.#tables.set(key, table);
+    }
+    table.maxRatio = maxLatencyRatio;
+    return table;
+  }
+}

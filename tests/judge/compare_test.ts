@@ -1,0 +1,253 @@
+import assert from "node:assert/strict";
+import * as d from "../../src/record/mod.ts";
+import { compare, type ComparisonContext } from "../../src/judge/compare.ts";
+import { OTHER_SHAPE, type Shape } from "../../src/sql/shape.ts";
+import { RESULTS } from "../../src/stats/mod.ts";
+import { sqlstate } from "../../src/wire/mod.ts";
+
+const PLAIN: Shape = { ...OTHER_SHAPE, fingerprint: "1", noise: undefined };
+
+/** A reply of three rows, changed as asked. */
+function reply(changes: Readonly<Record<number, number>> = {}) {
+  const words = new Uint32Array(d.STATEMENT_WORDS);
+  words[d.STATEMENT_KIND] = d.KIND_COMPLETE | d.FLAG_ROWS;
+  words[d.STATEMENT_TAG] = d.tagHash("SELECT");
+  words[d.STATEMENT_ROWS] = 3;
+  words[d.STATEMENT_HASHED_ROWS] = 3;
+  words[d.STATEMENT_COLUMNS] = 11;
+  words[d.STATEMENT_ORDERED] = 21;
+  words[d.STATEMENT_UNORDERED] = 31;
+  for (const [at, value] of Object.entries(changes)) words[Number(at)] = value;
+  return { words, at: 0 };
+}
+
+function error(code: string) {
+  return reply({
+    [d.STATEMENT_KIND]: d.KIND_ERROR,
+    [d.STATEMENT_SQLSTATE]: sqlstate(code),
+  });
+}
+
+/** Nine rows, of which three are hashed. */
+const CUT = {
+  [d.STATEMENT_KIND]: d.KIND_COMPLETE | d.FLAG_ROWS | d.FLAG_CUT,
+  [d.STATEMENT_ROWS]: 9,
+};
+const OTHER_ORDER = { [d.STATEMENT_ORDERED]: 22 };
+const OTHER_ROWS = { [d.STATEMENT_ORDERED]: 22, [d.STATEMENT_UNORDERED]: 32 };
+
+function judge(
+  mirror: ReturnType<typeof reply>,
+  around: Partial<ComparisonContext> = {},
+  primary = reply(),
+): string {
+  return RESULTS[
+    compare(primary, mirror, {
+      mode: "rows",
+      shape: PLAIN,
+      failedBefore: false,
+      ties: false,
+      concurrentWrite: () => false,
+      ...around,
+    })
+  ] as string;
+}
+
+const ordered: Shape = { ...PLAIN, orderBy: ["a"] };
+const volatile: Shape = { ...PLAIN, noise: "volatile" };
+const sequence: Shape = { ...PLAIN, noise: "sequence", sequenceOf: "t" };
+const concurrent = { concurrentWrite: () => true };
+
+const CASES: readonly [what: string, got: () => string, result: string][] = [
+  ["equal replies", () => judge(reply()), "match"],
+  [
+    "another order without ORDER BY",
+    () => judge(reply(OTHER_ORDER)),
+    "match_unordered",
+  ],
+  [
+    "another order under ORDER BY",
+    () => judge(reply(OTHER_ORDER), { shape: ordered }),
+    "mismatch_rows",
+  ],
+  [
+    "another order among ties",
+    () => judge(reply(OTHER_ORDER), { shape: ordered, ties: true }),
+    "noise_ties",
+  ],
+  ["other rows", () => judge(reply(OTHER_ROWS)), "mismatch_rows"],
+  [
+    "other rows of a volatile statement",
+    () => judge(reply(OTHER_ROWS), { shape: volatile }),
+    "noise_volatile",
+  ],
+  [
+    "equal rows of a volatile statement",
+    () => judge(reply(), { shape: volatile }),
+    "match",
+  ],
+  [
+    "other values of a sequence",
+    () => judge(reply(OTHER_ROWS), { shape: sequence }),
+    "noise_sequence",
+  ],
+  [
+    "other rows beside a concurrent write",
+    () => judge(reply(OTHER_ROWS), concurrent),
+    "noise_concurrent_write",
+  ],
+  [
+    "a row more",
+    () => judge(reply({ [d.STATEMENT_ROWS]: 4 })),
+    "mismatch_row_count",
+  ],
+  [
+    "a row more beside a concurrent write",
+    () => judge(reply({ [d.STATEMENT_ROWS]: 4 }), concurrent),
+    "noise_concurrent_write",
+  ],
+  [
+    "another count in a tag without rows",
+    () =>
+      judge(
+        reply({ [d.STATEMENT_KIND]: d.KIND_COMPLETE, [d.STATEMENT_ROWS]: 4 }),
+        {},
+        reply({ [d.STATEMENT_KIND]: d.KIND_COMPLETE }),
+      ),
+    "mismatch_command_tag",
+  ],
+  [
+    "another tag",
+    () => judge(reply({ [d.STATEMENT_TAG]: d.tagHash("INSERT") })),
+    "mismatch_command_tag",
+  ],
+  [
+    "other columns",
+    () => judge(reply({ [d.STATEMENT_COLUMNS]: 12 })),
+    "mismatch_columns",
+  ],
+  [
+    "other columns, although volatile",
+    () => judge(reply({ [d.STATEMENT_COLUMNS]: 12 }), { shape: volatile }),
+    "mismatch_columns",
+  ],
+  [
+    "a suspended portal",
+    () => judge(reply({ [d.STATEMENT_KIND]: d.KIND_SUSPENDED | d.FLAG_ROWS })),
+    "mismatch_row_count",
+  ],
+  ["the same error", () => judge(error("23505"), {}, error("23505")), "match"],
+  [
+    "another error",
+    () => judge(error("23503"), {}, error("23505")),
+    "mismatch_sqlstate",
+  ],
+  [
+    "an error on the mirror",
+    () => judge(error("42P01")),
+    "mismatch_error_on_mirror",
+  ],
+  [
+    "an error on the primary",
+    () => judge(reply(), {}, error("42P01")),
+    "mismatch_error_on_primary",
+  ],
+  ["a deadlock on one side", () => judge(error("40P01")), "noise_concurrency"],
+  [
+    "a lock timeout on the other",
+    () => judge(reply(), {}, error("55P03")),
+    "noise_concurrency",
+  ],
+  [
+    "what follows an error",
+    () => judge(error("25P02"), { failedBefore: true }),
+    "skipped_cascade",
+  ],
+  [
+    "25P02 out of nowhere",
+    () => judge(error("25P02")),
+    "mismatch_error_on_mirror",
+  ],
+  [
+    "rows with comparing by shape",
+    () => judge(reply(OTHER_ROWS), { mode: "shape" }),
+    "match",
+  ],
+  [
+    "columns with comparing by shape",
+    () => judge(reply({ [d.STATEMENT_COLUMNS]: 12 }), { mode: "shape" }),
+    "mismatch_columns",
+  ],
+  [
+    "rows with comparing off",
+    () => judge(reply(OTHER_ROWS), { mode: "off" }),
+    "skipped_compare_off",
+  ],
+  [
+    "an error with comparing off",
+    () => judge(error("42P01"), { mode: "off" }),
+    "mismatch_error_on_mirror",
+  ],
+  [
+    "a part of many rows in any order",
+    () => judge(reply({ ...OTHER_ROWS, ...CUT }), {}, reply(CUT)),
+    "skipped_too_large",
+  ],
+  [
+    "a part of many ordered rows",
+    () =>
+      judge(reply({ ...OTHER_ROWS, ...CUT }), { shape: ordered }, reply(CUT)),
+    "mismatch_rows",
+  ],
+  [
+    "an equal part of rows beyond the bound",
+    () => judge(reply(CUT), {}, reply(CUT)),
+    "skipped_too_large",
+  ],
+  [
+    "an equal part of ordered rows beyond the bound",
+    () => judge(reply(CUT), { shape: ordered }, reply(CUT)),
+    "skipped_too_large",
+  ],
+  [
+    "other rows of a statement that nobody knows",
+    () => judge(reply(OTHER_ROWS), { shape: OTHER_SHAPE }),
+    "skipped_unparsed",
+  ],
+  [
+    "equal rows of a statement that nobody knows",
+    () => judge(reply(), { shape: OTHER_SHAPE }),
+    "match",
+  ],
+  [
+    "other rows at the cut of a LIMIT among ties",
+    () =>
+      judge(reply(OTHER_ROWS), {
+        shape: { ...ordered, limited: true },
+        ties: true,
+      }),
+    "noise_ties",
+  ],
+  [
+    "other rows under a LIMIT without ties",
+    () => judge(reply(OTHER_ROWS), { shape: { ...ordered, limited: true } }),
+    "mismatch_rows",
+  ],
+  [
+    "an error that ends the session on one side only",
+    () => {
+      const fatal = {
+        [d.STATEMENT_KIND]: d.KIND_ERROR | d.FLAG_FATAL,
+        [d.STATEMENT_SQLSTATE]: sqlstate("57P01"),
+      };
+      return judge(reply(fatal), {}, error("57P01"));
+    },
+    "mismatch_sqlstate",
+  ],
+];
+
+for (const [what, got, result] of CASES) {
+  Deno.test(`compare: ${what} is ${result}`, () => {
+    assert.equal(got(), result);
+  });
+}

@@ -1,0 +1,38 @@
+import assert from "node:assert/strict";
+import { SessionLog } from "../../src/replay/session_log.ts";
+import { sessionState } from "../../src/sql/mod.ts";
+import { concat, message, query } from "../support/wire_client.ts";
+
+const prepared = (name: string, sql: string) =>
+  message("P", `${name}\0${sql}\0\0\0`);
+const TOKYO = "set timezone to 'Asia/Tokyo'";
+const LIMA = "set timezone to 'America/Lima'";
+
+/** What is left of transactions, each its messages. */
+function logOf(...transactions: readonly Uint8Array[][]): SessionLog {
+  const log = new SessionLog();
+  for (const messages of transactions) log.add(sessionState(concat(messages)));
+  return log;
+}
+
+Deno.test("SessionLog: of two SETs of one parameter the last is brought back", () => {
+  const log = logOf([query(TOKYO)], [query(LIMA)]);
+  assert.equal(log.lost, false);
+  assert.deepEqual(log.messages, [query(LIMA)]);
+});
+
+Deno.test("SessionLog: a prepared SET that was replaced may come back without its text", () => {
+  assert.equal(logOf([prepared("a", TOKYO)]).lost, false);
+  assert.equal(logOf([prepared("a", TOKYO)], [query(TOKYO)]).lost, false);
+  assert.equal(logOf([prepared("a", TOKYO)], [query(LIMA)]).lost, true);
+  assert.equal(logOf([prepared("a", TOKYO), prepared("b", LIMA)]).lost, true);
+  assert.equal(logOf([prepared("", TOKYO)], [query(LIMA)]).lost, false);
+});
+
+Deno.test("SessionLog: behind RESET, too, but not another parameter's SET", () => {
+  const reset = [query("reset timezone")];
+  assert.equal(logOf([query(TOKYO)], reset).lost, false);
+  assert.equal(logOf([prepared("a", TOKYO)], reset).lost, true);
+  const other = [query("set search_path = a")];
+  assert.equal(logOf([prepared("a", TOKYO)], other).lost, false);
+});

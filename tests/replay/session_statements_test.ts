@@ -1,0 +1,57 @@
+import assert from "node:assert/strict";
+import { loadModule } from "libpg-query";
+import { SessionStatements } from "../../src/replay/session_statements.ts";
+import { ShapeCache } from "../../src/sql/shape_cache.ts";
+import {
+  concat,
+  int16,
+  int32,
+  message,
+  query,
+} from "../support/wire_client.ts";
+
+await loadModule();
+
+function session() {
+  const statements = new SessionStatements(new ShapeCache(100));
+  return (...messages: Uint8Array[]) => {
+    const bytes = concat(messages);
+    return statements.cycle(bytes, 0, bytes.length);
+  };
+}
+
+Deno.test("SessionStatements: EXECUTE is what PREPARE named", () => {
+  const cycle = session();
+  cycle(query("prepare p as select now()"));
+  const [execute] = cycle(query("execute p"));
+  assert.equal(execute?.noise, "volatile");
+  assert.match(execute?.text ?? "", /^prepare p as/i);
+  const [, second] = cycle(query("prepare q as select a from t; execute q"));
+  assert.deepEqual(second?.reads, ["t"]);
+  assert.equal(second?.noise, undefined);
+  assert.equal(cycle(query("execute unheard_of"))[0]?.noise, "unknown");
+});
+
+Deno.test("SessionStatements: FETCH gives a part of what DECLARE named", () => {
+  const cycle = session();
+  cycle(query("declare c cursor for select a from t"));
+  assert.equal(cycle(query("fetch 5 from c"))[0]?.noise, "volatile");
+  cycle(query("declare d cursor for select a from t order by a"));
+  const [fetch] = cycle(query("fetch 5 from d"));
+  assert.equal(fetch?.noise, undefined);
+  assert.deepEqual(fetch?.orderBy, ["a"]);
+});
+
+Deno.test("SessionStatements: an Execute with a row limit gives a part", () => {
+  const cycle = session();
+  const execute = (limit: number) =>
+    cycle(
+      message("P", "\0select a from t\0", int16(0)),
+      message("B", "\0\0", int16(0), int16(0), int16(0)),
+      message("E", "\0", int32(limit)),
+      message("S"),
+    )[0];
+  assert.equal(execute(0)?.noise, undefined);
+  assert.equal(execute(7)?.noise, "volatile");
+  assert.equal(execute(256)?.noise, "volatile");
+});
