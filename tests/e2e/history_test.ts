@@ -140,3 +140,49 @@ async function kinds(program: Program): Promise<string[]> {
   // Verdicts come and go with the load of the machine.
   return rows.map(({ kind }) => kind).filter((kind) => kind !== "verdict");
 }
+
+Deno.test({
+  name:
+    "history: a configuration that comes back in one process counts its statements once",
+  sanitizeOps: false,
+  sanitizeResources: false,
+  async fn() {
+    await using primary = await startCluster({ version: "15" });
+    await using mirror = await startCluster({ version: "18" });
+    await using program = new Program();
+    program.start(`${program.config(primary)}${mirrored(mirror)}
+[plugins.history]
+path = "${program.folder}/history.sqlite"
+proxy = "one"
+interval_ms = 100
+`);
+    await program.accepting();
+    await traffic(program, 10);
+    await settledEvidence(program, 10);
+    const windows = (count: number) =>
+      waitFor(
+        `${count} windows`,
+        async () =>
+          (await kinds(program)).filter((kind) => kind === "start").length ===
+            count,
+        10_000,
+      );
+    const calls = async () => {
+      const rows = await program.admin("SHOW MIRROR STATEMENTS");
+      return rows.map((row) => Number(row.calls));
+    };
+    await waitFor(
+      "the statements",
+      async () => (await calls()).join() === "10",
+      10_000,
+    );
+    await written(program);
+    await program.admin("SET mirror_exposure TO 0.5");
+    await windows(2);
+    await written(program);
+    await program.admin("RELOAD");
+    await windows(3);
+    await written(program);
+    assert.deepEqual(await calls(), [10]);
+  },
+});
