@@ -37,7 +37,7 @@ type Command =
   | "copy late"
   | "missing";
 
-export type Commands = Readonly<Record<string, Command>>;
+type Commands = Readonly<Record<string, Command>>;
 
 /** What the same statements may be on a server that differs, kind by kind. */
 const OTHERWISE: readonly (readonly Command[])[] = [
@@ -81,9 +81,6 @@ export interface Act {
   /** Position of the ReadyForQuery that answers it. */
   readonly ready: number;
 }
-
-/** The server has ended the session. */
-export class LostError extends Error {}
 
 /**
  * PostgreSQL's reading of messages, written down from tcop/postgres.c and
@@ -190,7 +187,7 @@ export class CopyServer {
     const failed = type === "f" || isBad ||
       type === "c" && copy === "copy late";
     if (!failed && type !== "c") {
-      if (!"dHS".includes(type)) throw new LostError(`${type} in copy mode`);
+      if (!"dHS".includes(type)) throw new Error(`${type} in copy mode`);
       return;
     }
     this.#copy = undefined;
