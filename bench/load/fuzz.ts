@@ -15,7 +15,7 @@
  * ```
  *
  * With `--copies`: sessions full of COPYs through a tap, which a real server
- * answers.
+ * answers; what was cut is replayed on its model, and on one that differs.
  *
  * ```sh
  * deno run -A bench/load/fuzz.ts --copies 20000

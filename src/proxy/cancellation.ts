@@ -1,13 +1,10 @@
 import {
   type ReplyDigest,
-  STATEMENT_SQLSTATE,
   STATEMENT_TAG,
   STATEMENT_WORDS,
   tagHash,
 } from "../record/mod.ts";
-import { sqlstate } from "../wire/mod.ts";
 
-const QUERY_CANCELED = sqlstate("57014");
 const COMMIT = tagHash("COMMIT");
 const PREPARE_TRANSACTION = tagHash("PREPARE TRANSACTION");
 const BEGIN = tagHash("BEGIN");
@@ -52,7 +49,7 @@ export class Cancellation {
    * @param copyRefused the client ended it with CopyFail: the primary answers 57014 as it does to a cancel, but the mirror will, too.
    */
   failed(digest: ReplyDigest, copyRefused: boolean): void {
-    if (isCancel(digest) && !copyRefused) this.happened = this.#inCycle = true;
+    if (digest.cancelled && !copyRefused) this.happened = this.#inCycle = true;
   }
 
   /**
@@ -74,10 +71,4 @@ export class Cancellation {
     this.happened = this.committed = this.unrepeatable = false;
     this.#inCycle = this.#controls = this.#refuses = false;
   }
-}
-
-/** The last statement failed with 57014. */
-export function isCancel({ words, statements }: ReplyDigest): boolean {
-  const at = (statements - 1) * STATEMENT_WORDS + STATEMENT_SQLSTATE;
-  return statements > 0 && words[at] === QUERY_CANCELED;
 }

@@ -19,7 +19,6 @@ import {
   SYNC,
   TERMINATE,
 } from "../wire/mod.ts";
-import { isCancel } from "./cancellation.ts";
 import type { Capture } from "./capture.ts";
 import { CycleClock } from "./cycle_clock.ts";
 import { Cycles } from "./cycles.ts";
@@ -205,7 +204,7 @@ export class Tap {
         if (digest !== undefined) {
           cancellation.failed(digest, this.#cycles.copyRefused);
         }
-        this.#cycles.failed(digest !== undefined && isCancel(digest));
+        this.#cycles.failed(digest?.cancelled === true);
       }
       if (digest?.full && !this.#recorder.relieve(this.#underWayEnd)) {
         digest = undefined;

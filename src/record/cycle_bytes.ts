@@ -13,8 +13,15 @@ import {
   SYNC,
 } from "../wire/mod.ts";
 
-/** CopyFail with an empty reason: ends copy-in, and means nothing outside of it. */
-const EMPTY_COPY_FAIL = new Uint8Array([COPY_FAIL, 0, 0, 0, 5, 0]);
+/** With an empty reason: ends copy-in, and means nothing outside of it. */
+export const COPY_FAIL_MESSAGE: Uint8Array<ArrayBuffer> = new Uint8Array([
+  COPY_FAIL,
+  0,
+  0,
+  0,
+  5,
+  0,
+]);
 export const SYNC_MESSAGE: Uint8Array<ArrayBuffer> = new Uint8Array([
   SYNC,
   0,
@@ -22,7 +29,6 @@ export const SYNC_MESSAGE: Uint8Array<ArrayBuffer> = new Uint8Array([
   0,
   4,
 ]);
-const COPY_FAIL_AND_SYNC = concat([EMPTY_COPY_FAIL, SYNC_MESSAGE]);
 
 const framer = new Framer();
 
@@ -35,35 +41,35 @@ const framer = new Framer();
  */
 export interface CycleBytes {
   readonly bytes: Uint8Array<ArrayBuffer>;
-  /** CopyDone and CopyFail messages in it. */
-  readonly copyEnds: number;
   /** Messages of the extended protocol in front of the Query or FunctionCall that ends it; 0: a Sync does. */
   readonly before: number;
-  /** Ends copy-in if the cycle does not. */
-  readonly copyFail: Uint8Array<ArrayBuffer>;
+  /** CopyDone and CopyFail messages behind that Query; Infinity: a Sync ends it. */
+  readonly copyEnds: number;
+  /**
+   * Which of the extended messages, from 1, is the last Execute, if a Sync ends
+   * the cycle and no CopyDone or CopyFail stands between the two; else 0. Copy-in
+   * that it begins swallows the Sync, unless it fails before.
+   */
+  readonly openExecute: number;
 }
 
 const LONE_SYNC: CycleBytes = {
   bytes: SYNC_MESSAGE,
-  copyEnds: 0,
   before: 0,
-  copyFail: COPY_FAIL_AND_SYNC,
+  copyEnds: Infinity,
+  openExecute: 0,
 };
 
-/**
- * Reads the cycle `bytes[from, to)`.
- *
- * @param copied the primary asked for copy data in it.
- */
+/** Reads the cycle `bytes[from, to)`. */
 export function readCycle(
   bytes: Uint8Array<ArrayBuffer>,
   from: number,
   to: number,
-  copied: boolean,
 ): CycleBytes {
   if (from === to) return LONE_SYNC;
   framer.reset();
   let extended = 0;
+  let openExecute = 0;
   let copyEnds = 0;
   let syncs = 0;
   let queries = 0;
@@ -76,19 +82,23 @@ export function readCycle(
       case PARSE:
       case BIND:
       case DESCRIBE:
-      case EXECUTE:
       case CLOSE:
         extended++;
+        break;
+      case EXECUTE:
+        openExecute = ++extended;
         break;
       case QUERY:
       case FUNCTION_CALL:
         if (queries++ === 0) before = extended;
+        copyEnds = 0;
         break;
       case SYNC:
         syncs++;
         break;
       case COPY_DONE:
       case COPY_FAIL:
+        openExecute = 0;
         copyEnds++;
     }
   }
@@ -99,17 +109,11 @@ export function readCycle(
   const parts = isAsSent
     ? [from === 0 && to === bytes.length ? bytes : bytes.subarray(from, to)]
     : effective(bytes, from, to, bySync);
-  if (bySync && copied && copyEnds === 0) {
-    // Should the mirror ask for data, nobody could tell whether it has swallowed the Sync.
-    const last = parts.pop() as Uint8Array<ArrayBuffer>; // it ends with the Sync
-    parts.push(last.subarray(0, -SYNC_MESSAGE.length), COPY_FAIL_AND_SYNC);
-    copyEnds = 1;
-  }
   return {
     bytes: parts.length === 1 ? parts[0] as typeof bytes : concat(parts),
-    copyEnds,
     before: bySync ? 0 : before,
-    copyFail: bySync ? COPY_FAIL_AND_SYNC : EMPTY_COPY_FAIL,
+    copyEnds: bySync ? Infinity : copyEnds,
+    openExecute: bySync ? openExecute : 0,
   };
 }
 

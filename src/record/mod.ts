@@ -12,7 +12,12 @@ export {
   WAITING_BYTES,
   WAITING_CYCLE_BYTES,
 } from "./bounds.ts";
-export { type CycleBytes, readCycle, SYNC_MESSAGE } from "./cycle_bytes.ts";
+export {
+  COPY_FAIL_MESSAGE,
+  type CycleBytes,
+  readCycle,
+  SYNC_MESSAGE,
+} from "./cycle_bytes.ts";
 export {
   abandonRing,
   checkRing,

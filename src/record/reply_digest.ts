@@ -14,6 +14,7 @@ import {
   isFatal,
   PORTAL_SUSPENDED,
   ROW_DESCRIPTION,
+  sqlstate,
   sqlstateOf,
 } from "../wire/mod.ts";
 import { ColumnsHash } from "./columns_hash.ts";
@@ -25,6 +26,8 @@ const MAX_STATEMENTS = BOUNDS.recordStatements;
 /** Signature, flags and extension's length of COPY's binary format (manual, COPY, "Binary Format"). */
 const COPY_HEADER_BYTES = 19;
 const BINARY = 1;
+/** A cancel's, a statement_timeout's, and that of a COPY that CopyFail has ended. */
+const QUERY_CANCELED = sqlstate("57014");
 /** Times and counts stop here. */
 const MAX_WORD = 0xffff_ffff;
 
@@ -65,6 +68,12 @@ export class ReplyDigest {
   /** `statements` entries of STATEMENT_WORDS words. */
   get words(): Uint32Array<ArrayBuffer> {
     return this.#entries.words;
+  }
+
+  /** The last statement failed with 57014. */
+  get cancelled(): boolean {
+    const at = (this.statements - 1) * STATEMENT_WORDS + s.STATEMENT_SQLSTATE;
+    return this.statements > 0 && this.words[at] === QUERY_CANCELED;
   }
 
   /** There is no room for another entry: {@linkcode ReplyDigest.drain} it. */

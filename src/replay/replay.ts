@@ -1,4 +1,5 @@
 import {
+  COPY_FAIL_MESSAGE,
   CYCLE_BYTES,
   CYCLE_LATENCY,
   CYCLE_QUEUED,
@@ -7,11 +8,9 @@ import {
   type CycleBytes,
   cycleCount,
   cycleStart,
-  FLAG_COPY_IN,
   readCycle,
   type ReplyDigest,
   STATEMENT_COMPLETE,
-  STATEMENT_KIND,
   STATEMENT_SENT,
   STATEMENT_WORDS,
   SYNC_MESSAGE,
@@ -57,14 +56,14 @@ export type Progress =
   | "done"
   /** The mirror broke the protocol. */
   | "protocol"
-  /** The mirror waits for what the client's cycle does not hold, copy data or a Sync: it gets {@linkcode Replay.missing}. */
+  /** The mirror may wait for what the client's cycle does not hold, copy data or a Sync: it gets {@linkcode Replay.missing}. */
   | "stuck";
 
 const NOTHING: CycleBytes = {
   bytes: new Uint8Array(0),
-  copyEnds: 0,
   before: 0,
-  copyFail: new Uint8Array(0),
+  copyEnds: 0,
+  openExecute: 0,
 };
 
 /** The replay of one transaction: which cycle is next, and what the mirror has answered so far. */
@@ -94,9 +93,11 @@ export class Replay {
   #paired = 0;
   #primaryUs = 0;
   #mirrorUs = 0;
-  /** Of the cycle under way: messages that the mirror has completed, and how often it asked for copy data. */
+  /** Of the cycle under way: messages that the mirror has completed, and how often its Query asked for copy data. */
   #completed = 0;
   #copyIns = 0;
+  /** The mirror may have swallowed the cycle's Sync, and gets a CopyFail behind it. */
+  #refused = false;
 
   /**
    * @param shapes of each cycle's results, in order.
@@ -143,21 +144,11 @@ export class Replay {
     this.#tied.length = 0;
     this.#ties.begin(this.#shape(0));
     this.#completed = this.#copyIns = 0;
+    this.#refused = false;
     const end = this.#offset + this.#word(CYCLE_BYTES);
     const { bytes } = this.transaction;
-    this.#sent = readCycle(bytes, this.#offset, end, this.#copied);
+    this.#sent = readCycle(bytes, this.#offset, end);
     return this.#sent.bytes;
-  }
-
-  /** The primary asked for copy data in the next cycle. */
-  get #copied(): boolean {
-    const { statements } = this.transaction;
-    const end = this.#statement + this.#word(CYCLE_STATEMENTS);
-    for (let i = this.#statement; i < end; i++) {
-      const kind = statements[i * STATEMENT_WORDS + STATEMENT_KIND] as number;
-      if ((kind & FLAG_COPY_IN) !== 0) return true;
-    }
-    return false;
   }
 
   /**
@@ -196,6 +187,7 @@ export class Replay {
       const before = digest.statements;
       this.#ties.step(framer, chunk, framer.bodyStart, at);
       digest.step(framer, chunk, framer.bodyStart, at, elapsedUs);
+      if (framer.finished && this.#isStuck(type)) stuck = true;
       if (digest.statements > before) {
         const results = this.#paired + digest.statements;
         if (results > this.#maxResults) return "protocol";
@@ -204,7 +196,6 @@ export class Replay {
         if (digest.full) this.#pair(digest.statements, onPair);
       }
       if (type === COPY_BOTH_RESPONSE) return "protocol";
-      if (framer.finished && this.#isStuck(type)) stuck = true;
     }
     return stuck && progress === "waiting" ? "stuck" : progress;
   }
@@ -276,15 +267,26 @@ export class Replay {
     return this.#shapes[this.#cycle]?.[statement] ?? OTHER_SHAPE;
   }
 
-  /** Looks at a whole message: does the mirror wait behind it for something that is not in the cycle? */
+  /**
+   * Looks at a whole message: does the mirror wait behind it for something that
+   * is not in the cycle? It may be further than what has come of its reply. So it
+   * gets a CopyFail, which means nothing outside of copy-in, when it may wait, and
+   * a Sync only when it does.
+   */
   #isStuck(type: number): boolean {
-    const { before, copyEnds, copyFail } = this.#sent;
+    const { before, copyEnds, openExecute } = this.#sent;
     if (COMPLETES[type] === 1) this.#completed++;
     else if (type === COPY_IN_RESPONSE) {
-      this.missing = copyFail;
-      return ++this.#copyIns > copyEnds;
-    } else if (type === ERROR_RESPONSE && this.#completed < before) {
-      // It skips the cycle's Query, too.
+      if (this.#completed + 1 === openExecute) this.#refused = true;
+      else if (this.#completed < before || ++this.#copyIns <= copyEnds) {
+        return false;
+      }
+      this.missing = COPY_FAIL_MESSAGE;
+      return true;
+    } else if (type === ERROR_RESPONSE) {
+      const skipsQuery = this.#completed < before;
+      const lacksSync = this.#refused && this.#digest.cancelled;
+      if (!skipsQuery && !lacksSync) return false;
       this.missing = SYNC_MESSAGE;
       return true;
     }

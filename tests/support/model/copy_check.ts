@@ -16,7 +16,7 @@ import type { ShapeCache } from "../../../src/sql/shape_cache.ts";
 import { Framer } from "../../../src/wire/mod.ts";
 import { TappedSession } from "../tapped_session.ts";
 import { concat } from "../wire_client.ts";
-import { type Act, CopyServer } from "./copy_server.ts";
+import { type Act, CopyServer, differing } from "./copy_server.ts";
 import type { CopySession } from "./copy_sessions.ts";
 
 /**
@@ -54,7 +54,7 @@ export function checkCopySession(
       if (piece !== undefined) tapped.server(piece);
     }
   }
-  assertTapped(tapped, server, options);
+  assertTapped(tapped, server, random, options);
   return tapped.excluded === 0;
 }
 
@@ -72,14 +72,15 @@ const all: Told = (reply) => [
 
 /**
  * The tap saw what the server did: a transaction for each ReadyForQuery that
- * said idle, each message in the cycle that answered it, and an equal mirror
- * answers the same.
+ * said idle, each message in the cycle that answered it, an equal mirror answers
+ * the same, and one that differs each cycle once.
  *
  * @throws {AssertionError}
  */
 export function assertTapped(
   tapped: TappedSession,
   server: CopyServer,
+  random: () => number,
   { told = all, isOpen = false }: { told?: Told; isOpen?: boolean },
 ): void {
   assert.ok(!tapped.busy, "it waits for an answer");
@@ -103,8 +104,18 @@ export function assertTapped(
   for (const act of server.acts) {
     if (act.ready < cycles.length) assertWithin(act, cycles[act.ready]);
   }
+  const assertEqual = ({ primary, mirror }: StatementPair) => {
+    assert.deepEqual(mirror && told(mirror), primary && told(primary));
+  };
   const mirror = new CopyServer();
-  for (const transaction of transactions) replayOn(mirror, transaction, told);
+  for (const transaction of transactions) {
+    replayOn(mirror, transaction, random, assertEqual);
+  }
+  // Whatever it answers, it does so once.
+  const other = new CopyServer(differing(random));
+  for (const transaction of transactions) {
+    replayOn(other, transaction, random, () => {});
+  }
 }
 
 function assertWithin(
@@ -119,10 +130,12 @@ function assertWithin(
   );
 }
 
+/** The mirror's answers come in pieces: it may be further than they let see. */
 function replayOn(
   mirror: CopyServer,
   transaction: TappedSession["transactions"][number],
-  told: Told,
+  random: () => number,
+  onPair: (pair: StatementPair) => void,
 ): void {
   const replay = new Replay(
     transaction,
@@ -131,17 +144,23 @@ function replayOn(
     new SortTies(new Map()),
     new Framer(),
   );
-  const onPair = ({ primary, mirror }: StatementPair) => {
-    assert.deepEqual(mirror && told(mirror), primary && told(primary));
+  const answers: Uint8Array[] = [];
+  const send = (bytes: Uint8Array) => {
+    answers.push(...cut(mirror.take(bytes), random));
   };
-  let bytes = replay.take(0);
+  send(replay.take(0));
   for (;;) {
-    const answer = mirror.take(bytes);
+    const answer = answers.shift();
+    assert.ok(answer !== undefined, "the mirror waits, and so does the replay");
     const progress = replay.reply(answer, answer.length, 1, onPair);
-    if (progress === "done") return;
-    if (progress === "stuck") bytes = replay.missing;
-    else if (progress === "next") bytes = replay.take(1);
-    else assert.fail(`the replay is ${progress}`);
+    if (progress === "waiting") continue;
+    if (progress === "stuck") send(replay.missing);
+    else {
+      assert.notEqual(progress, "protocol");
+      assert.deepEqual(answers, [], "the mirror says more than was asked");
+      if (progress === "done") return;
+      send(replay.take(1));
+    }
   }
 }
 

@@ -34,13 +34,15 @@ export async function runCopies(port: number, shapes: ShapeCache, options: {
   let done = 0;
   let connection: Connection | undefined;
   const property = fc.asyncProperty(
-    copySessions(false),
+    fc.boolean().chain((isOpen) =>
+      copySessions(isOpen).map((session) => ({ session, isOpen }))
+    ),
     fc.nat(),
-    async (session, seed) => {
+    async ({ session, isOpen }, seed) => {
       if (performance.now() > deadline) return;
       try {
         connection ??= await Connection.open(port);
-        await connection.play(session, shapes, randomOf(seed));
+        await connection.play(session, shapes, randomOf(seed), isOpen);
       } catch (error) {
         connection?.[Symbol.dispose]();
         connection = undefined; // the next one begins anew
@@ -89,6 +91,7 @@ class Connection implements Disposable {
     { messages }: CopySession,
     shapes: ShapeCache,
     random: () => number,
+    isOpen: boolean,
   ): Promise<void> {
     const bytes = concat(messages);
     const model = new CopyServer();
@@ -106,7 +109,7 @@ class Connection implements Disposable {
       await sent;
     }
     assert.equal(this.#answers, model.answers, "the server and its model");
-    assertTapped(tapped, model, { told: kindOf });
+    assertTapped(tapped, model, random, { told: kindOf, isOpen });
   }
 
   [Symbol.dispose](): void {

@@ -5,10 +5,10 @@ const decoder = new TextDecoder();
 
 /**
  * What the model knows of a statement, by its text. A copy's target says where
- * it fails: never, before it reads data (a view, a BEFORE trigger of the
- * statement), or behind all of them.
+ * it fails: at a bad line or at none, before it reads data (a view, a BEFORE
+ * trigger of the statement), or behind all of them.
  */
-const COMMANDS: Readonly<Record<string, Command>> = {
+const COMMANDS: Commands = {
   "select 1": "row",
   "selec 1": "syntax",
   "select 1/0": "plan",
@@ -17,6 +17,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   "commit": "end",
   "rollback": "end",
   "copy ct from stdin": "copy",
+  "copy cx from stdin": "copy any",
   "copy cv from stdin": "copy early",
   "copy cs from stdin": "copy early",
   "copy ca from stdin": "copy late",
@@ -31,9 +32,29 @@ type Command =
   | "begin"
   | "end"
   | "copy"
+  | "copy any"
   | "copy early"
   | "copy late"
   | "missing";
+
+type Commands = Readonly<Record<string, Command>>;
+
+/** What the same statements may be on a server that differs, kind by kind. */
+const OTHERWISE: readonly (readonly Command[])[] = [
+  ["row", "syntax", "plan", "run"],
+  ["copy", "copy any", "copy early", "copy late", "missing"],
+];
+
+/** Another server's: one that has not got the same tables, or rows. */
+export function differing(random: () => number): Commands {
+  return Object.fromEntries(
+    Object.entries(COMMANDS).map(([sql, command]) => {
+      const others = OTHERWISE.find((kind) => kind.includes(command));
+      if (others === undefined || random() < 0.5) return [sql, command];
+      return [sql, others[Math.floor(random() * others.length)] ?? command];
+    }),
+  );
+}
 
 /** Statements by what the model knows of them. */
 export const STATEMENTS = Object.keys(COMMANDS);
@@ -41,6 +62,7 @@ export const COPIES = STATEMENTS.filter((sql) => sql.startsWith("copy"));
 /** What the statements find. */
 export const COPY_TABLES = `
 create table ct (a int);
+create table cx (a text);
 create view cv as select * from ct;
 create function no() returns trigger language plpgsql as $$ begin raise exception 'no'; end $$;
 create table cs (a int);
@@ -49,6 +71,8 @@ create table ca (a int);
 create trigger a after insert on ca for each statement execute function no();
 `;
 export const BAD_LINE = "x\n";
+/** Ends the data before CopyDone does: what stands between the two is not looked at. */
+export const LAST_LINE = "\\.\n";
 
 /** A message that the server has acted on: it was not skipped, not swallowed, not ignored. */
 export interface Act {
@@ -76,11 +100,18 @@ export class CopyServer {
   #skipping = false;
   #copy: Command | undefined;
   #copyByQuery = false;
+  /** The copy has read its last line. */
+  #copyOver = false;
   /** The last Parse's statement. */
   #parsed = "";
   /** Commands of the Query under way. */
   #left: string[] = [];
   #out: Uint8Array[] = [];
+  readonly #commands: Commands;
+
+  constructor(commands = COMMANDS) {
+    this.#commands = commands;
+  }
 
   /** Takes bytes. @returns the answers. */
   take(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
@@ -107,7 +138,7 @@ export class CopyServer {
       case "Q":
         this.#act();
         this.#left = body.slice(0, -1).split("; ");
-        if (this.#left.some((sql) => COMMANDS[sql] === "syntax")) {
+        if (this.#left.some((sql) => this.#commands[sql] === "syntax")) {
           this.#fail(false);
           return this.#readyForQuery();
         }
@@ -122,17 +153,17 @@ export class CopyServer {
         this.#act();
         this.#parsed = body.split("\0")[1] ?? "";
         return this.#isRefused(this.#parsed) ||
-            COMMANDS[this.#parsed] === "syntax"
+            this.#commands[this.#parsed] === "syntax"
           ? this.#fail(true)
           : this.#say("1");
       case "B":
         this.#act();
-        return COMMANDS[this.#parsed] === "plan"
+        return this.#commands[this.#parsed] === "plan"
           ? this.#fail(true)
           : this.#say("2");
       case "D":
         this.#act();
-        return ["row", "run"].includes(COMMANDS[this.#parsed] ?? "")
+        return ["row", "run"].includes(this.#commands[this.#parsed] ?? "")
           ? this.#say("T", int16(0))
           : this.#say("n");
       case "E":
@@ -150,7 +181,10 @@ export class CopyServer {
   #read(type: string, body: string): void {
     if (type === "d" || type === "c" || type === "f") this.#act();
     const copy = this.#copy;
-    const failed = type === "f" || type === "d" && body === BAD_LINE ||
+    const isBad = type === "d" && body === BAD_LINE &&
+      copy !== "copy any" && !this.#copyOver;
+    if (type === "d" && body === LAST_LINE) this.#copyOver = true;
+    const failed = type === "f" || isBad ||
       type === "c" && copy === "copy late";
     if (!failed && type !== "c") {
       if (!"dHS".includes(type)) throw new Error(`${type} in copy mode`);
@@ -170,7 +204,7 @@ export class CopyServer {
     for (;;) {
       const sql = this.#left.shift();
       if (sql === undefined) return this.#readyForQuery();
-      if (this.#isRefused(sql) || COMMANDS[sql] === "plan") {
+      if (this.#isRefused(sql) || this.#commands[sql] === "plan") {
         this.#fail(false);
         return this.#readyForQuery();
       }
@@ -181,7 +215,7 @@ export class CopyServer {
   }
 
   #execute(sql: string, byQuery: boolean): "done" | "failed" | "copying" {
-    const command = COMMANDS[sql];
+    const command = this.#commands[sql];
     switch (command) {
       case "row":
         if (byQuery) this.#say("T", int16(0));
@@ -197,10 +231,12 @@ export class CopyServer {
         this.#say("C", "ROLLBACK\0");
         return "done";
       case "copy":
+      case "copy any":
       case "copy early":
       case "copy late":
         this.#say("G", "\0", int16(0));
         this.#copyByQuery = byQuery;
+        this.#copyOver = false;
         if (command !== "copy early") {
           this.#copy = command;
           return "copying";
@@ -215,7 +251,7 @@ export class CopyServer {
 
   /** In a failed block only its end is accepted. */
   #isRefused(sql: string): boolean {
-    return this.#block === "E" && COMMANDS[sql] !== "end";
+    return this.#block === "E" && this.#commands[sql] !== "end";
   }
 
   #fail(skips: boolean, sqlstate = "22012"): void {

@@ -1,6 +1,12 @@
 import fc from "fast-check";
 import { concat, query, sync } from "../wire_client.ts";
-import { BAD_LINE, COPIES, CopyServer, STATEMENTS } from "./copy_server.ts";
+import {
+  BAD_LINE,
+  COPIES,
+  CopyServer,
+  LAST_LINE,
+  STATEMENTS,
+} from "./copy_server.ts";
 import {
   bind,
   copyData,
@@ -33,6 +39,7 @@ const dataPart: fc.Arbitrary<Uint8Array> = fc.oneof(
   { weight: 6, arbitrary: fc.constant(copyData("1\n")) },
   { weight: 2, arbitrary: fc.constant(copyData(BAD_LINE)) },
   { weight: 1, arbitrary: fc.constant(copyData("")) },
+  { weight: 1, arbitrary: fc.constant(copyData(LAST_LINE)) },
   { weight: 1, arbitrary: fc.constant(flush()) },
   { weight: 1, arbitrary: fc.constant(sync()) },
 );
