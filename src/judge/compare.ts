@@ -28,6 +28,10 @@ export interface ComparisonContext {
   readonly ties: boolean;
   /** Another transaction may have written what this statement read, on one side before and on the other behind it. Asked only when rows differ. */
   readonly concurrentWrite: () => boolean;
+  /** A view, function or trigger behind the statement is volatile. Asked only when rows differ. */
+  readonly volatileBehind: () => boolean;
+  /** A unique key leaves no choice among rows or their order. Asked only when rows differ. */
+  readonly unique: () => boolean;
 }
 
 /** One side's statement: an entry of a digest, at word `at`. */
@@ -79,7 +83,9 @@ export function compare(
   }
   const { noise, counts, orderBy, limited, limit } = around.shape;
   const differ = (result: number) =>
-    noise === "volatile" ? Result.noiseVolatile : differStrictly(result);
+    noise === "volatile" || around.volatileBehind()
+      ? Result.noiseVolatile
+      : differStrictly(result);
   // What a statement's nature does to contents is no excuse for their number.
   const differStrictly = (result: number) =>
     noise === "unknown"
@@ -107,10 +113,15 @@ export function compare(
   if (cut && orderBy === undefined) return Result.skippedTooLarge;
   if (same(STATEMENT_UNORDERED)) {
     if (orderBy === undefined) return Result.matchUnordered;
-    return around.ties ? Result.noiseTies : differ(Result.mismatchRows);
+    return around.ties && !around.unique()
+      ? Result.noiseTies
+      : differ(Result.mismatchRows);
   }
   // Which rows a LIMIT keeps, of all or of those with equal keys, is chance; with fewer rows it kept all.
-  if (limited && (limit === undefined || p(STATEMENT_ROWS) >= limit)) {
+  if (
+    limited && (limit === undefined || p(STATEMENT_ROWS) >= limit) &&
+    !around.unique()
+  ) {
     if (orderBy === undefined) return Result.noiseVolatile;
     if (around.ties) return Result.noiseTies;
   }

@@ -11,6 +11,7 @@ import {
   isLimited,
   lastName,
   type Node,
+  onlyRelation,
   relationName,
 } from "./findings.ts";
 import { MAX_TOLD_DIGITS } from "./literal_free_key.ts";
@@ -121,6 +122,8 @@ function describe(stmt: Node): Omit<Shape, "fingerprint" | "text"> {
     // An UPDATE or DELETE reads what it writes.
     reads: [...reads, ...(type === "InsertStmt" ? [] : writes)],
     writes,
+    calls: [...found.calls],
+    only: type === "SelectStmt" ? onlyRelation(body) : undefined,
   };
 }
 

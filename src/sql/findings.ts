@@ -8,7 +8,7 @@ import {
   TIME_LITERAL,
   TIME_TYPES,
 } from "./volatile.ts";
-import type { CountRule } from "./shape.ts";
+import type { CountRule, Only } from "./shape.ts";
 
 /** A node of libpg_query's tree. */
 export type Node = Readonly<Record<string, unknown>>;
@@ -71,6 +71,7 @@ export class Findings {
   readonly relations = new Set<string>();
   readonly written = new Set<string>();
   readonly ctes = new Set<string>();
+  readonly calls = new Set<string>();
   /** What resolves to pg_catalog or information_schema. */
   readonly catalogs = new Set<string>();
   locks = false;
@@ -236,6 +237,7 @@ export class Findings {
 
   #call(node: Node, place: Place): void {
     const name = lastName(node.funcname);
+    this.calls.add(name);
     const args = (node.args as unknown[] | undefined)?.length ?? 0;
     const nature = natureOfCall(name, args);
     // Settings that filter rows are the session's, and replayed (`app.tenant`).
@@ -315,4 +317,38 @@ export function lastName(parts: unknown): string {
     | { String?: { sval?: string } }
     | undefined;
   return last?.String?.sval ?? "";
+}
+
+/** The relation of a SELECT from one, with the columns that its WHERE compares with a constant by `=`. */
+export function onlyRelation(select: Node): Only | undefined {
+  const [item, more] = (select.fromClause ?? []) as Node[];
+  const table = item?.RangeVar as Node | undefined;
+  if (table === undefined || more !== undefined || select.withClause) {
+    return undefined;
+  }
+  const pinned: string[] = [];
+  pin(select.whereClause as Node | undefined, pinned);
+  return { relation: relationName(table), pinned };
+}
+
+function pin(condition: Node | undefined, pinned: string[]): void {
+  const { BoolExpr, A_Expr } = (condition ?? {}) as Readonly<
+    Record<string, Node | undefined>
+  >;
+  if (BoolExpr?.boolop === "AND_EXPR") {
+    for (const part of BoolExpr.args as Node[]) pin(part, pinned);
+  }
+  if (A_Expr?.kind !== "AEXPR_OP" || lastName(A_Expr.name) !== "=") return;
+  const [left, right] = [A_Expr.lexpr, A_Expr.rexpr] as Node[];
+  for (const [column, value] of [[left, right], [right, left]]) {
+    const { fields } = (column?.ColumnRef ?? {}) as Node;
+    if (fields !== undefined && isFixed(value)) pinned.push(lastName(fields));
+  }
+}
+
+/** A constant or a parameter, cast or not. */
+function isFixed(value: Node | undefined): boolean {
+  const cast = value?.TypeCast as Node | undefined;
+  if (cast !== undefined) return isFixed(cast.arg as Node);
+  return value?.A_Const !== undefined || value?.ParamRef !== undefined;
 }

@@ -41,6 +41,16 @@ export interface Shape {
   /** Relations it reads and writes, without their schema. */
   readonly reads: readonly string[];
   readonly writes: readonly string[];
+  /** Functions that it calls, without their schema. */
+  readonly calls: readonly string[];
+  /** The only relation of a SELECT, and its columns that `=` pins to one value each. */
+  readonly only: Only | undefined;
+}
+
+/** The only relation that a statement reads rows from. */
+export interface Only {
+  readonly relation: string;
+  readonly pinned: readonly string[];
 }
 
 /** Text that the parser refuses, and shapes beyond the bound. */
@@ -57,6 +67,8 @@ export const OTHER_SHAPE: Shape = {
   locks: false,
   reads: [],
   writes: [],
+  calls: [],
+  only: undefined,
 };
 
 /** A name that a statement gives to another one, or uses. */

@@ -53,6 +53,8 @@ function judge(
       failedBefore: false,
       ties: false,
       concurrentWrite: () => false,
+      volatileBehind: () => false,
+      unique: () => false,
       ...around,
     })
   ] as string;
@@ -173,6 +175,25 @@ const CASES: readonly [what: string, got: () => string, result: string][] = [
         shape: { ...PLAIN, limited: true, limit: 4 },
       }),
     "mismatch_rows",
+  ],
+  [
+    "other rows that a unique key pins under a LIMIT",
+    () =>
+      judge(reply(OTHER_ROWS), {
+        shape: { ...PLAIN, limited: true, limit: 3 },
+        unique: () => true,
+      }),
+    "mismatch_rows",
+  ],
+  [
+    "other rows of what is volatile behind a view",
+    () => judge(reply(OTHER_ROWS), { volatileBehind: () => true }),
+    "noise_volatile",
+  ],
+  [
+    "a row more of what is volatile behind a view",
+    () => judge(counted(4), { volatileBehind: () => true }),
+    "mismatch_row_count",
   ],
   [
     "a row less under a LIMIT",
