@@ -27,6 +27,8 @@ export class Catalog {
   readonly #writers = new Map<string, Set<string>>();
   /** Relations with a trigger that may write anything. */
   readonly #anything = new Set<string>();
+  /** Answers by statement: a mirror that differs all the time asks all the time. */
+  readonly #known = new WeakMap<Touched, readonly string[]>();
 
   /** @param rows answers to CATALOG_QUESTION; none: nothing is known. */
   constructor(rows: readonly (readonly string[])[] = []) {
@@ -97,7 +99,15 @@ export class Catalog {
   }
 
   /** The relations that, being written, may change what the statement reads. */
-  writersOf({ reads, calls }: Touched): readonly string[] {
+  writersOf(touched: Touched): readonly string[] {
+    let writers = this.#known.get(touched);
+    if (writers === undefined) {
+      this.#known.set(touched, writers = this.#findWriters(touched));
+    }
+    return writers;
+  }
+
+  #findWriters({ reads, calls }: Touched): readonly string[] {
     const read = new Set(reads);
     for (const name of calls) {
       const definition = this.#functions.get(name);
