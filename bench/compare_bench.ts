@@ -54,6 +54,8 @@ const around = {
   failedBefore: false,
   ties: false,
   concurrentWrite: () => false,
+  volatileBehind: () => false,
+  unique: () => false,
 } as const;
 
 for (const [name, mirror] of Object.entries(mirrors)) {

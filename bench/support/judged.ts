@@ -1,3 +1,4 @@
+import { Catalog } from "../../src/catalog/mod.ts";
 import type { Reply } from "../../src/judge/compare.ts";
 import { createIgnore } from "../../src/judge/ignore.ts";
 import { Judge } from "../../src/judge/judge.ts";
@@ -16,6 +17,7 @@ export function judged(shape: Shape, primary: Reply, mirror: Reply) {
       maxRatio: 1.5,
       random: Math.random,
     }),
+    catalog: new Catalog(),
     ignored: createIgnore([]),
     settings: { examples: "redacted" },
   } as const;

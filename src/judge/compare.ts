@@ -14,7 +14,7 @@ import {
   STATEMENT_TAG,
   STATEMENT_UNORDERED,
 } from "../record/mod.ts";
-import type { Shape } from "../sql/shape.ts";
+import type { CountRule, Shape } from "../sql/shape.ts";
 import { Result } from "../stats/ledger.ts";
 import { sqlstate } from "../wire/mod.ts";
 
@@ -28,6 +28,10 @@ export interface ComparisonContext {
   readonly ties: boolean;
   /** Another transaction may have written what this statement read, on one side before and on the other behind it. Asked only when rows differ. */
   readonly concurrentWrite: () => boolean;
+  /** A view, function or trigger behind the statement is volatile. Asked only when rows differ. */
+  readonly volatileBehind: () => boolean;
+  /** A unique key leaves no choice among rows or their order. Asked only when rows differ. */
+  readonly unique: () => boolean;
 }
 
 /** One side's statement: an entry of a digest, at word `at`. */
@@ -77,17 +81,24 @@ export function compare(
   if (p(STATEMENT_COLUMNS) !== m(STATEMENT_COLUMNS)) {
     return Result.mismatchColumns;
   }
+  const { noise, counts, orderBy, limited, limit } = around.shape;
   const differ = (result: number) =>
-    around.shape.noise === "volatile"
+    noise === "volatile" || around.volatileBehind()
       ? Result.noiseVolatile
-      : around.shape.noise === "unknown"
+      : differStrictly(result);
+  // What a statement's nature does to contents is no excuse for their number.
+  const differStrictly = (result: number) =>
+    noise === "unknown"
       ? Result.skippedUnparsed
       : around.concurrentWrite()
       ? Result.noiseConcurrentWrite
       : result;
   if (p(STATEMENT_ROWS) !== m(STATEMENT_ROWS) || primaryKind !== mirrorKind) {
     const hasRows = ((p(STATEMENT_KIND) | m(STATEMENT_KIND)) & FLAG_ROWS) !== 0;
-    return differ(
+    if (mayCountsDiffer(counts, p(STATEMENT_ROWS), m(STATEMENT_ROWS))) {
+      return Result.noiseVolatile;
+    }
+    return differStrictly(
       hasRows ? Result.mismatchRowCount : Result.mismatchCommandTag,
     );
   }
@@ -97,23 +108,50 @@ export function compare(
   if (same(STATEMENT_ORDERED)) {
     return cut ? Result.skippedTooLarge : Result.match;
   }
-  if (around.shape.noise === "sequence") return Result.noiseSequence;
-  const { orderBy, limited } = around.shape;
+  if (noise === "sequence") return Result.noiseSequence;
   // Without an order the bound has cut two different parts out of the same rows, perhaps.
   if (cut && orderBy === undefined) return Result.skippedTooLarge;
   if (same(STATEMENT_UNORDERED)) {
     if (orderBy === undefined) return Result.matchUnordered;
-    return around.ties ? Result.noiseTies : differ(Result.mismatchRows);
+    return around.ties && !around.unique()
+      ? Result.noiseTies
+      : differ(Result.mismatchRows);
   }
-  // Which of the rows with equal keys a LIMIT keeps is chance.
-  return limited && around.ties
-    ? Result.noiseTies
-    : differ(Result.mismatchRows);
+  // Which rows a LIMIT keeps, of all or of those with equal keys, is chance; with fewer rows it kept all.
+  if (
+    limited && (limit === undefined || p(STATEMENT_ROWS) >= limit) &&
+    !around.unique()
+  ) {
+    if (orderBy === undefined) return Result.noiseVolatile;
+    if (around.ties) return Result.noiseTies;
+  }
+  return differ(Result.mismatchRows);
 
   function same(offset: number): boolean {
     return p(offset) === m(offset) && p(offset + 1) === m(offset + 1) &&
       p(STATEMENT_HASHED_ROWS) === m(STATEMENT_HASHED_ROWS);
   }
+}
+
+/**
+ * Whether counts may differ by a statement's nature.
+ *
+ * By time: rows at the boundary are those whose time came between the two runs,
+ * seconds at most, out of the much longer span from which a query's rows come.
+ * A row more or less is such a row, and so are many of many: up to a tenth of
+ * the larger count. That all rows of one side lay within those seconds is not
+ * believed: an empty table would look the same.
+ */
+function mayCountsDiffer(
+  rule: CountRule | undefined,
+  primary: number,
+  mirror: number,
+): boolean {
+  if (rule === undefined) return false;
+  if (rule === "any") return true;
+  if (primary === 0 || mirror === 0) return false;
+  const most = 1 + Math.max(primary, mirror) / 10;
+  return rule === "choice" || Math.abs(primary - mirror) <= most;
 }
 
 /**

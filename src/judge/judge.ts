@@ -1,3 +1,4 @@
+import type { Catalog } from "../catalog/mod.ts";
 import type { Shape } from "../sql/shape.ts";
 import { Result } from "../stats/ledger.ts";
 import { unpackSqlstate } from "../wire/mod.ts";
@@ -20,6 +21,8 @@ export interface JudgedMirror {
     /** Whether examples hold the values that clients sent. */
     readonly examples: "redacted" | "clear";
   };
+  /** What is known of its schema. */
+  readonly catalog: Catalog;
   readonly ignored: ReturnType<typeof createIgnore>;
   readonly table: StatementTable;
   readonly probes: {
@@ -141,6 +144,8 @@ export class Judge {
       failedBefore: this.#failedBefore,
       ties: pair.ties,
       concurrentWrite: () => this.#concurrentWrite(shape, pair, nowUs),
+      volatileBehind: () => this.#target.catalog.isVolatile(shape),
+      unique: () => this.#isUnique(shape),
     });
   }
 
@@ -154,10 +159,20 @@ export class Judge {
       : Result.mismatchRowCount;
   }
 
+  #isUnique({ only, orderBy }: Shape): boolean {
+    if (only === undefined) return false;
+    const { relation, pinned } = only;
+    // Of equal values in a pinned column the other keys decide.
+    return this.#target.catalog.isUnique(relation, [
+      ...pinned,
+      ...orderBy ?? [],
+    ]);
+  }
+
   #concurrentWrite(shape: Shape, pair: StatementPair, nowUs: number): boolean {
     const startUs = this.#transaction?.startUs ?? 0;
     return this.#mayDiffer?.(
-      shape.reads,
+      this.#target.catalog.writersOf(shape),
       startUs + pair.cycleStartUs,
       startUs + pair.cycleEndUs,
       nowUs,

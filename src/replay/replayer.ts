@@ -24,6 +24,8 @@ export class Replayer {
   readonly #judge: Judge;
   #replay: Replay | undefined;
   #entry: QueuedTransaction | undefined;
+  /** What is replayed changes definitions. */
+  #defines = false;
   #replays = 0;
   #roundTripUs = 0;
 
@@ -72,6 +74,9 @@ export class Replayer {
     if ((this.#replays++ & ROUND_TRIP_MASK) === 0) {
       this.#roundTripUs = connection.roundTripUs;
     }
+    this.#defines = shapes.some((cycle) =>
+      cycle.some(({ kind }) => kind === "ddl")
+    );
     const { transaction, writer } = entry;
     this.#digest.maxRowBytes = transaction.comparison.bytes;
     const { order } = this.#target;
@@ -160,6 +165,7 @@ export class Replayer {
     const { errorsOnMirror, firstError } = this.#judge;
     const replay = this.#replay as Replay; // there is one
     const entry = this.end();
+    if (this.#defines) this.#target.schemaChanged();
     if (firstError !== undefined) {
       probes.errorOnMirror(this.#series, firstError);
     }

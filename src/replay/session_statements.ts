@@ -130,12 +130,12 @@ function hasRowLimit(bytes: Uint8Array, end: number): boolean {
 
 const parts = new WeakMap<Shape, Shape>();
 
-/** A query whose rows are fetched in parts: without an order, which rows come when is chance. */
+/** A query whose rows are fetched in parts: each part is a choice, as by a LIMIT. */
 function inParts(shape: Shape): Shape {
-  if (shape.noise !== undefined || shape.orderBy !== undefined) return shape;
+  if (shape.limited && shape.limit === undefined) return shape;
   let part = parts.get(shape);
   if (part === undefined) {
-    part = { ...shape, noise: "volatile" };
+    part = { ...shape, limited: true, limit: undefined };
     parts.set(shape, part);
   }
   return part;

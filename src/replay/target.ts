@@ -3,6 +3,7 @@ import type { ProbeSet } from "../plugin/mod.ts";
 import type { ConnectionTable } from "../stats/connection_table.ts";
 import type { Shape } from "../sql/shape.ts";
 import type { ShapeCache } from "../sql/shape_cache.ts";
+import type { Catalog } from "../catalog/mod.ts";
 import type { Breaker } from "./breaker.ts";
 import type { CommitOrder } from "./commit_order.ts";
 import type { MirrorServer } from "./connection.ts";
@@ -83,6 +84,10 @@ export interface Target {
   /** Output columns of statements with ORDER BY, as last described. */
   readonly columns: Map<Shape, readonly string[]>;
   readonly order: CommitOrder;
+  /** What is known of its schema: nothing before it has answered. */
+  catalog: Catalog;
+  /** Its schema may have another state by now: it is asked again. */
+  schemaChanged(): void;
   readonly table: StatementTable;
   /** Whether a rule accepts this mismatch. */
   ignored: ReturnType<typeof createIgnore>;

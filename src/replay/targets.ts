@@ -2,12 +2,14 @@ import type { Reactor } from "../io/mod.ts";
 import type { ProbeSet } from "../plugin/mod.ts";
 import type { ShapeCache } from "../sql/shape_cache.ts";
 import type { ConnectionTable } from "../stats/connection_table.ts";
+import { Catalog } from "../catalog/mod.ts";
 import { Breaker } from "./breaker.ts";
 import type { MirrorServer } from "./connection.ts";
 import { CommitOrder } from "./commit_order.ts";
 import { createIgnore, StatementTable } from "../judge/mod.ts";
 import type { Lane } from "./lane.ts";
 import type { QueueBudget } from "../record/mod.ts";
+import { SchemaWatch } from "./schema_watch.ts";
 import type { Target, TargetSettings } from "./target.ts";
 
 /** What all mirrors of the worker share, and whom it tells. */
@@ -61,6 +63,7 @@ export class Targets {
       target.removed = false;
       target.settings = next;
       target.server = this.#options.serverOf(next);
+      target.schemaChanged();
       target.ignored = createIgnore(next.ignore);
       target.table.maxRatio = next.maxLatencyRatio;
     }
@@ -69,13 +72,14 @@ export class Targets {
       const target = this.#create(added);
       this.#targets.set(added.id, target);
       this.#options.onAdded(target);
+      target.schemaChanged();
     }
     return changed;
   }
 
   #create(settings: TargetSettings): Target {
     const { log, onAdded: _, serverOf, ...shared } = this.#options;
-    return {
+    const target: Target = {
       ...shared,
       settings,
       server: serverOf(settings),
@@ -90,7 +94,14 @@ export class Targets {
       queued: new Map(),
       log: (level, message, properties) =>
         log(level, message, { mirror: settings.name, ...properties }),
+      catalog: new Catalog(),
+      schemaChanged: () => watch.look(),
     };
+    const watch = new SchemaWatch(target, {
+      reactor: shared.reactor,
+      scratch: shared.scratch,
+    });
+    return target;
   }
 
   #table(settings: TargetSettings): StatementTable {

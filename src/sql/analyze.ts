@@ -6,9 +6,15 @@ import {
   type StatementKind,
   type Statements,
 } from "./shape.ts";
-import { VOLATILE_FUNCTIONS } from "./volatile.ts";
-
-type Node = Readonly<Record<string, unknown>>;
+import {
+  Findings,
+  isLimited,
+  lastName,
+  type Node,
+  onlyRelation,
+  relationName,
+} from "./findings.ts";
+import { MAX_TOLD_DIGITS } from "./literal_free_key.ts";
 
 /** Bound in characters of a normalised text that is kept. */
 const MAX_TEXT = 2_000;
@@ -91,27 +97,33 @@ function shapeOf(stmt: Node, text: string): Shape {
 /** All of a shape that its tree tells. */
 function describe(stmt: Node): Omit<Shape, "fingerprint" | "text"> {
   const [type = "", body = {}] = Object.entries(stmt)[0] as [string, Node];
-  const found = new Findings();
-  found.walk(stmt);
+  const found = new Findings(stmt);
   const writes = [...found.written].filter((name) => !found.ctes.has(name));
   const reads = [...found.relations].filter((name) =>
     !found.ctes.has(name) && !writes.includes(name)
   );
   const sequenceOf = returnsDefaults(type, body);
+  const limited = type === "SelectStmt" && isLimited(body);
+  // Catalogs hold OIDs, statistics and what the version brings.
+  const isOfServer = found.readsCatalog || REPORTS.has(type);
   return {
     kind: kindOf(type, body, writes.length > 0),
-    noise: found.isVolatile || readsCatalog(reads) || REPORTS.has(type)
+    noise: found.isVolatile || isOfServer
       ? "volatile"
       : sequenceOf !== undefined
       ? "sequence"
       : undefined,
+    counts: isOfServer ? "any" : found.counts,
     sequenceOf,
     orderBy: type === "SelectStmt" ? orderKeys(body) : undefined,
-    limited: type === "SelectStmt" && body.limitCount !== undefined,
+    limited,
+    limit: limited ? limitOf(body) : undefined,
     locks: found.locks,
     // An UPDATE or DELETE reads what it writes.
     reads: [...reads, ...(type === "InsertStmt" ? [] : writes)],
     writes,
+    calls: [...found.calls],
+    only: type === "SelectStmt" ? onlyRelation(body) : undefined,
   };
 }
 
@@ -146,156 +158,6 @@ function kindOf(type: string, body: Node, writes: boolean): StatementKind {
   return SESSION.has(type) ? "other" : "ddl";
 }
 
-/** What a walk over the whole tree finds. */
-class Findings {
-  readonly relations = new Set<string>();
-  readonly written = new Set<string>();
-  readonly ctes = new Set<string>();
-  volatile = false;
-  locks = false;
-  /** Some result depends on the order in which rows are read … */
-  #orderMatters = false;
-  /** … and somewhere an order is asked for, perhaps for that. */
-  #sorts = false;
-
-  /** Rows may differ by nature. */
-  get isVolatile(): boolean {
-    return this.volatile || this.#orderMatters && !this.#sorts;
-  }
-
-  walk(value: unknown): void {
-    if (Array.isArray(value)) {
-      for (const item of value) this.walk(item);
-      return;
-    }
-    if (typeof value !== "object" || value === null) return;
-    for (const [key, child] of Object.entries(value as Node)) {
-      this.#look(key, child as Node);
-      this.walk(child);
-    }
-  }
-
-  #look(key: string, node: Node): void {
-    if (typeof node !== "object" || node === null) return;
-    switch (key) {
-      case "RangeVar":
-        this.relations.add(String(node.relname));
-        return;
-      case "CommonTableExpr":
-        this.ctes.add(String(node.ctename));
-        return;
-      case "InsertStmt":
-      case "UpdateStmt":
-      case "DeleteStmt":
-      case "MergeStmt":
-        this.#writes(node.relation);
-        return;
-      case "CopyStmt":
-        if (node.is_from === true) this.#writes(node.relation);
-        else if (node.relation) this.relations.add(relationName(node.relation));
-        return;
-      case "TruncateStmt":
-        for (const relation of (node.relations ?? []) as Node[]) {
-          this.#writes(relation.RangeVar);
-        }
-        return;
-      case "SelectStmt":
-        this.#select(node);
-        return;
-      case "RangeTableSample":
-        this.volatile = true;
-        return;
-      case "FuncCall":
-        this.#call(node);
-        return;
-      case "SQLValueFunction": // current_timestamp, current_user, …
-        this.volatile = true;
-        return;
-      case "ColumnRef":
-        if (PHYSICAL_COLUMNS.has(lastName(node.fields))) this.volatile = true;
-        return;
-      case "LockingClause":
-      case "LockStmt":
-        this.locks = true;
-    }
-  }
-
-  /** Which rows a LIMIT or a DISTINCT ON keeps is chance without an ORDER BY beside it. */
-  #select(node: Node): void {
-    const distinctOn = (node.distinctClause as Node[] | undefined)?.some((
-      item,
-    ) => Object.keys(item).length > 0);
-    if (node.sortClause !== undefined) this.#sorts = true;
-    else if (node.limitCount !== undefined || distinctOn) this.volatile = true;
-  }
-
-  #call(node: Node): void {
-    const name = lastName(node.funcname);
-    if (VOLATILE_FUNCTIONS.has(name)) this.volatile = true;
-    const over = node.over as Node | undefined;
-    if (over === undefined) {
-      if (ORDERED_AGGREGATES.has(name) && node.agg_order === undefined) {
-        this.#orderMatters = true;
-      }
-    } else if (
-      over.orderClause === undefined && over.name === undefined &&
-      ORDERED_WINDOW_FUNCTIONS.has(name)
-    ) this.#orderMatters = true;
-  }
-
-  #writes(relation: unknown): void {
-    if (typeof relation !== "object" || relation === null) return;
-    this.written.add(relationName(relation as Node));
-  }
-}
-
-/** Aggregates whose result tells the order of their input (manual, "Aggregate Functions"). */
-const ORDERED_AGGREGATES = new Set([
-  "array_agg",
-  "string_agg",
-  "json_agg",
-  "jsonb_agg",
-  "json_object_agg",
-  "jsonb_object_agg",
-  "xmlagg",
-]);
-/** Window functions that number rows, or look at neighbours. */
-const ORDERED_WINDOW_FUNCTIONS = new Set([
-  "row_number",
-  "ntile",
-  "lag",
-  "lead",
-  "first_value",
-  "last_value",
-  "nth_value",
-]);
-
-const PHYSICAL_COLUMNS = new Set([
-  "ctid",
-  "xmin",
-  "xmax",
-  "cmin",
-  "cmax",
-  "tableoid",
-]);
-
-function relationName(relation: unknown): string {
-  return String((relation as Node).relname);
-}
-
-/** The last part of a name: `pg_catalog.now` is `now`. */
-function lastName(parts: unknown): string {
-  const last = (parts as Node[] | undefined)?.at(-1) as
-    | { String?: { sval?: string } }
-    | undefined;
-  return last?.String?.sval ?? "";
-}
-
-/** Catalogs hold OIDs, statistics and what the version brings: they differ by nature. */
-function readsCatalog(relations: readonly string[]): boolean {
-  return relations.some((name) => name.startsWith("pg_"));
-}
-
 function orderKeys(body: Node): Shape["orderBy"] {
   const clause = body.sortClause as
     | { SortBy: { node: Node } }[]
@@ -312,6 +174,18 @@ function orderKeys(body: Node): Shape["orderBy"] {
     else return null;
   }
   return keys;
+}
+
+/** The literal of a LIMIT without an OFFSET, if the key of the text tells it. */
+function limitOf(body: Node): number | undefined {
+  const { A_Const } = (body.limitCount ?? {}) as {
+    readonly A_Const?: { readonly ival?: { readonly ival?: number } };
+  };
+  if (body.limitOffset !== undefined || A_Const?.ival === undefined) {
+    return undefined;
+  }
+  const { ival: limit = 0 } = A_Const.ival;
+  return `${limit}`.length <= MAX_TOLD_DIGITS ? limit : undefined;
 }
 
 /** The relation, if RETURNING gives columns that the INSERT does not set: their values come from defaults, most often sequences. */

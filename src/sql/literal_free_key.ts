@@ -1,3 +1,5 @@
+import { TIME_LITERAL } from "./volatile.ts";
+
 /**
  * A cheap key for a statement's shape: a hash over its text in which every
  * literal counts the same, so that the parser (about 190 µs a text) runs once
@@ -21,8 +23,8 @@ export function literalFreeKey(
   /** The last token was a literal; a comma behind it is held back: `1, 2, 3` in parentheses is one literal. */
   let afterLiteral = false;
   let comma = false;
-  /** Numbers behind BY are columns. */
-  let columns = false;
+  /** Numbers behind BY are columns, behind LIMIT and FETCH FIRST bounds: they tell. */
+  let tells = false;
   let spaced = true;
   /** Within a quoted identifier every byte tells. */
   let quoted = false;
@@ -41,13 +43,19 @@ export function literalFreeKey(
       token = SPACE_TOKEN;
     } else if (kind === QUOTE) {
       // E'…' escapes with a backslash; the letter before the quote tells.
+      const start = at;
       at = skipQuoted(bytes, at, to, (previous | 0x20) === 0x65);
-      token = 0x27;
-      literal = true;
+      token = 0x27 + timeLiteral(bytes, start, at);
+      literal = token === 0x27;
     } else if (kind === DIGIT && !inWord) {
       const end = skipNumber(bytes, at, to);
-      if (columns) token = byte + (end - at) * 256;
-      else literal = true;
+      literal = !tells || end - at > MAX_TOLD_DIGITS;
+      if (!literal) {
+        token = 0;
+        for (let i = at; i < end; i++) {
+          token = token << 8 | (bytes[i] as number);
+        }
+      }
       at = end;
       if (literal) token = 0x30;
     } else if (kind === DOLLAR && !inWord) {
@@ -65,10 +73,12 @@ export function literalFreeKey(
       continue;
     }
     if (kind === WORD) {
-      // The end of BY, or of a longer word that ends so: no harm.
-      columns = (byte | 0x20) === 0x79 && (previous | 0x20) === 0x62;
+      // The end of BY, LIMIT, FIRST, NEXT, or of another word that ends so: no harm.
+      const last = (previous | 0x20) << 8 | byte | 0x20;
+      tells = last === 0x6279 || last === 0x6974 || last === 0x7374 ||
+        last === 0x7874;
     } else if (token !== SPACE_TOKEN && byte !== COMMA && kind !== DIGIT) {
-      columns = false;
+      tells = false;
     }
     if (byte === 0x28) depth++;
     else if (byte === 0x29) depth--;
@@ -86,6 +96,9 @@ export function literalFreeKey(
   }
   return (a >>> 0) * 0x200000 + (b >>> 11);
 }
+
+/** Longer numbers tell nothing, behind whatever. */
+export const MAX_TOLD_DIGITS = 4;
 
 const COMMA = 0x2c;
 const SPACE_TOKEN = 0x20;
@@ -149,6 +162,16 @@ function skipQuoted(
     }
   }
   return to;
+}
+
+/** The first letter of a literal that tells the moment, `now` and its kin: 0 of all others. */
+function timeLiteral(bytes: Uint8Array, from: number, to: number): number {
+  // From 'now' to 'yesterday'; most others begin with another letter.
+  if (to - from < 5 || to - from > 11) return 0;
+  const letter = (bytes[from + 1] as number) | 0x20;
+  if (letter !== 0x6e && letter !== 0x74 && letter !== 0x79) return 0;
+  const text = String.fromCharCode(...bytes.subarray(from + 1, to - 1));
+  return TIME_LITERAL.test(text) ? letter : 0;
 }
 
 function skipNumber(bytes: Uint8Array, from: number, to: number): number {

@@ -5,6 +5,15 @@ export type NoiseRule =
   /** Nothing is known of the statement. */
   | "unknown";
 
+/** How the number of rows may differ without anybody's fault. */
+export type CountRule =
+  /** By rows whose time came between the two runs. */
+  | "boundary"
+  /** By a choice among equals within a query; never all of them. */
+  | "choice"
+  /** By chance. */
+  | "any";
+
 /** What a statement is, for `level` and for the order of replay. */
 export type StatementKind = "read" | "dml" | "ddl" | "transaction" | "other";
 
@@ -15,19 +24,33 @@ export interface Shape {
   /** The text with `$1` for each literal; shown to people, holds no value. */
   readonly text: string;
   readonly kind: StatementKind;
-  /** Rows may differ by nature: compare their shape only. */
+  /** Contents of rows may differ by nature. */
   readonly noise: NoiseRule | undefined;
+  /** Their number may, too; undefined: it is the statement's own. */
+  readonly counts: CountRule | undefined;
   /** For noise{sequence}: the relation whose defaults are returned. */
   readonly sequenceOf: string | undefined;
   /** Keys of a top-level ORDER BY: names or ordinals (from 1) of output columns; null: a key is no output column. Undefined: no ORDER BY. */
   readonly orderBy: readonly (string | number)[] | null | undefined;
-  /** A top-level LIMIT or FETCH FIRST. */
+  /** A top-level LIMIT, OFFSET or FETCH FIRST may leave rows out. */
   readonly limited: boolean;
+  /** The rows that may come, where a literal says so: fewer are no choice. */
+  readonly limit: number | undefined;
   /** It takes row locks, so its place among the writers matters. */
   readonly locks: boolean;
   /** Relations it reads and writes, without their schema. */
   readonly reads: readonly string[];
   readonly writes: readonly string[];
+  /** Functions that it calls, without their schema. */
+  readonly calls: readonly string[];
+  /** The only relation of a SELECT, and its columns that `=` pins to one value each. */
+  readonly only: Only | undefined;
+}
+
+/** The only relation that a statement reads rows from. */
+export interface Only {
+  readonly relation: string;
+  readonly pinned: readonly string[];
 }
 
 /** Text that the parser refuses, and shapes beyond the bound. */
@@ -36,12 +59,16 @@ export const OTHER_SHAPE: Shape = {
   text: "(not parsed)",
   kind: "other",
   noise: "unknown",
+  counts: undefined,
   sequenceOf: undefined,
   orderBy: undefined,
   limited: false,
+  limit: undefined,
   locks: false,
   reads: [],
   writes: [],
+  calls: [],
+  only: undefined,
 };
 
 /** A name that a statement gives to another one, or uses. */

@@ -47,8 +47,11 @@ export class ShapeCache {
 
   /** Equal shapes are one object, so that they can be compared by identity. */
   #intern(shape: Shape): Shape {
-    // The fingerprint does not tell ORDER BY 1 from ORDER BY 2.
-    const key = shape.fingerprint + JSON.stringify(shape.orderBy);
+    // The fingerprint does not tell ORDER BY 1 from ORDER BY 2, LIMIT 1 from
+    // LIMIT 2, 'now' from a date, nor a user's schema from pg_catalog.
+    const { fingerprint, orderBy, limited, limit, noise, counts } = shape;
+    const told = [orderBy, limited, limit, noise, counts];
+    const key = fingerprint + JSON.stringify(told);
     const known = this.#shapes.get(key);
     if (known !== undefined) return known;
     if (this.#shapes.size >= this.#maxShapes) return OTHER_SHAPE;

@@ -21,6 +21,11 @@ function reply(changes: Readonly<Record<number, number>> = {}) {
   return { words, at: 0 };
 }
 
+/** A reply of so many rows, their hashes apart. */
+function counted(rows: number) {
+  return reply({ [d.STATEMENT_ROWS]: rows, [d.STATEMENT_ORDERED]: rows });
+}
+
 function error(code: string) {
   return reply({
     [d.STATEMENT_KIND]: d.KIND_ERROR,
@@ -48,6 +53,8 @@ function judge(
       failedBefore: false,
       ties: false,
       concurrentWrite: () => false,
+      volatileBehind: () => false,
+      unique: () => false,
       ...around,
     })
   ] as string;
@@ -55,6 +62,8 @@ function judge(
 
 const ordered: Shape = { ...PLAIN, orderBy: ["a"] };
 const volatile: Shape = { ...PLAIN, noise: "volatile" };
+const boundary: Shape = { ...volatile, counts: "boundary" };
+const choice: Shape = { ...volatile, counts: "choice" };
 const sequence: Shape = { ...PLAIN, noise: "sequence", sequenceOf: "t" };
 const concurrent = { concurrentWrite: () => true };
 
@@ -100,6 +109,105 @@ const CASES: readonly [what: string, got: () => string, result: string][] = [
     "a row more",
     () => judge(reply({ [d.STATEMENT_ROWS]: 4 })),
     "mismatch_row_count",
+  ],
+  [
+    "a row more of a volatile statement",
+    () => judge(counted(4), { shape: volatile }),
+    "mismatch_row_count",
+  ],
+  [
+    "UPDATE 0 against 1, although volatile",
+    () =>
+      judge(
+        reply({ [d.STATEMENT_KIND]: d.KIND_COMPLETE, [d.STATEMENT_ROWS]: 0 }),
+        { shape: volatile },
+        reply({ [d.STATEMENT_KIND]: d.KIND_COMPLETE, [d.STATEMENT_ROWS]: 1 }),
+      ),
+    "mismatch_command_tag",
+  ],
+  [
+    "a row more at a boundary of time",
+    () => judge(counted(4), { shape: boundary }),
+    "noise_volatile",
+  ],
+  [
+    "a tenth less of many at a boundary of time",
+    () => judge(counted(91), { shape: boundary }, counted(101)),
+    "noise_volatile",
+  ],
+  [
+    "half of many at a boundary of time",
+    () => judge(counted(50), { shape: boundary }, counted(100)),
+    "mismatch_row_count",
+  ],
+  [
+    "no row against one at a boundary of time",
+    () => judge(counted(0), { shape: boundary }, counted(1)),
+    "mismatch_row_count",
+  ],
+  [
+    "other counts behind a choice within",
+    () => judge(counted(9), { shape: choice }),
+    "noise_volatile",
+  ],
+  [
+    "no row against some behind a choice within",
+    () => judge(counted(0), { shape: choice }),
+    "mismatch_row_count",
+  ],
+  [
+    "no row against some by chance",
+    () => judge(counted(0), { shape: { ...volatile, counts: "any" } }),
+    "noise_volatile",
+  ],
+  [
+    "other rows under a LIMIT without an order",
+    () =>
+      judge(reply(OTHER_ROWS), {
+        shape: { ...PLAIN, limited: true, limit: 3 },
+      }),
+    "noise_volatile",
+  ],
+  [
+    "other rows, fewer than the LIMIT",
+    () =>
+      judge(reply(OTHER_ROWS), {
+        shape: { ...PLAIN, limited: true, limit: 4 },
+      }),
+    "mismatch_rows",
+  ],
+  [
+    "other rows that a unique key pins under a LIMIT",
+    () =>
+      judge(reply(OTHER_ROWS), {
+        shape: { ...PLAIN, limited: true, limit: 3 },
+        unique: () => true,
+      }),
+    "mismatch_rows",
+  ],
+  [
+    "other rows of what is volatile behind a view",
+    () => judge(reply(OTHER_ROWS), { volatileBehind: () => true }),
+    "noise_volatile",
+  ],
+  [
+    "a row more of what is volatile behind a view",
+    () => judge(counted(4), { volatileBehind: () => true }),
+    "mismatch_row_count",
+  ],
+  [
+    "a row less under a LIMIT",
+    () => judge(counted(2), { shape: { ...PLAIN, limited: true, limit: 3 } }),
+    "mismatch_row_count",
+  ],
+  [
+    "other rows, fewer than the LIMIT, among ties",
+    () =>
+      judge(reply(OTHER_ROWS), {
+        shape: { ...ordered, limited: true, limit: 4 },
+        ties: true,
+      }),
+    "mismatch_rows",
   ],
   [
     "a row more beside a concurrent write",

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { loadModule } from "libpg-query";
 import { closeDescriptor, monotonicUs } from "../../src/io/mod.ts";
 import { Breaker } from "../../src/replay/breaker.ts";
+import { Catalog } from "../../src/catalog/mod.ts";
 import { CommitOrder } from "../../src/replay/commit_order.ts";
 import { Lane } from "../../src/replay/lane.ts";
 import { QueueBudget } from "../../src/record/mod.ts";
@@ -82,6 +83,7 @@ Deno.test("Lane: at rest nothing of the transaction before is held, whichever wa
     timed: new Set(),
     laneTable: { open: () => -1, close() {}, state() {} },
     scratch: new Uint8Array(1_024),
+    catalog: new Catalog(),
     ignored: () => false,
     table: { add() {} },
     log() {},

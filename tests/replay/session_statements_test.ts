@@ -35,7 +35,7 @@ Deno.test("SessionStatements: EXECUTE is what PREPARE named", () => {
 Deno.test("SessionStatements: FETCH gives a part of what DECLARE named", () => {
   const cycle = session();
   cycle(query("declare c cursor for select a from t"));
-  assert.equal(cycle(query("fetch 5 from c"))[0]?.noise, "volatile");
+  assert.equal(cycle(query("fetch 5 from c"))[0]?.limited, true);
   cycle(query("declare d cursor for select a from t order by a"));
   const [fetch] = cycle(query("fetch 5 from d"));
   assert.equal(fetch?.noise, undefined);
@@ -52,6 +52,6 @@ Deno.test("SessionStatements: an Execute with a row limit gives a part", () => {
       message("S"),
     )[0];
   assert.equal(execute(0)?.noise, undefined);
-  assert.equal(execute(7)?.noise, "volatile");
-  assert.equal(execute(256)?.noise, "volatile");
+  assert.equal(execute(7)?.limited, true);
+  assert.equal(execute(256)?.limited, true);
 });

@@ -27,6 +27,8 @@ Deno.test("literalFreeKey: literals count the same, all else tells", () => {
     ["select /* a /* nested */ b */ 1", "select -- c\n 2"],
     ["/* trace 1 */ select a", "/* trace 2 */  select a"],
     ["/* it's */ select a, 1", "/* don't */ select a, 2"],
+    ["select a limit 1 offset 2", "select a limit 1 offset 3"],
+    ["select 'now, or never'", "select 'x'"],
     ["select a where b in (1, 2)", "select a where b in (3,4, 5)"],
     ["select a where b in ($1)", "select a where b in ($1,$2, $3)"],
     ["insert into t values ('a', 1)", "insert into t values ('b',2,3.5)"],
@@ -43,6 +45,10 @@ Deno.test("literalFreeKey: literals count the same, all else tells", () => {
     ["select 'a', b", "select 'a, b'"],
     ["select a order by 1", "select a order by 2"],
     ["select a order by 1, 2", "select a order by 1"],
+    ["select a order by 10", "select a order by 12"],
+    ["select a limit 1", "select a limit 2"],
+    ["select a fetch next 1 rows only", "select a fetch next 2 rows only"],
+    ["select date 'now'", "select date '2026'"],
     ["select f(1, a)", "select f(1)"],
     ["select a - b", "select a"],
     ['select "10"', 'select "11"'],
@@ -63,7 +69,22 @@ const NOISE: readonly [sql: string, noise: Shape["noise"]][] = [
   ["select nextval('s')", "volatile"],
   ["select ctid from t", "volatile"],
   ["select t.xmin from t", "volatile"],
-  ["select a from t limit 5", "volatile"],
+  ["select a from t limit 5", undefined],
+  ["select count(*) from (select 1 from t limit 5) s", undefined],
+  ["select exists (select a from t limit 1)", undefined],
+  ["select 'now'::timestamptz", "volatile"],
+  ["select date 'Today'", "volatile"],
+  ["select '2026-01-01'::timestamptz, 'now'", undefined],
+  ["select age(a)", "volatile"],
+  ["select age(a, b) from t", undefined],
+  ["select 't'::regclass::oid", "volatile"],
+  ["select pg_xact_status($1), pg_switch_wal()", "volatile"],
+  ["select system_identifier from pg_control_system()", "volatile"],
+  ["select a from pg_search_documents", undefined],
+  ["select a from public.pg_class", undefined],
+  ["select a from pg_catalog.whatever", "volatile"],
+  ["select a from information_schema.tables", "volatile"],
+  ["with pg_class as (select 1 as a) select a from pg_class", undefined],
   ["select a from t order by a limit 5", undefined],
   ["select relname from pg_class", "volatile"],
   ["select a from (select b from t limit 3) s order by 1", "volatile"],
@@ -88,6 +109,80 @@ for (const [sql, noise] of NOISE) {
     assert.equal(shapes(sql)[0]?.noise, noise);
   });
 }
+
+const COUNTS: readonly [sql: string, counts: Shape["counts"]][] = [
+  ["select now(), random(), nextval('s') from t", undefined],
+  ["update t set a = now() where id = 1 returning random()", undefined],
+  ["insert into t values (now()) on conflict do nothing", undefined],
+  ["select a from t order by random() limit 5", undefined],
+  ["select a from t limit 5", undefined],
+  ["select (select max(b) from u where c > now()) from t", undefined],
+  ["select a from (select a, now() as b from t) s", undefined],
+  ["select a from t where tenant = current_setting('app.tenant')", undefined],
+  ["insert into t select a from u limit 3", undefined],
+  ["select a from t where b > now()", "boundary"],
+  ["select a from t where b > 'now'::timestamptz", "boundary"],
+  ["select a from t join u on u.b < current_date", "boundary"],
+  ["select a from t group by a having max(b) < now()", "boundary"],
+  [
+    "select date_trunc('day', now() - b), count(*) from t group by 1",
+    "boundary",
+  ],
+  ["with r as (select now() as n) select a from t, r where b > n", "boundary"],
+  [
+    "select a from t where exists (select 1 from u where b > now())",
+    "boundary",
+  ],
+  [
+    "merge into t using u on t.a = u.a when matched and u.b < now() then delete",
+    "boundary",
+  ],
+  ["delete from t where id in (select id from t limit 5)", "choice"],
+  ["select a from (select a from t limit 5) s where a > 1", "choice"],
+  ["select random() union select 1", "choice"],
+  ["select a from t where random() < 0.1", "any"],
+  ["select a from t limit (random() * 10)::int", "any"],
+  ["select a from t tablesample system (1)", "any"],
+  ["select a from t where ctid = '(0,1)'", "any"],
+  ["select generate_series(1, (random() * 10)::int)", "any"],
+  ["select relname from pg_class", "any"],
+  ["explain select 1", "any"],
+];
+for (const [sql, counts] of COUNTS) {
+  Deno.test(`ShapeCache: the count of "${sql}" differs by ${counts ?? "nothing"}`, () => {
+    assert.equal(shapes(sql)[0]?.counts, counts);
+  });
+}
+
+Deno.test("ShapeCache: the literal of a LIMIT is known, and makes a shape of its own", () => {
+  const cache = new ShapeCache(100);
+  const of = (sql: string) => {
+    const { limited, limit } = shapes(sql, cache)[0] ?? OTHER_SHAPE;
+    return { limited, limit };
+  };
+  const unknown = { limited: true, limit: undefined };
+  const none = { limited: false, limit: undefined };
+  for (const limit of [1, 21, 25, 9_999]) {
+    assert.deepEqual(of(`select a from t limit ${limit}`), {
+      limited: true,
+      limit,
+    });
+    assert.deepEqual(of(`select a from t fetch first ${limit} rows only`), {
+      limited: true,
+      limit,
+    });
+  }
+  assert.deepEqual(of("select a from t limit 10000"), unknown);
+  assert.deepEqual(of("select a from t limit $1"), unknown);
+  assert.deepEqual(of("select a from t limit 5 offset 5"), unknown);
+  assert.deepEqual(of("select a from t offset 5"), unknown);
+  assert.deepEqual(of("select a from t limit null"), none);
+  assert.deepEqual(of("select a from t limit all"), none);
+  assert.deepEqual(
+    of("select a from t order by a fetch first 5 rows with ties"),
+    none,
+  );
+});
 
 Deno.test("ShapeCache: reads, writes, locks and kinds", () => {
   const of = (sql: string) => {

@@ -1,0 +1,2 @@
+export { Catalog } from "./catalog.ts";
+export { CATALOG_QUESTION } from "./question.ts";

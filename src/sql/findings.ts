@@ -1,0 +1,354 @@
+import { isCatalog } from "./catalogs.ts";
+import {
+  type Nature,
+  natureOfCall,
+  ORDERED_AGGREGATES,
+  ORDERED_WINDOW_FUNCTIONS,
+  PHYSICAL_COLUMNS,
+  TIME_LITERAL,
+  TIME_TYPES,
+} from "./volatile.ts";
+import type { CountRule, Only } from "./shape.ts";
+
+/** A node of libpg_query's tree. */
+export type Node = Readonly<Record<string, unknown>>;
+
+/** What a value in a place of the tree can reach. */
+type Place =
+  /** The contents of the statement's rows; its clauses may do more. */
+  | "rows"
+  /** Contents, whatever lies below: an expression that gives a column its value. */
+  | "value"
+  /** Contents that an outer clause may filter, group or join by. */
+  | "through"
+  /** Which rows there are. */
+  | "counts";
+
+/** Clauses that decide which rows there are. */
+const COUNT_CLAUSES = new Set([
+  "whereClause",
+  "havingClause",
+  "groupClause",
+  "distinctClause",
+  "quals",
+  "joinCondition",
+  "condition",
+  "limitCount",
+  "limitOffset",
+  "RangeFunction",
+]);
+
+/** Where inner queries stand. */
+const SOURCES = new Set([
+  "fromClause",
+  "withClause",
+  "sourceRelation",
+  "usingClause",
+  "larg",
+  "rarg",
+]);
+
+/** What reaches the count of rows by each nature, in a clause that decides it and through an inner query. */
+const IN_CLAUSE: Readonly<Record<Nature, CountRule>> = {
+  time: "boundary",
+  choice: "choice",
+  chance: "any",
+};
+const THROUGH: Readonly<Record<Nature, CountRule>> = {
+  time: "boundary",
+  choice: "choice",
+  chance: "choice",
+};
+const RANKS: readonly (CountRule | undefined)[] = [
+  undefined,
+  "boundary",
+  "choice",
+  "any",
+];
+
+/** What a walk over the whole tree of a statement finds. */
+export class Findings {
+  readonly relations = new Set<string>();
+  readonly written = new Set<string>();
+  readonly ctes = new Set<string>();
+  readonly calls = new Set<string>();
+  /** What resolves to pg_catalog or information_schema. */
+  readonly catalogs = new Set<string>();
+  locks = false;
+  #contents = false;
+  #counts: CountRule | undefined;
+  /** Places where some result depends on the order in which rows are read … */
+  readonly #unsorted: Place[] = [];
+  /** … and somewhere an order is asked for, perhaps for that. */
+  #sorts = false;
+
+  constructor(statement: Node) {
+    const select = statement.SelectStmt as Node | undefined;
+    // The limit of the statement itself is judged by its rows.
+    if (select !== undefined) this.#select(select, "rows", true);
+    else this.#walk(statement, "rows");
+    if (!this.#sorts) {
+      for (const place of this.#unsorted) this.#mark("choice", place);
+    }
+  }
+
+  /** Contents of rows may differ by nature. */
+  get isVolatile(): boolean {
+    return this.#contents;
+  }
+
+  /** How the number of rows may differ by nature; undefined: not at all. */
+  get counts(): CountRule | undefined {
+    return this.#counts;
+  }
+
+  get readsCatalog(): boolean {
+    return [...this.catalogs].some((name) => !this.ctes.has(name));
+  }
+
+  #mark(nature: Nature, place: Place): void {
+    this.#contents = true;
+    if (place === "rows" || place === "value") return;
+    const rule = (place === "counts" ? IN_CLAUSE : THROUGH)[nature];
+    if (RANKS.indexOf(rule) > RANKS.indexOf(this.#counts)) this.#counts = rule;
+  }
+
+  #walk(value: unknown, place: Place): void {
+    if (Array.isArray(value)) {
+      for (const item of value) this.#walk(item, place);
+      return;
+    }
+    if (typeof value !== "object" || value === null) return;
+    const node = value as Node;
+    // What an inner query gives may be filtered by the clauses beside it.
+    const below = place === "rows" && filters(node) ? "through" : place;
+    for (const [key, child] of Object.entries(node)) {
+      const inner = SOURCES.has(key)
+        ? below
+        : COUNT_CLAUSES.has(key) && place !== "value"
+        ? "counts"
+        : place;
+      this.#look(key, child as Node, inner);
+    }
+  }
+
+  #look(key: string, node: Node, place: Place): void {
+    if (typeof node !== "object" || node === null) return;
+    switch (key) {
+      case "SelectStmt":
+      case "larg":
+      case "rarg":
+        // JoinExpr has arms of the same names, each in a node of its own.
+        if (node.limitOption !== undefined) return this.#select(node, place);
+        break;
+      case "SubLink":
+        return this.#subLink(node, place === "rows" ? "value" : place);
+      case "RangeVar":
+        this.#relation(node);
+        break;
+      case "CommonTableExpr":
+        this.ctes.add(String(node.ctename));
+        break;
+      case "InsertStmt":
+      case "UpdateStmt":
+      case "DeleteStmt":
+      case "MergeStmt":
+        this.#writes(node.relation);
+        break;
+      case "CopyStmt":
+        if (node.is_from === true) this.#writes(node.relation);
+        else if (node.relation) this.#relation(node.relation as Node);
+        break;
+      case "TruncateStmt":
+        for (const relation of (node.relations ?? []) as Node[]) {
+          this.#writes(relation.RangeVar);
+        }
+        break;
+      case "RangeTableSample":
+        this.#mark("chance", place === "value" ? place : "counts");
+        break;
+      case "FuncCall":
+        this.#call(node, place);
+        // Its arguments decide how many rows it gives.
+        if (lastName(node.funcname) === "generate_series" && place === "rows") {
+          place = "counts";
+        }
+        break;
+      case "SQLValueFunction": // current_timestamp, current_user, …
+        this.#mark(
+          /DATE|TIME/.test(String(node.op)) ? "time" : "chance",
+          place,
+        );
+        break;
+      case "TypeCast":
+        this.#cast(node, place);
+        break;
+      case "ColumnRef":
+        if (PHYSICAL_COLUMNS.has(lastName(node.fields))) {
+          this.#mark("chance", place);
+        }
+        break;
+      case "LockingClause":
+      case "LockStmt":
+        this.locks = true;
+    }
+    this.#walk(node, place);
+  }
+
+  /** @param isOuter it is the statement itself. */
+  #select(node: Node, place: Place, isOuter = false): void {
+    const distinctOn = (node.distinctClause as Node[] | undefined)?.some((
+      item,
+    ) => Object.keys(item).length > 0);
+    if (node.sortClause !== undefined) this.#sorts = true;
+    else if (distinctOn || !isOuter && isLimited(node) && !isConstant(node)) {
+      this.#mark("choice", place);
+    }
+    const { targetList, ...rest } = node;
+    this.#walk(rest, place);
+    this.#walk(targetList, place === "rows" && folds(node) ? "through" : place);
+  }
+
+  #subLink(node: Node, place: Place): void {
+    const { subselect, ...rest } = node;
+    this.#walk(rest, place);
+    const inner = (subselect as { SelectStmt?: Node } | undefined)?.SelectStmt;
+    if (node.subLinkType !== "EXISTS_SUBLINK" || inner === undefined) {
+      return this.#walk(subselect, place);
+    }
+    // EXISTS asks for a row, whichever it is.
+    const ignored = new Set([
+      "targetList",
+      "sortClause",
+      "limitCount",
+      "limitOffset",
+    ]);
+    const body = Object.entries(inner).filter(([key]) => !ignored.has(key));
+    this.#walk({ SelectStmt: Object.fromEntries(body) }, place);
+  }
+
+  #relation({ schemaname, relname }: Node): void {
+    const name = String(relname);
+    this.relations.add(name);
+    if (isCatalog(schemaname as string | undefined, name)) {
+      this.catalogs.add(name);
+    }
+  }
+
+  #call(node: Node, place: Place): void {
+    const name = lastName(node.funcname);
+    this.calls.add(name);
+    const args = (node.args as unknown[] | undefined)?.length ?? 0;
+    const nature = natureOfCall(name, args);
+    // Settings that filter rows are the session's, and replayed (`app.tenant`).
+    const isSetting = name === "current_setting" && place !== "rows";
+    if (nature !== undefined) this.#mark(nature, isSetting ? "value" : place);
+    const over = node.over as Node | undefined;
+    const isUnsorted = over === undefined
+      ? ORDERED_AGGREGATES.has(name) && node.agg_order === undefined
+      : over.orderClause === undefined && over.name === undefined &&
+        ORDERED_WINDOW_FUNCTIONS.has(name);
+    if (isUnsorted) this.#unsorted.push(place);
+  }
+
+  /** `'now'::date` tells the moment, `'t'::regclass::oid` a number that the server chose. */
+  #cast({ arg, typeName }: Node, place: Place): void {
+    const type = lastName((typeName as Node | undefined)?.names);
+    const { A_Const, TypeCast } = (arg ?? {}) as {
+      readonly A_Const?: { readonly sval?: { readonly sval?: string } };
+      readonly TypeCast?: Node;
+    };
+    if (
+      TIME_TYPES.has(type) && TIME_LITERAL.test(A_Const?.sval?.sval ?? "")
+    ) this.#mark("time", place);
+    const inner = lastName((TypeCast?.typeName as Node | undefined)?.names);
+    if (inner.startsWith("reg") && NUMBERS.has(type)) {
+      this.#mark("chance", place);
+    }
+  }
+
+  #writes(relation: unknown): void {
+    if (typeof relation !== "object" || relation === null) return;
+    this.written.add(relationName(relation));
+  }
+}
+
+/** As the grammar names them. */
+const NUMBERS = new Set(["oid", "int4", "int8"]);
+
+/** Whether a statement's clauses may turn contents of its inner queries into counts. */
+function filters(node: Node): boolean {
+  return folds(node) || node.whereClause !== undefined ||
+    node.havingClause !== undefined || node.joinCondition !== undefined ||
+    node.usingClause !== undefined ||
+    ((node.fromClause ?? []) as Node[]).some((item) => "JoinExpr" in item);
+}
+
+/** Whether equal values of its columns become one row. */
+function folds(node: Node): boolean {
+  return node.groupClause !== undefined || node.distinctClause !== undefined ||
+    (node.op !== undefined && node.op !== "SETOP_NONE" && node.all !== true);
+}
+
+/** Whether a LIMIT or OFFSET may leave out rows that an equal server keeps. WITH TIES leaves none to chance. */
+export function isLimited(select: Node): boolean {
+  if (select.limitOption === "LIMIT_OPTION_WITH_TIES") return false;
+  return [select.limitCount, select.limitOffset].some((bound) =>
+    bound !== undefined && (bound as Node).A_Const !== undefined
+      ? !((bound as { A_Const: Node }).A_Const.isnull)
+      : bound !== undefined
+  );
+}
+
+/** Whether each of its rows is the same: `select 1 from t`. */
+function isConstant({ targetList = [] }: Node): boolean {
+  return (targetList as { ResTarget: { val: Node } }[]).every(({ ResTarget }) =>
+    "A_Const" in ResTarget.val
+  );
+}
+
+export function relationName(relation: unknown): string {
+  return String((relation as Node).relname);
+}
+
+/** The last part of a name: `pg_catalog.now` is `now`. */
+export function lastName(parts: unknown): string {
+  const last = (parts as Node[] | undefined)?.at(-1) as
+    | { String?: { sval?: string } }
+    | undefined;
+  return last?.String?.sval ?? "";
+}
+
+/** The relation of a SELECT from one, with the columns that its WHERE compares with a constant by `=`. */
+export function onlyRelation(select: Node): Only | undefined {
+  const [item, more] = (select.fromClause ?? []) as Node[];
+  const table = item?.RangeVar as Node | undefined;
+  if (table === undefined || more !== undefined || select.withClause) {
+    return undefined;
+  }
+  const pinned: string[] = [];
+  pin(select.whereClause as Node | undefined, pinned);
+  return { relation: relationName(table), pinned };
+}
+
+function pin(condition: Node | undefined, pinned: string[]): void {
+  const { BoolExpr, A_Expr } = (condition ?? {}) as Readonly<
+    Record<string, Node | undefined>
+  >;
+  if (BoolExpr?.boolop === "AND_EXPR") {
+    for (const part of BoolExpr.args as Node[]) pin(part, pinned);
+  }
+  if (A_Expr?.kind !== "AEXPR_OP" || lastName(A_Expr.name) !== "=") return;
+  const [left, right] = [A_Expr.lexpr, A_Expr.rexpr] as Node[];
+  for (const [column, value] of [[left, right], [right, left]]) {
+    const { fields } = (column?.ColumnRef ?? {}) as Node;
+    if (fields !== undefined && isFixed(value)) pinned.push(lastName(fields));
+  }
+}
+
+/** A constant or a parameter, cast or not. */
+function isFixed(value: Node | undefined): boolean {
+  const cast = value?.TypeCast as Node | undefined;
+  if (cast !== undefined) return isFixed(cast.arg as Node);
+  return value?.A_Const !== undefined || value?.ParamRef !== undefined;
+}
