@@ -1,25 +1,20 @@
-import { fingerprintSync, normalizeSync, parseSync } from "libpg-query";
-import {
-  type Link,
-  OTHER_SHAPE,
-  type Shape,
-  type StatementKind,
-  type Statements,
-} from "./shape.ts";
+import { normalizeSync, parseSync } from "libpg-query";
+import { fingerprintOfTree } from "./fingerprint.ts";
+import type { Link, Shape, StatementKind, Statements } from "./shape.ts";
 import { VOLATILE_FUNCTIONS } from "./volatile.ts";
 
 type Node = Readonly<Record<string, unknown>>;
 
 /** Bound in characters of a normalised text that is kept. */
-const MAX_TEXT = 2_000;
+export const MAX_TEXT = 2_000;
 
 /**
  * Parses SQL with PostgreSQL's own parser, and says of each statement what
  * replaying and comparing need to know. The module must be loaded.
  *
- * @returns {@linkcode OTHER_SHAPE} alone if the text does not parse.
+ * @returns undefined if the text does not parse.
  */
-export function analyze(sql: string): Statements {
+export function analyze(sql: string): Statements | undefined {
   try {
     const { stmts = [] } = parseSync(sql) as { stmts?: RawStatement[] };
     // Locations count bytes of UTF-8, not UTF-16 units.
@@ -38,7 +33,7 @@ export function analyze(sql: string): Statements {
     return { shapes, links: links.some(Boolean) ? links : undefined };
   } catch {
     // A syntax error here is the servers' business: they have said so.
-    return { shapes: [OTHER_SHAPE], links: undefined };
+    return undefined;
   }
 }
 
@@ -82,7 +77,7 @@ const decoder = new TextDecoder();
 
 function shapeOf(stmt: Node, text: string): Shape {
   return {
-    fingerprint: fingerprintSync(text),
+    fingerprint: fingerprintOfTree(stmt),
     text: normalizeSync(text).slice(0, MAX_TEXT),
     ...describe(stmt),
   };
