@@ -274,8 +274,8 @@ async function start(init: MirrorInit): Promise<void> {
   /** Sends the main thread what is new about statements. */
   function report(limit: number): void {
     for (const table of targets.tables) {
-      const summaries = table.takeChanged(limit);
-      if (summaries.length > 0) tell({ type: "statements", summaries });
+      const changes = table.takeChanged(limit);
+      if (changes.summaries.length > 0) tell({ type: "statements", changes });
     }
   }
 

@@ -47,7 +47,12 @@ async function story(connect: () => SqlStore): Promise<void> {
   // What was slower before the restarts is so still, and holds no values.
   const store = new StatementStore();
   store.restore(third.recorder.earlier.statements);
-  store.update([statement(5)]);
+  store.update({
+    database: "shop",
+    mirror: "next",
+    gone: [],
+    summaries: [statement(5)],
+  });
   const [known] = store.all();
   assert.equal(store.all().length, 1);
   assert.equal(known?.calls, 30 + 7 + 5);
