@@ -1,21 +1,56 @@
 import type { StatementSummary } from "../../src/plugin/api.ts";
 
+/** Which statement of which mirror a row is about. */
+export type StatementName = Pick<
+  StatementSummary,
+  "database" | "mirror" | "fingerprint"
+>;
+
 /** Which statements have changed since they were last written: of many, few do. */
 export class ChangedStatements {
-  readonly #calls = new Map<string, number>();
+  readonly #written = new Map<
+    string,
+    { readonly name: StatementName; readonly calls: number | undefined }
+  >();
+  /** Those of the last `take` that were gone. */
+  #gone: readonly StatementName[] = [];
 
-  /** Those of `all` that have been called since the last `take`. */
-  take(all: readonly StatementSummary[]): StatementSummary[] {
-    return all.filter(({ database, mirror, fingerprint, calls }) => {
-      const key = JSON.stringify([database, mirror, fingerprint]);
-      if (this.#calls.get(key) === calls) return false;
-      this.#calls.set(key, calls);
+  /** Those of `all` that have been called since the last `take`, and those that are no longer among them. */
+  take(all: readonly StatementSummary[]): {
+    readonly changed: readonly StatementSummary[];
+    readonly gone: readonly StatementName[];
+  } {
+    const keys = new Set<string>();
+    const changed = all.filter(({ database, mirror, fingerprint, calls }) => {
+      const name = { database, mirror, fingerprint };
+      const key = keyOf(name);
+      keys.add(key);
+      if (this.#written.get(key)?.calls === calls) return false;
+      this.#written.set(key, { name, calls });
       return true;
     });
+    const gone: StatementName[] = [];
+    for (const [key, { name }] of this.#written) {
+      if (keys.has(key)) continue;
+      this.#written.delete(key);
+      gone.push(name);
+    }
+    this.#gone = gone;
+    return { changed, gone };
   }
 
   /** What was taken last was not written: take all again. */
   forget(): void {
-    this.#calls.clear();
+    for (
+      const name of [
+        ...this.#gone,
+        ...[...this.#written.values()].map(({ name }) => name),
+      ]
+    ) this.#written.set(keyOf(name), { name, calls: undefined });
+    this.#gone = [];
   }
+}
+
+function keyOf({ database, mirror, fingerprint }: StatementName): string {
+  return JSON.stringify([database, mirror, fingerprint]);
 }

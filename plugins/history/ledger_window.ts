@@ -56,11 +56,8 @@ export class LedgerWindow {
       ]);
       ledgers.set(pair, Object.fromEntries(totals));
     }
-    return {
-      at: snapshot.at,
-      ledgers,
-      statements: this.#changed.take(stats.ownStatements()),
-    };
+    const { changed, gone } = this.#changed.take(stats.ownStatements());
+    return { at: snapshot.at, ledgers, statements: changed, gone };
   }
 }
 

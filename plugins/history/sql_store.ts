@@ -176,6 +176,12 @@ export class SqlStore implements HistoryStore {
           [run.id, mirror, ...TOTALS.map((name) => totals[name])],
         );
       }
+      for (const { database, mirror, fingerprint } of sample.gone) {
+        await execute(
+          "delete from mirror_statements where run_id = $1 and mirror = $2 and fingerprint = $3",
+          [run.id, `${database}/${mirror}`, fingerprint],
+        );
+      }
       for (const statement of sample.statements) {
         await execute(
           `insert into mirror_statements values ($1, $2, $3, $4)

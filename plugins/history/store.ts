@@ -1,3 +1,4 @@
+import type { StatementName } from "./changed_statements.ts";
 import type { StatementSummary } from "../../src/plugin/api.ts";
 
 /** One mirror's counts, cumulative since its run began. */
@@ -58,6 +59,8 @@ export interface Sample {
   readonly ledgers: ReadonlyMap<string, LedgerTotals>;
   /** Those that have changed since the last sample. */
   readonly statements: readonly StatementSummary[];
+  /** Those that are known no longer: their counts are another's. */
+  readonly gone: readonly StatementName[];
   /** The readiness plugin's verdict on all mirrors; left out if there is none yet. */
   readonly verdict?: string;
 }

@@ -1,5 +1,6 @@
 import {
   DURATION_BUCKETS,
+  EVICTED,
   type HistogramSnapshot,
   isMismatch,
   RESULTS,
@@ -8,7 +9,7 @@ import {
 } from "../../src/plugin/api.ts";
 import type { Family } from "./families.ts";
 
-/** The label value of what is not among the top; also the fingerprint of what does not parse. */
+/** The label value of what is not among the top; also the fingerprint of what is not known. */
 const OTHER = "other";
 /** A challenger must be better by so much, so that two near each other do not take turns. */
 const INCUMBENT = 1.1;
@@ -111,7 +112,9 @@ export class TopStatements {
     const weight = ({ fingerprint }: StatementSummary) =>
       top.has(fingerprint) ? INCUMBENT : 1;
     const ranked = statements
-      .filter(({ fingerprint }) => fingerprint !== OTHER)
+      .filter(({ fingerprint }) =>
+        fingerprint !== OTHER && fingerprint !== EVICTED
+      )
       .map((statement) => ({
         fingerprint: statement.fingerprint,
         mismatches: mismatchesOf(statement) * weight(statement),
@@ -121,6 +124,13 @@ export class TopStatements {
     mirror.top = new Set(
       ranked.slice(0, this.#limit).map(({ fingerprint }) => fingerprint),
     );
+    // Their counts are now among those of EVICTED, most of them known already.
+    const known = new Set(statements.map(({ fingerprint }) => fingerprint));
+    for (const [fingerprint, before] of seen) {
+      if (known.has(fingerprint)) continue;
+      seen.delete(fingerprint);
+      mirror.other = minus(mirror.other, before);
+    }
     for (const statement of statements) {
       const { fingerprint } = statement;
       const before = seen.get(fingerprint);

@@ -87,7 +87,7 @@ export class WorkerHandle {
         case "facts":
           return heard.onFacts?.(data.database, data.mirror, data.facts);
         case "statements":
-          return heard.statements?.update(data.summaries);
+          return heard.statements?.update(data.changes);
         case "log":
           log[data.level](data.message, { worker: name, ...data.properties });
       }

@@ -12,27 +12,26 @@ import {
   STATEMENT_TAG,
   tagText,
 } from "../record/mod.ts";
-import type { Shape } from "../sql/shape.ts";
+import { OTHER_SHAPE, type Shape } from "../sql/shape.ts";
 import {
-  DURATION_BUCKETS,
-  type Example,
+  EVICTED,
   isMismatch,
-  medianInterval,
   type Outcome,
   Result,
   RESULTS,
-  signTest,
+  type StatementChanges,
   type StatementSummary,
 } from "../stats/mod.ts";
 import { unpackSqlstate } from "../wire/mod.ts";
 import type { Reply } from "./compare.ts";
+import { StatementEntry } from "./statement_entry.ts";
 
 /** Pairs kept for the median: a uniform sample of all (Vitter's algorithm R). */
 const SAMPLE = 500;
-/** Examples kept of each result. */
-const EXAMPLES = 3;
-/** Relations counted apart in noise{sequence}. */
-const MAX_SEQUENCES = 20;
+/** Statements known; beyond it those used least are given up. */
+const MAX_ENTRIES = 10_000;
+/** Bound of what they hold, in bytes. */
+const MAX_BYTES = 64 * 1024 * 1024;
 /** Times below this are all the same: the clock and the loop are no better. */
 const RESOLUTION_US = 50;
 
@@ -51,35 +50,32 @@ export interface ComparedPair {
   readonly values: () => string | null;
 }
 
-/** What is known of one fingerprint. */
-class StatementEntry {
-  calls = 0;
-  rows = 0;
-  readonly results = new Float64Array(RESULTS.length);
-  readonly primary = new Histogram();
-  readonly mirror = new Histogram();
-  readonly firstSeen = Date.now();
-  lastSeen = this.firstSeen;
-  /** Pairs of which both sides succeeded: sampled in `ratios` and `differences`. */
-  pairs = 0;
-  readonly ratios: number[] = [];
-  readonly differences: number[] = [];
-  readonly sequences: Record<string, number> = {};
-  readonly examples: Example[] = [];
-
-  constructor(readonly shape: Shape) {}
-}
-
-/** All fingerprints of one mirror. The number of shapes is bounded by their cache. */
+/**
+ * All fingerprints of one mirror, within a bound. Beyond it the one used least
+ * is given up, one without a mismatch before one with; its counts go to one
+ * entry that stands for all of them, so that sums stay exact.
+ */
 export class StatementTable {
   readonly #database: string;
   readonly #mirror: string;
   /** The ratio above which a statement counts as slower. */
   maxRatio: number;
   readonly #random: () => number;
-  /** By fingerprint: several shapes may have one, a cursor's and its query's. */
-  readonly #entries = new Map<string, StatementEntry>();
+  readonly #maxEntries: number;
+  readonly #onFull: () => void;
+  /**
+   * By fingerprint, those used least first: without a mismatch, and with one.
+   * Several shapes may have one fingerprint, a cursor's and its query's.
+   */
+  readonly #alike = new Map<string, StatementEntry>();
+  readonly #different = new Map<string, StatementEntry>();
+  /** Of both, as of when each was last used. */
+  #bytes = 0;
   readonly #changed = new Set<StatementEntry>();
+  #evicted: StatementEntry | undefined;
+  /** Told of once, and given up since. */
+  #gone = new Set<string>();
+  readonly #told = new Set<string>();
 
   constructor(
     options: {
@@ -87,23 +83,23 @@ export class StatementTable {
       readonly mirror: string;
       readonly maxRatio: number;
       readonly random: () => number;
+      readonly maxEntries?: number;
+      /** The first statement is given up. */
+      readonly onFull?: () => void;
     },
   ) {
     this.#database = options.database;
     this.#mirror = options.mirror;
     this.maxRatio = options.maxRatio;
     this.#random = options.random;
+    this.#maxEntries = options.maxEntries ?? MAX_ENTRIES;
+    this.#onFull = options.onFull ?? (() => {});
   }
 
   /** Counts a pair. */
   add(pair: ComparedPair): void {
     const { shape, result, primary, mirror } = pair;
-    let entry = this.#entries.get(shape.fingerprint);
-    if (entry === undefined) {
-      entry = new StatementEntry(shape);
-      this.#entries.set(shape.fingerprint, entry);
-    }
-    this.#changed.add(entry);
+    const entry = this.#take(shape);
     entry.calls++;
     entry.lastSeen = Date.now();
     (entry.results[result] as number)++;
@@ -116,24 +112,82 @@ export class StatementTable {
       this.#sample(entry, pair.primaryUs, pair.mirrorUs);
     }
     if (result === Result.noiseSequence && shape.sequenceOf !== undefined) {
-      const { sequences } = entry;
-      const known = sequences[shape.sequenceOf];
-      if (
-        known !== undefined || Object.keys(sequences).length < MAX_SEQUENCES
-      ) sequences[shape.sequenceOf] = (known ?? 0) + 1;
+      entry.countSequence(shape.sequenceOf, 1);
     }
     if (isMismatch(result)) this.#keepExample(entry, pair);
+    this.#putBack(entry);
   }
 
-  /** Summaries of at most `limit` fingerprints that have changed since they were last taken. */
-  takeChanged(limit: number): StatementSummary[] {
+  /**
+   * What has changed since it was last asked for: of statements at most `limit`,
+   * and all that were given up together with where their counts went.
+   */
+  takeChanged(limit: number): StatementChanges {
     const summaries: StatementSummary[] = [];
-    for (const entry of this.#changed) {
-      if (summaries.length === limit) break;
+    const gone = [...this.#gone];
+    this.#gone = new Set();
+    const take = (entry: StatementEntry) => {
       this.#changed.delete(entry);
-      summaries.push(this.#summary(entry));
+      this.#told.add(entry.shape.fingerprint);
+      summaries.push(entry.summary({
+        database: this.#database,
+        mirror: this.#mirror,
+        maxRatio: this.maxRatio,
+      }));
+    };
+    if (this.#evicted !== undefined && this.#changed.has(this.#evicted)) {
+      take(this.#evicted);
     }
-    return summaries;
+    for (const entry of this.#changed) {
+      if (summaries.length >= limit) break;
+      take(entry);
+    }
+    return { database: this.#database, mirror: this.#mirror, gone, summaries };
+  }
+
+  /** Takes a statement's entry out of its place, or makes one. */
+  #take(shape: Shape): StatementEntry {
+    const { fingerprint } = shape;
+    for (const entries of [this.#alike, this.#different]) {
+      const entry = entries.get(fingerprint);
+      if (entry === undefined) continue;
+      entries.delete(fingerprint);
+      this.#bytes -= entry.bytes;
+      return entry;
+    }
+    return new StatementEntry(shape);
+  }
+
+  /** Puts an entry last, and gives up others if there is no room. */
+  #putBack(entry: StatementEntry): void {
+    const { bytes } = entry;
+    const room = () =>
+      this.#alike.size + this.#different.size < this.#maxEntries &&
+      this.#bytes + bytes <= MAX_BYTES;
+    while (!room() && this.#evictOne());
+    const entries = entry.hasMismatches ? this.#different : this.#alike;
+    entries.set(entry.shape.fingerprint, entry);
+    this.#bytes += bytes;
+    this.#changed.add(entry);
+  }
+
+  /** @returns false if there is none. */
+  #evictOne(): boolean {
+    const entries = this.#alike.size > 0 ? this.#alike : this.#different;
+    const [oldest] = entries.values();
+    if (oldest === undefined) return false;
+    const { fingerprint } = oldest.shape;
+    entries.delete(fingerprint);
+    this.#bytes -= oldest.bytes;
+    this.#changed.delete(oldest);
+    if (this.#told.delete(fingerprint)) this.#gone.add(fingerprint);
+    if (this.#evicted === undefined) {
+      this.#evicted = new StatementEntry(EVICTED_SHAPE);
+      this.#onFull();
+    }
+    this.#evicted.fold(oldest);
+    this.#changed.add(this.#evicted);
+    return true;
   }
 
   #sample(entry: StatementEntry, primaryUs: number, mirrorUs: number): void {
@@ -150,9 +204,8 @@ export class StatementTable {
 
   #keepExample(entry: StatementEntry, pair: ComparedPair): void {
     const result = RESULTS[pair.result] as string; // a position in RESULTS
-    const same = entry.examples.filter((example) => example.result === result);
-    if (same.length === EXAMPLES) return;
-    entry.examples.push({
+    if (!entry.wantsExample(result)) return;
+    entry.keepExample({
       at: Date.now(),
       result,
       primary: outcome(pair.primary),
@@ -161,64 +214,14 @@ export class StatementTable {
       values: pair.values(),
     });
   }
-
-  #summary(entry: StatementEntry): StatementSummary {
-    const ratios = entry.ratios.toSorted((a, b) => a - b);
-    const differences = entry.differences.toSorted((a, b) => a - b);
-    const interval = ratios.length < 2 ? undefined : medianInterval(ratios);
-    const unequal = ratios.filter((ratio) => ratio !== this.maxRatio);
-    return {
-      database: this.#database,
-      mirror: this.#mirror,
-      fingerprint: entry.shape.fingerprint,
-      text: entry.shape.text,
-      calls: entry.calls,
-      results: [...entry.results],
-      rows: entry.rows,
-      primary: entry.primary.snapshot(),
-      mirrorLatency: entry.mirror.snapshot(),
-      latency: {
-        pairs: entry.pairs,
-        ratio: interval?.median ?? null,
-        ratioLow: finite(interval?.low),
-        ratioHigh: finite(interval?.high),
-        difference: differences.length < 2
-          ? null
-          : medianInterval(differences).median,
-        pValue: signTest(
-          unequal.filter((ratio) => ratio > this.maxRatio).length,
-          unequal.length,
-        ),
-      },
-      firstSeen: entry.firstSeen,
-      lastSeen: entry.lastSeen,
-      sequences: { ...entry.sequences },
-      examples: [...entry.examples],
-    };
-  }
 }
 
-/** A histogram on DURATION_BUCKETS. */
-class Histogram {
-  readonly #counts = new Float64Array(DURATION_BUCKETS.length + 1);
-  #sum = 0;
-  #count = 0;
-
-  add(seconds: number): void {
-    let bucket = 0;
-    while (
-      bucket < DURATION_BUCKETS.length &&
-      seconds > (DURATION_BUCKETS[bucket] as number)
-    ) bucket++;
-    (this.#counts[bucket] as number)++;
-    this.#sum += seconds;
-    this.#count++;
-  }
-
-  snapshot() {
-    return { counts: [...this.#counts], sum: this.#sum, count: this.#count };
-  }
-}
+/** Stands for all statements that were given up. */
+const EVICTED_SHAPE: Shape = {
+  ...OTHER_SHAPE,
+  fingerprint: EVICTED,
+  text: "(statements that were given up for others: too many, used least)",
+};
 
 const KINDS: Readonly<Record<number, string>> = {
   [KIND_COMPLETE]: "complete",
@@ -247,8 +250,4 @@ function isError(reply: Reply | undefined): boolean {
   return reply === undefined ||
     ((reply.words[reply.at + STATEMENT_KIND] as number) & KIND_MASK) ===
       KIND_ERROR;
-}
-
-function finite(value: number | undefined): number | null {
-  return value === undefined || !Number.isFinite(value) ? null : value;
 }

@@ -10,7 +10,7 @@
 import { Buffer } from "node:buffer";
 import { deserialize, serialize } from "node:v8";
 import { signalWake } from "../io/mod.ts";
-import type { StatementSummary } from "../stats/mod.ts";
+import type { StatementChanges } from "../stats/mod.ts";
 
 /** Commands; a later one replaces an earlier one that was not read yet, so each includes those before it. */
 export const Command = { none: 0, drain: 1, stop: 2 } as const;
@@ -124,7 +124,7 @@ export type WorkerMessage =
   }
   | {
     readonly type: "statements";
-    readonly summaries: readonly StatementSummary[];
+    readonly changes: StatementChanges;
   }
   /** The settings of this sequence number are in force in the worker. */
   | { readonly type: "settings"; readonly sequence: number }

@@ -30,6 +30,7 @@ export {
   DROPPED,
   Dropped,
   DURATION_BUCKETS,
+  EVICTED,
   EXCLUDED,
   Excluded,
   FAILED,

@@ -87,7 +87,7 @@ export class SessionStatements {
           break;
         }
         case FUNCTION_CALL:
-          results.push(OTHER_SHAPE);
+          results.push(this.#shapes.ofFunction(oidAt(bytes, body)));
           break;
         case CLOSE:
           (bytes[body] === STATEMENT ? this.#statements : this.#portals)
@@ -126,6 +126,11 @@ export class SessionStatements {
 function hasRowLimit(bytes: Uint8Array, end: number): boolean {
   return bytes[end - 1] !== 0 || bytes[end - 2] !== 0 ||
     bytes[end - 3] !== 0 || bytes[end - 4] !== 0;
+}
+
+/** FunctionCall begins with the function's OID, an int32. */
+function oidAt(bytes: Uint8Array, at: number): number {
+  return new DataView(bytes.buffer, bytes.byteOffset + at, 4).getUint32(0);
 }
 
 const parts = new WeakMap<Shape, Shape>();

@@ -1,6 +1,7 @@
 import type { Reactor } from "../io/mod.ts";
 import type { ProbeSet } from "../plugin/mod.ts";
 import type { ShapeCache } from "../sql/shape_cache.ts";
+import { EVICTED } from "../stats/mod.ts";
 import type { ConnectionTable } from "../stats/connection_table.ts";
 import { Catalog } from "../catalog/mod.ts";
 import { Breaker } from "./breaker.ts";
@@ -115,6 +116,12 @@ export class Targets {
         mirror,
         maxRatio: maxLatencyRatio,
         random: Math.random,
+        onFull: () =>
+          this.#options.log(
+            "warn",
+            "The table of statements is full: those used least are given up, and counted together",
+            { database, mirror, fingerprint: EVICTED },
+          ),
       });
       this.#tables.set(key, table);
     }

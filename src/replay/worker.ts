@@ -83,7 +83,7 @@ const DEADLINE_TICK_MS = 50;
 const NAP_US = 13_000;
 /** After records: when to look for more, so that each need not wake this thread. */
 const LOOK_AGAIN_MS = 5;
-/** Statement shapes known; the rest is one shape, "other". */
+/** Statement shapes known in a generation: a text that was forgotten is parsed again. */
 const MAX_SHAPES = 10_000;
 /** How often, and how many at a time, summaries of statements go to the main thread. */
 const REPORT_MS = 500;
@@ -274,8 +274,8 @@ async function start(init: MirrorInit): Promise<void> {
   /** Sends the main thread what is new about statements. */
   function report(limit: number): void {
     for (const table of targets.tables) {
-      const summaries = table.takeChanged(limit);
-      if (summaries.length > 0) tell({ type: "statements", summaries });
+      const changes = table.takeChanged(limit);
+      if (changes.summaries.length > 0) tell({ type: "statements", changes });
     }
   }
 

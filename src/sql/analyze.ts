@@ -1,11 +1,4 @@
-import { fingerprintSync, normalizeSync, parseSync } from "libpg-query";
-import {
-  type Link,
-  OTHER_SHAPE,
-  type Shape,
-  type StatementKind,
-  type Statements,
-} from "./shape.ts";
+import { normalizeSync, parseSync } from "libpg-query";
 import {
   Findings,
   isLimited,
@@ -14,18 +7,20 @@ import {
   onlyRelation,
   relationName,
 } from "./findings.ts";
+import { fingerprintOfTree } from "./fingerprint.ts";
 import { MAX_TOLD_DIGITS } from "./literal_free_key.ts";
+import type { Link, Shape, StatementKind, Statements } from "./shape.ts";
 
 /** Bound in characters of a normalised text that is kept. */
-const MAX_TEXT = 2_000;
+export const MAX_TEXT = 2_000;
 
 /**
  * Parses SQL with PostgreSQL's own parser, and says of each statement what
  * replaying and comparing need to know. The module must be loaded.
  *
- * @returns {@linkcode OTHER_SHAPE} alone if the text does not parse.
+ * @returns undefined if the text does not parse.
  */
-export function analyze(sql: string): Statements {
+export function analyze(sql: string): Statements | undefined {
   try {
     const { stmts = [] } = parseSync(sql) as { stmts?: RawStatement[] };
     // Locations count bytes of UTF-8, not UTF-16 units.
@@ -44,7 +39,7 @@ export function analyze(sql: string): Statements {
     return { shapes, links: links.some(Boolean) ? links : undefined };
   } catch {
     // A syntax error here is the servers' business: they have said so.
-    return { shapes: [OTHER_SHAPE], links: undefined };
+    return undefined;
   }
 }
 
@@ -88,7 +83,7 @@ const decoder = new TextDecoder();
 
 function shapeOf(stmt: Node, text: string): Shape {
   return {
-    fingerprint: fingerprintSync(text),
+    fingerprint: fingerprintOfTree(stmt),
     text: normalizeSync(text).slice(0, MAX_TEXT),
     ...describe(stmt),
   };

@@ -1,4 +1,17 @@
 import { TIME_LITERAL } from "./volatile.ts";
+import {
+  CLASSES,
+  DIGIT,
+  DOLLAR,
+  isComment,
+  QUOTE,
+  skipDollar,
+  skipNumber,
+  skipQuoted,
+  skipSpace,
+  SPACE,
+  WORD,
+} from "./lexer.ts";
 
 /**
  * A cheap key for a statement's shape: a hash over its text in which every
@@ -17,14 +30,20 @@ export function literalFreeKey(
   let a = 0x811c9dc5;
   let b = 0x2545f491;
   let previous = 0;
+  /** The byte before that is no space. */
+  let significant = 0;
   /** Within an identifier or keyword: digits there are no literal. */
   let inWord = false;
+  /** The last word, as a number. */
+  let word = 0;
   let depth = 0;
-  /** The last token was a literal; a comma behind it is held back: `1, 2, 3` in parentheses is one literal. */
+  /** The depth of the open IN (…) or […]: there `1, 2, 3` is one literal. */
+  let list = 0;
+  /** The last token was a literal of a list; a comma behind it is held back. */
   let afterLiteral = false;
   let comma = false;
-  /** Numbers behind BY are columns, behind LIMIT and FETCH FIRST bounds: they tell. */
-  let tells = false;
+  /** From this depth on, numbers at the head of an item are columns: BY was read. */
+  let by = Infinity;
   let spaced = true;
   /** Within a quoted identifier every byte tells. */
   let quoted = false;
@@ -33,7 +52,7 @@ export function literalFreeKey(
     const kind = CLASSES[byte] as number;
     let token = byte;
     let literal = false;
-    if (byte === 0x22) quoted = !quoted;
+    if (byte === DOUBLE_QUOTE) quoted = !quoted;
     if (quoted) at++;
     else if (kind === SPACE || isComment(bytes, at)) {
       at = skipSpace(bytes, at, to);
@@ -48,16 +67,15 @@ export function literalFreeKey(
       token = 0x27 + timeLiteral(bytes, start, at);
       literal = token === 0x27;
     } else if (kind === DIGIT && !inWord) {
-      const end = skipNumber(bytes, at, to);
-      literal = !tells || end - at > MAX_TOLD_DIGITS;
-      if (!literal) {
-        token = 0;
-        for (let i = at; i < end; i++) {
-          token = token << 8 | (bytes[i] as number);
-        }
-      }
-      at = end;
+      const start = at;
+      at = skipNumber(bytes, at, to);
+      const isColumn = depth >= by && !(list > 0 && depth === list) &&
+        (significant === COMMA || significant === OPEN || word === BY);
+      const isBound = at - start <= MAX_TOLD_DIGITS &&
+        (word === LIMIT || word === FIRST || word === NEXT);
+      literal = !isColumn && !isBound;
       if (literal) token = 0x30;
+      else for (let i = start; i < at; i++) token = token * 31 + bytes[i]!; // in bounds
     } else if (kind === DOLLAR && !inWord) {
       const end = skipDollar(bytes, at, to);
       literal = end > at;
@@ -68,101 +86,70 @@ export function literalFreeKey(
       comma = false;
       continue;
     }
-    if (byte === COMMA && afterLiteral && depth > 0) {
+    if (byte === COMMA && afterLiteral && !quoted) {
       comma = true;
       continue;
     }
-    if (kind === WORD) {
-      // The end of BY, LIMIT, FIRST, NEXT, or of another word that ends so: no harm.
-      const last = (previous | 0x20) << 8 | byte | 0x20;
-      tells = last === 0x6279 || last === 0x6974 || last === 0x7374 ||
-        last === 0x7874;
-    } else if (token !== SPACE_TOKEN && byte !== COMMA && kind !== DIGIT) {
-      tells = false;
-    }
-    if (byte === 0x28) depth++;
-    else if (byte === 0x29) depth--;
     if (comma) {
       comma = false;
       a = Math.imul(a ^ COMMA, 0x01000193);
       b = Math.imul(b + COMMA, 0x85ebca6b) ^ (b >>> 15);
     }
+    if (quoted) word = 0;
+    else if (kind === WORD || (inWord && isWordTail(kind))) {
+      word = (inWord ? word * 31 : 0) + (byte | 0x20) | 0;
+    } else if (byte === OPEN || byte === OPEN_BRACKET) {
+      depth++;
+      if (byte === OPEN_BRACKET || word === IN) list = depth;
+      else if (word === ON && by === Infinity) by = depth;
+    } else if (byte === CLOSE || byte === CLOSE_BRACKET) {
+      if (list === depth) list = 0;
+      depth--;
+      if (depth < by) by = Infinity;
+    }
+    if (token !== SPACE_TOKEN) {
+      // A column's number stands behind BY or ON itself, a comma or a parenthesis.
+      if (word === BY && by === Infinity) by = depth;
+      if (kind !== WORD && !(inWord && isWordTail(kind))) word = 0;
+      significant = byte;
+      spaced = false;
+    }
     previous = byte;
-    afterLiteral = literal;
-    if (token !== SPACE_TOKEN) spaced = false;
-    inWord = kind === WORD || (inWord && (kind === DIGIT || kind === DOLLAR));
+    afterLiteral = literal && depth === list && list > 0;
+    inWord = !quoted &&
+      (kind === WORD || (inWord && isWordTail(kind)));
     a = Math.imul(a ^ token, 0x01000193);
     b = Math.imul(b + token, 0x85ebca6b) ^ (b >>> 15);
   }
   return (a >>> 0) * 0x200000 + (b >>> 11);
 }
 
-/** Longer numbers tell nothing, behind whatever. */
+/** A longer LIMIT tells nothing. */
 export const MAX_TOLD_DIGITS = 4;
 
 const COMMA = 0x2c;
+const OPEN = 0x28;
+const CLOSE = 0x29;
+const OPEN_BRACKET = 0x5b;
+const CLOSE_BRACKET = 0x5d;
+const DOUBLE_QUOTE = 0x22;
 const SPACE_TOKEN = 0x20;
-const OTHER = 0;
-const SPACE = 1;
-const QUOTE = 2;
-const DIGIT = 3;
-const DOLLAR = 4;
-const WORD = 5;
 
-const CLASSES = Uint8Array.from({ length: 256 }, (_, byte) => {
-  const char = String.fromCharCode(byte);
-  if (/[ \t\n\r\f\v]/.test(char)) return SPACE;
-  if (char === "'") return QUOTE;
-  if (/[0-9]/.test(char)) return DIGIT;
-  if (char === "$") return DOLLAR;
-  return /[A-Za-z_]/.test(char) || byte >= 0x80 ? WORD : OTHER;
-});
-
-/** `--` or `/*`: a comment tells nothing, and may be another one each time. */
-function isComment(bytes: Uint8Array, at: number): boolean {
-  return bytes[at] === 0x2d
-    ? bytes[at + 1] === 0x2d
-    : bytes[at] === 0x2f && bytes[at + 1] === 0x2a;
+/** May stand within a word, but not begin one. */
+function isWordTail(kind: number): boolean {
+  return kind === DIGIT || kind === DOLLAR;
 }
 
-/** Behind spaces and comments; those with slash and asterisk nest. */
-function skipSpace(bytes: Uint8Array, from: number, to: number): number {
-  let at = from;
-  while (at < to) {
-    if (CLASSES[bytes[at] as number] === SPACE) at++;
-    else if (!isComment(bytes, at)) break;
-    else if (bytes[at] === 0x2d) {
-      while (at < to && bytes[at] !== 0x0a) at++;
-    } else {
-      let depth = 0;
-      do {
-        const pair = (bytes[at] as number) << 8 | (bytes[at + 1] ?? 0);
-        if (pair === 0x2f2a) depth++;
-        else if (pair === 0x2a2f) depth--;
-        at += pair === 0x2f2a || pair === 0x2a2f ? 2 : 1;
-      } while (depth > 0 && at < to);
-    }
-  }
-  return Math.min(at, to);
-}
-
-function skipQuoted(
-  bytes: Uint8Array,
-  from: number,
-  to: number,
-  escapes: boolean,
-): number {
-  let at = from + 1;
-  while (at < to) {
-    const byte = bytes[at++];
-    if (byte === 0x5c && escapes) at++;
-    else if (byte === 0x27) {
-      if (bytes[at] !== 0x27) return at;
-      at++;
-    }
-  }
-  return to;
-}
+/** A word as the loop adds it up. */
+const wordOf = (text: string) =>
+  [...text].reduce((sum, char) => sum * 31 + char.charCodeAt(0) | 0, 0);
+const BY = wordOf("by");
+const IN = wordOf("in");
+const ON = wordOf("on");
+/** Behind these a number bounds the rows. */
+const LIMIT = wordOf("limit");
+const FIRST = wordOf("first");
+const NEXT = wordOf("next");
 
 /** The first letter of a literal that tells the moment, `now` and its kin: 0 of all others. */
 function timeLiteral(bytes: Uint8Array, from: number, to: number): number {
@@ -172,37 +159,4 @@ function timeLiteral(bytes: Uint8Array, from: number, to: number): number {
   if (letter !== 0x6e && letter !== 0x74 && letter !== 0x79) return 0;
   const text = String.fromCharCode(...bytes.subarray(from + 1, to - 1));
   return TIME_LITERAL.test(text) ? letter : 0;
-}
-
-function skipNumber(bytes: Uint8Array, from: number, to: number): number {
-  let at = from;
-  while (at < to) {
-    const byte = bytes[at] as number;
-    if (CLASSES[byte] !== DIGIT && byte !== 0x2e && (byte | 0x20) !== 0x65) {
-      break;
-    }
-    at++;
-  }
-  return at;
-}
-
-/** Behind `$1`, or `$tag$ … $tag$`; `from` itself if it is neither. */
-function skipDollar(bytes: Uint8Array, from: number, to: number): number {
-  if (CLASSES[bytes[from + 1] as number] === DIGIT) {
-    return skipNumber(bytes, from + 1, to);
-  }
-  let tagEnd = from + 1;
-  while (
-    tagEnd < to &&
-    (CLASSES[bytes[tagEnd] as number] === WORD ||
-      (tagEnd > from + 1 && CLASSES[bytes[tagEnd] as number] === DIGIT))
-  ) tagEnd++;
-  if (bytes[tagEnd] !== 0x24) return from;
-  const length = tagEnd + 1 - from;
-  for (let at = tagEnd + 1; at + length <= to; at++) {
-    let i = 0;
-    while (i < length && bytes[at + i] === bytes[from + i]) i++;
-    if (i === length) return at + length;
-  }
-  return to;
 }

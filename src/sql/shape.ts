@@ -19,7 +19,7 @@ export type StatementKind = "read" | "dml" | "ddl" | "transaction" | "other";
 
 /** What is known of all statements that differ in their literals only. */
 export interface Shape {
-  /** libpg_query's, 16 hex digits; `other` for text that does not parse. */
+  /** 16 hex digits; `other` where nothing is known. */
   readonly fingerprint: string;
   /** The text with `$1` for each literal; shown to people, holds no value. */
   readonly text: string;
@@ -53,10 +53,10 @@ export interface Only {
   readonly pinned: readonly string[];
 }
 
-/** Text that the parser refuses, and shapes beyond the bound. */
+/** A statement whose text never came: an Execute of an unheard name, a result too many. */
 export const OTHER_SHAPE: Shape = {
   fingerprint: "other",
-  text: "(not parsed)",
+  text: "(unknown statement)",
   kind: "other",
   noise: "unknown",
   counts: undefined,

@@ -1,37 +1,56 @@
 import { analyze } from "./analyze.ts";
 import { literalFreeKey } from "./literal_free_key.ts";
-import { OTHER_SHAPE, type Shape, type Statements } from "./shape.ts";
+import type { Shape, Statements } from "./shape.ts";
+import {
+  functionShape,
+  HEAD_BYTES,
+  headShape,
+  unparsedShape,
+} from "./unparsed.ts";
 
 const decoder = new TextDecoder();
 /** Texts beyond this are not parsed: the parser's work grows with them. */
 const MAX_TEXT_BYTES = 256 * 1024;
 /** Literal-free keys remembered for each shape: several texts may be one shape. */
 const KEYS_PER_SHAPE = 2;
+/** Bound of what both generations of shapes hold, in bytes. */
+const MAX_BYTES = 32 * 1024 * 1024;
+/** What a shape takes beside its texts: objects, sets, a place in two maps. */
+const SHAPE_BYTES = 512;
 
 /**
- * The shapes of statements by their text, at most `maxShapes` of them: what
- * comes later is {@linkcode OTHER_SHAPE}. Keys of texts are remembered in two
- * generations, so that texts which come once can't displace those that come
- * often.
+ * The shapes of statements by their text. Both texts and shapes are remembered
+ * in two generations: what is asked for moves to the young one, and when that
+ * is full the old one is forgotten. So texts that come once can't displace
+ * those that come often, and any text that comes is parsed, however many came
+ * before.
  */
 export class ShapeCache {
   readonly #maxShapes: number;
   #young = new Map<number, Statements>();
   #old = new Map<number, Statements>();
-  readonly #shapes = new Map<string, Shape>();
+  #youngShapes = new Map<string, Shape>();
+  #oldShapes = new Map<string, Shape>();
+  /** Of the young shapes. */
+  #bytes = 0;
 
+  /** @param maxShapes in a generation. */
   constructor(maxShapes: number) {
     this.#maxShapes = maxShapes;
   }
 
   /** The statements of the SQL in `bytes[from, to)`, parsed at the first sight of its literal-free key. */
   get(bytes: Uint8Array, from: number, to: number): Statements {
-    if (to - from > MAX_TEXT_BYTES) return OTHERS;
-    const key = literalFreeKey(bytes, from, to);
+    const large = to - from > MAX_TEXT_BYTES;
+    const end = large ? from + HEAD_BYTES : to;
+    // No key of a whole text is negative.
+    const key = literalFreeKey(bytes, from, end) * (large ? -1 : 1);
     const young = this.#young.get(key);
     if (young !== undefined) return young;
     const known = this.#old.get(key) ??
-      this.#parse(decoder.decode(bytes.slice(from, to)));
+      (large
+        ? this.#lone(headShape(bytes, from, end))
+        : this.#parse(bytes, from, to));
     if (this.#young.size >= this.#maxShapes * KEYS_PER_SHAPE) {
       this.#old = this.#young;
       this.#young = new Map();
@@ -40,24 +59,47 @@ export class ShapeCache {
     return known;
   }
 
-  #parse(sql: string): Statements {
-    const { shapes, links } = analyze(sql);
+  /** The shape of a FunctionCall message. */
+  ofFunction(oid: number): Shape {
+    return this.#intern(functionShape(oid));
+  }
+
+  #parse(bytes: Uint8Array, from: number, to: number): Statements {
+    const parsed = analyze(decoder.decode(bytes.slice(from, to)));
+    if (parsed === undefined) {
+      return this.#lone(unparsedShape(bytes, from, to));
+    }
+    const { shapes, links } = parsed;
     return { shapes: shapes.map((shape) => this.#intern(shape)), links };
   }
 
-  /** Equal shapes are one object, so that they can be compared by identity. */
+  #lone(shape: Shape): Statements {
+    return { shapes: [this.#intern(shape)], links: undefined };
+  }
+
+  /** Equal shapes are one object, so that each is held once. */
   #intern(shape: Shape): Shape {
-    // The fingerprint does not tell ORDER BY 1 from ORDER BY 2, LIMIT 1 from
-    // LIMIT 2, 'now' from a date, nor a user's schema from pg_catalog.
+    // The fingerprint does not tell LIMIT 1 from LIMIT 2, nor 'now' from a date.
     const { fingerprint, orderBy, limited, limit, noise, counts } = shape;
     const told = [orderBy, limited, limit, noise, counts];
     const key = fingerprint + JSON.stringify(told);
-    const known = this.#shapes.get(key);
-    if (known !== undefined) return known;
-    if (this.#shapes.size >= this.#maxShapes) return OTHER_SHAPE;
-    this.#shapes.set(key, shape);
-    return shape;
+    const young = this.#youngShapes.get(key);
+    if (young !== undefined) return young;
+    const known = this.#oldShapes.get(key) ?? shape;
+    const bytes = SHAPE_BYTES + known.text.length;
+    if (
+      this.#youngShapes.size >= this.#maxShapes ||
+      this.#bytes + bytes > MAX_BYTES / 2
+    ) {
+      this.#oldShapes = this.#youngShapes;
+      this.#youngShapes = new Map();
+      // A text that names a forgotten shape would hold it.
+      this.#old = this.#young;
+      this.#young = new Map();
+      this.#bytes = 0;
+    }
+    this.#bytes += bytes;
+    this.#youngShapes.set(key, known);
+    return known;
   }
 }
-
-const OTHERS: Statements = { shapes: [OTHER_SHAPE], links: undefined };

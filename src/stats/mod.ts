@@ -21,9 +21,11 @@ export { HistogramHandle } from "./histogram.ts";
 export { MaximumHandle } from "./maximum.ts";
 export { Stripe } from "./stripe.ts";
 export {
+  EVICTED,
   type Example,
   type LatencyComparison,
   type Outcome,
+  type StatementChanges,
   StatementStore,
   type StatementSummary,
 } from "./statements.ts";

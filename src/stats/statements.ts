@@ -59,13 +59,28 @@ export interface StatementSummary {
   readonly examples: readonly Example[];
 }
 
+/** The fingerprint that has the counts of all statements that were given up. */
+export const EVICTED = "evicted";
+
+/** What has changed in one mirror's table. */
+export interface StatementChanges {
+  readonly database: string;
+  readonly mirror: string;
+  /** Fingerprints that are no longer in it: their counts are among those of {@linkcode EVICTED}. */
+  readonly gone: readonly string[];
+  readonly summaries: readonly StatementSummary[];
+}
+
 /** The main thread's copy of the mirror workers' tables, and what earlier processes knew. */
 export class StatementStore {
   readonly #own = new Map<string, StatementSummary>();
   #restored = new Map<string, StatementSummary>();
 
   /** Takes what has changed; a summary replaces the one before. */
-  update(summaries: readonly StatementSummary[]): void {
+  update({ database, mirror, gone, summaries }: StatementChanges): void {
+    for (const fingerprint of gone) {
+      this.#own.delete(keyOf({ database, mirror, fingerprint }));
+    }
     for (const summary of summaries) this.#own.set(keyOf(summary), summary);
   }
 
@@ -96,7 +111,12 @@ export class StatementStore {
   }
 }
 
-function keyOf({ database, mirror, fingerprint }: StatementSummary): string {
+function keyOf(
+  { database, mirror, fingerprint }: Pick<
+    StatementSummary,
+    "database" | "mirror" | "fingerprint"
+  >,
+): string {
   return JSON.stringify([database, mirror, fingerprint]);
 }
 

@@ -55,3 +55,13 @@ Deno.test("SessionStatements: an Execute with a row limit gives a part", () => {
   assert.equal(execute(7)?.limited, true);
   assert.equal(execute(256)?.limited, true);
 });
+
+Deno.test("SessionStatements: a FunctionCall is named by its function", () => {
+  const cycle = session();
+  const call = (oid: number) =>
+    cycle(message("F", int32(oid), int16(0), int16(0), int16(0)))[0];
+  assert.equal(call(954)?.text, "(function call) loread");
+  assert.equal(call(16_400)?.text, "(function call) of OID 16400");
+  assert.equal(call(954)?.fingerprint, call(954)?.fingerprint);
+  assert.notEqual(call(954)?.fingerprint, call(955)?.fingerprint);
+});

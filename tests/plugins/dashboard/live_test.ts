@@ -114,10 +114,10 @@ Deno.test("/live: values of examples are there only if HTTP asks for a token", a
   };
   for (const httpProtected of [false, true]) {
     const statements = new StatementStore();
-    statements.update([summary("a", {
+    statements.update(changes([summary("a", {
       results: results(Result.mismatchRows, 4),
       examples: Array.from({ length: 5 }, () => example),
-    })]);
+    })]));
     const { mirrors, showsValues } = await live(
       started({ statements, httpProtected }),
     );
@@ -134,12 +134,12 @@ Deno.test("/live: values of examples are there only if HTTP asks for a token", a
 
 Deno.test("/live: the worst statements come first, each with its own mirror, and are bounded", async () => {
   const statements = new StatementStore();
-  statements.update([
+  statements.update(changes([
     ...Array.from({ length: 40 }, (_, i) => summary(`equal ${i}`)),
     summary("few", { results: results(Result.mismatchSqlstate, 2) }),
     summary("many", { results: results(Result.mismatchRows, 9) }),
     summary("web", { database: "web", mirror: "web_18" }),
-  ]);
+  ]));
   const { mirrors: [shop, web] } = await live(started({ statements }));
   const names = shop?.statements.map(({ fingerprint }) => fingerprint) ?? [];
   assert.deepEqual(names.slice(0, 2), ["many", "few"]);
@@ -173,3 +173,7 @@ Deno.test("/live: recent points tell of the last seconds, and of none twice", as
     await all.host.close();
   }
 });
+
+function changes(summaries: readonly StatementSummary[]) {
+  return { database: "shop", mirror: "shop_18", gone: [], summaries };
+}

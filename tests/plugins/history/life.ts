@@ -24,6 +24,7 @@ export function sample(at: number, n: number): Sample {
     at,
     ledgers: new Map([[PAIR, totals(n)]]),
     statements: [statement(n)],
+    gone: [],
   };
 }
 

@@ -47,7 +47,12 @@ async function story(connect: () => SqlStore): Promise<void> {
   // What was slower before the restarts is so still, and holds no values.
   const store = new StatementStore();
   store.restore(third.recorder.earlier.statements);
-  store.update([statement(5)]);
+  store.update({
+    database: "shop",
+    mirror: "next",
+    gone: [],
+    summaries: [statement(5)],
+  });
   const [known] = store.all();
   assert.equal(store.all().length, 1);
   assert.equal(known?.calls, 30 + 7 + 5);
@@ -151,7 +156,11 @@ Deno.test("history: statements count once when a configuration comes back in one
     const shown = ({ recorder: { earlier } }: Life, own: number) => {
       const store = new StatementStore();
       store.restore(earlier.statements);
-      if (own > 0) store.update([statement(own)]);
+      if (own > 0) {
+        const summary = statement(own);
+        const { database, mirror } = summary;
+        store.update({ database, mirror, gone: [], summaries: [summary] });
+      }
       return store.all().map(({ calls }) => calls);
     };
     const first = new Life(connect(), 0);

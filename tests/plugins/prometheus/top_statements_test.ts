@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { TopStatements } from "../../../plugins/prometheus/top_statements.ts";
 import {
   DURATION_BUCKETS,
+  EVICTED,
   Result,
   RESULTS,
   type StatementSummary,
@@ -128,4 +129,16 @@ Deno.test("TopStatements: none unless asked for", () => {
   const top = new TopStatements(0);
   top.update([summary("a", 10, 4)]);
   assert.deepEqual(top.families(""), []);
+});
+
+Deno.test("TopStatements: what is given up is counted once, whether it was among the top or not", () => {
+  const top = new TopStatements(1);
+  top.update([summary("a", 10), summary("b", 5)]);
+  assert.deepEqual(calls(top), { other: 5, a: 10 });
+  // "b" was called twice more before it was given up.
+  top.update([summary("a", 10), summary(EVICTED, 7)]);
+  assert.deepEqual(calls(top), { other: 7, a: 10 });
+  // "a", too: what its own series had is not counted again.
+  top.update([summary("c", 1), summary(EVICTED, 7 + 11)]);
+  assert.deepEqual(calls(top), { other: 8, c: 1 });
 });

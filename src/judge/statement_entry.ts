@@ -1,0 +1,158 @@
+import type { Shape } from "../sql/shape.ts";
+import {
+  DURATION_BUCKETS,
+  type Example,
+  isMismatch,
+  medianInterval,
+  RESULTS,
+  signTest,
+  type StatementSummary,
+} from "../stats/mod.ts";
+
+/** Examples kept of each result. */
+const EXAMPLES = 3;
+/** Relations counted apart in noise{sequence}. */
+const MAX_SEQUENCES = 20;
+/** What an entry takes beside its text and samples: counts, two histograms, its shape. */
+const ENTRY_BYTES = 2_048;
+/** An example and its values, at the most. */
+const EXAMPLE_BYTES = 2_560;
+
+/** What is known of one fingerprint, or of all that were given up. */
+export class StatementEntry {
+  calls = 0;
+  rows = 0;
+  readonly results = new Float64Array(RESULTS.length);
+  readonly primary = new Histogram();
+  readonly mirror = new Histogram();
+  firstSeen = Date.now();
+  lastSeen = this.firstSeen;
+  /** Pairs of which both sides succeeded: sampled in `ratios` and `differences`. */
+  pairs = 0;
+  readonly ratios: number[] = [];
+  readonly differences: number[] = [];
+  readonly sequences: Record<string, number> = {};
+  readonly examples: Example[] = [];
+
+  constructor(readonly shape: Shape) {}
+
+  /** About what it holds, in bytes. */
+  get bytes(): number {
+    return ENTRY_BYTES + 2 * this.shape.text.length + 16 * this.ratios.length +
+      this.examples.length * EXAMPLE_BYTES;
+  }
+
+  /** Whether anything differed. */
+  get hasMismatches(): boolean {
+    return this.results.some((count, i) => count > 0 && isMismatch(i));
+  }
+
+  /** Takes an entry that is given up. Medians of several statements say nothing: they end with it. */
+  fold(other: StatementEntry): void {
+    this.calls += other.calls;
+    this.rows += other.rows;
+    other.results.forEach((count, i) => {
+      this.results[i] = (this.results[i] ?? 0) + count;
+    });
+    this.primary.fold(other.primary);
+    this.mirror.fold(other.mirror);
+    this.firstSeen = Math.min(this.firstSeen, other.firstSeen);
+    this.lastSeen = Math.max(this.lastSeen, other.lastSeen);
+    for (const [name, count] of Object.entries(other.sequences)) {
+      this.countSequence(name, count);
+    }
+    for (const example of other.examples) this.keepExample(example);
+  }
+
+  countSequence(name: string, count: number): void {
+    const known = this.sequences[name];
+    if (
+      known === undefined && Object.keys(this.sequences).length >= MAX_SEQUENCES
+    ) return;
+    this.sequences[name] = (known ?? 0) + count;
+  }
+
+  keepExample(example: Example): void {
+    if (this.wantsExample(example.result)) this.examples.push(example);
+  }
+
+  wantsExample(result: string): boolean {
+    const same = this.examples.filter((example) => example.result === result);
+    return same.length < EXAMPLES;
+  }
+
+  summary(
+    whose: {
+      readonly database: string;
+      readonly mirror: string;
+      readonly maxRatio: number;
+    },
+  ): StatementSummary {
+    const ratios = this.ratios.toSorted((a, b) => a - b);
+    const differences = this.differences.toSorted((a, b) => a - b);
+    const interval = ratios.length < 2 ? undefined : medianInterval(ratios);
+    const unequal = ratios.filter((ratio) => ratio !== whose.maxRatio);
+    return {
+      database: whose.database,
+      mirror: whose.mirror,
+      fingerprint: this.shape.fingerprint,
+      text: this.shape.text,
+      calls: this.calls,
+      results: [...this.results],
+      rows: this.rows,
+      primary: this.primary.snapshot(),
+      mirrorLatency: this.mirror.snapshot(),
+      latency: {
+        pairs: this.pairs,
+        ratio: interval?.median ?? null,
+        ratioLow: finite(interval?.low),
+        ratioHigh: finite(interval?.high),
+        difference: differences.length < 2
+          ? null
+          : medianInterval(differences).median,
+        pValue: signTest(
+          unequal.filter((ratio) => ratio > whose.maxRatio).length,
+          unequal.length,
+        ),
+      },
+      firstSeen: this.firstSeen,
+      lastSeen: this.lastSeen,
+      sequences: { ...this.sequences },
+      examples: [...this.examples],
+    };
+  }
+}
+
+/** A histogram on DURATION_BUCKETS. */
+class Histogram {
+  readonly #counts = new Float64Array(DURATION_BUCKETS.length + 1);
+  #sum = 0;
+  #count = 0;
+
+  add(seconds: number): void {
+    let bucket = 0;
+    while (
+      bucket < DURATION_BUCKETS.length &&
+      seconds > (DURATION_BUCKETS[bucket] as number)
+    ) bucket++;
+    (this.#counts[bucket] as number)++;
+    this.#sum += seconds;
+    this.#count++;
+  }
+
+  fold(other: Histogram): void {
+    other.#counts.forEach((count, bucket) => {
+      (this.#counts[bucket] as number) += count;
+    });
+    this.#sum += other.#sum;
+    this.#count += other.#count;
+  }
+
+  snapshot() {
+    return { counts: [...this.#counts], sum: this.#sum, count: this.#count };
+  }
+}
+
+function finite(value: number | undefined): number | null {
+  return value === undefined || !Number.isFinite(value) ? null : value;
+}
