@@ -26,6 +26,7 @@ import {
 } from "../stats/mod.ts";
 import { unpackSqlstate } from "../wire/mod.ts";
 import type { Reply } from "./compare.ts";
+import type { DifferenceText } from "./difference.ts";
 
 /** Pairs kept for the median: a uniform sample of all (Vitter's algorithm R). */
 const SAMPLE = 500;
@@ -47,6 +48,8 @@ export interface ComparedPair {
   readonly primaryUs: number;
   readonly mirrorUs: number;
   readonly session: number;
+  /** What differs, asked for only if an example is kept. */
+  readonly difference: () => DifferenceText;
   /** The values, asked for only if an example is kept. */
   readonly values: () => string | null;
 }
@@ -152,12 +155,14 @@ export class StatementTable {
     const result = RESULTS[pair.result] as string; // a position in RESULTS
     const same = entry.examples.filter((example) => example.result === result);
     if (same.length === EXAMPLES) return;
+    const difference = pair.difference();
     entry.examples.push({
       at: Date.now(),
       result,
-      primary: outcome(pair.primary),
-      mirror: outcome(pair.mirror),
+      primary: outcome(pair.primary, difference.primary),
+      mirror: outcome(pair.mirror, difference.mirror),
       session: pair.session,
+      difference: difference.place,
       values: pair.values(),
     });
   }
@@ -229,9 +234,9 @@ const KINDS: Readonly<Record<number, string>> = {
   [KIND_DESCRIBED]: "described",
 };
 
-function outcome(reply: Reply | undefined): Outcome {
+function outcome(reply: Reply | undefined, detail: string | null): Outcome {
   if (reply === undefined) {
-    return { kind: "none", sqlstate: null, tag: null, rows: 0 };
+    return { kind: "none", sqlstate: null, tag: null, rows: 0, detail };
   }
   const word = (offset: number) => reply.words[reply.at + offset] as number;
   const sqlstate = word(STATEMENT_SQLSTATE);
@@ -240,6 +245,7 @@ function outcome(reply: Reply | undefined): Outcome {
     sqlstate: sqlstate === 0 ? null : unpackSqlstate(sqlstate),
     tag: tagText(word(STATEMENT_TAG)),
     rows: word(STATEMENT_ROWS),
+    detail,
   };
 }
 

@@ -39,6 +39,7 @@ export {
   quantile,
   Result,
   RESULTS,
+  withoutValues,
 } from "../stats/mod.ts";
 export type {
   Example,

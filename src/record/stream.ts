@@ -5,6 +5,7 @@ import {
   FLAG_RESET,
   FLAG_STATE_LOST,
   FRAGMENT_WORDS,
+  RECORD_VERSION,
   STATEMENT_WORDS,
 } from "./record.ts";
 import type { RingConsumer } from "./ring.ts";
@@ -47,6 +48,7 @@ type Rest = Pick<
 >;
 
 const NO_WORDS = new Uint32Array(0);
+const NO_BYTES = new Uint8Array(0);
 
 /**
  * Puts one session's fragments together again.
@@ -80,10 +82,20 @@ export class Stream {
     this.#budget = budget;
   }
 
-  /** Takes the FRAGMENT whose payload begins at byte `at` of the ring. */
+  /**
+   * Takes the FRAGMENT whose payload begins at byte `at` of the ring.
+   *
+   * @throws {RangeError} at a record of another version.
+   */
   fragment(ring: RingConsumer, at: number): void {
     const word = at >> 2;
     const flags = ring.words[word] as number;
+    const version = ring.words[word + 11] as number;
+    if (version !== RECORD_VERSION) {
+      throw new RangeError(
+        `A record of version ${version} came, ${RECORD_VERSION} is read`,
+      );
+    }
     if ((flags & FLAG_RESET) !== 0) {
       // The proxy worker has looked at what did not get here, and at that only.
       this.#loseState();
@@ -96,11 +108,12 @@ export class Stream {
     const roundTripUs = ring.words[word + 5] as number;
     const startUs = ring.doubles[(word + 6) >> 1] as number;
     const endUs = ring.doubles[(word + 8) >> 1] as number;
-    // One copy for all three parts: an allocation less is a transaction more.
+    const answerBytes = ring.words[word + 10] as number;
+    // One copy for all four parts: an allocation less is a transaction more.
     const from = at + 4 * FRAGMENT_WORDS;
     const wordBytes = 4 * (cycleWords + statementWords);
     const payload = new Uint8Array(
-      ring.bytes.subarray(from, from + wordBytes + count),
+      ring.bytes.subarray(from, from + wordBytes + answerBytes + count),
     );
     const piece = {
       cycles: new Uint32Array(payload.buffer, 0, cycleWords),
@@ -109,7 +122,8 @@ export class Stream {
         4 * cycleWords,
         statementWords,
       ),
-      bytes: payload.subarray(wordBytes),
+      answers: payload.subarray(wordBytes, wordBytes + answerBytes),
+      bytes: payload.subarray(wordBytes + answerBytes),
     };
     if ((flags & FLAG_END) === 0) return this.#keep(piece);
     const { comparison } = this;
@@ -167,13 +181,19 @@ export class Stream {
   #join(last: Piece): Piece {
     const pieces = [...this.#pieces, last];
     this.#forget();
-    const { cycles, statements, bytes } = joinPieces(pieces);
+    const whole = joinPieces(pieces);
+    const { cycles, bytes } = whole;
     const length = cycleBytes(cycles);
     if (bytes.length > length) {
       const ahead = bytes.slice(length);
-      this.#keep({ cycles: NO_WORDS, statements: NO_WORDS, bytes: ahead });
+      this.#keep({
+        cycles: NO_WORDS,
+        statements: NO_WORDS,
+        answers: NO_BYTES,
+        bytes: ahead,
+      });
     }
-    return { cycles, statements, bytes: bytes.subarray(0, length) };
+    return { ...whole, bytes: bytes.subarray(0, length) };
   }
 
   #keep(piece: Piece): void {
@@ -223,8 +243,8 @@ export class Stream {
 }
 
 function transactionOf(piece: Piece, rest: Rest): Transaction {
-  const { cycles, statements, bytes } = piece;
+  const { cycles, statements, answers, bytes } = piece;
   const size = pieceSize(piece) + WAITING_BYTES +
     WAITING_CYCLE_BYTES * (cycles.length / CYCLE_WORDS);
-  return { bytes, cycles, statements, size, ...rest };
+  return { bytes, cycles, statements, answers, size, ...rest };
 }

@@ -26,6 +26,7 @@ export {
   type Outcome,
   StatementStore,
   type StatementSummary,
+  withoutValues,
 } from "./statements.ts";
 export {
   discoveries,
