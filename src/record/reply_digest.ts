@@ -144,6 +144,13 @@ export class ReplyDigest {
     if (this.#sentUs < 0) this.#sentUs = this.sentUs;
     switch (framer.type) {
       case DATA_ROW:
+        if (this.#isCut && this.#rest.full) {
+          if (!framer.finished) return;
+          // Most rows of a large result: they are counted, and no more.
+          this.#rows++;
+          this.#rowBytes += framer.bodyLength;
+          return;
+        }
         this.#take(framer, chunk, from, to, from);
         if (framer.finished) this.#endRow(framer.bodyLength);
         return;

@@ -31,6 +31,11 @@ export class RowHash {
     this.reset();
   }
 
+  /** No further row is hashed. */
+  get full(): boolean {
+    return this.#full;
+  }
+
   reset(): void {
     this.hashedRows = this.#bytes = 0;
     this.orderedA =
