@@ -2,6 +2,7 @@ import { Catalog } from "../../src/catalog/mod.ts";
 import type { Reply } from "../../src/judge/compare.ts";
 import { createIgnore } from "../../src/judge/ignore.ts";
 import { Judge } from "../../src/judge/judge.ts";
+import { KnownColumns } from "../../src/judge/known_columns.ts";
 import { StatementTable } from "../../src/judge/statement_table.ts";
 import type { Shape } from "../../src/sql/shape.ts";
 import { ledgerProbes } from "./ledger.ts";
@@ -19,6 +20,7 @@ export function judged(shape: Shape, primary: Reply, mirror: Reply) {
     }),
     catalog: new Catalog(),
     ignored: createIgnore([]),
+    columns: new KnownColumns(),
     settings: { examples: "redacted" },
   } as const;
   const judge = new Judge(target, 0, 1);
@@ -29,7 +31,6 @@ export function judged(shape: Shape, primary: Reply, mirror: Reply) {
     primaryUs: 83,
     queuedUs: 0,
     mirrorUs: 91,
-    ties: false,
     cycleStartUs: 0,
     cycleEndUs: 83,
   };
@@ -37,6 +38,7 @@ export function judged(shape: Shape, primary: Reply, mirror: Reply) {
     {
       bytes: new Uint8Array(0),
       cycles: new Uint32Array(0),
+      answers: new Uint8Array(0),
       statements: new Uint32Array(0),
       size: 0,
       startUs: DAY_US,

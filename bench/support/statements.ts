@@ -29,8 +29,11 @@ export function shapeOf(text: string): Shape {
   return shape;
 }
 
-/** The digest of the reply to a transaction of `pgbench -S`, with some words changed. */
-export function selectReply(changes: Readonly<Record<number, number>> = {}) {
+/** The digest of the reply to a transaction of `pgbench -S`, with some words changed, and the last byte of its row. */
+export function selectReply(
+  changes: Readonly<Record<number, number>> = {},
+  lastByte = 0x30,
+) {
   const digest = new d.ReplyDigest(COMPARE_BYTES);
   const framer = new Framer();
   for (const { reply } of SELECT.simple) {
@@ -41,5 +44,7 @@ export function selectReply(changes: Readonly<Record<number, number>> = {}) {
   }
   const words = digest.words.slice(0, d.STATEMENT_WORDS);
   for (const [at, value] of Object.entries(changes)) words[Number(at)] = value;
-  return { words, at: 0 };
+  const answer = digest.answer.slice(0, digest.answerLength);
+  answer[answer.length - 1] = lastByte;
+  return { words, at: 0, answer };
 }

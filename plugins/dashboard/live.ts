@@ -9,6 +9,7 @@ import {
   RESULTS,
   type StatementSummary,
   type StatsSnapshot,
+  withoutValues,
 } from "../../src/plugin/api.ts";
 import { type Columns, quantileMs, type Recent } from "./recent.ts";
 import { allPairs, type Pair, PairSeries } from "./series.ts";
@@ -170,10 +171,9 @@ function liveStatement(
     mirrorP50Ms: quantileMs(mirrorLatency, 0.5),
     mirrorP95Ms: quantileMs(mirrorLatency, 0.95),
     lastSeen: summary.lastSeen,
-    examples: summary.examples.slice(0, MAX_EXAMPLES).map((example) => ({
-      ...example,
-      values: showsValues ? example.values : null,
-    })),
+    examples: summary.examples.slice(0, MAX_EXAMPLES).map((example) =>
+      showsValues ? example : withoutValues(example)
+    ),
   };
 }
 

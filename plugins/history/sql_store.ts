@@ -1,3 +1,4 @@
+import { withoutValues } from "../../src/plugin/api.ts";
 import { HeldError } from "./held.ts";
 import { column, prepareSchema } from "./schema.ts";
 import {
@@ -193,10 +194,7 @@ export class SqlStore implements HistoryStore {
             // An example's values are the clients' own: they stay in memory.
             JSON.stringify({
               ...statement,
-              examples: statement.examples.map((example) => ({
-                ...example,
-                values: null,
-              })),
+              examples: statement.examples.map(withoutValues),
             }),
           ],
         );

@@ -1,5 +1,9 @@
 import { createHash } from "node:crypto";
-import { RESULTS, type StatementSummary } from "../../src/plugin/api.ts";
+import {
+  RESULTS,
+  type StatementSummary,
+  withoutValues,
+} from "../../src/plugin/api.ts";
 import type { Evidence } from "./evidence.ts";
 import type { ReadinessDocument } from "./document.ts";
 import { mismatchesOf, outcomeText, worstFirst } from "./show.ts";
@@ -52,7 +56,7 @@ function toJson(document: ReadinessDocument) {
         sequences: summary.sequences,
         examples: showsValues
           ? summary.examples
-          : summary.examples.map((example) => ({ ...example, values: null })),
+          : summary.examples.map(withoutValues),
       })),
   };
 }
@@ -119,7 +123,9 @@ function toBlocks(document: ReadinessDocument): Block[] {
     {
       kind: "table",
       head: ["statement", "calls", "mismatches", "time ratio", "example"],
-      rows: worstFirst(evidence.statements).slice(0, WORST).map(statementCells),
+      rows: worstFirst(evidence.statements).slice(0, WORST).map((summary) =>
+        statementCells(summary, document.showsValues)
+      ),
     },
   ];
 }
@@ -152,9 +158,13 @@ function resultsOf(
   );
 }
 
-function statementCells(summary: StatementSummary): string[] {
+function statementCells(
+  summary: StatementSummary,
+  showsValues: boolean,
+): string[] {
   const { latency: { ratio, ratioLow, ratioHigh }, examples } = summary;
-  const [example] = examples;
+  const [first] = examples;
+  const example = first && !showsValues ? withoutValues(first) : first;
   const interval = ratioLow === null || ratioHigh === null
     ? ""
     : ` (${ratioLow.toFixed(2)} to ${ratioHigh.toFixed(2)})`;
@@ -163,11 +173,11 @@ function statementCells(summary: StatementSummary): string[] {
     String(summary.calls),
     String(mismatchesOf(summary)),
     ratio === null ? "" : ratio.toFixed(2) + interval,
-    example === undefined
-      ? ""
-      : `primary: ${outcomeText(example.primary)}; mirror: ${
-        outcomeText(example.mirror)
-      }`,
+    example === undefined ? "" : [
+      ...example.difference ? [example.difference] : [],
+      `primary: ${outcomeText(example.primary)}`,
+      `mirror: ${outcomeText(example.mirror)}`,
+    ].join("; "),
   ];
 }
 

@@ -55,6 +55,7 @@ export function readinessCommands(
         column("primary", "text", "What the primary answered, in an example"),
         column("mirror_answer", "text", "What the mirror answered to the same"),
         column("mirror", "text", "Destination database"),
+        column("difference", "text", "Row and column of the example"),
       ],
       rows: () => document().evidence.statements.flatMap(diffRows),
     },
@@ -119,6 +120,7 @@ function diffRows(summary: StatementSummary): Row[] {
       example ? outcomeText(example.primary) : null,
       example ? outcomeText(example.mirror) : null,
       summary.mirror,
+      example?.difference ?? null,
     ]];
   });
 }
@@ -174,7 +176,11 @@ export function worstFirst(
 }
 
 /** `error 42703`, `SELECT, 5 rows`. */
-export function outcomeText({ kind, sqlstate, tag, rows }: Outcome): string {
-  if (sqlstate !== null) return `${kind} ${sqlstate}`;
-  return `${tag ?? kind}, ${rows} ${rows === 1 ? "row" : "rows"}`;
+export function outcomeText(
+  { kind, sqlstate, tag, rows, detail }: Outcome,
+): string {
+  const answer = sqlstate !== null
+    ? `${kind} ${sqlstate}`
+    : `${tag ?? kind}, ${rows} ${rows === 1 ? "row" : "rows"}`;
+  return detail ? `${answer}: ${detail}` : answer;
 }

@@ -7,16 +7,19 @@ import {
   KIND_MASK,
   STATEMENT_COLUMNS,
   STATEMENT_HASHED_ROWS,
+  STATEMENT_KEPT_ROWS,
   STATEMENT_KIND,
   STATEMENT_ORDERED,
+  STATEMENT_ROW_BYTES,
   STATEMENT_ROWS,
   STATEMENT_SQLSTATE,
   STATEMENT_TAG,
-  STATEMENT_UNORDERED,
 } from "../record/mod.ts";
 import type { CountRule, Shape } from "../sql/shape.ts";
 import { Result } from "../stats/ledger.ts";
 import { sqlstate } from "../wire/mod.ts";
+import { haveEqualDescriptions, haveEqualRows, readAnswer } from "./answer.ts";
+import { compareRows, type RowOrder, type RowsFound } from "./rows.ts";
 
 /** What surrounds a pair of replies. */
 export interface ComparisonContext {
@@ -24,8 +27,8 @@ export interface ComparisonContext {
   readonly shape: Shape;
   /** Earlier in this transaction a statement failed on one side only. */
   readonly failedBefore: boolean;
-  /** Rows of the mirror have equal sort keys, or nobody knows. */
-  readonly ties: boolean;
+  /** What ORDER BY promises. Asked only when rows differ. */
+  readonly keys: () => RowOrder["keys"];
   /** Another transaction may have written what this statement read, on one side before and on the other behind it. Asked only when rows differ. */
   readonly concurrentWrite: () => boolean;
   /** A view, function or trigger behind the statement is volatile. Asked only when rows differ. */
@@ -34,10 +37,11 @@ export interface ComparisonContext {
   readonly unique: () => boolean;
 }
 
-/** One side's statement: an entry of a digest, at word `at`. */
+/** One side's statement: an entry of a digest, at word `at`, and the messages that were kept. */
 export interface Reply {
   readonly words: Uint32Array;
   readonly at: number;
+  readonly answer: Uint8Array;
 }
 
 /** serialization_failure, deadlock_detected, lock_not_available: chance of the moment. */
@@ -78,10 +82,13 @@ export function compare(
   }
   if (around.mode === "off") return Result.skippedCompareOff;
   if (p(STATEMENT_TAG) !== m(STATEMENT_TAG)) return Result.mismatchCommandTag;
-  if (p(STATEMENT_COLUMNS) !== m(STATEMENT_COLUMNS)) {
+  if (
+    p(STATEMENT_COLUMNS) !== m(STATEMENT_COLUMNS) ||
+    !haveEqualDescriptions(primary.answer, mirror.answer)
+  ) {
     return Result.mismatchColumns;
   }
-  const { noise, counts, orderBy, limited, limit } = around.shape;
+  const { noise, counts } = around.shape;
   const differ = (result: number) =>
     noise === "volatile" || around.volatileBehind()
       ? Result.noiseVolatile
@@ -102,35 +109,80 @@ export function compare(
       hasRows ? Result.mismatchRowCount : Result.mismatchCommandTag,
     );
   }
-  const cut = ((p(STATEMENT_KIND) | m(STATEMENT_KIND)) & FLAG_CUT) !== 0;
   if (around.mode === "shape") return Result.match;
-  // What lies beyond the bound was not seen: equal so far is not equal.
-  if (same(STATEMENT_ORDERED)) {
-    return cut ? Result.skippedTooLarge : Result.match;
-  }
+  const found = rowsOf(primary, mirror, around);
+  if (found.kind === "equal") return Result.match;
   if (noise === "sequence") return Result.noiseSequence;
-  // Without an order the bound has cut two different parts out of the same rows, perhaps.
-  if (cut && orderBy === undefined) return Result.skippedTooLarge;
-  if (same(STATEMENT_UNORDERED)) {
-    if (orderBy === undefined) return Result.matchUnordered;
-    return around.ties && !around.unique()
-      ? Result.noiseTies
-      : differ(Result.mismatchRows);
+  switch (found.kind) {
+    case "unseen":
+      return Result.skippedTooLarge;
+    case "permuted":
+      return Result.matchUnordered;
+    case "order_unknown":
+      return around.unique() ? differ(Result.mismatchRows) : Result.noiseTies;
+    // Which rows a LIMIT keeps, of all or of those with equal keys, is chance.
+    case "chosen":
+      return around.keys() === undefined
+        ? Result.noiseVolatile
+        : Result.noiseTies;
+    case "different":
+    case "sizes":
+      return differ(Result.mismatchRows);
   }
-  // Which rows a LIMIT keeps, of all or of those with equal keys, is chance; with fewer rows it kept all.
-  if (
-    limited && (limit === undefined || p(STATEMENT_ROWS) >= limit) &&
-    !around.unique()
-  ) {
-    if (orderBy === undefined) return Result.noiseVolatile;
-    if (around.ties) return Result.noiseTies;
-  }
-  return differ(Result.mismatchRows);
+}
 
-  function same(offset: number): boolean {
-    return p(offset) === m(offset) && p(offset + 1) === m(offset + 1) &&
-      p(STATEMENT_HASHED_ROWS) === m(STATEMENT_HASHED_ROWS);
+/** What two replies' rows have in common, those behind the bound included. */
+type AllRowsFound =
+  | RowsFound
+  /** Equal as far as they were seen, which is not equal. */
+  | { readonly kind: "unseen" }
+  /** Behind the bound, the bytes of all rows together tell that some differ. */
+  | { readonly kind: "sizes" };
+
+/** Compares the rows of two replies, of which there are equally many, or both are whole. */
+export function rowsOf(
+  primary: Reply,
+  mirror: Reply,
+  { keys, unique, shape: { limited: hasLimit, limit } }: Pick<
+    ComparisonContext,
+    "keys" | "shape" | "unique"
+  >,
+): AllRowsFound {
+  const p = (offset: number) => primary.words[primary.at + offset] as number;
+  const m = (offset: number) => mirror.words[mirror.at + offset] as number;
+  const same = (offset: number) => p(offset) === m(offset);
+  const cut = ((p(STATEMENT_KIND) | m(STATEMENT_KIND)) & FLAG_CUT) !== 0;
+  const isEqual = haveEqualRows(primary.answer, mirror.answer);
+  if (isEqual && !cut) return { kind: "equal" };
+  const isHashed = same(STATEMENT_KEPT_ROWS) && same(STATEMENT_HASHED_ROWS) &&
+    p(STATEMENT_KEPT_ROWS) + p(STATEMENT_HASHED_ROWS) === p(STATEMENT_ROWS);
+  if (
+    isEqual && isHashed && same(STATEMENT_ORDERED) &&
+    same(STATEMENT_ORDERED + 1)
+  ) return { kind: "equal" };
+  const theirs = readAnswer(primary.answer);
+  const ours = readAnswer(mirror.answer);
+  // With fewer rows than it allows a LIMIT kept all.
+  const limited = hasLimit && !unique() &&
+    (limit === undefined || p(STATEMENT_ROWS) >= limit);
+  const order = { keys: keys(), limited, cut };
+  if (!cut) return compareRows(theirs, ours, order);
+  // Which rows a LIMIT keeps among equals is chance, and so is their size.
+  const isChoice = limited && !Array.isArray(order.keys);
+  const areSizesEqual = same(STATEMENT_ROW_BYTES) &&
+    same(STATEMENT_ROW_BYTES + 1);
+  // Without an order the bound has cut two different parts out of the same rows, perhaps.
+  if (!Array.isArray(order.keys)) {
+    return areSizesEqual || isChoice ? { kind: "unseen" } : { kind: "sizes" };
   }
+  const count = Math.min(theirs.rows.length, ours.rows.length);
+  const found = compareRows(
+    { ...theirs, rows: theirs.rows.slice(0, count) },
+    { ...ours, rows: ours.rows.slice(0, count) },
+    order,
+  );
+  if (found.kind === "different") return found;
+  return areSizesEqual || limited ? { kind: "unseen" } : { kind: "sizes" };
 }
 
 /**

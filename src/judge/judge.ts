@@ -3,14 +3,22 @@ import type { Shape } from "../sql/shape.ts";
 import { Result } from "../stats/ledger.ts";
 import { unpackSqlstate } from "../wire/mod.ts";
 import {
+  FLAG_ROWS,
   KIND_ERROR,
   KIND_MASK,
   STATEMENT_KIND,
   STATEMENT_SQLSTATE,
   type Transaction,
 } from "../record/mod.ts";
-import { compare, type Reply } from "./compare.ts";
+import { compare, type Reply, rowsOf } from "./compare.ts";
+import {
+  type DifferenceText,
+  differenceText,
+  errorText,
+  NO_DIFFERENCE,
+} from "./difference.ts";
 import type { createIgnore } from "./ignore.ts";
+import type { KnownColumns } from "./known_columns.ts";
 import type { StatementPair } from "./statement_pair.ts";
 import type { StatementTable } from "./statement_table.ts";
 import { exampleValues } from "./example_values.ts";
@@ -25,6 +33,7 @@ export interface JudgedMirror {
   readonly catalog: Catalog;
   readonly ignored: ReturnType<typeof createIgnore>;
   readonly table: StatementTable;
+  readonly columns: KnownColumns;
   readonly probes: {
     statementCompared(series: number, result: number, seconds: number): void;
   };
@@ -90,7 +99,8 @@ export class Judge {
 
   /** Judges one statement. */
   pair(pair: StatementPair, nowUs: number): void {
-    const { probes, table, settings, ignored } = this.#target;
+    const { probes, table, settings, ignored, columns } = this.#target;
+    if (pair.primary !== undefined) columns.note(pair.shape, pair.primary);
     let result = this.#result(pair, nowUs);
     if (
       result >= Result.mismatchRows &&
@@ -123,6 +133,7 @@ export class Judge {
       ),
       mirrorUs: above(pair.mirrorUs, this.#mirrorFloorUs),
       session: this.#session,
+      difference: () => this.#difference(pair),
       values: () =>
         settings.examples === "clear" && this.#transaction !== undefined
           ? exampleValues(this.#transaction.bytes)
@@ -142,11 +153,33 @@ export class Judge {
       mode: this.#transaction?.comparison.mode ?? "off",
       shape,
       failedBefore: this.#failedBefore,
-      ties: pair.ties,
+      keys: () => this.#target.columns.keys(shape, primary),
       concurrentWrite: () => this.#concurrentWrite(shape, pair, nowUs),
       volatileBehind: () => this.#target.catalog.isVolatile(shape),
       unique: () => this.#isUnique(shape),
     });
+  }
+
+  /** What differs, in words. */
+  #difference({ primary, mirror, shape }: StatementPair): DifferenceText {
+    const { columns, settings } = this.#target;
+    const isClear = settings.examples === "clear";
+    const sides = [primary, mirror].filter((side) => side !== undefined);
+    if (sides.some(isError)) {
+      return {
+        place: null,
+        primary: isClear && primary ? errorText(primary.answer) : null,
+        mirror: isClear && mirror ? errorText(mirror.answer) : null,
+      };
+    }
+    if (primary === undefined || mirror === undefined) return NO_DIFFERENCE;
+    if (!sides.every(hasRows)) return NO_DIFFERENCE;
+    const keys = () => columns.keys(shape, primary);
+    const unique = () => this.#isUnique(shape);
+    const found = rowsOf(primary, mirror, { keys, shape, unique });
+    return found.kind === "different"
+      ? differenceText(found.difference, columns.of(shape, primary), isClear)
+      : NO_DIFFERENCE;
   }
 
   /** A result on one side only, without an error before it. */
@@ -187,6 +220,10 @@ function above(us: number, floorUs: number): number {
 function sqlstateOf(reply: Reply | undefined): string {
   const packed = reply?.words[reply.at + STATEMENT_SQLSTATE] ?? 0;
   return packed === 0 ? "00000" : unpackSqlstate(packed);
+}
+
+function hasRows(reply: Reply): boolean {
+  return ((reply.words[reply.at + STATEMENT_KIND] as number) & FLAG_ROWS) !== 0;
 }
 
 function isError(reply: Reply): boolean {

@@ -8,6 +8,6 @@
 export type { Reply } from "./compare.ts";
 export { createIgnore, type IgnoreRule } from "./ignore.ts";
 export { Judge, type JudgedMirror } from "./judge.ts";
-export { SortTies } from "./sort_ties.ts";
+export { KnownColumns } from "./known_columns.ts";
 export type { StatementPair } from "./statement_pair.ts";
 export { StatementTable } from "./statement_table.ts";

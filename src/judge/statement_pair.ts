@@ -11,8 +11,6 @@ export interface StatementPair {
   /** What the primary's began later than sent, behind others in a pipeline: so much of a round trip is not in `primaryUs`. */
   readonly queuedUs: number;
   readonly mirrorUs: number;
-  /** Rows of the mirror have equal sort keys, or nobody knows. */
-  readonly ties: boolean;
   /** When the statement's cycle was sent to the primary, after the transaction's begin. */
   readonly cycleStartUs: number;
   /** When it completed there, after the same. */

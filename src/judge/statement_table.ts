@@ -25,6 +25,7 @@ import {
 import { unpackSqlstate } from "../wire/mod.ts";
 import type { Reply } from "./compare.ts";
 import { StatementEntry } from "./statement_entry.ts";
+import type { DifferenceText } from "./difference.ts";
 
 /** Pairs kept for the median: a uniform sample of all (Vitter's algorithm R). */
 const SAMPLE = 500;
@@ -46,6 +47,8 @@ export interface ComparedPair {
   readonly primaryUs: number;
   readonly mirrorUs: number;
   readonly session: number;
+  /** What differs, asked for only if an example is kept. */
+  readonly difference: () => DifferenceText;
   /** The values, asked for only if an example is kept. */
   readonly values: () => string | null;
 }
@@ -205,12 +208,14 @@ export class StatementTable {
   #keepExample(entry: StatementEntry, pair: ComparedPair): void {
     const result = RESULTS[pair.result] as string; // a position in RESULTS
     if (!entry.wantsExample(result)) return;
+    const difference = pair.difference();
     entry.keepExample({
       at: Date.now(),
       result,
-      primary: outcome(pair.primary),
-      mirror: outcome(pair.mirror),
+      primary: outcome(pair.primary, difference.primary),
+      mirror: outcome(pair.mirror, difference.mirror),
       session: pair.session,
+      difference: difference.place,
       values: pair.values(),
     });
   }
@@ -232,9 +237,9 @@ const KINDS: Readonly<Record<number, string>> = {
   [KIND_DESCRIBED]: "described",
 };
 
-function outcome(reply: Reply | undefined): Outcome {
+function outcome(reply: Reply | undefined, detail: string | null): Outcome {
   if (reply === undefined) {
-    return { kind: "none", sqlstate: null, tag: null, rows: 0 };
+    return { kind: "none", sqlstate: null, tag: null, rows: 0, detail };
   }
   const word = (offset: number) => reply.words[reply.at + offset] as number;
   const sqlstate = word(STATEMENT_SQLSTATE);
@@ -243,6 +248,7 @@ function outcome(reply: Reply | undefined): Outcome {
     sqlstate: sqlstate === 0 ? null : unpackSqlstate(sqlstate),
     tag: tagText(word(STATEMENT_TAG)),
     rows: word(STATEMENT_ROWS),
+    detail,
   };
 }
 

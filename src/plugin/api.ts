@@ -40,6 +40,7 @@ export {
   quantile,
   Result,
   RESULTS,
+  withoutValues,
 } from "../stats/mod.ts";
 export type {
   Example,

@@ -18,6 +18,7 @@ import {
   RECORD_CLOSE,
   RECORD_FRAGMENT,
   RECORD_OPEN,
+  RECORD_VERSION,
   RecordList,
   ReplyDigest,
   type RingProducer,
@@ -33,6 +34,9 @@ const { recordCycles: MAX_CYCLES, fragmentBytes: MAX_FRAGMENT_BYTES } = BOUNDS;
 
 const CYCLE_BYTES_TAKEN = 4 * CYCLE_WORDS + WAITING_CYCLE_BYTES;
 
+/** Shorter than what a view object costs. */
+const LOOP_BYTES = 128;
+
 const encoder = new TextEncoder();
 
 /** What the mirror worker does with a session's transactions. */
@@ -40,7 +44,7 @@ export interface CapturePlan {
   /** Numbers of the mirrors. */
   readonly targets: readonly number[];
   readonly mode: CompareMode;
-  /** Rows of a reply that are hashed, in bytes. */
+  /** Rows of a reply that are kept, in bytes. */
   readonly compareBytes: number;
 }
 
@@ -110,7 +114,7 @@ export class Capture {
   /** Another plan for the transactions to come; between two of them. */
   change(plan: CapturePlan): void {
     this.#plan = plan;
-    this.digest.maxRowBytes = plan.compareBytes;
+    this.digest.maxBytes = plan.compareBytes;
     this.#announced = false;
   }
 
@@ -150,14 +154,14 @@ export class Capture {
       this.digest.heldBytes;
   }
 
-  /** What the digests of the transaction under way take, here and in the mirror worker, in bytes. */
+  /** What the digests and answers of the transaction under way take, here and in the mirror worker, in bytes. */
   get digestBytes(): number {
     return this.#digestBytesGone + this.#digestBytesHere;
   }
 
   get #digestBytesHere(): number {
     return CYCLE_BYTES_TAKEN * this.#cycleCount +
-      4 * STATEMENT_WORDS * this.digest.statements;
+      4 * STATEMENT_WORDS * this.digest.statements + this.digest.answerLength;
   }
 
   /** The rule above the class. @throws {Error} where it does not hold. */
@@ -176,8 +180,7 @@ export class Capture {
   append(chunk: Uint8Array, length: number): boolean {
     if (!this.#makeRoom(length)) return false;
     const buffer = this.#buffer as Uint8Array; // #makeRoom has set it
-    if (length < 128) {
-      // Shorter than what a view object costs.
+    if (length < LOOP_BYTES) {
       for (let i = 0, at = this.#end; i < length; i++) {
         buffer[at + i] = chunk[i] as number;
       }
@@ -298,7 +301,8 @@ export class Capture {
     const statementWords = this.digest.statements * STATEMENT_WORDS;
     const cycleWords = this.#cycleCount * CYCLE_WORDS;
     const head = 4 * (FRAGMENT_WORDS + cycleWords + statementWords);
-    const at = this.#ring.reserve(head + count);
+    const { answerLength } = this.digest;
+    const at = this.#ring.reserve(head + answerLength + count);
     if (at < 0) return false;
     const { words, doubles, bytes } = this.#ring;
     let word = at >> 2;
@@ -310,6 +314,8 @@ export class Capture {
     words[word + 5] = this.roundTripUs;
     doubles[(word + 6) >> 1] = startUs;
     doubles[(word + 8) >> 1] = endUs;
+    words[word + 10] = answerLength;
+    words[word + 11] = RECORD_VERSION;
     word += FRAGMENT_WORDS;
     const cycles = this.#cycles.words;
     for (let i = 0; i < cycleWords; i++) {
@@ -319,14 +325,22 @@ export class Capture {
     for (let i = 0; i < statementWords; i++) {
       words[word++] = digest[i] as number;
     }
+    const { answer } = this.digest;
+    let to = at + head;
+    if (answerLength < LOOP_BYTES) {
+      for (let i = 0; i < answerLength; i++) bytes[to++] = answer[i] as number;
+    } else {
+      bytes.set(answer.subarray(0, answerLength), to);
+      to += answerLength;
+    }
     if (count > 0) {
       const from = this.#start;
       const buffer = this.#buffer as Uint8Array; // count > 0: bytes are in it
-      if (count < 128) {
+      if (count < LOOP_BYTES) {
         for (let i = 0; i < count; i++) {
-          bytes[at + head + i] = buffer[from + i] as number;
+          bytes[to + i] = buffer[from + i] as number;
         }
-      } else bytes.set(buffer.subarray(from, from + count), at + head);
+      } else bytes.set(buffer.subarray(from, from + count), to);
     }
     const ended = (flags & FLAG_END) !== 0;
     // These bytes end with the transaction, and so with a message. Without any, more than it may have gone before.

@@ -188,7 +188,12 @@ export class Tap {
         }
         digest.step(framer, chunk, framer.bodyStart, at, elapsedUs);
       }
-      if (type === DATA_ROW || !framer.finished) continue;
+      if (type === DATA_ROW || !framer.finished) {
+        if (digest?.full && !this.#recorder.relieve(this.#underWayEnd)) {
+          digest = undefined;
+        }
+        continue;
+      }
       if (COMPLETES[type] === 1) {
         this.#cycles.completed();
         if (type === COMMAND_COMPLETE && digest !== undefined) {

@@ -18,6 +18,8 @@ export interface Bounds {
   readonly recordStatements: number;
   /** … and so many of the client's bytes. What is more goes in several, while the transaction runs. */
   readonly fragmentBytes: number;
+  /** Answers of so many bytes go on their way; a read and an error's text may come on top. */
+  readonly answerBytes: number;
   /** A proxy worker's read: large enough that a large result costs few calls, small enough to stay in cache. */
   readonly readBytes: number;
   /** The two sizes of buffers for a client's bytes that are not in the ring. */
@@ -32,6 +34,7 @@ export const BOUNDS: Bounds = {
   recordCycles: 512,
   recordStatements: 512,
   fragmentBytes: 256 * 1024,
+  answerBytes: 64 * 1024,
   readBytes: 128 * 1024,
   smallBufferBytes: 8 * 1024,
   largeBufferBytes: 256 * 1024,
@@ -47,13 +50,18 @@ export const BOUNDS: Bounds = {
 export const WAITING_BYTES = 1536;
 export const WAITING_CYCLE_BYTES = 96;
 
+/** An ErrorResponse is kept up to this length, in bytes. */
+export const ERROR_BYTES = 4096;
+const HEADER_BYTES = 5;
+
 /** A ring holds at least so many of the largest records: one is read while others are written. */
 const RECORDS_IN_RING = 8;
 
 /** Payload of the largest FRAGMENT. */
 export function largestRecordBytes(bounds: Bounds): number {
   return 4 * FRAGMENT_WORDS + 4 * CYCLE_WORDS * bounds.recordCycles +
-    4 * STATEMENT_WORDS * bounds.recordStatements + bounds.fragmentBytes;
+    4 * STATEMENT_WORDS * bounds.recordStatements + bounds.fragmentBytes +
+    bounds.answerBytes + bounds.readBytes + ERROR_BYTES + 2 * HEADER_BYTES;
 }
 
 /** The room for the larger of a record's two lists. */

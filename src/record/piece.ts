@@ -5,17 +5,22 @@ import {
   CYCLE_WORDS,
   STATEMENT_WORDS,
 } from "./record.ts";
+import { STATEMENT_ANSWER } from "./statement.ts";
 
-/** What one FRAGMENT holds, or several: three views, often of one buffer. */
+/** What one FRAGMENT holds, or several: four views, often of one buffer. */
 export interface Piece {
   readonly cycles: Uint32Array;
   readonly statements: Uint32Array;
+  /** The primary's. */
+  readonly answers: Uint8Array<ArrayBuffer>;
   readonly bytes: Uint8Array<ArrayBuffer>;
 }
 
-/** Bytes of all three. */
-export function pieceSize({ cycles, statements, bytes }: Piece): number {
-  return bytes.length + cycles.byteLength + statements.byteLength;
+/** Bytes of all four. */
+export function pieceSize(piece: Piece): number {
+  const { cycles, statements, answers, bytes } = piece;
+  return bytes.length + answers.length + cycles.byteLength +
+    statements.byteLength;
 }
 
 /** The bytes that the cycles are made of. */
@@ -53,19 +58,25 @@ export function takeWhole(
     at += count;
     if (count < from.length) {
       const rest = from.subarray(count);
-      ahead.push({ cycles: NO_WORDS, statements: NO_WORDS, bytes: rest });
+      ahead.push({ ...NOTHING, bytes: rest });
     }
   }
-  return { whole: { cycles, statements, bytes }, ahead };
+  const answers = joinBytes(pieces.map(({ answers }) => answers));
+  return { whole: { cycles, statements, answers, bytes }, ahead };
 }
 
-const NO_WORDS = new Uint32Array(0);
+const NOTHING = {
+  cycles: new Uint32Array(0),
+  statements: new Uint32Array(0),
+  answers: new Uint8Array(0),
+};
 
 /** A copy of all in one. */
 function joinPieces(pieces: readonly Piece[]): Piece {
   return {
     cycles: joinWords(pieces.map(({ cycles }) => cycles)),
     statements: joinWords(pieces.map(({ statements }) => statements)),
+    answers: joinBytes(pieces.map(({ answers }) => answers)),
     bytes: joinBytes(pieces.map(({ bytes }) => bytes)),
   };
 }
@@ -84,12 +95,13 @@ export function hasCancelled(cycles: Uint32Array): boolean {
  * @returns copies of the unmarked ones, and of the marked ones.
  */
 export function splitCancelled(
-  { cycles, statements, bytes }: Piece,
+  { cycles, statements, answers, bytes }: Piece,
 ): { kept: Piece; cancelled: Piece } {
   const kept: Piece[] = [];
   const cancelled: Piece[] = [];
   let byte = 0;
   let word = 0;
+  let answer = 0;
   for (let i = 0; i < cycles.length; i += CYCLE_WORDS) {
     const count = cycles[i + CYCLE_STATEMENTS] as number;
     const marked = count >= CYCLE_CANCELLED;
@@ -97,13 +109,19 @@ export function splitCancelled(
     const toByte = byte + (cycles[i + CYCLE_BYTES] as number);
     const toWord = word +
       (cycles[i + CYCLE_STATEMENTS] as number) * STATEMENT_WORDS;
+    let toAnswer = answer;
+    for (let at = word; at < toWord; at += STATEMENT_WORDS) {
+      toAnswer += statements[at + STATEMENT_ANSWER] as number;
+    }
     (marked ? cancelled : kept).push({
       cycles: cycles.subarray(i, i + CYCLE_WORDS),
       statements: statements.subarray(word, toWord),
+      answers: answers.subarray(answer, toAnswer),
       bytes: bytes.subarray(byte, toByte),
     });
     byte = toByte;
     word = toWord;
+    answer = toAnswer;
   }
   return { kept: joinPieces(kept), cancelled: joinPieces(cancelled) };
 }

@@ -17,8 +17,14 @@
  * CLOSE     0 kind | 1 stream
  * FRAGMENT  0 kind+flags | 1 stream | 2 cycles | 3 statements | 4 bytes | 5 round trip (µs)
  *           6,7 transaction start (f64, µs) | 8,9 transaction end (f64, µs; with END)
- *           then per cycle CYCLE_WORDS, per statement STATEMENT_WORDS, then the bytes
+ *           10 bytes of the answers | 11 RECORD_VERSION
+ *           then per cycle CYCLE_WORDS, per statement STATEMENT_WORDS, then the answers, then the bytes
  * ```
+ *
+ * The answers are the primary's messages as they stood on the wire, statement
+ * by statement (STATEMENT_ANSWER of each): descriptions, rows and errors. They
+ * may come in an earlier fragment than their statement. A FRAGMENT points to
+ * nothing outside of its stream.
  *
  * @module
  */
@@ -38,7 +44,9 @@ export const FLAG_RESET = 0x400;
 export const FLAG_STATE_LOST = 0x800;
 
 export const OPEN_WORDS = 6;
-export const FRAGMENT_WORDS = 10;
+export const FRAGMENT_WORDS = 12;
+/** Of a FRAGMENT's layout: a reader refuses any other. */
+export const RECORD_VERSION = 1;
 
 /** What is compared of a transaction, by position in an OPEN: settled when it is captured. */
 export const COMPARE_MODES = ["rows", "shape", "off"] as const;
@@ -59,7 +67,7 @@ export const CYCLE_STATEMENTS = 4;
 export const CYCLE_QUEUED = 5;
 
 /** Per statement: see `src/record/statement.ts`. */
-export const STATEMENT_WORDS = 12;
+export const STATEMENT_WORDS = 16;
 
 const TWO_32 = 0x1_0000_0000;
 /** The largest that a word holds. */

@@ -1,12 +1,10 @@
 /**
- * Hashes of rows: one that knows their order and one that does not. A row is
+ * Hashes of rows that a record has no room for: one that knows their order and one that does not. A row is
  * hashed in two 32-bit lanes (plain numbers: no BigInt, no allocation; about
  * 430 MB/s), and bytes beyond the bound are not looked at. The bound cuts
  * between rows, so that two servers that send equal rows stop at the same one.
  */
 export class RowHash {
-  /** Rows ended. */
-  rows = 0;
   /** Rows covered by the hashes. */
   hashedRows = 0;
   orderedA = 0;
@@ -33,8 +31,13 @@ export class RowHash {
     this.reset();
   }
 
+  /** No further row is hashed. */
+  get full(): boolean {
+    return this.#full;
+  }
+
   reset(): void {
-    this.rows = this.hashedRows = this.#bytes = 0;
+    this.hashedRows = this.#bytes = 0;
     this.orderedA =
       this.orderedB =
       this.unorderedA =
@@ -66,7 +69,6 @@ export class RowHash {
 
   /** The row, of `bytes` bytes in all, is over. */
   end(bytes: number): void {
-    this.rows++;
     if (this.#full) return;
     // A good last mix: sums of weak hashes would meet too often.
     const a = mix(this.#a ^ bytes);

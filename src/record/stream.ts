@@ -5,6 +5,7 @@ import {
   FLAG_RESET,
   FLAG_STATE_LOST,
   FRAGMENT_WORDS,
+  RECORD_VERSION,
   STATEMENT_WORDS,
 } from "./record.ts";
 import type { RingConsumer } from "./ring.ts";
@@ -79,10 +80,20 @@ export class Stream {
     this.#budget = budget;
   }
 
-  /** Takes the FRAGMENT whose payload begins at byte `at` of the ring. */
+  /**
+   * Takes the FRAGMENT whose payload begins at byte `at` of the ring.
+   *
+   * @throws {RangeError} at a record of another version.
+   */
   fragment(ring: RingConsumer, at: number): void {
     const word = at >> 2;
     const flags = ring.words[word] as number;
+    const version = ring.words[word + 11] as number;
+    if (version !== RECORD_VERSION) {
+      throw new RangeError(
+        `A record of version ${version} came, ${RECORD_VERSION} is read`,
+      );
+    }
     if ((flags & FLAG_RESET) !== 0) {
       // The proxy worker has looked at what did not get here, and at that only.
       this.#loseState();
@@ -95,11 +106,12 @@ export class Stream {
     const roundTripUs = ring.words[word + 5] as number;
     const startUs = ring.doubles[(word + 6) >> 1] as number;
     const endUs = ring.doubles[(word + 8) >> 1] as number;
-    // One copy for all three parts: an allocation less is a transaction more.
+    const answerBytes = ring.words[word + 10] as number;
+    // One copy for all four parts: an allocation less is a transaction more.
     const from = at + 4 * FRAGMENT_WORDS;
     const wordBytes = 4 * (cycleWords + statementWords);
     const payload = new Uint8Array(
-      ring.bytes.subarray(from, from + wordBytes + count),
+      ring.bytes.subarray(from, from + wordBytes + answerBytes + count),
     );
     const piece = {
       cycles: new Uint32Array(payload.buffer, 0, cycleWords),
@@ -108,7 +120,8 @@ export class Stream {
         4 * cycleWords,
         statementWords,
       ),
-      bytes: payload.subarray(wordBytes),
+      answers: payload.subarray(wordBytes, wordBytes + answerBytes),
+      bytes: payload.subarray(wordBytes + answerBytes),
     };
     if ((flags & FLAG_END) === 0) return this.#keep(piece);
     const { comparison } = this;
@@ -217,8 +230,8 @@ export class Stream {
 }
 
 function transactionOf(piece: Piece, rest: Rest): Transaction {
-  const { cycles, statements, bytes } = piece;
+  const { cycles, statements, answers, bytes } = piece;
   const size = pieceSize(piece) + WAITING_BYTES +
     WAITING_CYCLE_BYTES * (cycles.length / CYCLE_WORDS);
-  return { bytes, cycles, statements, size, ...rest };
+  return { bytes, cycles, statements, answers, size, ...rest };
 }

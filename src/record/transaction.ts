@@ -3,7 +3,7 @@ import { type CompareMode, CYCLE_WORDS } from "./record.ts";
 /** What is compared of a transaction. */
 export interface Comparison {
   readonly mode: CompareMode;
-  /** Rows of a reply that are hashed, in bytes, on both sides. */
+  /** Rows of a reply that are kept, in bytes, on both sides. */
   readonly bytes: number;
 }
 
@@ -15,7 +15,9 @@ export interface Transaction {
   readonly cycles: Uint32Array;
   /** Digests of the primary's replies, STATEMENT_WORDS for each statement. */
   readonly statements: Uint32Array;
-  /** What it takes of the queue's budget: the bytes of all three, and what it weighs beyond them. */
+  /** The primary's messages, STATEMENT_ANSWER bytes of each statement. */
+  readonly answers: Uint8Array<ArrayBuffer>;
+  /** What it takes of the queue's budget: the bytes of all four, and what it weighs beyond them. */
   readonly size: number;
   /** Microseconds of the monotonic clock. */
   readonly startUs: number;

@@ -10,6 +10,7 @@ import {
   cycleStart,
   readCycle,
   type ReplyDigest,
+  STATEMENT_ANSWER,
   STATEMENT_COMPLETE,
   STATEMENT_SENT,
   STATEMENT_WORDS,
@@ -29,7 +30,7 @@ import {
   PARAMETER_STATUS,
   READY_FOR_QUERY,
 } from "../wire/mod.ts";
-import type { SortTies, StatementPair } from "../judge/mod.ts";
+import type { Reply, StatementPair } from "../judge/mod.ts";
 
 /**
  * Results that a mirror may give beyond those of the primary and those that the
@@ -81,12 +82,12 @@ export class Replay {
   missing: Uint8Array<ArrayBuffer> = NOTHING.bytes;
   readonly #shapes: readonly (readonly Shape[])[];
   readonly #digest: ReplyDigest;
-  readonly #ties: SortTies;
   readonly #framer: Framer;
-  readonly #tied: boolean[] = [];
   #cycle = 0;
   #offset = 0;
   #statement = 0;
+  /** Where the answer of the next statement begins. */
+  #answer = 0;
   #sentUs = 0;
   #sent = NOTHING;
   /** Of the cycle under way: statements that are paired already, and when the last of them ended on each side, in microseconds. */
@@ -108,14 +109,12 @@ export class Replay {
     transaction: Transaction,
     shapes: readonly (readonly Shape[])[],
     digest: ReplyDigest,
-    ties: SortTies,
     framer: Framer,
   ) {
     this.#framer = framer;
     this.transaction = transaction;
     this.#shapes = shapes;
     this.#digest = digest;
-    this.#ties = ties;
     digest.clear();
   }
 
@@ -141,8 +140,6 @@ export class Replay {
     this.#paired = this.#mirrorUs = 0;
     // What came before in the pipeline is not the first statement's.
     this.#primaryUs = this.#word(CYCLE_QUEUED);
-    this.#tied.length = 0;
-    this.#ties.begin(this.#shape(0));
     this.#completed = this.#copyIns = 0;
     this.#refused = false;
     const end = this.#offset + this.#word(CYCLE_BYTES);
@@ -185,14 +182,11 @@ export class Replay {
         continue;
       }
       const before = digest.statements;
-      this.#ties.step(framer, chunk, framer.bodyStart, at);
       digest.step(framer, chunk, framer.bodyStart, at, elapsedUs);
       if (framer.finished && this.#isStuck(type)) stuck = true;
       if (digest.statements > before) {
         const results = this.#paired + digest.statements;
         if (results > this.#maxResults) return "protocol";
-        this.#tied.push(this.#ties.ties);
-        this.#ties.begin(this.#shape(results));
         if (digest.full) this.#pair(digest.statements, onPair);
       }
       if (type === COPY_BOTH_RESPONSE) return "protocol";
@@ -224,16 +218,21 @@ export class Replay {
   /** Pairs the cycle's next `count` statements by their ordinal; the mirror's digests are taken. */
   #pair(count: number, onPair: (pair: StatementPair) => void): void {
     const theirs = this.transaction.statements;
-    const { words: ours, statements } = this.#digest;
+    const { words: ours, statements, answer } = this.#digest;
+    let answerAt = 0;
     const expected = this.#word(CYCLE_STATEMENTS);
     for (let i = 0; i < count; i++) {
       const ordinal = this.#paired + i;
       const primaryAt = (this.#statement + ordinal) * STATEMENT_WORDS;
       const mirrorAt = i * STATEMENT_WORDS;
       const primary = ordinal < expected
-        ? { words: theirs, at: primaryAt }
+        ? replyAt(theirs, primaryAt, this.transaction.answers, this.#answer)
         : undefined;
-      const mirror = i < statements ? { words: ours, at: mirrorAt } : undefined;
+      const mirror = i < statements
+        ? replyAt(ours, mirrorAt, answer, answerAt)
+        : undefined;
+      this.#answer += primary?.answer.length ?? 0;
+      answerAt += mirror?.answer.length ?? 0;
       const primaryEnd = primary === undefined
         ? this.#primaryUs
         : theirs[primaryAt + STATEMENT_COMPLETE] as number;
@@ -251,7 +250,6 @@ export class Replay {
         primaryUs: Math.max(0, primaryEnd - Math.max(this.#primaryUs, sentUs)),
         queuedUs: ordinal === 0 ? this.#word(CYCLE_QUEUED) : 0,
         mirrorUs: mirrorEnd - this.#mirrorUs,
-        ties: this.#tied[i] ?? true,
         cycleStartUs: this.#startUs,
         cycleEndUs: this.#startUs + primaryEnd,
       });
@@ -259,7 +257,6 @@ export class Replay {
       this.#mirrorUs = mirrorEnd;
     }
     this.#paired += count;
-    this.#tied.length = 0;
     this.#digest.drain();
   }
 
@@ -301,4 +298,15 @@ export class Replay {
     return this.transaction
       .cycles[this.#cycle * CYCLE_WORDS + offset] as number;
   }
+}
+
+/** A digest's entry at word `at`, with its part of the answers. */
+function replyAt(
+  words: Uint32Array,
+  at: number,
+  answers: Uint8Array,
+  from: number,
+): Reply {
+  const length = words[at + STATEMENT_ANSWER] as number;
+  return { words, at, answer: answers.subarray(from, from + length) };
 }

@@ -1,7 +1,7 @@
 import { ReplyDigest, type Transaction } from "../record/mod.ts";
 import type { Shape } from "../sql/shape.ts";
 import { Framer } from "../wire/mod.ts";
-import { Judge, SortTies, type StatementPair } from "../judge/mod.ts";
+import { Judge, type StatementPair } from "../judge/mod.ts";
 import type { QueuedTransaction } from "./lane_queue.ts";
 import { isUnasked, type Progress, Replay } from "./replay.ts";
 import { restoring } from "./session_log.ts";
@@ -20,7 +20,6 @@ export class Replayer {
   readonly #series: number;
   readonly #framer = new Framer();
   readonly #digest = new ReplyDigest(0);
-  readonly #ties: SortTies;
   readonly #judge: Judge;
   #replay: Replay | undefined;
   #entry: QueuedTransaction | undefined;
@@ -33,7 +32,6 @@ export class Replayer {
   constructor(target: Target, series: number, session: number) {
     this.#target = target;
     this.#series = series;
-    this.#ties = new SortTies(target.columns);
     this.#judge = new Judge(target, series, session);
   }
 
@@ -78,7 +76,7 @@ export class Replayer {
       cycle.some(({ kind }) => kind === "ddl")
     );
     const { transaction, writer } = entry;
-    this.#digest.maxRowBytes = transaction.comparison.bytes;
+    this.#digest.maxBytes = transaction.comparison.bytes;
     const { order } = this.#target;
     this.#judge.begin(
       transaction,
@@ -102,7 +100,6 @@ export class Replayer {
       transaction,
       shapes,
       this.#digest,
-      this.#ties,
       this.#framer,
     );
   }
@@ -150,13 +147,12 @@ export class Replayer {
   rest(): void {
     this.#replay = undefined;
     this.#digest.rest();
-    this.#ties.rest();
     this.#judge.end();
   }
 
   /** Memory that a replay takes, its transaction aside. */
   get heldBytes(): number {
-    return this.#digest.heldBytes + this.#ties.heldBytes;
+    return this.#digest.heldBytes;
   }
 
   /** All cycles are answered: the transaction ends well, and is counted. */

@@ -80,6 +80,7 @@ export function restoring(message: Uint8Array<ArrayBuffer>): Transaction {
     bytes,
     cycles: new Uint32Array(CYCLE_WORDS).fill(bytes.length, 0, 1),
     statements: new Uint32Array(0),
+    answers: new Uint8Array(0),
     size: bytes.length,
     startUs: 0,
     endUs: 0,

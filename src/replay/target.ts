@@ -1,14 +1,18 @@
 import type { Reactor, SocketAddress } from "../io/mod.ts";
 import type { ProbeSet } from "../plugin/mod.ts";
 import type { ConnectionTable } from "../stats/connection_table.ts";
-import type { Shape } from "../sql/shape.ts";
 import type { ShapeCache } from "../sql/shape_cache.ts";
 import type { Catalog } from "../catalog/mod.ts";
 import type { Breaker } from "./breaker.ts";
 import type { CommitOrder } from "./commit_order.ts";
 import type { MirrorServer } from "./connection.ts";
 import type { LoginOptions } from "../auth/mod.ts";
-import type { createIgnore, IgnoreRule, StatementTable } from "../judge/mod.ts";
+import type {
+  createIgnore,
+  IgnoreRule,
+  KnownColumns,
+  StatementTable,
+} from "../judge/mod.ts";
 import type { QueueBudget } from "../record/mod.ts";
 
 /** The settings of one mirror of one source database. */
@@ -81,8 +85,7 @@ export interface Target {
   /** For SHOW SERVERS. */
   readonly laneTable: ConnectionTable;
   readonly shapes: ShapeCache;
-  /** Output columns of statements with ORDER BY, as last described. */
-  readonly columns: Map<Shape, readonly string[]>;
+  readonly columns: KnownColumns;
   readonly order: CommitOrder;
   /** What is known of its schema: nothing before it has answered. */
   catalog: Catalog;

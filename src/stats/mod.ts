@@ -28,6 +28,7 @@ export {
   type StatementChanges,
   StatementStore,
   type StatementSummary,
+  withoutValues,
 } from "./statements.ts";
 export {
   discoveries,

@@ -21,6 +21,8 @@ export interface Outcome {
   readonly sqlstate: string | null;
   readonly tag: string | null;
   readonly rows: number;
+  /** The value there, or the error's text; without `mirror_examples = "clear"` the value's length, if anything. */
+  readonly detail: string | null;
 }
 
 /** A difference that was seen, kept to be looked at. */
@@ -33,8 +35,21 @@ export interface Example {
   readonly mirror: Outcome;
   /** The session's number. */
   readonly session: number;
+  /** Where the rows differ, by row and column; holds no value. */
+  readonly difference: string | null;
   /** The statement as sent, with its values; null unless `mirror_examples` is "clear". */
   readonly values: string | null;
+}
+
+/** An example for readers that must not see what clients sent and got. */
+export function withoutValues(example: Example): Example {
+  const { primary, mirror } = example;
+  return {
+    ...example,
+    primary: { ...primary, detail: null },
+    mirror: { ...mirror, detail: null },
+    values: null,
+  };
 }
 
 /** What is known of one fingerprint on one mirror, since the process started. */

@@ -116,6 +116,59 @@ const DEFECTS: readonly {
   },
 ];
 
+/** What an example says of where the rows differ, and what each side has there. */
+const PLACES: readonly {
+  readonly broken: string;
+  readonly statement: string;
+  readonly place: string | null;
+  readonly values: readonly [string | null, string | null];
+}[] = [
+  {
+    broken: "update item set name = 'item_7' where id = 7",
+    statement: "select id, name from item where id between 1 and 9 order by id",
+    place: "row 7, column name (text)",
+    values: ["'item 7'", "'item_7'"],
+  },
+  {
+    broken: "update item set price = 12 where id = 8",
+    statement: "select * from item where id < 20",
+    place: "row 8, column price (numeric)",
+    values: ["'12.0'", "'12'"],
+  },
+  {
+    broken: "update item set note = '' where id = 7",
+    statement: "select note from item where id = 7",
+    place: "row 1, column note (text)",
+    values: ["NULL", "''"],
+  },
+  {
+    broken: "delete from item where id = 7",
+    statement: "select * from item where id between 1 and 9 order by id",
+    place: "row 7 of the primary is missing on the mirror",
+    values: [null, null],
+  },
+  {
+    broken:
+      'alter table sorted alter column name type text collate "und-x-icu"',
+    statement: "select name from sorted order by name",
+    place: "only the order differs, from row 1 on",
+    values: [null, null],
+  },
+  {
+    // A tie in another order is none; another row among the tied is.
+    broken: "update item set name = 'changed' where id = 4",
+    statement: "select note, name from item where id < 6 order by note",
+    place: "row 2, column name (text)",
+    values: ["'item 4'", "'changed'"],
+  },
+  {
+    broken: "drop table log",
+    statement: "insert into log values (1, 'x')",
+    place: null,
+    values: [null, 'relation "log" does not exist'],
+  },
+];
+
 Deno.test({
   name: "judge: every seeded defect is found and named, and nothing else",
   ...OPTIONS,
@@ -172,7 +225,49 @@ until = "2020-01-01"`,
       },
     );
 
+    for (const { statement, broken, place, values } of PLACES) {
+      await t.step(`the place is named: ${broken}`, async () => {
+        for (const cluster of [primary, mirror]) {
+          await prepare(cluster, SCHEMA);
+        }
+        const clear = { general: { mirror_examples: "clear" as const } };
+        const equal = await judge(primary, mirror, [statement], 2, clear);
+        assert.deepEqual(Object.keys(resultsOf(equal)), ["match"]);
+        await run(mirror, broken);
+        const [found] = await judge(primary, mirror, [statement], 2, clear);
+        const [example] = found?.examples ?? [];
+        assert.equal(example?.difference, place);
+        assert.deepEqual(
+          [example?.primary.detail, example?.mirror.detail],
+          values,
+        );
+      });
+    }
+
+    await t.step(
+      "values are redacted, the place and the lengths are not",
+      async () => {
+        await prepare(primary, SCHEMA);
+        await prepare(mirror, SCHEMA);
+        await run(mirror, "update item set name = 'another' where id = 7");
+        const [found] = await judge(
+          primary,
+          mirror,
+          ["select id, name from item where id = 7"],
+          2,
+        );
+        const [example] = found?.examples ?? [];
+        assert.equal(example?.difference, "row 1, column name (text)");
+        assert.equal(example?.primary.detail, "6 bytes");
+        assert.equal(example?.mirror.detail, "7 bytes");
+      },
+    );
+
     await t.step('mirror_examples = "clear" keeps the values', async () => {
+      await prepare(primary, SCHEMA);
+      await prepare(mirror, SCHEMA);
+      await run(mirror, "update item set note = '' where id = 7");
+
       const [summary] = await judge(
         primary,
         mirror,

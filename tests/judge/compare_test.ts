@@ -4,21 +4,64 @@ import { compare, type ComparisonContext } from "../../src/judge/compare.ts";
 import { OTHER_SHAPE, type Shape } from "../../src/sql/shape.ts";
 import { RESULTS } from "../../src/stats/mod.ts";
 import { sqlstate } from "../../src/wire/mod.ts";
+import { concat, int16, int32, message } from "../support/wire_client.ts";
 
 const PLAIN: Shape = { ...OTHER_SHAPE, fingerprint: "1", noise: undefined };
 
-/** A reply of three rows, changed as asked. */
-function reply(changes: Readonly<Record<number, number>> = {}) {
+const COLUMN = Uint8Array.of(
+  0,
+  0,
+  0,
+  0,
+  0,
+  0,
+  0,
+  0,
+  0,
+  25,
+  255,
+  255,
+  255,
+  255,
+  255,
+  255,
+  0,
+  0,
+);
+
+function describe(...names: string[]): Uint8Array {
+  const columns = names.map((name) => concat([bytesOf(`${name}\0`), COLUMN]));
+  return message("T", int16(names.length), ...columns);
+}
+
+const bytesOf = (text: string) => new TextEncoder().encode(text);
+
+const row = (...cells: string[]) =>
+  message(
+    "D",
+    int16(cells.length),
+    ...cells.map((cell) => concat([int32(cell.length), bytesOf(cell)])),
+  );
+
+const NAMES = describe("a", "b");
+const ROWS = [row("1", "x"), row("2", "x"), row("3", "x")];
+const OTHER_ORDER = [1, 0, 2].map((i) => ROWS[i] as Uint8Array);
+const OTHER_ROWS = [...ROWS.slice(0, 2), row("3", "y")];
+
+/** A reply of these rows, its words changed as asked. */
+function reply(
+  changes: Readonly<Record<number, number>> = {},
+  rows: readonly Uint8Array[] = ROWS,
+  names = NAMES,
+) {
   const words = new Uint32Array(d.STATEMENT_WORDS);
   words[d.STATEMENT_KIND] = d.KIND_COMPLETE | d.FLAG_ROWS;
   words[d.STATEMENT_TAG] = d.tagHash("SELECT");
-  words[d.STATEMENT_ROWS] = 3;
-  words[d.STATEMENT_HASHED_ROWS] = 3;
-  words[d.STATEMENT_COLUMNS] = 11;
-  words[d.STATEMENT_ORDERED] = 21;
-  words[d.STATEMENT_UNORDERED] = 31;
+  words[d.STATEMENT_ROWS] = rows.length;
+  words[d.STATEMENT_KEPT_ROWS] = rows.length;
+  words[d.STATEMENT_ROW_BYTES] = concat(rows).length;
   for (const [at, value] of Object.entries(changes)) words[Number(at)] = value;
-  return { words, at: 0 };
+  return { words, at: 0, answer: concat([names, ...rows]) };
 }
 
 /** A reply of so many rows, their hashes apart. */
@@ -33,13 +76,13 @@ function error(code: string) {
   });
 }
 
-/** Nine rows, of which three are hashed. */
+/** Nine rows, of which three are kept. */
 const CUT = {
   [d.STATEMENT_KIND]: d.KIND_COMPLETE | d.FLAG_ROWS | d.FLAG_CUT,
   [d.STATEMENT_ROWS]: 9,
+  [d.STATEMENT_ROW_BYTES]: 90,
 };
-const OTHER_ORDER = { [d.STATEMENT_ORDERED]: 22 };
-const OTHER_ROWS = { [d.STATEMENT_ORDERED]: 22, [d.STATEMENT_UNORDERED]: 32 };
+const HASHED = { ...CUT, [d.STATEMENT_HASHED_ROWS]: 6 };
 
 function judge(
   mirror: ReturnType<typeof reply>,
@@ -51,7 +94,7 @@ function judge(
       mode: "rows",
       shape: PLAIN,
       failedBefore: false,
-      ties: false,
+      keys: () => undefined,
       concurrentWrite: () => false,
       volatileBehind: () => false,
       unique: () => false,
@@ -60,7 +103,10 @@ function judge(
   ] as string;
 }
 
-const ordered: Shape = { ...PLAIN, orderBy: ["a"] };
+const byA = { keys: () => [0] };
+const byB = { keys: () => [1] };
+const byNobodyKnows = { keys: () => "unknown" as const };
+const limited: Shape = { ...PLAIN, limited: true };
 const volatile: Shape = { ...PLAIN, noise: "volatile" };
 const boundary: Shape = { ...volatile, counts: "boundary" };
 const choice: Shape = { ...volatile, counts: "choice" };
@@ -71,23 +117,48 @@ const CASES: readonly [what: string, got: () => string, result: string][] = [
   ["equal replies", () => judge(reply()), "match"],
   [
     "another order without ORDER BY",
-    () => judge(reply(OTHER_ORDER)),
+    () => judge(reply({}, OTHER_ORDER)),
     "match_unordered",
   ],
   [
     "another order under ORDER BY",
-    () => judge(reply(OTHER_ORDER), { shape: ordered }),
+    () => judge(reply({}, OTHER_ORDER), byA),
     "mismatch_rows",
   ],
   [
     "another order among ties",
-    () => judge(reply(OTHER_ORDER), { shape: ordered, ties: true }),
+    () => judge(reply({}, OTHER_ORDER), byB),
+    "match_unordered",
+  ],
+  [
+    "another row among ties",
+    () => judge(reply({}, [...OTHER_ORDER.slice(0, 2), row("4", "x")]), byB),
+    "mismatch_rows",
+  ],
+  [
+    "a group of ties in another place",
+    () =>
+      judge(
+        reply({}, [row("1", "y"), row("1", "x"), row("2", "x")]),
+        byB,
+        reply({}, [row("1", "x"), row("2", "x"), row("1", "y")]),
+      ),
+    "mismatch_rows",
+  ],
+  [
+    "another order by a key that is not selected",
+    () => judge(reply({}, OTHER_ORDER), byNobodyKnows),
     "noise_ties",
   ],
-  ["other rows", () => judge(reply(OTHER_ROWS)), "mismatch_rows"],
+  [
+    "other rows by a key that is not selected",
+    () => judge(reply({}, OTHER_ROWS), byNobodyKnows),
+    "mismatch_rows",
+  ],
+  ["other rows", () => judge(reply({}, OTHER_ROWS)), "mismatch_rows"],
   [
     "other rows of a volatile statement",
-    () => judge(reply(OTHER_ROWS), { shape: volatile }),
+    () => judge(reply({}, OTHER_ROWS), { shape: volatile }),
     "noise_volatile",
   ],
   [
@@ -97,17 +168,17 @@ const CASES: readonly [what: string, got: () => string, result: string][] = [
   ],
   [
     "other values of a sequence",
-    () => judge(reply(OTHER_ROWS), { shape: sequence }),
+    () => judge(reply({}, OTHER_ROWS), { shape: sequence }),
     "noise_sequence",
   ],
   [
     "other rows beside a concurrent write",
-    () => judge(reply(OTHER_ROWS), concurrent),
+    () => judge(reply({}, OTHER_ROWS), concurrent),
     "noise_concurrent_write",
   ],
   [
     "a row more",
-    () => judge(reply({ [d.STATEMENT_ROWS]: 4 })),
+    () => judge(reply({}, [...ROWS, row("4", "x")])),
     "mismatch_row_count",
   ],
   [
@@ -163,7 +234,7 @@ const CASES: readonly [what: string, got: () => string, result: string][] = [
   [
     "other rows under a LIMIT without an order",
     () =>
-      judge(reply(OTHER_ROWS), {
+      judge(reply({}, OTHER_ROWS), {
         shape: { ...PLAIN, limited: true, limit: 3 },
       }),
     "noise_volatile",
@@ -171,7 +242,7 @@ const CASES: readonly [what: string, got: () => string, result: string][] = [
   [
     "other rows, fewer than the LIMIT",
     () =>
-      judge(reply(OTHER_ROWS), {
+      judge(reply({}, OTHER_ROWS), {
         shape: { ...PLAIN, limited: true, limit: 4 },
       }),
     "mismatch_rows",
@@ -179,7 +250,7 @@ const CASES: readonly [what: string, got: () => string, result: string][] = [
   [
     "other rows that a unique key pins under a LIMIT",
     () =>
-      judge(reply(OTHER_ROWS), {
+      judge(reply({}, OTHER_ROWS), {
         shape: { ...PLAIN, limited: true, limit: 3 },
         unique: () => true,
       }),
@@ -187,7 +258,7 @@ const CASES: readonly [what: string, got: () => string, result: string][] = [
   ],
   [
     "other rows of what is volatile behind a view",
-    () => judge(reply(OTHER_ROWS), { volatileBehind: () => true }),
+    () => judge(reply({}, OTHER_ROWS), { volatileBehind: () => true }),
     "noise_volatile",
   ],
   [
@@ -203,15 +274,15 @@ const CASES: readonly [what: string, got: () => string, result: string][] = [
   [
     "other rows, fewer than the LIMIT, among ties",
     () =>
-      judge(reply(OTHER_ROWS), {
-        shape: { ...ordered, limited: true, limit: 4 },
-        ties: true,
+      judge(reply({}, OTHER_ROWS), {
+        ...byB,
+        shape: { ...PLAIN, orderBy: ["b"], limited: true, limit: 4 },
       }),
     "mismatch_rows",
   ],
   [
     "a row more beside a concurrent write",
-    () => judge(reply({ [d.STATEMENT_ROWS]: 4 }), concurrent),
+    () => judge(reply({}, [...ROWS, row("4", "x")]), concurrent),
     "noise_concurrent_write",
   ],
   [
@@ -231,12 +302,12 @@ const CASES: readonly [what: string, got: () => string, result: string][] = [
   ],
   [
     "other columns",
-    () => judge(reply({ [d.STATEMENT_COLUMNS]: 12 })),
+    () => judge(reply({}, ROWS, describe("a", "c"))),
     "mismatch_columns",
   ],
   [
     "other columns, although volatile",
-    () => judge(reply({ [d.STATEMENT_COLUMNS]: 12 }), { shape: volatile }),
+    () => judge(reply({}, ROWS, describe("a", "c")), { shape: volatile }),
     "mismatch_columns",
   ],
   [
@@ -278,17 +349,22 @@ const CASES: readonly [what: string, got: () => string, result: string][] = [
   ],
   [
     "rows with comparing by shape",
-    () => judge(reply(OTHER_ROWS), { mode: "shape" }),
+    () => judge(reply({}, OTHER_ROWS), { mode: "shape" }),
     "match",
   ],
   [
     "columns with comparing by shape",
-    () => judge(reply({ [d.STATEMENT_COLUMNS]: 12 }), { mode: "shape" }),
+    () => judge(reply({}, ROWS, describe("a", "c")), { mode: "shape" }),
+    "mismatch_columns",
+  ],
+  [
+    "columns that were hashed",
+    () => judge(reply({ [d.STATEMENT_COLUMNS]: 12 })),
     "mismatch_columns",
   ],
   [
     "rows with comparing off",
-    () => judge(reply(OTHER_ROWS), { mode: "off" }),
+    () => judge(reply({}, OTHER_ROWS), { mode: "off" }),
     "skipped_compare_off",
   ],
   [
@@ -298,14 +374,23 @@ const CASES: readonly [what: string, got: () => string, result: string][] = [
   ],
   [
     "a part of many rows in any order",
-    () => judge(reply({ ...OTHER_ROWS, ...CUT }), {}, reply(CUT)),
+    () => judge(reply(CUT, OTHER_ROWS), {}, reply(CUT)),
     "skipped_too_large",
   ],
   [
-    "a part of many ordered rows",
-    () =>
-      judge(reply({ ...OTHER_ROWS, ...CUT }), { shape: ordered }, reply(CUT)),
+    "many rows of another size",
+    () => judge(reply({ ...CUT, [d.STATEMENT_ROW_BYTES]: 91 }), {}, reply(CUT)),
     "mismatch_rows",
+  ],
+  [
+    "a part of many ordered rows",
+    () => judge(reply(CUT, [row("0", "x"), ...ROWS.slice(1)]), byA, reply(CUT)),
+    "mismatch_rows",
+  ],
+  [
+    "a part of a group of ties",
+    () => judge(reply(CUT, OTHER_ROWS), byB, reply(CUT, [row("3", "x")])),
+    "skipped_too_large",
   ],
   [
     "an equal part of rows beyond the bound",
@@ -313,13 +398,19 @@ const CASES: readonly [what: string, got: () => string, result: string][] = [
     "skipped_too_large",
   ],
   [
-    "an equal part of ordered rows beyond the bound",
-    () => judge(reply(CUT), { shape: ordered }, reply(CUT)),
+    "rows whose rest has equal hashes",
+    () => judge(reply(HASHED), {}, reply(HASHED)),
+    "match",
+  ],
+  [
+    "rows whose rest has other hashes",
+    () =>
+      judge(reply({ ...HASHED, [d.STATEMENT_ORDERED]: 1 }), {}, reply(HASHED)),
     "skipped_too_large",
   ],
   [
     "other rows of a statement that nobody knows",
-    () => judge(reply(OTHER_ROWS), { shape: OTHER_SHAPE }),
+    () => judge(reply({}, OTHER_ROWS), { shape: OTHER_SHAPE }),
     "skipped_unparsed",
   ],
   [
@@ -330,15 +421,24 @@ const CASES: readonly [what: string, got: () => string, result: string][] = [
   [
     "other rows at the cut of a LIMIT among ties",
     () =>
-      judge(reply(OTHER_ROWS), {
-        shape: { ...ordered, limited: true },
-        ties: true,
+      judge(reply({}, [...ROWS.slice(0, 2), row("9", "x")]), {
+        ...byB,
+        shape: limited,
       }),
     "noise_ties",
   ],
   [
-    "other rows under a LIMIT without ties",
-    () => judge(reply(OTHER_ROWS), { shape: { ...ordered, limited: true } }),
+    "other rows before the cut of a LIMIT",
+    () =>
+      judge(reply({}, [row("0", "x"), ...ROWS.slice(1)]), {
+        ...byA,
+        shape: limited,
+      }),
+    "mismatch_rows",
+  ],
+  [
+    "another key at the cut of a LIMIT",
+    () => judge(reply({}, OTHER_ROWS), { ...byB, shape: limited }),
     "mismatch_rows",
   ],
   [

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { NO_DIFFERENCE } from "../../src/judge/difference.ts";
 import { StatementTable } from "../../src/judge/statement_table.ts";
 import { OTHER_SHAPE } from "../../src/sql/shape.ts";
 import {
@@ -30,6 +31,7 @@ function filled() {
       primaryUs: 10,
       mirrorUs: 10,
       session: 1,
+      difference: () => NO_DIFFERENCE,
       values: () => null,
     });
   const known = () => {

@@ -745,7 +745,7 @@ Deno.test("Tap: too large a transaction is dropped whole, the next one is not", 
 
 Deno.test("Tap: the digests of a long cycle go while its reply comes in", () => {
   const count = 50_000;
-  const bench = new Bench({ maxBytes: 3_000_000 });
+  const bench = new Bench({ maxBytes: 4_000_000 });
   const statement = DONE.length;
   bench.client(query("select 1;".repeat(count)), 10_000);
   // Cut in the middle of messages; the mirror worker takes what there is.
@@ -805,10 +805,11 @@ Deno.test("Tap: what waits outside of the ring stays within its bound, whatever 
   bench.drain();
   for (; bench.ring.waiting > 0; bench.drain()) bench.ring.flush();
   assert.equal(bench.ring.waitingBytes, 0);
-  assert.equal(bench.budget.bytes, 0);
   bench.client(query("select 2"));
   bench.server(concat([DONE, READY]));
   bench.drain();
+  // What was refused may be told with the next record only.
+  assert.equal(bench.budget.bytes, 0);
   assert.deepEqual(bench.transactions, ["Q|"]);
 });
 
@@ -957,7 +958,7 @@ Deno.test("Tap: a transaction that is dropped half way says whether state was lo
 });
 
 Deno.test("Tap: a long transaction takes all of its bytes from the queue's bound while it comes in", () => {
-  const bench = new Bench({ maxBytes: 3_000_000 });
+  const bench = new Bench({ maxBytes: 4_000_000 });
   bench.client(query("begin"));
   bench.server(concat([DONE, IN_BLOCK]));
   const count = 20 * 512;

@@ -9,7 +9,10 @@ Deno.test("boundProblems: the bounds in force fit together, and each that does n
     [{ recordStatements: 45_000 }, /does not hold 8 records of/],
     [{ recordCycles: 65_536 }, /does not hold 8 records of/],
     [{ fragmentBytes: 16 * 1024 * 1024 }, /does not hold 8 records of/],
-    [{ readBytes: 512 * 1024 }, /read of 524288 bytes does not fit/],
+    [
+      { readBytes: 512 * 1024, ringBytes: 16 * 1024 * 1024 },
+      /read of 524288 bytes does not fit/,
+    ],
     [{ smallBufferBytes: 512 * 1024 }, /is not smaller/],
     [{ restBytes: 128 * 1024 }, /At rest 131072 bytes are kept/],
   ];

@@ -6,54 +6,15 @@ import { concat, int16, int32, message } from "../support/wire_client.ts";
 const row = (text: string) => message("D", int16(1), int32(text.length), text);
 const complete = (tag: string) => message("C", `${tag}\0`);
 
-/** The first statement of a reply, its rows hashed up to so many bytes. */
-function digest(maxRowBytes: number, ...messages: Uint8Array[]) {
+/** The first statement of a reply that comes in pieces of `size`, kept up to `maxBytes`. */
+function statementOf(
+  maxBytes: number,
+  size: number,
+  ...messages: Uint8Array[]
+) {
   const bytes = concat(messages);
   const framer = new Framer();
-  const reply = new d.ReplyDigest(maxRowBytes);
-  for (let at = 0; at < bytes.length;) {
-    at = framer.step(bytes, at, bytes.length);
-    reply.step(framer, bytes, framer.bodyStart, at, 1);
-  }
-  assert.equal(reply.statements, 1);
-  const word = (offset: number) => reply.words[offset] as number;
-  return {
-    rows: word(d.STATEMENT_ROWS),
-    hashed: word(d.STATEMENT_HASHED_ROWS),
-    hasRows: (word(d.STATEMENT_KIND) & d.FLAG_ROWS) !== 0,
-    cut: (word(d.STATEMENT_KIND) & d.FLAG_CUT) !== 0,
-  };
-}
-
-Deno.test("ReplyDigest: rows beyond the bound are counted and said to be cut off", () => {
-  const rows = [row("aaaa"), row("bbbb"), row("cccc")];
-  const whole = { rows: 3, hashed: 3, hasRows: true, cut: false };
-  assert.deepEqual(digest(1_000, ...rows, complete("SELECT 3")), whole);
-  // A row of four bytes has a body of ten.
-  const cut = { ...whole, hashed: 2, cut: true };
-  assert.deepEqual(digest(20, ...rows, complete("SELECT 3")), cut);
-  assert.deepEqual(digest(0, row("x"), complete("SELECT 1")), {
-    rows: 1,
-    hashed: 0,
-    hasRows: true,
-    cut: true,
-  });
-});
-
-Deno.test("ReplyDigest: a count without rows is cut off from nothing", () => {
-  assert.deepEqual(digest(0, complete("INSERT 0 7")), {
-    rows: 7,
-    hashed: 0,
-    hasRows: false,
-    cut: false,
-  });
-});
-
-/** The words of the one statement of a reply that comes in pieces of `size`. */
-function wordsOf(size: number, ...messages: Uint8Array[]): Uint32Array {
-  const bytes = concat(messages);
-  const framer = new Framer();
-  const reply = new d.ReplyDigest(1_000_000);
+  const reply = new d.ReplyDigest(maxBytes);
   for (let from = 0; from < bytes.length; from += size) {
     const chunk = bytes.slice(from, from + size);
     for (let at = 0; at < chunk.length;) {
@@ -62,8 +23,110 @@ function wordsOf(size: number, ...messages: Uint8Array[]): Uint32Array {
     }
   }
   assert.equal(reply.statements, 1);
-  return reply.words.slice(0, d.STATEMENT_WORDS);
+  return {
+    words: reply.words.slice(0, d.STATEMENT_WORDS),
+    answer: reply.answer.slice(0, reply.answerLength),
+  };
 }
+
+/** The counts of a reply's first statement. */
+function digest(maxBytes: number, ...messages: Uint8Array[]) {
+  const { words, answer } = statementOf(maxBytes, 1_000, ...messages);
+  const word = (offset: number) => words[offset] as number;
+  assert.equal(word(d.STATEMENT_ANSWER), answer.length);
+  return {
+    rows: word(d.STATEMENT_ROWS),
+    kept: word(d.STATEMENT_KEPT_ROWS),
+    hashed: word(d.STATEMENT_HASHED_ROWS),
+    bytes: word(d.STATEMENT_ROW_BYTES),
+    hasRows: (word(d.STATEMENT_KIND) & d.FLAG_ROWS) !== 0,
+    cut: (word(d.STATEMENT_KIND) & d.FLAG_CUT) !== 0,
+  };
+}
+
+Deno.test("ReplyDigest: rows behind the bound are hashed up to the same bound, then counted", () => {
+  const messages = [
+    row("aaaa"),
+    row("bbbb"),
+    row("cccc"),
+    complete("SELECT 3"),
+  ];
+  // A row of four bytes has a body of ten, and a header of five.
+  const all = { rows: 3, bytes: 30, hasRows: true };
+  for (
+    const [maxBytes, kept, hashed] of [
+      [45, 3, 0],
+      [44, 2, 1],
+      [30, 2, 1],
+      [29, 1, 2],
+      [15, 1, 1],
+      [14, 0, 1],
+      [0, 0, 0],
+    ] as const
+  ) {
+    const cut = kept < 3;
+    const expected = { ...all, kept, hashed, cut };
+    assert.deepEqual(digest(maxBytes, ...messages), expected, `${maxBytes}`);
+  }
+});
+
+Deno.test("ReplyDigest: behind a row that does not fit none is kept", () => {
+  const messages = [row("aaaa"), row("b".repeat(90)), row("c")];
+  const { kept, cut } = digest(50, ...messages, complete("SELECT 3"));
+  assert.deepEqual({ kept, cut }, { kept: 1, cut: true });
+});
+
+Deno.test("ReplyDigest: a count without rows is cut off from nothing", () => {
+  assert.deepEqual(digest(0, complete("INSERT 0 7")), {
+    rows: 7,
+    kept: 0,
+    hashed: 0,
+    bytes: 0,
+    hasRows: false,
+    cut: false,
+  });
+});
+
+Deno.test("ReplyDigest: the answer is what came, in whatever pieces", () => {
+  const error = message("E", "SERROR\0C22012\0Mdivision by zero\0\0");
+  const kept = [
+    describe({ name: "a" }),
+    row("one"),
+    row("x".repeat(9_000)),
+    error,
+  ];
+  for (const size of SIZES) {
+    const { answer } = statementOf(100_000, size, ...kept);
+    assert.deepEqual(answer, concat(kept), `pieces of ${size}`);
+  }
+});
+
+Deno.test("ReplyDigest: an error is kept behind rows that filled the bound; none is where nothing is", () => {
+  const error = message("E", "SERROR\0C22012\0Mdivision by zero\0\0");
+  const { answer } = statementOf(15, 7, row("aaaa"), error);
+  assert.deepEqual(answer, concat([row("aaaa"), error]));
+  assert.equal(statementOf(0, 7, error).answer.length, 0);
+});
+
+Deno.test("ReplyDigest: drained in the middle of a row, it goes on with the rest", () => {
+  const reply = new d.ReplyDigest(1_000_000);
+  const framer = new Framer();
+  const bytes = concat([row("x".repeat(300)), complete("SELECT 1")]);
+  const taken: Uint8Array[] = [];
+  for (let from = 0; from < bytes.length; from += 50) {
+    const chunk = bytes.slice(from, from + 50);
+    for (let at = 0; at < chunk.length;) {
+      at = framer.step(chunk, at, chunk.length);
+      reply.step(framer, chunk, framer.bodyStart, at, 1);
+    }
+    taken.push(reply.answer.slice(0, reply.answerLength));
+    if (reply.statements === 0) reply.drain();
+  }
+  assert.deepEqual(concat(taken), row("x".repeat(300)));
+  assert.equal(reply.words[d.STATEMENT_ANSWER], row("x".repeat(300)).length);
+  reply.rest();
+  assert.equal(reply.answer.length, 0, "nothing is held at rest");
+});
 
 const SIZES = [1, 7, 1_000, 16_384, 1_000_000];
 
@@ -93,7 +156,8 @@ const describe = (...columns: Column[]) =>
 
 Deno.test("ReplyDigest: columns are told by name, type and format, not by what a server numbers itself", () => {
   const columns = (column: Column) =>
-    wordsOf(5, describe(column), complete("SELECT 0"))[d.STATEMENT_COLUMNS];
+    statementOf(0, 5, describe(column), complete("SELECT 0"))
+      .words[d.STATEMENT_COLUMNS];
   const one = columns({ name: "a", table: 16_390, type: 16_500 });
   assert.equal(columns({ name: "a", table: 20_001, type: 70_000 }), one);
   for (
@@ -112,7 +176,8 @@ Deno.test("ReplyDigest: the columns of a wide row are compared to the last, howe
       { name: last },
     );
   const columns = (size: number, last: string) =>
-    wordsOf(size, wide(last), complete("SELECT 0"))[d.STATEMENT_COLUMNS];
+    statementOf(0, size, wide(last), complete("SELECT 0"))
+      .words[d.STATEMENT_COLUMNS];
   const expected = columns(1_000_000, "last");
   for (const size of SIZES) {
     assert.equal(columns(size, "last"), expected, `pieces of ${size}`);
@@ -130,39 +195,22 @@ const copyOut = (format: number) =>
   message("H", new Uint8Array([format]), int16(1), int16(format));
 
 Deno.test("ReplyDigest: the header of a binary COPY is no part of the row that it travels with", () => {
-  const rows = ["one", "two", "three"];
-  const copy = (size: number, order: readonly string[]) => {
-    const [first = "", ...rest] = order;
-    return wordsOf(
+  const bytesOf = (format: number, maxBytes: number, size: number) => {
+    const { words } = statementOf(
+      maxBytes,
       size,
-      copyOut(1),
-      message("d", COPY_HEADER, first),
-      ...rest.map((text) => message("d", text)),
+      copyOut(format),
+      message("d", COPY_HEADER, "one"),
+      message("d", "three"),
       message("d", int16(-1)),
-      complete("COPY 3"),
+      complete("COPY 2"),
     );
+    return [d.STATEMENT_ROWS, d.STATEMENT_ROW_BYTES].map((at) => words[at]);
   };
-  const hashes = (words: Uint32Array) => [
-    ...words.subarray(d.STATEMENT_UNORDERED, d.STATEMENT_UNORDERED + 2),
-  ];
-  const expected = copy(1_000_000, rows);
-  for (const size of SIZES) {
-    assert.deepEqual(copy(size, rows), expected, `pieces of ${size}`);
-    const other = copy(size, ["three", "one", "two"]);
-    assert.deepEqual(hashes(other), hashes(expected), `pieces of ${size}`);
-    const changed = copy(size, ["three", "one", "twice"]);
-    assert.notDeepEqual(hashes(changed), hashes(expected));
+  for (const maxBytes of [0, 20, 1_000]) {
+    for (const size of SIZES) {
+      assert.deepEqual(bytesOf(1, maxBytes, size), [3, 10]); // with the end's mark
+      assert.deepEqual(bytesOf(0, maxBytes, size), [3, 29], "in text");
+    }
   }
-  assert.equal(expected[d.STATEMENT_ROWS], 4); // with the end's mark
-});
-
-Deno.test("ReplyDigest: a COPY in text has no header", () => {
-  const text = (first: string) =>
-    wordsOf(
-      9,
-      copyOut(0),
-      message("d", `${"x".repeat(15)}${first}`),
-      complete("COPY 1"),
-    );
-  assert.notDeepEqual(text("a"), text("b"));
 });

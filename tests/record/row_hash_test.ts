@@ -47,10 +47,9 @@ Deno.test("RowHash: a byte, a row, and where a row ends tell both", () => {
   }
 });
 
-Deno.test("RowHash: beyond the bound rows are counted, and never hashed in part", () => {
+Deno.test("RowHash: beyond the bound no row is hashed, not even in part", () => {
   const short = hash(["12345", "12345"], 10);
   const long = hash(["12345", "12345", "x", "long long row"], 10);
-  assert.equal(long.rows, 4);
   assert.equal(long.hashedRows, 2);
   assert.deepEqual(ordered(long), ordered(short));
   const cutInRow = hash(["12345", "123456"], 10, 2);

@@ -129,14 +129,21 @@ Deno.test("Stream: a transaction of a client that is far ahead holds its own byt
 
 Deno.test("takeWhole: what is ahead is not copied", () => {
   const noWords = new Uint32Array(0);
+  const noBytes = new Uint8Array(0);
   const cycles = new Uint32Array(CYCLE_WORDS).fill(5, 0, 1);
   const [first, second] = [Uint8Array.of(1, 2, 3), Uint8Array.of(4, 5, 6)];
   const pieces = [first, second].map((bytes) => ({
     cycles: noWords,
     statements: noWords,
+    answers: noBytes,
     bytes,
   }));
-  const last = { cycles, statements: noWords, bytes: new Uint8Array(0) };
+  const last = {
+    cycles,
+    statements: noWords,
+    answers: noBytes,
+    bytes: noBytes,
+  };
   const { whole, ahead } = takeWhole([...pieces, last]);
   assert.deepEqual(whole.bytes, Uint8Array.of(1, 2, 3, 4, 5));
   assert.deepEqual(ahead.map(({ bytes }) => bytes), [Uint8Array.of(6)]);

@@ -5,6 +5,7 @@ import { Breaker } from "../../src/replay/breaker.ts";
 import { Catalog } from "../../src/catalog/mod.ts";
 import { CommitOrder } from "../../src/replay/commit_order.ts";
 import { Lane } from "../../src/replay/lane.ts";
+import { KnownColumns } from "../../src/judge/mod.ts";
 import { QueueBudget } from "../../src/record/mod.ts";
 import type { Target } from "../../src/replay/target.ts";
 import { BOUNDS } from "../../src/record/mod.ts";
@@ -29,7 +30,7 @@ Deno.test("Lane: what is submitted after it has closed is dropped, not kept for 
     budget: new QueueBudget(1_000_000),
     queued: new Map(),
     order: new CommitOrder(),
-    columns: new Map(),
+    columns: new KnownColumns(),
     waiting: new Set(),
     timed: new Set(),
     reactor: { cancel() {} },
@@ -78,7 +79,7 @@ Deno.test("Lane: at rest nothing of the transaction before is held, whichever wa
     budget: new QueueBudget(10_000_000),
     queued: new Map(),
     order: new CommitOrder(),
-    columns: new Map(),
+    columns: new KnownColumns(),
     waiting: new Set(),
     timed: new Set(),
     laneTable: { open: () => -1, close() {}, state() {} },

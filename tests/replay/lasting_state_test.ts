@@ -21,6 +21,7 @@ function lasting(...script: readonly (readonly [string, string?])[]) {
   const { repeat, lost } = lastingState({
     bytes: concat(script.map(([sql]) => query(sql))),
     cycles: new Uint32Array(0),
+    answers: new Uint8Array(0),
     statements,
     size: 0,
     startUs: 0,

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { Replay } from "../../src/replay/replay.ts";
-import { SortTies } from "../../src/judge/sort_ties.ts";
 import { CYCLE_BYTES, CYCLE_WORDS, ReplyDigest } from "../../src/record/mod.ts";
 import { Framer } from "../../src/wire/mod.ts";
 import { copyData, copyDone } from "../support/model/messages.ts";
@@ -30,6 +29,7 @@ function replay(
       bytes,
       cycles,
       statements: new Uint32Array(0),
+      answers: new Uint8Array(0),
       size: 0,
       startUs: 0,
       endUs: 1,
@@ -38,7 +38,6 @@ function replay(
     },
     [],
     new ReplyDigest(0),
-    new SortTies(new Map()),
     new Framer(),
   );
   replay.take(0);

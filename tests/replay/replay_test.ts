@@ -15,7 +15,6 @@ import {
 } from "../../src/record/mod.ts";
 import { Replay } from "../../src/replay/replay.ts";
 import type { StatementPair } from "../../src/judge/statement_pair.ts";
-import { SortTies } from "../../src/judge/sort_ties.ts";
 import { Framer } from "../../src/wire/mod.ts";
 import { concat, message, query } from "../support/wire_client.ts";
 
@@ -36,6 +35,7 @@ Deno.test("Replay: what the primary took counts from the answer before, the time
     bytes,
     cycles,
     statements,
+    answers: new Uint8Array(0),
     size: 0,
     startUs: 0,
     endUs: TWO_HOURS_US + 1_300,
@@ -47,7 +47,6 @@ Deno.test("Replay: what the primary took counts from the answer before, the time
     transaction,
     [],
     digest,
-    new SortTies(new Map()),
     new Framer(),
   );
   assert.equal(replay.dueUs, TWO_HOURS_US);
@@ -85,6 +84,7 @@ Deno.test("Replay: the time that a client took before it sent a statement is not
       bytes,
       cycles,
       statements,
+      answers: new Uint8Array(0),
       size: 0,
       startUs: 0,
       endUs: 1_300,
@@ -93,7 +93,6 @@ Deno.test("Replay: the time that a client took before it sent a statement is not
     },
     [],
     new ReplyDigest(0),
-    new SortTies(new Map()),
     new Framer(),
   );
   replay.take(0);
@@ -124,6 +123,7 @@ Deno.test("Replay: a long cycle is paired while its reply comes in, as a short o
         bytes,
         cycles,
         statements,
+        answers: new Uint8Array(0),
         size: 0,
         startUs: 0,
         endUs: 10 * count,
@@ -132,7 +132,6 @@ Deno.test("Replay: a long cycle is paired while its reply comes in, as a short o
       },
       [],
       digest,
-      new SortTies(new Map()),
       new Framer(),
     );
     replay.take(0);

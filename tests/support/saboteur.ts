@@ -22,7 +22,7 @@ import { Replay } from "../../src/replay/replay.ts";
 import { Replayer } from "../../src/replay/replayer.ts";
 import { SessionLog } from "../../src/replay/session_log.ts";
 import { SessionStatements } from "../../src/replay/session_statements.ts";
-import { SortTies } from "../../src/judge/sort_ties.ts";
+import { KnownColumns } from "../../src/judge/known_columns.ts";
 import { StatementTable } from "../../src/judge/statement_table.ts";
 import { Stream } from "../../src/record/stream.ts";
 import type { Probe, ProbeContext } from "../../src/plugin/api.ts";
@@ -53,7 +53,7 @@ export const MIRROR_HOOKS: Methods = {
   Login: ["answer"],
   Breaker: ["ask", "succeeded"],
   ReplyDigest: ["step", "cycleEnded", "clear", "rest", "drain"],
-  SortTies: ["step", "begin", "rest"],
+  KnownColumns: ["note"],
 };
 
 /** What throws in the proxy workers, on the mirror's behalf. */
@@ -72,6 +72,7 @@ const CLASSES: Readonly<Record<string, { readonly prototype: object }>> = {
   CommitOrder,
   Cycles,
   Judge,
+  KnownColumns,
   Lane,
   LaneLink,
   LaneQueue,
@@ -85,7 +86,6 @@ const CLASSES: Readonly<Record<string, { readonly prototype: object }>> = {
   SessionLog,
   SessionStatements,
   ShapeCache,
-  SortTies,
   StatementTable,
   Stream,
   Tap,

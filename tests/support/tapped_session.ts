@@ -10,7 +10,6 @@ import { exampleValues } from "../../src/judge/example_values.ts";
 import { planTransaction } from "../../src/replay/plan.ts";
 import { Replay } from "../../src/replay/replay.ts";
 import { SessionStatements } from "../../src/replay/session_statements.ts";
-import { SortTies } from "../../src/judge/sort_ties.ts";
 import { Stream } from "../../src/record/stream.ts";
 import { QueueBudget } from "../../src/record/mod.ts";
 import type { Transaction } from "../../src/record/transaction.ts";
@@ -135,8 +134,7 @@ export function replayAgainst(
   chunks: readonly Uint8Array[],
 ): void {
   const digest = new ReplyDigest(COMPARE_BYTES);
-  const ties = new SortTies(new Map());
-  const replay = new Replay(transaction, [], digest, ties, new Framer());
+  const replay = new Replay(transaction, [], digest, new Framer());
   replay.take(0);
   for (const chunk of chunks) {
     const progress = replay.reply(chunk, chunk.length, 1, () => {});

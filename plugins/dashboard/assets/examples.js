@@ -7,6 +7,7 @@ const LINES = [
   ["SQLSTATE", ({ sqlstate }) => sqlstate ?? "–"],
   ["command tag", ({ tag }) => tag ?? "–"],
   ["rows", ({ rows }) => count(rows)],
+  ["there", ({ detail }) => detail ?? "–"],
 ];
 
 /** What differs where the lines above are equal. */
@@ -30,8 +31,8 @@ export function exampleTable(example) {
     );
   });
   const anyDiffers = rows.some(({ className }) => className !== "");
-  const hidden = HIDDEN[example.result] ??
-    (anyDiffers ? undefined : "The difference is in what was hashed.");
+  const hidden = example.difference ?? HIDDEN[example.result] ??
+    (anyDiffers ? undefined : "The difference is in the rows.");
   return el(
     "div",
     { class: "example" },

@@ -103,13 +103,20 @@ Deno.test("/live: what did not fit into the registry is a mirror of its own", as
 });
 
 Deno.test("/live: values of examples are there only if HTTP asks for a token", async () => {
-  const side = { kind: "complete", sqlstate: null, tag: "SELECT", rows: 1 };
+  const side = {
+    kind: "complete",
+    sqlstate: null,
+    tag: "SELECT",
+    rows: 1,
+    detail: "[secret]",
+  };
   const example = {
     at: 1,
     result: "mismatch_rows",
     primary: side,
     mirror: side,
     session: 1,
+    difference: "row 1, column a (text)",
     values: "[secret]",
   };
   for (const httpProtected of [false, true]) {
@@ -124,8 +131,10 @@ Deno.test("/live: values of examples are there only if HTTP asks for a token", a
     assert.equal(showsValues, httpProtected);
     const [statement] = mirrors[0]?.statements ?? [];
     assert.deepEqual(
-      statement?.examples.map(({ values }) => values),
-      Array(3).fill(httpProtected ? "[secret]" : null),
+      statement?.examples.flatMap((
+        { values, primary, mirror },
+      ) => [values, primary.detail, mirror.detail]),
+      Array(9).fill(httpProtected ? "[secret]" : null),
     );
     assert.equal(statement?.mismatches, 4);
     assert.deepEqual(statement?.results, { mismatch_rows: 4 });

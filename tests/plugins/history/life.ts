@@ -31,7 +31,13 @@ export function sample(at: number, n: number): Sample {
 /** A statement called `n` times, of which one example is kept. */
 export function statement(n: number): StatementSummary {
   const histogram = { counts: [n], sum: n, count: n };
-  const outcome = { kind: "complete", sqlstate: null, tag: "SELECT", rows: 1 };
+  const outcome = {
+    kind: "complete",
+    sqlstate: null,
+    tag: "SELECT",
+    rows: 1,
+    detail: "'a secret'",
+  };
   return {
     database: "shop",
     mirror: "next",
@@ -59,6 +65,7 @@ export function statement(n: number): StatementSummary {
       primary: outcome,
       mirror: outcome,
       session: 1,
+      difference: "row 1, column a (text)",
       values: "select 'a secret'",
     }],
   };

@@ -11,7 +11,6 @@ import {
 import type { Reply } from "../../../src/judge/compare.ts";
 import { Replay } from "../../../src/replay/replay.ts";
 import type { StatementPair } from "../../../src/judge/statement_pair.ts";
-import { SortTies } from "../../../src/judge/sort_ties.ts";
 import type { ShapeCache } from "../../../src/sql/shape_cache.ts";
 import { Framer } from "../../../src/wire/mod.ts";
 import { TappedSession } from "../tapped_session.ts";
@@ -141,7 +140,6 @@ function replayOn(
     transaction,
     [],
     new ReplyDigest(0),
-    new SortTies(new Map()),
     new Framer(),
   );
   const answers: Uint8Array[] = [];
