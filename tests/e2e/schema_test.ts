@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { fingerprintSync, loadModule } from "libpg-query";
+import { loadModule } from "libpg-query";
+import { analyze } from "../../src/sql/analyze.ts";
 import postgres from "postgres";
 import { startCluster } from "../support/cluster.ts";
 import { prepare, resultsOf, run } from "../support/judged.ts";
@@ -107,7 +108,7 @@ Deno.test({
     const other = postgres(proxy.url(), { max: 1, fetch_types: false });
     const results = () => resultsOf(proxy.supervisor.statements());
     const of = async (text: string) => {
-      const fingerprint = fingerprintSync(text);
+      const fingerprint = analyze(text)?.shapes[0]?.fingerprint;
       const found = () =>
         proxy.supervisor.statements().filter((summary) =>
           summary.fingerprint === fingerprint
