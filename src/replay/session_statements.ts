@@ -128,8 +128,12 @@ function hasRowLimit(bytes: Uint8Array, end: number): boolean {
     bytes[end - 3] !== 0 || bytes[end - 4] !== 0;
 }
 
-/** FunctionCall begins with the function's OID, an int32. */
+/**
+ * FunctionCall begins with the function's OID, an int32. A message may be too
+ * short for it: the server refuses that, and no function has the OID then.
+ */
 function oidAt(bytes: Uint8Array, at: number): number {
+  if (at + 4 > bytes.length) return 0;
   return new DataView(bytes.buffer, bytes.byteOffset + at, 4).getUint32(0);
 }
 
