@@ -46,10 +46,14 @@ const around = {
   mode: "rows",
   shape,
   failedBefore: false,
-  keys: () => undefined,
-  concurrentWrite: () => false,
-  volatileBehind: () => false,
-  unique: () => false,
+  about: () => ({
+    keys: () => undefined,
+    rules: () => ({ columns: [], lagUs: 0 }),
+    counts: () => undefined,
+    unique: () => false,
+    concurrentWrite: () => false,
+  }),
+  onMasked() {},
 } as const;
 
 for (const [name, mirror] of Object.entries(mirrors)) {

@@ -53,7 +53,7 @@ function toJson(document: ReadinessDocument) {
         calls: summary.calls,
         mismatches: mismatchesOf(summary),
         latency: summary.latency,
-        sequences: summary.sequences,
+        masked: summary.masked,
         examples: showsValues
           ? summary.examples
           : summary.examples.map(withoutValues),

@@ -1,4 +1,12 @@
+import type { Nature } from "../sql/mod.ts";
 import { Definition } from "./definition.ts";
+
+export interface CatalogColumn {
+  readonly name: string;
+  readonly default:
+    | { readonly nature: "sequence" | "time" | "chance" | "fixed" }
+    | undefined;
+}
 
 /** What a statement is known to touch. */
 export interface Touched {
@@ -73,6 +81,28 @@ export class Catalog {
       case "function":
         return define(this.#functions, name, text);
     }
+  }
+
+  columns(_relation: string): readonly CatalogColumn[] | undefined {
+    return undefined;
+  }
+
+  functionNature(name: string): Nature | undefined {
+    const definition = this.#functions.get(name);
+    return definition !== undefined && this.#whole(definition).isVolatile
+      ? "chance"
+      : undefined;
+  }
+
+  triggerNature(relation: string, _column: string): Nature | undefined {
+    const definition = this.#triggers.get(relation);
+    return definition !== undefined && this.#whole(definition).isVolatile
+      ? "chance"
+      : undefined;
+  }
+
+  viewText(_name: string): string | undefined {
+    return undefined;
   }
 
   /** Whether equal values in `columns` are in one row of `relation` at most. */

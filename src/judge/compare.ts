@@ -15,11 +15,23 @@ import {
   STATEMENT_SQLSTATE,
   STATEMENT_TAG,
 } from "../record/mod.ts";
-import type { CountRule, Shape } from "../sql/shape.ts";
+import type { CountRule, Note, Shape } from "../sql/shape.ts";
+import type { Mask } from "../sql/trait.ts";
 import { Result } from "../stats/ledger.ts";
 import { sqlstate } from "../wire/mod.ts";
-import { haveEqualDescriptions, haveEqualRows, readAnswer } from "./answer.ts";
-import { compareRows, type RowOrder, type RowsFound } from "./rows.ts";
+import {
+  haveEqualDescriptions,
+  haveEqualRows,
+  readAnswer,
+  readCells,
+} from "./answer.ts";
+import type { Cell } from "./difference.ts";
+import {
+  compareRows,
+  type RowOrder,
+  type RowRules,
+  type RowsFound,
+} from "./rows.ts";
 
 /** What surrounds a pair of replies. */
 export interface ComparisonContext {
@@ -27,14 +39,24 @@ export interface ComparisonContext {
   readonly shape: Shape;
   /** Earlier in this transaction a statement failed on one side only. */
   readonly failedBefore: boolean;
-  /** What ORDER BY promises. Asked only when rows differ. */
-  readonly keys: () => RowOrder["keys"];
-  /** Another transaction may have written what this statement read, on one side before and on the other behind it. Asked only when rows differ. */
-  readonly concurrentWrite: () => boolean;
-  /** A view, function or trigger behind the statement is volatile. Asked only when rows differ. */
-  readonly volatileBehind: () => boolean;
-  /** A unique key leaves no choice among rows or their order. Asked only when rows differ. */
-  readonly unique: () => boolean;
+  /** Asked only when replies differ. */
+  readonly about: () => Surroundings;
+  /** Cells have differed, and may: by column. */
+  readonly onMasked: (columns: ReadonlyMap<number, Mask>) => void;
+}
+
+/** What is known of a statement beside its own text. */
+export interface Surroundings {
+  /** What ORDER BY promises. */
+  keys(): RowOrder["keys"];
+  /** In what cells may differ. */
+  rules(): RowRules;
+  /** How the number of rows may differ. */
+  counts(): CountRule | undefined;
+  /** A unique key leaves no choice among rows or their order. */
+  unique(): boolean;
+  /** Another transaction may have written what this statement read, on one side before and on the other behind it. */
+  concurrentWrite(): boolean;
 }
 
 /** One side's statement: an entry of a digest, at word `at`, and the messages that were kept. */
@@ -86,50 +108,82 @@ export function compare(
     p(STATEMENT_COLUMNS) !== m(STATEMENT_COLUMNS) ||
     !haveEqualDescriptions(primary.answer, mirror.answer)
   ) {
-    return Result.mismatchColumns;
+    return around.shape.note === undefined
+      ? Result.mismatchColumns
+      : NOTES[around.shape.note];
   }
-  const { noise, counts } = around.shape;
-  const differ = (result: number) =>
-    noise === "volatile" || around.volatileBehind()
-      ? Result.noiseVolatile
-      : differStrictly(result);
-  // What a statement's nature does to contents is no excuse for their number.
-  const differStrictly = (result: number) =>
-    noise === "unknown"
+  const { shape } = around;
+  const differ = (result: number, chance?: number) =>
+    shape.note !== undefined
+      ? NOTES[shape.note]
+      : !shape.isParsed
       ? Result.skippedUnparsed
-      : around.concurrentWrite()
-      ? Result.noiseConcurrentWrite
-      : result;
+      : chance ??
+        (around.about().concurrentWrite()
+          ? Result.noiseConcurrentWrite
+          : result);
   if (p(STATEMENT_ROWS) !== m(STATEMENT_ROWS) || primaryKind !== mirrorKind) {
     const hasRows = ((p(STATEMENT_KIND) | m(STATEMENT_KIND)) & FLAG_ROWS) !== 0;
-    if (mayCountsDiffer(counts, p(STATEMENT_ROWS), m(STATEMENT_ROWS))) {
-      return Result.noiseVolatile;
-    }
-    return differStrictly(
+    const rule = around.about().counts();
+    const isChance = rule !== undefined &&
+      mayCountsDiffer(rule, p(STATEMENT_ROWS), m(STATEMENT_ROWS));
+    return differ(
       hasRows ? Result.mismatchRowCount : Result.mismatchCommandTag,
+      isChance ? CHANCES[rule] : undefined,
     );
   }
   if (around.mode === "shape") return Result.match;
+  if (shape.note === "plan") {
+    if (haveEqualRows(primary.answer, mirror.answer)) return Result.match;
+    return arePlansAlike(primary, mirror)
+      ? Result.matchMasked
+      : Result.notePlan;
+  }
   const found = rowsOf(primary, mirror, around);
-  if (found.kind === "equal") return Result.match;
-  if (noise === "sequence") return Result.noiseSequence;
   switch (found.kind) {
+    case "equal":
+      return Result.match;
     case "unseen":
       return Result.skippedTooLarge;
     case "permuted":
       return Result.matchUnordered;
     case "order_unknown":
-      return around.unique() ? differ(Result.mismatchRows) : Result.noiseTies;
+      return around.about().unique()
+        ? differ(Result.mismatchRows)
+        : Result.noiseTies;
     // Which rows a LIMIT keeps, of all or of those with equal keys, is chance.
     case "chosen":
-      return around.keys() === undefined
-        ? Result.noiseVolatile
+      return around.about().keys() === undefined
+        ? Result.noiseLimit
         : Result.noiseTies;
-    case "different":
+    case "masked": {
+      around.onMasked(found.columns);
+      const masks = new Set(found.columns.values());
+      if (masks.has("choice")) return Result.noiseLimit;
+      if (masks.has("boundary")) return Result.noiseTimeBoundary;
+      return masks.has("ties") ? Result.noiseTies : Result.matchMasked;
+    }
+    case "different": {
+      const rule = around.about().counts();
+      const isChance = rule !== undefined &&
+        mayContentsDiffer(rule, shape, found, p(STATEMENT_ROWS));
+      return differ(Result.mismatchRows, isChance ? CHANCES[rule] : undefined);
+    }
     case "sizes":
       return differ(Result.mismatchRows);
   }
 }
+
+/** What a rule about the number of rows calls its chance. */
+const CHANCES: Readonly<Record<CountRule, number>> = {
+  boundary: Result.noiseTimeBoundary,
+  choice: Result.noiseLimit,
+  any: Result.noiseVolatile,
+};
+const NOTES: Readonly<Record<Note, number>> = {
+  catalog: Result.noteCatalog,
+  plan: Result.notePlan,
+};
 
 /** What two replies' rows have in common, those behind the bound included. */
 type AllRowsFound =
@@ -143,9 +197,9 @@ type AllRowsFound =
 export function rowsOf(
   primary: Reply,
   mirror: Reply,
-  { keys, unique, shape: { limited: hasLimit, limit } }: Pick<
+  { about: ask, shape: { limited: hasLimit, limit } }: Pick<
     ComparisonContext,
-    "keys" | "shape" | "unique"
+    "about" | "shape"
   >,
 ): AllRowsFound {
   const p = (offset: number) => primary.words[primary.at + offset] as number;
@@ -163,10 +217,12 @@ export function rowsOf(
   const theirs = readAnswer(primary.answer);
   const ours = readAnswer(mirror.answer);
   // With fewer rows than it allows a LIMIT kept all.
-  const limited = hasLimit && !unique() &&
+  const about = ask();
+  const limited = hasLimit && !about.unique() &&
     (limit === undefined || p(STATEMENT_ROWS) >= limit);
-  const order = { keys: keys(), limited, cut };
-  if (!cut) return compareRows(theirs, ours, order);
+  const order = { keys: about.keys(), limited, cut };
+  const rules = about.rules();
+  if (!cut) return compareRows(theirs, ours, order, rules);
   // Which rows a LIMIT keeps among equals is chance, and so is their size.
   const isChoice = limited && !Array.isArray(order.keys);
   const areSizesEqual = same(STATEMENT_ROW_BYTES) &&
@@ -180,30 +236,65 @@ export function rowsOf(
     { ...theirs, rows: theirs.rows.slice(0, count) },
     { ...ours, rows: ours.rows.slice(0, count) },
     order,
+    rules,
   );
   if (found.kind === "different") return found;
   return areSizesEqual || limited ? { kind: "unseen" } : { kind: "sizes" };
 }
 
 /**
- * Whether counts may differ by a statement's nature.
- *
- * By time: rows at the boundary are those whose time came between the two runs,
- * seconds at most, out of the much longer span from which a query's rows come.
- * A row more or less is such a row, and so are many of many: up to a tenth of
- * the larger count. That all rows of one side lay within those seconds is not
- * believed: an empty table would look the same.
+ * Whether counts may differ by a statement's nature. All or nothing is no
+ * chance: a boundary in time moves a few rows, a choice leaves some.
  */
 function mayCountsDiffer(
-  rule: CountRule | undefined,
+  rule: CountRule,
   primary: number,
   mirror: number,
 ): boolean {
-  if (rule === undefined) return false;
   if (rule === "any") return true;
   if (primary === 0 || mirror === 0) return false;
-  const most = 1 + Math.max(primary, mirror) / 10;
-  return rule === "choice" || Math.abs(primary - mirror) <= most;
+  return rule === "choice" ||
+    Math.abs(primary - mirror) <= few(Math.max(primary, mirror));
+}
+
+/** Rows that a boundary in time may move, of so many. */
+function few(rows: number): number {
+  return 1 + rows / 10;
+}
+
+/** Whether contents may, for the same rule, where the number of rows is the same. */
+function mayContentsDiffer(
+  rule: CountRule,
+  { folds, limited }: Shape,
+  { difference, unmatched }: Extract<RowsFound, { kind: "different" }>,
+  rows: number,
+): boolean {
+  if (rule !== "boundary") return true;
+  // A row that came stands in the place of one that went.
+  if (!folds) return limited && unmatched <= few(rows);
+  if (difference.kind !== "value") return unmatched <= few(rows);
+  const [theirs, ours] = [difference.primary, difference.mirror].map(countOf);
+  return theirs === undefined || ours === undefined ||
+    mayCountsDiffer(rule, theirs, ours);
+}
+
+/** A count as text; undefined: another value. */
+function countOf(cell: Cell): number | undefined {
+  if (cell === undefined || cell.length > 15) return undefined;
+  const text = decoder.decode(cell);
+  return /^\d+$/.test(text) ? Number(text) : undefined;
+}
+
+const decoder = new TextDecoder();
+
+/** Whether plans are the same but for numbers; lines in another order are another plan. */
+function arePlansAlike(primary: Reply, mirror: Reply): boolean {
+  const [theirs, ours] = [primary, mirror].map(({ answer }) =>
+    readAnswer(answer).rows.map((row) =>
+      decoder.decode(readCells(row)[0]).replace(/\d+(\.\d+)?/g, "#")
+    ).join("\n")
+  );
+  return theirs === ours;
 }
 
 /**

@@ -1,6 +1,10 @@
 import { decodeErrorFields } from "../wire/mod.ts";
-import { readAnswer, readCells } from "./answer.ts";
-import { type Column, typeName } from "./columns.ts";
+import {
+  haveEqualDescriptions,
+  leadingDescription,
+  readAnswer,
+} from "./answer.ts";
+import { type Column, readColumns, typeName } from "./columns.ts";
 
 /** What differs between two answers, as far as one place shows it. */
 export type Difference =
@@ -68,6 +72,31 @@ export function differenceText(
   }
 }
 
+/** The first column in which descriptions differ; undefined: they say the same. */
+export function columnsText(
+  primary: Uint8Array,
+  mirror: Uint8Array,
+): string | undefined {
+  if (haveEqualDescriptions(primary, mirror)) return undefined;
+  const [theirs, ours] = [primary, mirror].map((answer) => {
+    const body = leadingDescription(answer);
+    return body === undefined ? [] : readColumns(body);
+  }) as [readonly Column[], readonly Column[]];
+  for (let i = 0; i < Math.max(theirs.length, ours.length); i++) {
+    const [their, our] = [theirs[i], ours[i]].map((column) =>
+      column === undefined
+        ? "nothing"
+        : `${column.name} (${typeName(column)}${
+          column.isBinary ? ", binary" : ""
+        })`
+    );
+    if (their !== our) {
+      return `column ${i + 1} is ${their} on the primary, ${our} on the mirror`;
+    }
+  }
+  return "the columns differ";
+}
+
 function placeText(place: string): DifferenceText {
   return { ...NO_DIFFERENCE, place };
 }
@@ -101,27 +130,6 @@ export function errorText(answer: Uint8Array): string | null {
   const { M, D, H } = decodeErrorFields(error);
   const more = [D && `detail: ${D}`, H && `hint: ${H}`].filter(Boolean);
   return [M, ...more].join("; ").slice(0, MAX_ERROR_LENGTH);
-}
-
-/** The first cell in which two rows differ; undefined: none does. @param row from 1. */
-export function differentCell(
-  primary: Uint8Array,
-  mirror: Uint8Array,
-  row: number,
-): Difference | undefined {
-  const ours = readCells(mirror);
-  const theirs = readCells(primary);
-  for (let i = 0; i < Math.max(ours.length, theirs.length); i++) {
-    if (isEqualCell(theirs[i], ours[i])) continue;
-    return {
-      kind: "value",
-      row,
-      column: i + 1,
-      primary: theirs[i],
-      mirror: ours[i],
-    };
-  }
-  return undefined;
 }
 
 export function isEqualCell(a: Cell, b: Cell): boolean {

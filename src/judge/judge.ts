@@ -1,6 +1,7 @@
 import type { Catalog } from "../catalog/mod.ts";
 import type { Shape } from "../sql/shape.ts";
-import { Result } from "../stats/ledger.ts";
+import type { Mask } from "../sql/trait.ts";
+import { isMismatch, Result } from "../stats/ledger.ts";
 import { unpackSqlstate } from "../wire/mod.ts";
 import {
   FLAG_ROWS,
@@ -10,14 +11,17 @@ import {
   STATEMENT_SQLSTATE,
   type Transaction,
 } from "../record/mod.ts";
-import { compare, type Reply, rowsOf } from "./compare.ts";
+import { compare, type Reply, rowsOf, type Surroundings } from "./compare.ts";
+import type { Column } from "./columns.ts";
 import {
+  columnsText,
   type DifferenceText,
   differenceText,
   errorText,
   NO_DIFFERENCE,
 } from "./difference.ts";
 import type { createIgnore } from "./ignore.ts";
+import { masksOf } from "./output_masks.ts";
 import type { KnownColumns } from "./known_columns.ts";
 import type { StatementPair } from "./statement_pair.ts";
 import type { StatementTable } from "./statement_table.ts";
@@ -67,6 +71,8 @@ export class Judge {
   #transaction: Transaction | undefined;
   #mayDiffer: MayDiffer | undefined;
   #failedBefore = false;
+  /** Columns of the pair in which cells have differed, and may. */
+  #masked: ReadonlyMap<number, Mask> | undefined;
   /** What the network alone takes on each side: the kernel's shortest round trips. */
   #primaryFloorUs = 0;
   #mirrorFloorUs = 0;
@@ -101,9 +107,10 @@ export class Judge {
   pair(pair: StatementPair, nowUs: number): void {
     const { probes, table, settings, ignored, columns } = this.#target;
     if (pair.primary !== undefined) columns.note(pair.shape, pair.primary);
+    this.#masked = undefined;
     let result = this.#result(pair, nowUs);
     if (
-      result >= Result.mismatchRows &&
+      isMismatch(result) &&
       ignored(
         pair.shape,
         result,
@@ -133,7 +140,10 @@ export class Judge {
       ),
       mirrorUs: above(pair.mirrorUs, this.#mirrorFloorUs),
       session: this.#session,
-      difference: () => this.#difference(pair),
+      masked: this.#masked === undefined
+        ? []
+        : maskedNames(this.#masked, columns.of(pair.shape, pair.primary)),
+      difference: () => this.#difference(pair, nowUs),
       values: () =>
         settings.examples === "clear" && this.#transaction !== undefined
           ? exampleValues(this.#transaction.bytes)
@@ -153,15 +163,35 @@ export class Judge {
       mode: this.#transaction?.comparison.mode ?? "off",
       shape,
       failedBefore: this.#failedBefore,
-      keys: () => this.#target.columns.keys(shape, primary),
-      concurrentWrite: () => this.#concurrentWrite(shape, pair, nowUs),
-      volatileBehind: () => this.#target.catalog.isVolatile(shape),
-      unique: () => this.#isUnique(shape),
+      about: () => this.#about(pair, nowUs),
+      onMasked: (columns) => this.#masked = columns,
     });
   }
 
+  #about(pair: StatementPair, nowUs: number): Surroundings {
+    const { shape, primary } = pair;
+    const { columns, catalog } = this.#target;
+    const masks = masksOf(catalog);
+    return {
+      keys: () => primary && columns.keys(shape, primary),
+      rules: () => ({
+        columns: masks.rules(shape, columns.of(shape, primary) ?? []),
+        lagUs: this.#lagUs(pair, nowUs),
+      }),
+      counts: () => masks.counts(shape),
+      unique: () => this.#isUnique(shape),
+      concurrentWrite: () => this.#concurrentWrite(shape, pair, nowUs),
+    };
+  }
+
+  /** How much later than on the primary the statement was over, with what it and its transaction took on both. */
+  #lagUs(pair: StatementPair, nowUs: number): number {
+    return nowUs - (this.#transaction?.startUs ?? 0) + pair.mirrorUs;
+  }
+
   /** What differs, in words. */
-  #difference({ primary, mirror, shape }: StatementPair): DifferenceText {
+  #difference(pair: StatementPair, nowUs: number): DifferenceText {
+    const { primary, mirror, shape } = pair;
     const { columns, settings } = this.#target;
     const isClear = settings.examples === "clear";
     const sides = [primary, mirror].filter((side) => side !== undefined);
@@ -174,9 +204,10 @@ export class Judge {
     }
     if (primary === undefined || mirror === undefined) return NO_DIFFERENCE;
     if (!sides.every(hasRows)) return NO_DIFFERENCE;
-    const keys = () => columns.keys(shape, primary);
-    const unique = () => this.#isUnique(shape);
-    const found = rowsOf(primary, mirror, { keys, shape, unique });
+    const described = columnsText(primary.answer, mirror.answer);
+    if (described !== undefined) return { ...NO_DIFFERENCE, place: described };
+    const about = () => this.#about(pair, nowUs);
+    const found = rowsOf(primary, mirror, { about, shape });
     return found.kind === "different"
       ? differenceText(found.difference, columns.of(shape, primary), isClear)
       : NO_DIFFERENCE;
@@ -229,4 +260,14 @@ function hasRows(reply: Reply): boolean {
 function isError(reply: Reply): boolean {
   return ((reply.words[reply.at + STATEMENT_KIND] as number) & KIND_MASK) ===
     KIND_ERROR;
+}
+
+/** As people read them: `created_at (time)`. */
+function maskedNames(
+  masked: ReadonlyMap<number, Mask>,
+  columns: readonly Column[] | undefined,
+): readonly string[] {
+  return [...masked].map(([i, mask]) =>
+    `${columns?.[i]?.name ?? `column ${i + 1}`} (${mask})`
+  );
 }

@@ -27,7 +27,7 @@ export class KnownColumns {
   /** Remembers what a reply describes. */
   note(shape: Shape, { answer }: Reply): void {
     // Of text that does not parse the shape says nothing.
-    if (shape.noise === "unknown") return;
+    if (!shape.isParsed) return;
     const description = leadingDescription(answer);
     if (description === undefined) return;
     const known = this.#known.get(shape)?.description;

@@ -1,5 +1,14 @@
+import type { Mask } from "../sql/trait.ts";
 import { type Answer, readCells } from "./answer.ts";
-import { type Difference, differentCell, isEqualCell } from "./difference.ts";
+import {
+  areEqualKeys,
+  type CellRule,
+  exact,
+  mayDiffer,
+  pairingKey,
+  pairingOrder,
+} from "./cell_rules.ts";
+import { type Cell, type Difference, isEqualCell } from "./difference.ts";
 
 /** What ORDER BY promises of the rows. */
 export interface RowOrder {
@@ -11,6 +20,14 @@ export interface RowOrder {
   readonly cut: boolean;
 }
 
+/** What holds of the cells. */
+export interface RowRules {
+  /** By column; empty: rows are equal or they differ. */
+  readonly columns: readonly CellRule[];
+  /** How much later than the primary's the mirror's statement was over, in microseconds. */
+  readonly lagUs: number;
+}
+
 /** What two lists of rows have in common, as far as they are here. */
 export type RowsFound =
   | { readonly kind: "equal" }
@@ -20,7 +37,14 @@ export type RowsFound =
   | { readonly kind: "order_unknown" }
   /** Rows with equal keys, of which a LIMIT has taken others. */
   | { readonly kind: "chosen" }
-  | { readonly kind: "different"; readonly difference: Difference };
+  /** Equal but for cells that may differ, in these columns. */
+  | { readonly kind: "masked"; readonly columns: ReadonlyMap<number, Mask> }
+  | {
+    readonly kind: "different";
+    readonly difference: Difference;
+    /** Rows that have no twin, of the side that has more of them. */
+    readonly unmatched: number;
+  };
 
 /** Candidates that a row without its twin is held against. */
 const MAX_CANDIDATES = 100;
@@ -32,164 +56,313 @@ export function compareRows(
   primary: Answer,
   mirror: Answer,
   order: RowOrder,
+  rules: RowRules,
 ): RowsFound {
-  const { keys } = order;
-  // A row more or less moves all that follow it.
-  if (primary.rows.length !== mirror.rows.length) {
-    return compareUnordered(primary, mirror, "permuted");
+  return new RowComparison(primary, mirror, order, rules).found();
+}
+
+/** Rows of one side without a twin on the other: their places. */
+interface Unmatched {
+  readonly theirs: readonly number[];
+  readonly ours: readonly number[];
+}
+
+class RowComparison {
+  readonly #primary: Answer;
+  readonly #mirror: Answer;
+  readonly #order: RowOrder;
+  readonly #rules: RowRules;
+  /** Cells need more than their bytes. */
+  readonly #isLoose: boolean;
+  /** Columns in which paired rows differ. */
+  readonly #masked = new Map<number, Mask>();
+  #badCell: Difference | undefined;
+
+  constructor(
+    primary: Answer,
+    mirror: Answer,
+    order: RowOrder,
+    rules: RowRules,
+  ) {
+    this.#primary = primary;
+    this.#mirror = mirror;
+    this.#order = order;
+    this.#rules = rules;
+    this.#isLoose = primary.hasCells && mirror.hasCells &&
+      rules.columns.some(isLoose);
   }
-  if (Array.isArray(keys)) return compareOrdered(primary, mirror, keys, order);
-  const found = compareUnordered(
+
+  found(): RowsFound {
+    const { keys } = this.#order;
+    const sameCount = this.#primary.rows.length === this.#mirror.rows.length;
+    // A row more or less moves all that follow it.
+    if (sameCount && Array.isArray(keys) && !this.#isKeyMasked(keys)) {
+      return this.#ordered(keys);
+    }
+    const found = this.#unordered(
+      sameCount && keys === "unknown" ? "order_unknown" : "permuted",
+    );
+    return found.kind === "different" && sameCount && this.#order.limited &&
+        !Array.isArray(keys)
+      ? { kind: "chosen" }
+      : found;
+  }
+
+  #isKeyMasked(keys: readonly number[]): boolean {
+    return keys.some((key) => this.#rules.columns[key]?.mask !== undefined);
+  }
+
+  #unordered(permuted: "permuted" | "order_unknown"): RowsFound {
+    const { rows } = this.#primary;
+    const left = this.#unmatched(rows, this.#mirror.rows, 0);
+    if (left.theirs.length + left.ours.length > 0) return this.#nearest(left);
+    const bad = this.#badCell ?? this.#badNumbers();
+    if (bad !== undefined) return different(bad);
+    if (this.#areInOrder(rows, this.#mirror.rows)) return this.#equalOrMasked();
+    return permuted === "order_unknown" || this.#masked.size === 0
+      ? { kind: permuted }
+      : this.#equalOrMasked();
+  }
+
+  #equalOrMasked(): RowsFound {
+    return this.#masked.size === 0
+      ? EQUAL
+      : { kind: "masked", columns: this.#masked };
+  }
+
+  /** Rows with equal keys are neighbours: each group is compared in any order. */
+  #ordered(keys: readonly number[]): RowsFound {
+    const { rows } = this.#primary;
+    const { limited, cut } = this.#order;
+    let permuted = false;
+    for (let from = 0; from < rows.length;) {
+      const to = this.#groupEnd(rows, from, keys);
+      const isLast = to === rows.length;
+      if (isLast && cut) break; // the rest of the group is not here
+      const ours = this.#mirror.rows.slice(from, to);
+      const group = rows.slice(from, to);
+      const left = this.#unmatched(group, ours, from);
+      if (left.theirs.length + left.ours.length > 0) {
+        const first = rows[from] as Uint8Array; // from < length
+        const isChoice = isLast && limited &&
+          ours.every((row) => this.#haveEqualKeys(first, row, keys));
+        return isChoice ? { kind: "chosen" } : this.#disordered(left);
+      }
+      permuted ||= !this.#areInOrder(group, ours);
+      from = to;
+    }
+    const bad = this.#badCell ??
+      (limited || cut ? undefined : this.#badNumbers());
+    if (bad !== undefined) return different(bad);
+    return this.#masked.size === 0 && permuted
+      ? { kind: "permuted" }
+      : this.#equalOrMasked();
+  }
+
+  /** A group has others: all rows are there in another order, or some differ. */
+  #disordered(left: Unmatched): RowsFound {
+    const { rows } = this.#primary;
+    const all = this.#unmatched(rows, this.#mirror.rows, 0);
+    if (!this.#order.cut && all.theirs.length + all.ours.length === 0) {
+      const row = rows.findIndex((row, i) =>
+        this.#key(row) !== this.#key(this.#mirror.rows[i] as Uint8Array)
+      );
+      return different({ kind: "order", row: row + 1 });
+    }
+    return this.#nearest(left);
+  }
+
+  #groupEnd(
+    rows: readonly Uint8Array[],
+    from: number,
+    keys: readonly number[],
+  ): number {
+    const first = rows[from] as Uint8Array; // from < length
+    let to = from + 1;
+    for (; to < rows.length; to++) {
+      if (!this.#haveEqualKeys(first, rows[to] as Uint8Array, keys)) break;
+    }
+    return to;
+  }
+
+  #haveEqualKeys(
+    a: Uint8Array,
+    b: Uint8Array,
+    keys: readonly number[],
+  ): boolean {
+    const left = readCells(a);
+    const right = readCells(b);
+    return keys.every((key) => {
+      const rule = this.#rules.columns[key];
+      return rule === undefined
+        ? isEqualCell(left[key], right[key])
+        : areEqualKeys(left[key], right[key], rule);
+    });
+  }
+
+  /** Pairs rows by their keys, and looks at the cells of pairs. @param offset of the places. */
+  #unmatched(
+    primary: readonly Uint8Array[],
+    mirror: readonly Uint8Array[],
+    offset: number,
+  ): Unmatched {
+    const places = new Map<string, number[]>();
+    for (const i of this.#pairingOrder(mirror)) {
+      const key = this.#key(mirror[i] as Uint8Array);
+      const known = places.get(key);
+      if (known === undefined) places.set(key, [i]);
+      else known.push(i);
+    }
+    for (const known of places.values()) known.reverse();
+    const theirs: number[] = [];
+    for (const i of this.#pairingOrder(primary)) {
+      const row = primary[i] as Uint8Array; // i < length
+      const twin = places.get(this.#key(row))?.pop();
+      if (twin === undefined) theirs.push(offset + i);
+      else if (this.#isLoose) {
+        this.#pair(row, mirror[twin] as Uint8Array, offset + i);
+      }
+    }
+    theirs.sort((a, b) => a - b);
+    const ours = [...places.values()].flat().map((i) => offset + i)
+      .sort((a, b) => a - b);
+    return { theirs, ours };
+  }
+
+  /** Looks at the cells of two rows that belong together. */
+  #pair(primary: Uint8Array, mirror: Uint8Array, place: number): void {
+    const theirs = readCells(primary);
+    const ours = readCells(mirror);
+    this.#rules.columns.forEach((rule, i) => {
+      if (rule.mask === undefined || isEqualCell(theirs[i], ours[i])) return;
+      if (mayDiffer(theirs[i], ours[i], rule, this.#rules.lagUs)) {
+        this.#masked.set(i, rule.mask);
+      } else {
+        this.#badCell ??= valueDifference(place, i, theirs[i], ours[i]);
+      }
+    });
+  }
+
+  /** Numbers of rows may change places, and nothing more. */
+  #badNumbers(): Difference | undefined {
+    for (const [i, { mask }] of this.#rules.columns.entries()) {
+      if (mask !== "numbered" || !this.#masked.has(i)) continue;
+      const [theirs, ours] = [this.#primary, this.#mirror].map(({ rows }) =>
+        rows.map((row) => readCells(row)[i])
+      ) as [Cell[], Cell[]];
+      const text = (cells: readonly Cell[]) =>
+        cells.map((cell) => cell === undefined ? "" : exact(cell)).toSorted()
+          .join("\0");
+      if (text(theirs) === text(ours)) continue;
+      const row = theirs.findIndex((cell, row) =>
+        !isEqualCell(cell, ours[row])
+      );
+      return valueDifference(row, i, theirs[row], ours[row]);
+    }
+    return undefined;
+  }
+
+  #pairingOrder(rows: readonly Uint8Array[]): readonly number[] {
+    const places = rows.map((_, i) => i);
+    const by = this.#rules.columns.findIndex(({ mask }) =>
+      mask === "float" || mask === "time"
+    );
+    const rule = this.#rules.columns[by];
+    if (!this.#isLoose || rule === undefined) return places;
+    const order = rows.map((row) => pairingOrder(readCells(row)[by], rule));
+    return places.sort((a, b) =>
+      (order[a] as number) - (order[b] as number) || a - b
+    );
+  }
+
+  /** Equal for rows that may be twins. */
+  #key(row: Uint8Array): string {
+    if (!this.#isLoose) return exact(row);
+    const cells = readCells(row);
+    return cells.map((cell, i) => {
+      const rule = this.#rules.columns[i];
+      const text = rule !== undefined
+        ? pairingKey(cell, rule)
+        : cell === undefined
+        ? "NULL"
+        : exact(cell);
+      return `${text.length}${cell === undefined ? "n" : "v"}${text}`;
+    }).join("");
+  }
+
+  #areInOrder(a: readonly Uint8Array[], b: readonly Uint8Array[]): boolean {
+    return a.every((row, i) => {
+      const other = b[i];
+      return other !== undefined &&
+        (isEqualCell(row, other) ||
+          this.#isLoose && this.#key(row) === this.#key(other));
+    });
+  }
+
+  /** Holds the first row without a twin against the row of the other side that is most like it. */
+  #nearest({ theirs, ours }: Unmatched): RowsFound {
+    const [first] = theirs;
+    const unmatched = Math.max(theirs.length, ours.length);
+    const different = (difference: Difference): RowsFound => ({
+      kind: "different",
+      difference,
+      unmatched,
+    });
+    if (first === undefined) {
+      return different({ kind: "extra", row: (ours[0] ?? 0) + 1 });
+    }
+    const missing: Difference = { kind: "missing", row: first + 1 };
+    if (ours.length === 0 || !this.#primary.hasCells) return different(missing);
+    const row = this.#primary.rows[first] as Uint8Array; // it is there
+    const cells = readCells(row);
+    const isAlike = (cell: Cell, other: Cell, i: number) => {
+      const rule = this.#rules.columns[i];
+      return isEqualCell(cell, other) ||
+        rule !== undefined && isLoose(rule) &&
+          (cell === undefined) === (other === undefined) &&
+          pairingKey(cell, rule) === pairingKey(other, rule);
+    };
+    let best: readonly Cell[] | undefined;
+    let bestEqual = -1;
+    for (const place of ours.slice(0, MAX_CANDIDATES)) {
+      const others = readCells(this.#mirror.rows[place] as Uint8Array);
+      const equal = cells.filter((cell, i) =>
+        isAlike(cell, others[i], i)
+      ).length;
+      if (equal > bestEqual) [best, bestEqual] = [others, equal];
+    }
+    const hasTwin = ours.length === theirs.length || bestEqual > 0;
+    if (!hasTwin || best === undefined) return different(missing);
+    const width = Math.max(cells.length, best.length);
+    for (let i = 0; i < width; i++) {
+      if (isAlike(cells[i], best[i], i)) continue;
+      return different(valueDifference(first, i, cells[i], best[i]));
+    }
+    return different(missing);
+  }
+}
+
+/** Whether cells that are not equal may be as good. */
+function isLoose({ mask, form, isFolded }: CellRule): boolean {
+  return mask !== undefined || isFolded && form !== undefined;
+}
+
+function valueDifference(
+  row: number,
+  column: number,
+  primary: Cell,
+  mirror: Cell,
+): Difference {
+  return {
+    kind: "value",
+    row: row + 1,
+    column: column + 1,
     primary,
     mirror,
-    keys === undefined ? "permuted" : "order_unknown",
-  );
-  return found.kind === "different" && order.limited
-    ? { kind: "chosen" }
-    : found;
+  };
 }
 
-function compareUnordered(
-  primary: Answer,
-  mirror: Answer,
-  permuted: "permuted" | "order_unknown",
-): RowsFound {
-  const { theirs, ours } = unmatched(primary.rows, mirror.rows, 0);
-  if (theirs.length + ours.length > 0) {
-    return different(nearest(primary, mirror, theirs, ours));
-  }
-  return firstUnequal(primary.rows, mirror.rows) < 0
-    ? EQUAL
-    : { kind: permuted };
-}
-
-/** Rows with equal keys are neighbours: each group is compared in any order. */
-function compareOrdered(
-  primary: Answer,
-  mirror: Answer,
-  keys: readonly number[],
-  { limited, cut }: RowOrder,
-): RowsFound {
-  const { rows } = primary;
-  let permuted = false;
-  for (let from = 0; from < rows.length;) {
-    const to = groupEnd(rows, from, keys);
-    const isLast = to === rows.length;
-    if (isLast && cut) break; // the rest of the group is not here
-    const ours = mirror.rows.slice(from, to);
-    const group = rows.slice(from, to);
-    const left = unmatched(group, ours, from);
-    if (left.theirs.length + left.ours.length > 0) {
-      const first = rows[from] as Uint8Array; // from < length
-      const isChoice = isLast && limited &&
-        ours.every((row) => haveEqualKeys(first, row, keys));
-      if (isChoice) return { kind: "chosen" };
-      const all = unmatched(rows, mirror.rows, 0);
-      if (!cut && all.theirs.length + all.ours.length === 0) {
-        const row = firstUnequal(rows, mirror.rows) + 1;
-        return different({ kind: "order", row });
-      }
-      return different(nearest(primary, mirror, left.theirs, left.ours));
-    }
-    permuted ||= firstUnequal(group, ours) >= 0;
-    from = to;
-  }
-  return permuted ? { kind: "permuted" } : EQUAL;
-}
-
-function groupEnd(
-  rows: readonly Uint8Array[],
-  from: number,
-  keys: readonly number[],
-): number {
-  const first = rows[from] as Uint8Array; // from < length
-  let to = from + 1;
-  for (; to < rows.length; to++) {
-    if (!haveEqualKeys(first, rows[to] as Uint8Array, keys)) break;
-  }
-  return to;
-}
-
-function haveEqualKeys(
-  a: Uint8Array,
-  b: Uint8Array,
-  keys: readonly number[],
-): boolean {
-  const left = readCells(a);
-  const right = readCells(b);
-  return keys.every((key) => isEqualCell(left[key], right[key]));
-}
-
-/** Positions of the rows that the other side does not have, counted from `offset`. */
-function unmatched(
-  primary: readonly Uint8Array[],
-  mirror: readonly Uint8Array[],
-  offset: number,
-): { theirs: number[]; ours: number[] } {
-  const places = new Map<string, number[]>();
-  mirror.forEach((row, i) => {
-    const text = rowText(row);
-    const known = places.get(text);
-    if (known === undefined) places.set(text, [offset + i]);
-    else known.push(offset + i);
-  });
-  const theirs: number[] = [];
-  primary.forEach((row, i) => {
-    if (places.get(rowText(row))?.shift() === undefined) {
-      theirs.push(offset + i);
-    }
-  });
-  const ours = [...places.values()].flat().sort((a, b) => a - b);
-  return { theirs, ours };
-}
-
-/** Equal for equal bytes only. */
-function rowText(row: Uint8Array): string {
-  let text = "";
-  for (let at = 0; at < row.length; at += 4_096) {
-    text += String.fromCharCode(...row.subarray(at, at + 4_096));
-  }
-  return text;
-}
-
-/** Holds the first row without a twin against the row of the other side that is most like it. */
-function nearest(
-  primary: Answer,
-  mirror: Answer,
-  theirs: readonly number[],
-  ours: readonly number[],
-): Difference {
-  const [first] = theirs;
-  if (first === undefined) return { kind: "extra", row: (ours[0] ?? 0) + 1 };
-  if (ours.length === 0 || !primary.hasCells) {
-    return { kind: "missing", row: first + 1 };
-  }
-  const row = primary.rows[first] as Uint8Array; // it is there
-  let best: Uint8Array | undefined;
-  let bestEqual = -1;
-  const cells = readCells(row);
-  for (const place of ours.slice(0, MAX_CANDIDATES)) {
-    const candidate = mirror.rows[place] as Uint8Array; // it is there
-    const others = readCells(candidate);
-    const equal = cells.filter((cell, i) =>
-      isEqualCell(cell, others[i])
-    ).length;
-    if (equal > bestEqual) [best, bestEqual] = [candidate, equal];
-  }
-  const hasTwin = ours.length === theirs.length || bestEqual > 0;
-  const found = hasTwin && best !== undefined
-    ? differentCell(row, best, first + 1)
-    : undefined;
-  return found ?? { kind: "missing", row: first + 1 };
-}
-
-function firstUnequal(
-  a: readonly Uint8Array[],
-  b: readonly Uint8Array[],
-): number {
-  return a.findIndex((row, i) => !isEqualCell(row, b[i]));
-}
-
+/** All rows have their twins, and still something differs. */
 function different(difference: Difference): RowsFound {
-  return { kind: "different", difference };
+  return { kind: "different", difference, unmatched: 0 };
 }

@@ -11,8 +11,8 @@ import {
 
 /** Examples kept of each result. */
 const EXAMPLES = 3;
-/** Relations counted apart in noise{sequence}. */
-const MAX_SEQUENCES = 20;
+/** Masked columns counted apart. */
+const MAX_MASKED = 20;
 /** What an entry takes beside its text and samples: counts, two histograms, its shape. */
 const ENTRY_BYTES = 2_048;
 /** An example and its values, at the most. */
@@ -31,7 +31,7 @@ export class StatementEntry {
   pairs = 0;
   readonly ratios: number[] = [];
   readonly differences: number[] = [];
-  readonly sequences: Record<string, number> = {};
+  readonly masked: Record<string, number> = {};
   readonly examples: Example[] = [];
 
   constructor(readonly shape: Shape) {}
@@ -58,18 +58,18 @@ export class StatementEntry {
     this.mirror.fold(other.mirror);
     this.firstSeen = Math.min(this.firstSeen, other.firstSeen);
     this.lastSeen = Math.max(this.lastSeen, other.lastSeen);
-    for (const [name, count] of Object.entries(other.sequences)) {
-      this.countSequence(name, count);
+    for (const [name, count] of Object.entries(other.masked)) {
+      this.countMasked(name, count);
     }
     for (const example of other.examples) this.keepExample(example);
   }
 
-  countSequence(name: string, count: number): void {
-    const known = this.sequences[name];
+  countMasked(name: string, count: number): void {
+    const known = this.masked[name];
     if (
-      known === undefined && Object.keys(this.sequences).length >= MAX_SEQUENCES
+      known === undefined && Object.keys(this.masked).length >= MAX_MASKED
     ) return;
-    this.sequences[name] = (known ?? 0) + count;
+    this.masked[name] = (known ?? 0) + count;
   }
 
   keepExample(example: Example): void {
@@ -117,7 +117,7 @@ export class StatementEntry {
       },
       firstSeen: this.firstSeen,
       lastSeen: this.lastSeen,
-      sequences: { ...this.sequences },
+      masked: { ...this.masked },
       examples: [...this.examples],
     };
   }

@@ -16,6 +16,7 @@ import { OTHER_SHAPE, type Shape } from "../sql/shape.ts";
 import {
   EVICTED,
   isMismatch,
+  isNote,
   type Outcome,
   Result,
   RESULTS,
@@ -47,6 +48,8 @@ export interface ComparedPair {
   readonly primaryUs: number;
   readonly mirrorUs: number;
   readonly session: number;
+  /** Columns of which cells differed, and may. */
+  readonly masked: readonly string[];
   /** What differs, asked for only if an example is kept. */
   readonly difference: () => DifferenceText;
   /** The values, asked for only if an example is kept. */
@@ -114,10 +117,8 @@ export class StatementTable {
     if (result < Result.mismatchErrorOnMirror && !isError(primary)) {
       this.#sample(entry, pair.primaryUs, pair.mirrorUs);
     }
-    if (result === Result.noiseSequence && shape.sequenceOf !== undefined) {
-      entry.countSequence(shape.sequenceOf, 1);
-    }
-    if (isMismatch(result)) this.#keepExample(entry, pair);
+    for (const column of pair.masked) entry.countMasked(column, 1);
+    if (isMismatch(result) || isNote(result)) this.#keepExample(entry, pair);
     this.#putBack(entry);
   }
 

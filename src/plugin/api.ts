@@ -37,6 +37,7 @@ export {
   Failed,
   isCompared,
   isMismatch,
+  isNote,
   quantile,
   Result,
   RESULTS,

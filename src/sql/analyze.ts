@@ -1,14 +1,10 @@
 import { normalizeSync, parseSync } from "libpg-query";
-import {
-  Findings,
-  isLimited,
-  lastName,
-  type Node,
-  onlyRelation,
-  relationName,
-} from "./findings.ts";
+import { isServerSetting } from "./catalogs.ts";
+import { Findings } from "./findings.ts";
 import { fingerprintOfTree } from "./fingerprint.ts";
-import { MAX_TOLD_DIGITS } from "./literal_free_key.ts";
+import { isLimited, limitOf, onlyRelation, orderKeys } from "./keys.ts";
+import { outputsOf } from "./outputs.ts";
+import type { Node } from "./tree.ts";
 import type { Link, Shape, StatementKind, Statements } from "./shape.ts";
 
 /** Bound in characters of a normalised text that is kept. */
@@ -21,22 +17,27 @@ export const MAX_TEXT = 2_000;
  * @returns undefined if the text does not parse.
  */
 export function analyze(sql: string): Statements | undefined {
+  const statements = parsed(sql);
+  if (statements === undefined) return undefined;
+  // Locations count bytes of UTF-8, not UTF-16 units.
+  const bytes = encoder.encode(sql);
+  const shapes: Shape[] = [];
+  const links: (Link | undefined)[] = [];
+  for (const { stmt, stmt_location = 0, stmt_len } of statements) {
+    const end = stmt_len === undefined
+      ? bytes.length
+      : stmt_location + stmt_len;
+    const text = decoder.decode(bytes.subarray(stmt_location, end)).trim();
+    const shape = shapeOf(stmt as Node, text);
+    shapes.push(shape);
+    links.push(linkOf(stmt as Node, shape));
+  }
+  return { shapes, links: links.some(Boolean) ? links : undefined };
+}
+
+function parsed(sql: string): RawStatement[] | undefined {
   try {
-    const { stmts = [] } = parseSync(sql) as { stmts?: RawStatement[] };
-    // Locations count bytes of UTF-8, not UTF-16 units.
-    const bytes = encoder.encode(sql);
-    const shapes: Shape[] = [];
-    const links: (Link | undefined)[] = [];
-    for (const { stmt, stmt_location = 0, stmt_len } of stmts) {
-      const end = stmt_len === undefined
-        ? bytes.length
-        : stmt_location + stmt_len;
-      const text = decoder.decode(bytes.subarray(stmt_location, end)).trim();
-      const shape = shapeOf(stmt as Node, text);
-      shapes.push(shape);
-      links.push(linkOf(stmt as Node, shape));
-    }
-    return { shapes, links: links.some(Boolean) ? links : undefined };
+    return (parseSync(sql) as { stmts?: RawStatement[] }).stmts ?? [];
   } catch {
     // A syntax error here is the servers' business: they have said so.
     return undefined;
@@ -97,19 +98,14 @@ function describe(stmt: Node): Omit<Shape, "fingerprint" | "text"> {
   const reads = [...found.relations].filter((name) =>
     !found.ctes.has(name) && !writes.includes(name)
   );
-  const sequenceOf = returnsDefaults(type, body);
   const limited = type === "SelectStmt" && isLimited(body);
-  // Catalogs hold OIDs, statistics and what the version brings.
-  const isOfServer = found.readsCatalog || REPORTS.has(type);
   return {
     kind: kindOf(type, body, writes.length > 0),
-    noise: found.isVolatile || isOfServer
-      ? "volatile"
-      : sequenceOf !== undefined
-      ? "sequence"
-      : undefined,
-    counts: isOfServer ? "any" : found.counts,
-    sequenceOf,
+    isParsed: true,
+    note: noteOf(type, body, found),
+    outputs: outputsOf(queryOf(type, body) ?? stmt),
+    counts: found.counts,
+    folds: found.folds,
     orderBy: type === "SelectStmt" ? orderKeys(body) : undefined,
     limited,
     limit: limited ? limitOf(body) : undefined,
@@ -118,12 +114,23 @@ function describe(stmt: Node): Omit<Shape, "fingerprint" | "text"> {
     reads: [...reads, ...(type === "InsertStmt" ? [] : writes)],
     writes,
     calls: [...found.calls],
+    deciding: [...found.deciding],
     only: type === "SelectStmt" ? onlyRelation(body) : undefined,
   };
 }
 
-/** What they show is the server's own: plans, settings. */
-const REPORTS = new Set(["ExplainStmt", "VariableShowStmt"]);
+function noteOf(type: string, body: Node, found: Findings): Shape["note"] {
+  if (type === "ExplainStmt") return "plan";
+  const isOfServer = found.readsCatalog ||
+    type === "VariableShowStmt" && isServerSetting(String(body.name));
+  return isOfServer ? "catalog" : undefined;
+}
+
+/** What a COPY copies. */
+function queryOf(type: string, { query }: Node): Node | undefined {
+  return type === "CopyStmt" ? query as Node | undefined : undefined;
+}
+
 const DML = new Set(["InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt"]);
 const SESSION = new Set([
   "VariableSetStmt",
@@ -151,51 +158,4 @@ function kindOf(type: string, body: Node, writes: boolean): StatementKind {
   if (type === "CopyStmt") return body.is_from === true ? "dml" : "read";
   if (type === "TransactionStmt") return "transaction";
   return SESSION.has(type) ? "other" : "ddl";
-}
-
-function orderKeys(body: Node): Shape["orderBy"] {
-  const clause = body.sortClause as
-    | { SortBy: { node: Node } }[]
-    | undefined;
-  if (clause === undefined) return undefined;
-  const keys: (string | number)[] = [];
-  for (const { SortBy } of clause) {
-    const column = SortBy.node.ColumnRef as Node | undefined;
-    const constant = SortBy.node.A_Const as
-      | { ival?: { ival?: number } }
-      | undefined;
-    if (column !== undefined) keys.push(lastName(column.fields));
-    else if (constant?.ival?.ival !== undefined) keys.push(constant.ival.ival);
-    else return null;
-  }
-  return keys;
-}
-
-/** The literal of a LIMIT without an OFFSET, if the key of the text tells it. */
-function limitOf(body: Node): number | undefined {
-  const { A_Const } = (body.limitCount ?? {}) as {
-    readonly A_Const?: { readonly ival?: { readonly ival?: number } };
-  };
-  if (body.limitOffset !== undefined || A_Const?.ival === undefined) {
-    return undefined;
-  }
-  const { ival: limit = 0 } = A_Const.ival;
-  return `${limit}`.length <= MAX_TOLD_DIGITS ? limit : undefined;
-}
-
-/** The relation, if RETURNING gives columns that the INSERT does not set: their values come from defaults, most often sequences. */
-function returnsDefaults(type: string, body: Node): string | undefined {
-  const returning = (body.returningList ??
-    (body.returningClause as Node | undefined)?.exprs) as
-      | { ResTarget: { val: Node } }[]
-      | undefined;
-  if (type !== "InsertStmt" || returning === undefined) return undefined;
-  const columns = body.cols as { ResTarget: { name: string } }[] | undefined;
-  // Without a list the INSERT sets the columns in order, perhaps not all.
-  if (columns === undefined) return relationName(body.relation);
-  const set = new Set(columns.map(({ ResTarget }) => ResTarget.name));
-  const allSet = returning.every(({ ResTarget }) =>
-    set.has(lastName((ResTarget.val.ColumnRef as Node | undefined)?.fields))
-  );
-  return allSet ? undefined : relationName(body.relation);
 }

@@ -48,3 +48,48 @@ stat_statements stat_statements_info buffercache`.split(/\s+/).map((name) =>
 export function isCatalog(schema: string | undefined, name: string): boolean {
   return schema === undefined ? RELATIONS.has(name) : SCHEMAS.has(schema);
 }
+
+/**
+ * Functions about objects by OID (manual, "System Catalog Information
+ * Functions", "Comment Information Functions"): what they give follows from a
+ * number that the client has read before.
+ */
+export function isCatalogFunction(name: string): boolean {
+  return name.startsWith("pg_get_") && name !== "pg_get_serial_sequence" ||
+    CATALOG_FUNCTIONS.has(name);
+}
+
+const CATALOG_FUNCTIONS: ReadonlySet<string> = new Set([
+  "format_type",
+  "obj_description",
+  "col_description",
+  "shobj_description",
+  "pg_describe_object",
+  "pg_identify_object",
+  "pg_identify_object_as_address",
+  "pg_settings_get_flags",
+  "pg_show_all_settings",
+  "pg_show_all_file_settings",
+  "pg_hba_file_rules",
+  "pg_timezone_names",
+  "pg_timezone_abbrevs",
+  "pg_available_extensions",
+  "pg_available_extension_versions",
+  "pg_extension_config_dump",
+  "pg_partition_tree",
+  "pg_partition_ancestors",
+  "pg_lock_status",
+  "pg_prepared_statement",
+  "pg_cursor",
+  "pg_config",
+  "pg_tablespace_location",
+  "pg_tablespace_databases",
+  "pg_sequence_parameters",
+  "pg_sequence_last_value",
+]);
+
+/** Settings that tell of the server's version and place, not of its behaviour. */
+export function isServerSetting(name: string): boolean {
+  return /^(all|server_version(_num)?|port|listen_addresses|cluster_name|data_directory|(config|hba|ident|external_pid)_file|unix_socket_\w+|log_\w+|ssl_\w+|archive_\w+|shared_memory_size\w*|primary_\w+)$/i
+    .test(name);
+}

@@ -1,4 +1,4 @@
-import { isCatalog } from "./catalogs.ts";
+import { isCatalog, isCatalogFunction } from "./catalogs.ts";
 import {
   type Nature,
   natureOfCall,
@@ -8,10 +8,16 @@ import {
   TIME_LITERAL,
   TIME_TYPES,
 } from "./volatile.ts";
-import type { CountRule, Only } from "./shape.ts";
-
-/** A node of libpg_query's tree. */
-export type Node = Readonly<Record<string, unknown>>;
+import {
+  groupExpressions,
+  isLimited,
+  relationName,
+  sortExpressions,
+  uniqueKeys,
+} from "./keys.ts";
+import type { CountPart, CountRule } from "./shape.ts";
+import type { Columns } from "./trait.ts";
+import { lastName, type Node } from "./tree.ts";
 
 /** What a value in a place of the tree can reach. */
 type Place =
@@ -59,12 +65,6 @@ const THROUGH: Readonly<Record<Nature, CountRule>> = {
   choice: "choice",
   chance: "choice",
 };
-const RANKS: readonly (CountRule | undefined)[] = [
-  undefined,
-  "boundary",
-  "choice",
-  "any",
-];
 
 /** What a walk over the whole tree of a statement finds. */
 export class Findings {
@@ -74,9 +74,12 @@ export class Findings {
   readonly calls = new Set<string>();
   /** What resolves to pg_catalog or information_schema. */
   readonly catalogs = new Set<string>();
+  /** Functions that decide which rows there are. */
+  readonly deciding = new Set<string>();
   locks = false;
-  #contents = false;
-  #counts: CountRule | undefined;
+  folds = false;
+  /** How the number of rows may differ by nature. */
+  readonly counts: CountPart[] = [];
   /** Places where some result depends on the order in which rows are read … */
   readonly #unsorted: Place[] = [];
   /** … and somewhere an order is asked for, perhaps for that. */
@@ -92,25 +95,22 @@ export class Findings {
     }
   }
 
-  /** Contents of rows may differ by nature. */
-  get isVolatile(): boolean {
-    return this.#contents;
-  }
-
-  /** How the number of rows may differ by nature; undefined: not at all. */
-  get counts(): CountRule | undefined {
-    return this.#counts;
-  }
-
   get readsCatalog(): boolean {
-    return [...this.catalogs].some((name) => !this.ctes.has(name));
+    return [...this.catalogs].some((name) => !this.ctes.has(name)) ||
+      [...this.calls].some(isCatalogFunction);
   }
 
-  #mark(nature: Nature, place: Place): void {
-    this.#contents = true;
+  /** @param unlessUnique no rows are alike in these. */
+  #mark(nature: Nature, place: Place, unlessUnique?: Columns): void {
     if (place === "rows" || place === "value") return;
     const rule = (place === "counts" ? IN_CLAUSE : THROUGH)[nature];
-    if (RANKS.indexOf(rule) > RANKS.indexOf(this.#counts)) this.#counts = rule;
+    const isKnown = this.counts.some((part) =>
+      part.rule === rule && part.unlessUnique === undefined
+    );
+    if (isKnown) return;
+    this.counts.push(
+      unlessUnique === undefined ? { rule } : { rule, unlessUnique },
+    );
   }
 
   #walk(value: unknown, place: Place): void {
@@ -122,6 +122,7 @@ export class Findings {
     const node = value as Node;
     // What an inner query gives may be filtered by the clauses beside it.
     const below = place === "rows" && filters(node) ? "through" : place;
+    if (folds(node)) this.folds = true;
     for (const [key, child] of Object.entries(node)) {
       const inner = SOURCES.has(key)
         ? below
@@ -201,12 +202,13 @@ export class Findings {
       item,
     ) => Object.keys(item).length > 0);
     if (node.sortClause !== undefined) this.#sorts = true;
-    else if (distinctOn || !isOuter && isLimited(node) && !isConstant(node)) {
-      this.#mark("choice", place);
+    if (distinctOn || !isOuter && isLimited(node) && !isConstant(node)) {
+      this.#mark("choice", place, uniqueKeys(node, sortExpressions(node)));
     }
     const { targetList, ...rest } = node;
     this.#walk(rest, place);
-    this.#walk(targetList, place === "rows" && folds(node) ? "through" : place);
+    this.#walk(targetList, place === "rows" && isSet(node) ? "through" : place);
+    if (place === "rows") this.#walk(groupExpressions(node), "counts");
   }
 
   #subLink(node: Node, place: Place): void {
@@ -238,6 +240,8 @@ export class Findings {
   #call(node: Node, place: Place): void {
     const name = lastName(node.funcname);
     this.calls.add(name);
+    if (place === "counts" || place === "through") this.deciding.add(name);
+    if (AGGREGATES.test(name)) this.folds = true;
     const args = (node.args as unknown[] | undefined)?.length ?? 0;
     const nature = natureOfCall(name, args);
     // Settings that filter rows are the session's, and replayed (`app.tenant`).
@@ -273,6 +277,10 @@ export class Findings {
   }
 }
 
+/** Aggregates (manual, "Aggregate Functions"). */
+const AGGREGATES =
+  /^(count|sum|avg|min|max|every|any_value|bool_(and|or)|bit_(and|or|xor)|\w+_agg|range_\w+agg|stddev\w*|var(iance|_\w+)|corr|covar_\w+|regr_\w+|mode|percentile_\w+)$/;
+
 /** As the grammar names them. */
 const NUMBERS = new Set(["oid", "int4", "int8"]);
 
@@ -284,20 +292,15 @@ function filters(node: Node): boolean {
     ((node.fromClause ?? []) as Node[]).some((item) => "JoinExpr" in item);
 }
 
-/** Whether equal values of its columns become one row. */
+/** Whether rows become one. */
 function folds(node: Node): boolean {
-  return node.groupClause !== undefined || node.distinctClause !== undefined ||
-    (node.op !== undefined && node.op !== "SETOP_NONE" && node.all !== true);
+  return node.groupClause !== undefined || isSet(node);
 }
 
-/** Whether a LIMIT or OFFSET may leave out rows that an equal server keeps. WITH TIES leaves none to chance. */
-export function isLimited(select: Node): boolean {
-  if (select.limitOption === "LIMIT_OPTION_WITH_TIES") return false;
-  return [select.limitCount, select.limitOffset].some((bound) =>
-    bound !== undefined && (bound as Node).A_Const !== undefined
-      ? !((bound as { A_Const: Node }).A_Const.isnull)
-      : bound !== undefined
-  );
+/** Whether equal rows become one. */
+function isSet(node: Node): boolean {
+  return node.distinctClause !== undefined ||
+    (node.op !== undefined && node.op !== "SETOP_NONE" && node.all !== true);
 }
 
 /** Whether each of its rows is the same: `select 1 from t`. */
@@ -305,50 +308,4 @@ function isConstant({ targetList = [] }: Node): boolean {
   return (targetList as { ResTarget: { val: Node } }[]).every(({ ResTarget }) =>
     "A_Const" in ResTarget.val
   );
-}
-
-export function relationName(relation: unknown): string {
-  return String((relation as Node).relname);
-}
-
-/** The last part of a name: `pg_catalog.now` is `now`. */
-export function lastName(parts: unknown): string {
-  const last = (parts as Node[] | undefined)?.at(-1) as
-    | { String?: { sval?: string } }
-    | undefined;
-  return last?.String?.sval ?? "";
-}
-
-/** The relation of a SELECT from one, with the columns that its WHERE compares with a constant by `=`. */
-export function onlyRelation(select: Node): Only | undefined {
-  const [item, more] = (select.fromClause ?? []) as Node[];
-  const table = item?.RangeVar as Node | undefined;
-  if (table === undefined || more !== undefined || select.withClause) {
-    return undefined;
-  }
-  const pinned: string[] = [];
-  pin(select.whereClause as Node | undefined, pinned);
-  return { relation: relationName(table), pinned };
-}
-
-function pin(condition: Node | undefined, pinned: string[]): void {
-  const { BoolExpr, A_Expr } = (condition ?? {}) as Readonly<
-    Record<string, Node | undefined>
-  >;
-  if (BoolExpr?.boolop === "AND_EXPR") {
-    for (const part of BoolExpr.args as Node[]) pin(part, pinned);
-  }
-  if (A_Expr?.kind !== "AEXPR_OP" || lastName(A_Expr.name) !== "=") return;
-  const [left, right] = [A_Expr.lexpr, A_Expr.rexpr] as Node[];
-  for (const [column, value] of [[left, right], [right, left]]) {
-    const { fields } = (column?.ColumnRef ?? {}) as Node;
-    if (fields !== undefined && isFixed(value)) pinned.push(lastName(fields));
-  }
-}
-
-/** A constant or a parameter, cast or not. */
-function isFixed(value: Node | undefined): boolean {
-  const cast = value?.TypeCast as Node | undefined;
-  if (cast !== undefined) return isFixed(cast.arg as Node);
-  return value?.A_Const !== undefined || value?.ParamRef !== undefined;
 }

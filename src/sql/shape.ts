@@ -1,9 +1,11 @@
-/** Why rows of a statement may differ without anybody's fault. */
-export type NoiseRule =
-  | "volatile"
-  | "sequence"
-  /** Nothing is known of the statement. */
-  | "unknown";
+import type { Columns, Output } from "./trait.ts";
+
+/** A statement about the server itself: what differs is told, and counts as nothing. */
+export type Note =
+  /** It reads catalogs. */
+  | "catalog"
+  /** EXPLAIN. */
+  | "plan";
 
 /** How the number of rows may differ without anybody's fault. */
 export type CountRule =
@@ -13,6 +15,13 @@ export type CountRule =
   | "choice"
   /** By chance. */
   | "any";
+
+/** A rule about the number of rows, and what takes it away. */
+export interface CountPart {
+  readonly rule: CountRule;
+  /** Not where these hold a unique key. */
+  readonly unlessUnique?: Columns;
+}
 
 /** What a statement is, for `level` and for the order of replay. */
 export type StatementKind = "read" | "dml" | "ddl" | "transaction" | "other";
@@ -24,12 +33,15 @@ export interface Shape {
   /** The text with `$1` for each literal; shown to people, holds no value. */
   readonly text: string;
   readonly kind: StatementKind;
-  /** Contents of rows may differ by nature. */
-  readonly noise: NoiseRule | undefined;
-  /** Their number may, too; undefined: it is the statement's own. */
-  readonly counts: CountRule | undefined;
-  /** For noise{sequence}: the relation whose defaults are returned. */
-  readonly sequenceOf: string | undefined;
+  /** False: the text is known by its tokens only, and what it may do is unknown. */
+  readonly isParsed: boolean;
+  readonly note: Note | undefined;
+  /** In what its columns may differ; undefined: it has none. */
+  readonly outputs: readonly Output[] | undefined;
+  /** How the number of its rows may differ; empty: it is the statement's own. */
+  readonly counts: readonly CountPart[];
+  /** It makes one row out of several, or one value. */
+  readonly folds: boolean;
   /** Keys of a top-level ORDER BY: names or ordinals (from 1) of output columns; null: a key is no output column. Undefined: no ORDER BY. */
   readonly orderBy: readonly (string | number)[] | null | undefined;
   /** A top-level LIMIT, OFFSET or FETCH FIRST may leave rows out. */
@@ -41,8 +53,10 @@ export interface Shape {
   /** Relations it reads and writes, without their schema. */
   readonly reads: readonly string[];
   readonly writes: readonly string[];
-  /** Functions that it calls, without their schema. */
+  /** Functions that it calls, without their schema … */
   readonly calls: readonly string[];
+  /** … and those of them that decide which rows there are. */
+  readonly deciding: readonly string[];
   /** The only relation of a SELECT, and its columns that `=` pins to one value each. */
   readonly only: Only | undefined;
 }
@@ -58,9 +72,11 @@ export const OTHER_SHAPE: Shape = {
   fingerprint: "other",
   text: "(unknown statement)",
   kind: "other",
-  noise: "unknown",
-  counts: undefined,
-  sequenceOf: undefined,
+  isParsed: false,
+  note: undefined,
+  outputs: undefined,
+  counts: [],
+  folds: false,
   orderBy: undefined,
   limited: false,
   limit: undefined,
@@ -68,6 +84,7 @@ export const OTHER_SHAPE: Shape = {
   reads: [],
   writes: [],
   calls: [],
+  deciding: [],
   only: undefined,
 };
 

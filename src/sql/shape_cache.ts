@@ -1,4 +1,5 @@
 import { analyze } from "./analyze.ts";
+import { fingerprintOfText } from "./fingerprint.ts";
 import { literalFreeKey } from "./literal_free_key.ts";
 import type { Shape, Statements } from "./shape.ts";
 import {
@@ -80,13 +81,13 @@ export class ShapeCache {
   /** Equal shapes are one object, so that each is held once. */
   #intern(shape: Shape): Shape {
     // The fingerprint does not tell LIMIT 1 from LIMIT 2, nor 'now' from a date.
-    const { fingerprint, orderBy, limited, limit, noise, counts } = shape;
-    const told = [orderBy, limited, limit, noise, counts];
-    const key = fingerprint + JSON.stringify(told);
+    const { fingerprint, orderBy, limited, limit, outputs, counts } = shape;
+    const told = textOf([orderBy, limited, limit, counts, outputs]);
+    const key = fingerprint + fingerprintOfText(told);
     const young = this.#youngShapes.get(key);
     if (young !== undefined) return young;
     const known = this.#oldShapes.get(key) ?? shape;
-    const bytes = SHAPE_BYTES + known.text.length;
+    const bytes = SHAPE_BYTES + known.text.length + 2 * told.length;
     if (
       this.#youngShapes.size >= this.#maxShapes ||
       this.#bytes + bytes > MAX_BYTES / 2
@@ -102,4 +103,15 @@ export class ShapeCache {
     this.#youngShapes.set(key, known);
     return known;
   }
+}
+
+/** What was written is said once: many outputs may share it. */
+function textOf(value: unknown): string {
+  const written = new Set<unknown>();
+  return JSON.stringify(value, (key, item) => {
+    if (key !== "write") return item;
+    if (written.has(item)) return "the same";
+    written.add(item);
+    return item;
+  });
 }

@@ -19,6 +19,14 @@ const TIME_FUNCTIONS: ReadonlySet<string> = new Set([
   "pg_last_xact_replay_timestamp",
 ]);
 
+/** Functions of sequences (manual, "Sequence Manipulation Functions"). */
+export const SEQUENCE_FUNCTIONS: ReadonlySet<string> = new Set([
+  "nextval",
+  "currval",
+  "lastval",
+  "setval",
+]);
+
 /**
  * Functions whose result depends on the session, the server or chance (manual,
  * "Functions and Operators": UUID, sequence, system information and
@@ -36,11 +44,7 @@ const CHANCE_FUNCTIONS: ReadonlySet<string> = new Set([
   "uuid_generate_v1",
   "uuid_generate_v1mc",
   "uuid_generate_v4",
-  // Sequences
-  "nextval",
-  "currval",
-  "lastval",
-  "setval",
+  ...SEQUENCE_FUNCTIONS,
   // Transactions and write-ahead log
   "txid_current",
   "txid_current_if_assigned",

@@ -69,16 +69,20 @@ export const Failed = {
 
 /**
  * Results of one statement of a replayed request (docs/design.md); noise,
- * mismatch and skipped each with its rule, class or reason.
+ * note, mismatch and skipped each with its rule, subject, class or reason.
  */
 export const RESULTS = [
   "match",
   "match_unordered",
-  "noise_volatile",
+  "match_masked",
+  "noise_limit",
   "noise_ties",
-  "noise_sequence",
+  "noise_time_boundary",
+  "noise_volatile",
   "noise_concurrent_write",
   "noise_concurrency",
+  "note_catalog",
+  "note_plan",
   "mismatch_rows",
   "mismatch_row_count",
   "mismatch_columns",
@@ -97,33 +101,40 @@ export const RESULTS = [
 export const Result = {
   match: 0,
   matchUnordered: 1,
-  noiseVolatile: 2,
-  noiseTies: 3,
-  noiseSequence: 4,
-  noiseConcurrentWrite: 5,
-  noiseConcurrency: 6,
-  mismatchRows: 7,
-  mismatchRowCount: 8,
-  mismatchColumns: 9,
-  mismatchCommandTag: 10,
-  mismatchErrorOnMirror: 11,
-  mismatchErrorOnPrimary: 12,
-  mismatchSqlstate: 13,
-  skippedCascade: 14,
-  skippedCompareOff: 15,
-  skippedTooLarge: 16,
-  skippedIgnored: 17,
-  skippedUnparsed: 18,
+  matchMasked: 2,
+  noiseLimit: 3,
+  noiseTies: 4,
+  noiseTimeBoundary: 5,
+  noiseVolatile: 6,
+  noiseConcurrentWrite: 7,
+  noiseConcurrency: 8,
+  noteCatalog: 9,
+  notePlan: 10,
+  mismatchRows: 11,
+  mismatchRowCount: 12,
+  mismatchColumns: 13,
+  mismatchCommandTag: 14,
+  mismatchErrorOnMirror: 15,
+  mismatchErrorOnPrimary: 16,
+  mismatchSqlstate: 17,
+  skippedCascade: 18,
+  skippedCompareOff: 19,
+  skippedTooLarge: 20,
+  skippedIgnored: 21,
+  skippedUnparsed: 22,
 } as const;
 
-/** Whether something was learnt from the pair: it was compared, and no chance of the moment made the difference. */
+/** Whether a result is evidence: the pair was compared, and chance had no hand in it. */
 export function isCompared(result: number): boolean {
-  return result < Result.skippedCascade &&
-    result !== Result.noiseConcurrentWrite &&
-    result !== Result.noiseConcurrency;
+  return result <= Result.matchMasked || isMismatch(result);
 }
 
 /** Whether a result counts as a difference that somebody must explain. */
 export function isMismatch(result: number): boolean {
   return result >= Result.mismatchRows && result <= Result.mismatchSqlstate;
+}
+
+/** Whether a result tells of the server itself: it is shown, and counts as nothing. */
+export function isNote(result: number): boolean {
+  return result === Result.noteCatalog || result === Result.notePlan;
 }

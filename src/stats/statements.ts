@@ -69,8 +69,8 @@ export interface StatementSummary {
   /** Milliseconds since the epoch. */
   readonly firstSeen: number;
   readonly lastSeen: number;
-  /** Relations whose sequence or identity values differed, with their number. */
-  readonly sequences: Readonly<Record<string, number>>;
+  /** Columns of which cells differed and may, as `created_at (time)`, with the number of calls. */
+  readonly masked: Readonly<Record<string, number>>;
   readonly examples: readonly Example[];
 }
 
@@ -147,9 +147,9 @@ function joined(
   later: StatementSummary,
 ): StatementSummary {
   const examples = [...later.examples, ...earlier.examples];
-  const sequences = { ...earlier.sequences };
-  for (const [name, count] of Object.entries(later.sequences)) {
-    sequences[name] = (sequences[name] ?? 0) + count;
+  const masked = { ...earlier.masked };
+  for (const [name, count] of Object.entries(later.masked)) {
+    masked[name] = (masked[name] ?? 0) + count;
   }
   return {
     ...later,
@@ -163,7 +163,7 @@ function joined(
       : later.latency,
     firstSeen: Math.min(earlier.firstSeen, later.firstSeen),
     lastSeen: Math.max(earlier.lastSeen, later.lastSeen),
-    sequences,
+    masked,
     examples: examples.filter((example, i) =>
       examples.slice(0, i)
         .filter(({ result }) => result === example.result).length < EXAMPLES

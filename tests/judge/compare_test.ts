@@ -1,12 +1,17 @@
 import assert from "node:assert/strict";
 import * as d from "../../src/record/mod.ts";
-import { compare, type ComparisonContext } from "../../src/judge/compare.ts";
+import {
+  compare,
+  type ComparisonContext,
+  type Surroundings,
+} from "../../src/judge/compare.ts";
 import { OTHER_SHAPE, type Shape } from "../../src/sql/shape.ts";
+import type { Mask } from "../../src/sql/trait.ts";
 import { RESULTS } from "../../src/stats/mod.ts";
 import { sqlstate } from "../../src/wire/mod.ts";
 import { concat, int16, int32, message } from "../support/wire_client.ts";
 
-const PLAIN: Shape = { ...OTHER_SHAPE, fingerprint: "1", noise: undefined };
+const PLAIN: Shape = { ...OTHER_SHAPE, fingerprint: "1", isParsed: true };
 
 const COLUMN = Uint8Array.of(
   0,
@@ -84,21 +89,42 @@ const CUT = {
 };
 const HASHED = { ...CUT, [d.STATEMENT_HASHED_ROWS]: 6 };
 
+/** What stands around a pair, where it is not the usual. */
+type Around =
+  & Partial<Omit<ComparisonContext, "about" | "onMasked">>
+  & Partial<Surroundings>
+  & { readonly masks?: readonly (Mask | undefined)[] };
+
 function judge(
   mirror: ReturnType<typeof reply>,
-  around: Partial<ComparisonContext> = {},
+  { masks = [], ...around }: Around = {},
   primary = reply(),
 ): string {
+  const shape = around.shape ?? PLAIN;
+  const about: Surroundings = {
+    keys: () => undefined,
+    rules: () => ({
+      lagUs: 0,
+      columns: masks.map((mask, i) => ({
+        column: { name: `${i}`, typeOid: 25, isBinary: false },
+        mask,
+        form: undefined,
+        isFolded: false,
+      })),
+    }),
+    counts: () => shape.counts[0]?.rule,
+    unique: () => false,
+    concurrentWrite: () => false,
+    ...around,
+  };
   return RESULTS[
     compare(primary, mirror, {
       mode: "rows",
-      shape: PLAIN,
       failedBefore: false,
-      keys: () => undefined,
-      concurrentWrite: () => false,
-      volatileBehind: () => false,
-      unique: () => false,
       ...around,
+      shape,
+      about: () => about,
+      onMasked() {},
     })
   ] as string;
 }
@@ -107,10 +133,10 @@ const byA = { keys: () => [0] };
 const byB = { keys: () => [1] };
 const byNobodyKnows = { keys: () => "unknown" as const };
 const limited: Shape = { ...PLAIN, limited: true };
-const volatile: Shape = { ...PLAIN, noise: "volatile" };
-const boundary: Shape = { ...volatile, counts: "boundary" };
-const choice: Shape = { ...volatile, counts: "choice" };
-const sequence: Shape = { ...PLAIN, noise: "sequence", sequenceOf: "t" };
+const boundary: Shape = { ...PLAIN, counts: [{ rule: "boundary" }] };
+const choice: Shape = { ...PLAIN, counts: [{ rule: "choice" }] };
+const chance: Shape = { ...PLAIN, counts: [{ rule: "any" }] };
+const catalog: Shape = { ...PLAIN, note: "catalog" };
 const concurrent = { concurrentWrite: () => true };
 
 const CASES: readonly [what: string, got: () => string, result: string][] = [
@@ -157,19 +183,54 @@ const CASES: readonly [what: string, got: () => string, result: string][] = [
   ],
   ["other rows", () => judge(reply({}, OTHER_ROWS)), "mismatch_rows"],
   [
-    "other rows of a volatile statement",
-    () => judge(reply({}, OTHER_ROWS), { shape: volatile }),
-    "noise_volatile",
+    "another value in a masked column",
+    () => judge(reply({}, OTHER_ROWS), { masks: [undefined, "chance"] }),
+    "match_masked",
   ],
   [
-    "equal rows of a volatile statement",
-    () => judge(reply(), { shape: volatile }),
+    "another value beside a masked column",
+    () => judge(reply({}, OTHER_ROWS), { masks: ["chance"] }),
+    "mismatch_rows",
+  ],
+  [
+    "equal values in a masked column",
+    () => judge(reply(), { masks: ["chance", "chance"] }),
     "match",
   ],
   [
-    "other values of a sequence",
-    () => judge(reply({}, OTHER_ROWS), { shape: sequence }),
-    "noise_sequence",
+    "another value at a boundary of time",
+    () => judge(reply({}, OTHER_ROWS), { masks: [undefined, "boundary"] }),
+    "noise_time_boundary",
+  ],
+  [
+    "another row of equal right",
+    () => judge(reply({}, OTHER_ROWS), { masks: [undefined, "choice"] }),
+    "noise_limit",
+  ],
+  [
+    "other rows of a catalog",
+    () => judge(reply({}, OTHER_ROWS), { shape: catalog }),
+    "note_catalog",
+  ],
+  [
+    "a row more of a catalog",
+    () => judge(counted(4), { shape: catalog }),
+    "note_catalog",
+  ],
+  [
+    "other columns of a catalog",
+    () => judge(reply({}, ROWS, describe("a", "c")), { shape: catalog }),
+    "note_catalog",
+  ],
+  [
+    "an error of a catalog",
+    () => judge(error("42703"), { shape: catalog }),
+    "mismatch_error_on_mirror",
+  ],
+  [
+    "another plan",
+    () => judge(reply({}, OTHER_ORDER), { shape: { ...PLAIN, note: "plan" } }),
+    "match_masked",
   ],
   [
     "other rows beside a concurrent write",
@@ -182,16 +243,16 @@ const CASES: readonly [what: string, got: () => string, result: string][] = [
     "mismatch_row_count",
   ],
   [
-    "a row more of a volatile statement",
-    () => judge(counted(4), { shape: volatile }),
+    "a row more of masked columns",
+    () => judge(counted(4), { masks: ["chance", "chance"] }),
     "mismatch_row_count",
   ],
   [
-    "UPDATE 0 against 1, although volatile",
+    "UPDATE 0 against 1",
     () =>
       judge(
         reply({ [d.STATEMENT_KIND]: d.KIND_COMPLETE, [d.STATEMENT_ROWS]: 0 }),
-        { shape: volatile },
+        {},
         reply({ [d.STATEMENT_KIND]: d.KIND_COMPLETE, [d.STATEMENT_ROWS]: 1 }),
       ),
     "mismatch_command_tag",
@@ -199,12 +260,12 @@ const CASES: readonly [what: string, got: () => string, result: string][] = [
   [
     "a row more at a boundary of time",
     () => judge(counted(4), { shape: boundary }),
-    "noise_volatile",
+    "noise_time_boundary",
   ],
   [
     "a tenth less of many at a boundary of time",
     () => judge(counted(91), { shape: boundary }, counted(101)),
-    "noise_volatile",
+    "noise_time_boundary",
   ],
   [
     "half of many at a boundary of time",
@@ -219,7 +280,7 @@ const CASES: readonly [what: string, got: () => string, result: string][] = [
   [
     "other counts behind a choice within",
     () => judge(counted(9), { shape: choice }),
-    "noise_volatile",
+    "noise_limit",
   ],
   [
     "no row against some behind a choice within",
@@ -228,7 +289,7 @@ const CASES: readonly [what: string, got: () => string, result: string][] = [
   ],
   [
     "no row against some by chance",
-    () => judge(counted(0), { shape: { ...volatile, counts: "any" } }),
+    () => judge(counted(0), { shape: chance }),
     "noise_volatile",
   ],
   [
@@ -237,7 +298,7 @@ const CASES: readonly [what: string, got: () => string, result: string][] = [
       judge(reply({}, OTHER_ROWS), {
         shape: { ...PLAIN, limited: true, limit: 3 },
       }),
-    "noise_volatile",
+    "noise_limit",
   ],
   [
     "other rows, fewer than the LIMIT",
@@ -255,16 +316,6 @@ const CASES: readonly [what: string, got: () => string, result: string][] = [
         unique: () => true,
       }),
     "mismatch_rows",
-  ],
-  [
-    "other rows of what is volatile behind a view",
-    () => judge(reply({}, OTHER_ROWS), { volatileBehind: () => true }),
-    "noise_volatile",
-  ],
-  [
-    "a row more of what is volatile behind a view",
-    () => judge(counted(4), { volatileBehind: () => true }),
-    "mismatch_row_count",
   ],
   [
     "a row less under a LIMIT",
@@ -303,11 +354,6 @@ const CASES: readonly [what: string, got: () => string, result: string][] = [
   [
     "other columns",
     () => judge(reply({}, ROWS, describe("a", "c"))),
-    "mismatch_columns",
-  ],
-  [
-    "other columns, although volatile",
-    () => judge(reply({}, ROWS, describe("a", "c")), { shape: volatile }),
     "mismatch_columns",
   ],
   [

@@ -33,7 +33,10 @@ function found(
   order: RowOrder,
   clear = true,
 ): unknown {
-  const result = compareRows(answer(primary), answer(mirror), order);
+  const result = compareRows(answer(primary), answer(mirror), order, {
+    columns: [],
+    lagUs: 0,
+  });
   if (result.kind !== "different") return result.kind;
   const text = differenceText(result.difference, COLUMNS, clear);
   return Object.values(text).filter((part) => part !== null);

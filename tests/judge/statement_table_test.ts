@@ -31,6 +31,7 @@ function filled() {
       primaryUs: 10,
       mirrorUs: 10,
       session: 1,
+      masked: [],
       difference: () => NO_DIFFERENCE,
       values: () => null,
     });

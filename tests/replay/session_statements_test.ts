@@ -24,12 +24,12 @@ Deno.test("SessionStatements: EXECUTE is what PREPARE named", () => {
   const cycle = session();
   cycle(query("prepare p as select now()"));
   const [execute] = cycle(query("execute p"));
-  assert.equal(execute?.noise, "volatile");
+  assert.equal(execute?.outputs?.[0]?.trait.parts[0]?.mask, "time");
   assert.match(execute?.text ?? "", /^prepare p as/i);
   const [, second] = cycle(query("prepare q as select a from t; execute q"));
   assert.deepEqual(second?.reads, ["t"]);
-  assert.equal(second?.noise, undefined);
-  assert.equal(cycle(query("execute unheard_of"))[0]?.noise, "unknown");
+  assert.deepEqual(second?.outputs?.[0]?.trait.parts, []);
+  assert.equal(cycle(query("execute unheard_of"))[0]?.isParsed, false);
 });
 
 Deno.test("SessionStatements: FETCH gives a part of what DECLARE named", () => {
@@ -38,7 +38,7 @@ Deno.test("SessionStatements: FETCH gives a part of what DECLARE named", () => {
   assert.equal(cycle(query("fetch 5 from c"))[0]?.limited, true);
   cycle(query("declare d cursor for select a from t order by a"));
   const [fetch] = cycle(query("fetch 5 from d"));
-  assert.equal(fetch?.noise, undefined);
+  assert.equal(fetch?.outputs?.length, 1);
   assert.deepEqual(fetch?.orderBy, ["a"]);
 });
 
@@ -51,7 +51,7 @@ Deno.test("SessionStatements: an Execute with a row limit gives a part", () => {
       message("E", "\0", int32(limit)),
       message("S"),
     )[0];
-  assert.equal(execute(0)?.noise, undefined);
+  assert.equal(execute(0)?.limited, false);
   assert.equal(execute(7)?.limited, true);
   assert.equal(execute(256)?.limited, true);
 });

@@ -50,7 +50,7 @@ function summary(
     },
     firstSeen: 1,
     lastSeen: 2,
-    sequences: {},
+    masked: {},
     examples: [],
     ...parts,
   };

@@ -58,7 +58,7 @@ export function statement(n: number): StatementSummary {
     },
     firstSeen: n,
     lastSeen: n,
-    sequences: { t: 1 },
+    masked: { "id (sequence)": 1 },
     examples: [{
       at: n,
       result: "mismatch_rows",

@@ -58,7 +58,7 @@ async function story(connect: () => SqlStore): Promise<void> {
   assert.equal(known?.calls, 30 + 7 + 5);
   assert.deepEqual(known?.results, [42, 3]);
   assert.equal(known?.latency.pairs, 30);
-  assert.deepEqual(known?.sequences, { t: 3 });
+  assert.deepEqual(known?.masked, { "id (sequence)": 3 });
   assert.deepEqual(known?.examples.map(({ at, values }) => [at, values]), [
     [5, "select 'a secret'"],
     [7, null],

@@ -40,7 +40,7 @@ function summary(
     },
     firstSeen: 0,
     lastSeen: 0,
-    sequences: {},
+    masked: {},
     examples: [],
   };
 }

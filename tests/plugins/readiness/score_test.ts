@@ -42,7 +42,7 @@ function statement(
     },
     firstSeen: 0,
     lastSeen: 0,
-    sequences: {},
+    masked: {},
     examples: [],
   };
 }

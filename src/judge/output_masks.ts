@@ -1,0 +1,238 @@
+import type { Catalog } from "../catalog/mod.ts";
+import { type CellRule, formOfType, maskOfType } from "./cell_rules.ts";
+import type { Column } from "./columns.ts";
+import { analyze } from "../sql/analyze.ts";
+import type { CountPart, CountRule, Shape } from "../sql/shape.ts";
+import {
+  type Columns,
+  type Mask,
+  MASKS,
+  type Output,
+  type RelationColumn,
+  type Star,
+  type Trait,
+} from "../sql/trait.ts";
+
+const known = new WeakMap<Catalog, OutputMasks>();
+
+/** Those of a catalog: what is known of its statements lives as long as it does. */
+export function masksOf(catalog: Catalog): OutputMasks {
+  let masks = known.get(catalog);
+  if (masks === undefined) known.set(catalog, masks = new OutputMasks(catalog));
+  return masks;
+}
+
+/** Views within views that are looked into. */
+const MAX_DEPTH = 20;
+const RULES: readonly (CountRule | undefined)[] = [
+  undefined,
+  "boundary",
+  "choice",
+  "any",
+];
+/** As they may differ, the least first. */
+type Free = Mask | undefined;
+
+/**
+ * In what the columns of an answer may differ: what the statement's text says,
+ * and what the catalog knows of views, functions, defaults and triggers. One
+ * for each state of the catalog.
+ */
+export class OutputMasks {
+  readonly #catalog: Catalog;
+  readonly #rules = new WeakMap<
+    Shape,
+    { readonly columns: readonly Column[]; readonly rules: readonly CellRule[] }
+  >();
+  readonly #views = new Map<string, Shape | undefined>();
+
+  constructor(catalog: Catalog) {
+    this.#catalog = catalog;
+  }
+
+  /** By column of the answer. */
+  rules(shape: Shape, columns: readonly Column[]): readonly CellRule[] {
+    const known = this.#rules.get(shape);
+    if (known?.columns === columns) return known.rules;
+    const names = columns.map(({ name }) => name);
+    const masks = this.#aligned(shape.outputs ?? [], names);
+    const rules = columns.map((column, i): CellRule => ({
+      column,
+      mask: maskOfType(masks[i], column),
+      form: formOfType(column, this.#isCaseFree(column)),
+      isFolded: shape.folds,
+    }));
+    this.#rules.set(shape, { columns, rules });
+    return rules;
+  }
+
+  #isCaseFree(_column: Column): boolean {
+    return false;
+  }
+
+  /** How the number of rows may differ: by the statement, its views, and functions that decide. */
+  counts({ counts, reads, deciding }: Shape): CountRule | undefined {
+    let rule: CountRule | undefined;
+    const loosen = (other: CountRule | undefined) => {
+      if (RULES.indexOf(other) > RULES.indexOf(rule)) rule = other;
+    };
+    const take = (parts: readonly CountPart[]) => {
+      for (const { rule, unlessUnique: key } of parts) {
+        if (key === undefined || !this.#isUnique(key)) loosen(rule);
+      }
+    };
+    take(counts);
+    for (const name of deciding) {
+      const nature = this.#catalog.functionNature(name);
+      if (nature !== undefined) loosen(nature === "time" ? "boundary" : "any");
+    }
+    this.#eachView(reads, ({ counts }) => take(counts));
+    return rule;
+  }
+
+  #isUnique({ relation, columns }: Columns): boolean {
+    return this.#catalog.isUnique(relation, columns);
+  }
+
+  #eachView(names: readonly string[], see: (view: Shape) => void): void {
+    const seen = new Set(names);
+    for (const name of seen) {
+      const view = this.#view(name);
+      if (view === undefined) continue;
+      see(view);
+      for (const inner of view.reads) seen.add(inner);
+    }
+  }
+
+  #aligned(
+    outputs: readonly Output[],
+    names: readonly string[],
+  ): readonly Free[] {
+    const items = outputs.flatMap((output) => this.#expanded(output));
+    const first = items.findIndex(isStar);
+    if (first < 0 && items.length === names.length) {
+      return items.map(({ trait }) => this.#free(trait, 0));
+    }
+    if (first < 0) return this.#byName(items, names);
+    const last = items.findLastIndex(isStar);
+    const behind = items.length - 1 - last;
+    const middle = this.#byName(
+      items.slice(first, last + 1),
+      names.slice(first, names.length - behind),
+    );
+    return [
+      ...items.slice(0, first).map(({ trait }) => this.#free(trait, 0)),
+      ...middle,
+      ...items.slice(last + 1).map(({ trait }) => this.#free(trait, 0)),
+    ];
+  }
+
+  /** A star in the place of which its columns are known. */
+  #expanded(output: Output): readonly Output[] {
+    if (!isStar(output) || output.star === undefined) return [output];
+    const { star, trait, write } = output;
+    const columns = this.#catalog.columns(star);
+    if (columns === undefined) return [output];
+    return columns.map(({ name }) => ({
+      name,
+      trait: {
+        ...trait,
+        columns: [...trait.columns, item(star, name, write)],
+      },
+    }));
+  }
+
+  /** Where columns were merged or are not known their names decide. */
+  #byName(
+    items: readonly Output[],
+    names: readonly string[],
+  ): readonly Free[] {
+    return names.map((name) =>
+      freest(items.map((output) => {
+        if (!isStar(output)) {
+          return output.name === name ? this.#free(output.trait, 0) : undefined;
+        }
+        const { star, trait, write } = output;
+        const own = star === undefined
+          ? undefined
+          : this.#ofColumn(item(star, name, write), 0);
+        return freest([own, this.#free(trait, 0)]);
+      }))
+    );
+  }
+
+  #free(trait: Trait, depth: number): Free {
+    const masks: Free[] = trait.parts
+      .filter(({ unlessUnique: key }) =>
+        key === undefined || !this.#isUnique(key)
+      )
+      .map(({ mask }) => mask);
+    for (const name of trait.calls) {
+      const nature = this.#catalog.functionNature(name);
+      if (nature !== undefined) masks.push(nature);
+    }
+    for (const column of trait.columns) {
+      masks.push(this.#ofColumn(column, depth));
+    }
+    return freest(masks);
+  }
+
+  #ofColumn({ relation, column, write }: RelationColumn, depth: number): Free {
+    if (depth > MAX_DEPTH) return "chance";
+    const masks: Free[] = [];
+    if (write !== undefined) {
+      const columns = this.#catalog.columns(relation);
+      const place = columns?.findIndex(({ name }) => name === column) ?? -1;
+      const given = write.named[column] ?? write.positional[place];
+      if (given !== undefined) masks.push(this.#free(given, depth + 1));
+      if (given === undefined ? write.inserts : given.isDefault) {
+        const nature = columns === undefined
+          ? "chance"
+          : columns[place]?.default?.nature;
+        masks.push(nature === "fixed" ? undefined : nature);
+      }
+      masks.push(this.#catalog.triggerNature(relation, column));
+    }
+    for (const output of this.#view(relation)?.outputs ?? []) {
+      const named = !isStar(output) &&
+        (output.name === column || column === "*");
+      if (named) masks.push(this.#free(output.trait, depth + 1));
+    }
+    return freest(masks);
+  }
+
+  /** The query of a view; undefined: it is none. */
+  #view(name: string): Shape | undefined {
+    if (!this.#views.has(name)) {
+      const text = this.#catalog.viewText(name);
+      const statements = text === undefined ? undefined : analyze(text);
+      this.#views.set(name, statements?.shapes[0]);
+    }
+    return this.#views.get(name);
+  }
+}
+
+function item(
+  relation: string,
+  column: string,
+  write: Star["write"],
+): RelationColumn {
+  return write === undefined
+    ? { relation, column }
+    : { relation, column, write };
+}
+
+function isStar(output: Output): output is Star {
+  return "star" in output;
+}
+
+function freest(masks: readonly Free[]): Free {
+  let free: Free;
+  for (const mask of masks) {
+    if (mask === undefined) continue;
+    if (free === undefined || MASKS.indexOf(mask) > MASKS.indexOf(free)) {
+      free = mask;
+    }
+  }
+  return free;
+}

@@ -1,0 +1,295 @@
+import { remaskOfCall, type RemaskTable, WHOLE_LIST } from "./call_masks.ts";
+import {
+  type Columns,
+  masked,
+  remasked,
+  STRICT,
+  type Trait,
+  union,
+} from "./trait.ts";
+import { bare, lastName, list, type Node, unwrap } from "./tree.ts";
+import {
+  natureOfCall,
+  ORDERED_AGGREGATES,
+  ORDERED_WINDOW_FUNCTIONS,
+  PHYSICAL_COLUMNS,
+  SEQUENCE_FUNCTIONS,
+  TIME_LITERAL,
+  TIME_TYPES,
+} from "./volatile.ts";
+
+/** The order of an inner query whose rows are aggregated. */
+export interface SortedInput {
+  readonly keys: readonly string[];
+  readonly unique: Columns | undefined;
+}
+
+/** What the names in an expression stand for. */
+export interface Scope {
+  /** @param fields of a ColumnRef. */
+  column(fields: readonly Node[]): Trait;
+  /** @param over of a call: a WindowDef, or the name of one. */
+  window(over: Node): Node;
+  /** The only relation, with the columns that `keys` name and those that WHERE pins; undefined: there are several relations, or none. */
+  unique(keys: readonly unknown[]): Columns | undefined;
+  /** The order in which rows come; undefined: in none. */
+  sortedInput(): SortedInput | undefined;
+  /** The first column of an inner query. @param rows one of them is taken, or all. */
+  select(select: Node, rows: "one" | "all"): Trait;
+  /** What decides which rows an inner query has. */
+  decisions(select: Node): Trait;
+}
+
+/** FRAMEOPTION_ROWS of parsenodes.h: the frame counts rows, not values. */
+const FRAME_ROWS = 0x04;
+/** Their value among floats depends on the order of additions. */
+const FLOAT_AGGREGATES = /^(sum|avg|stddev|variance|var_|corr|covar_|regr_)/;
+
+/** A comparison's value changes when the moment passes a boundary. */
+const DECIDED: RemaskTable = {
+  float: null,
+  permuted: "choice",
+  ties: "choice",
+  numbered: "choice",
+  time: "boundary",
+  sequence: "chance",
+  moment: "boundary",
+};
+/** What is computed from a value. */
+const COMPUTED: RemaskTable = {
+  permuted: "choice",
+  ties: "choice",
+  numbered: "choice",
+  time: "moment",
+  sequence: "chance",
+};
+
+/** What of an expression may differ. Names are those of `scope`. */
+export function traitOf(expression: unknown, scope: Scope): Trait {
+  if (Array.isArray(expression)) {
+    return union(expression.map((item) => traitOf(item, scope)));
+  }
+  if (typeof expression !== "object" || expression === null) return STRICT;
+  const node = expression as Node;
+  return union(
+    Object.entries(node).map(([type, value]) =>
+      typeof value !== "object" || value === null
+        ? STRICT
+        : Array.isArray(value)
+        ? traitOf(value, scope)
+        : traitOfNode(type, value as Node, scope)
+    ),
+  );
+}
+
+function traitOfNode(type: string, node: Node, scope: Scope): Trait {
+  const inner = (child: unknown) => traitOf(child, scope);
+  switch (type) {
+    case "ColumnRef":
+      return PHYSICAL_COLUMNS.has(lastName(node.fields))
+        ? masked("chance")
+        : scope.column(node.fields as readonly Node[]);
+    case "FuncCall":
+      return traitOfCall(node, scope);
+    case "JsonArrayAgg":
+    case "JsonObjectAgg":
+      return union([
+        inner(Object.values(node)),
+        orderOfAggregate(
+          (node as { constructor?: Node }).constructor?.agg_order,
+          [],
+          scope,
+        ),
+      ]);
+    case "SQLValueFunction": // current_timestamp, current_user, …
+      return masked(/DATE|TIME/.test(String(node.op)) ? "time" : "chance");
+    case "TypeCast":
+      return traitOfCast(node, scope);
+    case "SubLink":
+      return traitOfSubLink(node, scope);
+    case "A_Expr":
+      return traitOfOperator(node, scope);
+    case "BoolExpr":
+    case "NullTest":
+    case "BooleanTest":
+      return remasked(inner(Object.values(node)), DECIDED);
+    case "A_Indirection":
+      return remasked(inner(Object.values(node)), COMPUTED);
+    case "CaseWhen":
+      return union([remasked(inner(node.expr), DECIDED), inner(node.result)]);
+    case "SetToDefault":
+      return { ...STRICT, isDefault: true };
+    default:
+      return inner(node);
+  }
+}
+
+function traitOfCall(node: Node, scope: Scope): Trait {
+  const name = lastName(node.funcname);
+  const args = list(node.args);
+  const of = traitOf(args, scope);
+  const over = node.over as Node | undefined;
+  const nature = natureOfCall(name, args.length);
+  return union([
+    { ...STRICT, calls: [name] },
+    SEQUENCE_FUNCTIONS.has(name)
+      ? masked("sequence")
+      : nature === undefined
+      ? STRICT
+      : masked(nature),
+    remasked(of, remaskOfCall(name) ?? COMPUTED),
+    remasked(traitOf(node.agg_filter, scope), DECIDED),
+    over !== undefined
+      ? traitOfWindow(name, args, scope.window(over), scope)
+      : ORDERED_AGGREGATES.has(name)
+      ? orderOfAggregate(node.agg_order, args, scope)
+      : STRICT,
+    FLOAT_AGGREGATES.test(name) ? masked("float") : STRICT,
+  ]);
+}
+
+/** An aggregate that makes a list of its input. */
+function orderOfAggregate(order: unknown, args: unknown, scope: Scope): Trait {
+  const keys = list(order).map((item) => (item.SortBy as Node).node);
+  const sorted = keys.length === 0
+    ? scope.sortedInput()
+    : { keys: keys.map(bare), unique: scope.unique(keys) };
+  if (sorted === undefined) return masked("permuted");
+  const told = new Set(sorted.keys);
+  // Sorted by what it gives, ties are equal.
+  if (list(args).slice(0, 1).every((arg) => told.has(bare(arg)))) return STRICT;
+  return masked("ties", sorted.unique);
+}
+
+function traitOfWindow(
+  name: string,
+  args: readonly Node[],
+  window: Node,
+  scope: Scope,
+): Trait {
+  const byRows = ((window.frameOptions as number ?? 0) & FRAME_ROWS) !== 0 &&
+    !NO_FRAME.has(name);
+  const isOrdered = ORDERED_WINDOW_FUNCTIONS.has(name);
+  if (!isOrdered && !byRows && !ORDERED_AGGREGATES.has(name)) return STRICT;
+  const keys = list(window.orderClause).map((item) =>
+    (item.SortBy as Node).node
+  );
+  const unique = scope.unique([...keys, ...list(window.partitionClause)]);
+  // Rows with equal keys have equal ones.
+  const isKey = keys.map(bare).includes(bare(args[0]));
+  if (isKey && NEIGHBOURS.has(name)) return STRICT;
+  if (name === "row_number" || name === "ntile") {
+    return masked("numbered", unique);
+  }
+  // All rows of a group without an order are in its frame.
+  const isList = !isOrdered && !byRows && keys.length === 0;
+  return masked(isList ? "permuted" : "choice", unique);
+}
+
+/** Window functions that give a value of another row. */
+const NEIGHBOURS = new Set([
+  "lag",
+  "lead",
+  "first_value",
+  "last_value",
+  "nth_value",
+]);
+
+/** Window functions that have no frame, or look at it as a whole. */
+const NO_FRAME = new Set(["rank", "dense_rank", "percent_rank", "cume_dist"]);
+
+/** `'now'::date` tells the moment, `'t'::regclass::oid` a number that the server chose. */
+function traitOfCast(node: Node, scope: Scope): Trait {
+  const type = lastName((node.typeName as Node | undefined)?.names);
+  const [of, fields] = unwrap(node.arg);
+  if (of === "A_Const" && TIME_TYPES.has(type)) {
+    const { sval } = (fields.sval ?? {}) as { sval?: string };
+    return TIME_LITERAL.test(sval ?? "") ? masked("time") : STRICT;
+  }
+  const value = traitOf(node.arg, scope);
+  if (of === "TypeCast") {
+    const from = lastName((fields.typeName as Node | undefined)?.names);
+    if (from.startsWith("reg") && NUMBERS.has(type)) return masked("chance");
+  }
+  if (TIME_TYPES.has(type) || type === "interval") return value;
+  const isList = list((node.typeName as Node).arrayBounds).length > 0 ||
+    WHOLE_LIST.has(type);
+  return remasked(
+    value,
+    isList ? { time: "moment" } : { ...COMPUTED, sequence: "sequence" },
+  );
+}
+
+/** As the grammar names them. */
+const NUMBERS = new Set(["oid", "int4", "int8"]);
+
+function traitOfSubLink(node: Node, scope: Scope): Trait {
+  const { SelectStmt } = (node.subselect ?? {}) as { SelectStmt?: Node };
+  if (SelectStmt === undefined) return STRICT;
+  switch (node.subLinkType) {
+    case "EXISTS_SUBLINK":
+      // EXISTS asks for a row, whichever it is.
+      return scope.decisions(SelectStmt);
+    case "ARRAY_SUBLINK": {
+      const sorted = list(SelectStmt.sortClause).length > 0;
+      return union([
+        scope.select(SelectStmt, "all"),
+        sorted ? STRICT : masked("permuted"),
+      ]);
+    }
+    case "EXPR_SUBLINK":
+    case "MULTIEXPR_SUBLINK":
+      return union([
+        scope.select(SelectStmt, "one"),
+        scope.decisions(SelectStmt),
+      ]);
+    default: // … IN (SELECT …), … ANY, … ALL
+      return remasked(
+        union([
+          traitOf(node.testexpr, scope),
+          scope.select(SelectStmt, "all"),
+          scope.decisions(SelectStmt),
+        ]),
+        DECIDED,
+      );
+  }
+}
+
+function traitOfOperator(node: Node, scope: Scope): Trait {
+  const sides = [traitOf(node.lexpr, scope), traitOf(node.rexpr, scope)];
+  const both = union(sides);
+  if (both.parts.length === 0) return both;
+  const name = lastName(node.name);
+  if (node.kind !== "AEXPR_OP" || COMPARISONS.has(name)) {
+    return remasked(both, DECIDED);
+  }
+  if (name === "||") return remasked(both, { time: "moment" });
+  if (!ADDITIONS.has(name)) return remasked(both, COMPUTED);
+  const times = sides.filter(({ parts }) =>
+    parts.some(({ mask }) => mask === "time")
+  );
+  // A moment less a moment is no moment.
+  return remasked(both, {
+    ...COMPUTED,
+    ...(times.length === 1 ? { time: "time" } : {}),
+  });
+}
+
+const ADDITIONS = new Set(["+", "-"]);
+const COMPARISONS = new Set([
+  "=",
+  "<>",
+  "!=",
+  "<",
+  ">",
+  "<=",
+  ">=",
+  "~~",
+  "!~~",
+  "~",
+  "!~",
+  "@>",
+  "<@",
+  "&&",
+  "?",
+]);

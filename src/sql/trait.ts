@@ -1,0 +1,128 @@
+/**
+ * In what an output column may differ on an equal server, the freest last: the
+ * last one that holds of a column decides.
+ */
+export const MASKS = [
+  /** The order of additions shows in the last digits. */
+  "float",
+  /** Elements of a list, in any order. */
+  "permuted",
+  /** Elements of a list whose ORDER BY may leave ties. */
+  "ties",
+  /** Numbers of rows with equal keys: the column's values, in any order. */
+  "numbered",
+  /** The moment: later on the mirror by the replay's lag. */
+  "time",
+  /** What a sequence gave. */
+  "sequence",
+  /** What a comparison with the moment decided. */
+  "boundary",
+  /** One of several rows of equal right. */
+  "choice",
+  /** Computed from the moment. */
+  "moment",
+  /** Anything. */
+  "chance",
+] as const;
+
+/** One of {@linkcode MASKS}. */
+export type Mask = (typeof MASKS)[number];
+
+/** Columns of a relation; if a unique key is among them, no rows are alike in them. */
+export interface Columns {
+  readonly relation: string;
+  readonly columns: readonly string[];
+}
+
+/** A mask, and what takes it away. */
+export interface Part {
+  readonly mask: Mask;
+  /** No mask where these hold a unique key. */
+  readonly unlessUnique?: Columns;
+}
+
+/** A column of a relation: a table, or a view that has masks of its own. */
+export interface RelationColumn {
+  readonly relation: string;
+  readonly column: string;
+  /** The statement writes the relation, and returns what it wrote. */
+  readonly write?: Write;
+}
+
+/** What a statement writes to the rows that it returns. */
+export interface Write {
+  /** Columns that it does not set have their defaults. */
+  readonly inserts: boolean;
+  /** Values by column … */
+  readonly named: Readonly<Record<string, Trait>>;
+  /** … and, of an INSERT without a list of columns, by position. */
+  readonly positional: readonly Trait[];
+}
+
+/** What of an expression decides how far its value may differ. */
+export interface Trait {
+  readonly parts: readonly Part[];
+  /** Functions that it calls: the catalog may know them. */
+  readonly calls: readonly string[];
+  /** Columns that it reads. */
+  readonly columns: readonly RelationColumn[];
+  /** It is the word DEFAULT. */
+  readonly isDefault?: true;
+}
+
+/** One output column, or the columns that `*` stands for. */
+export type Output =
+  | { readonly name: string | undefined; readonly trait: Trait }
+  | Star;
+
+/** The columns of a relation, or of what a function gives. */
+export interface Star {
+  readonly star: string | undefined;
+  /** Of each of its columns. */
+  readonly trait: Trait;
+  readonly write?: Write;
+}
+
+/** Nothing may differ. */
+export const STRICT: Trait = { parts: [], calls: [], columns: [] };
+
+export function masked(mask: Mask, unlessUnique?: Columns): Trait {
+  const part = unlessUnique === undefined ? { mask } : { mask, unlessUnique };
+  return { ...STRICT, parts: [part] };
+}
+
+/** What may differ in any of several. */
+export function union(traits: readonly Trait[]): Trait {
+  const some = traits.filter((trait) => trait !== STRICT);
+  if (some.length < 2) return some[0] ?? STRICT;
+  const parts = new Map<string, Part>();
+  const columns = new Map<string, RelationColumn>();
+  for (const trait of some) {
+    for (const part of trait.parts) parts.set(JSON.stringify(part), part);
+    for (const item of trait.columns) {
+      const { relation, column, write } = item;
+      const key = JSON.stringify([relation, column]);
+      // What is written to a column is more than what stands in it.
+      if (write !== undefined || !columns.has(key)) columns.set(key, item);
+    }
+  }
+  return {
+    parts: [...parts.values()],
+    calls: [...new Set(some.flatMap(({ calls }) => calls))],
+    columns: [...columns.values()],
+    ...(some.some(({ isDefault }) => isDefault) ? { isDefault: true } : {}),
+  };
+}
+
+/** Puts other masks in the place of some; null takes one away. */
+export function remasked(
+  trait: Trait,
+  masks: Readonly<Partial<Record<Mask, Mask | null>>>,
+): Trait {
+  if (trait.parts.length === 0) return trait;
+  const parts = trait.parts.flatMap((part) => {
+    const mask = masks[part.mask];
+    return mask === null ? [] : [mask === undefined ? part : { ...part, mask }];
+  });
+  return { ...trait, parts };
+}
