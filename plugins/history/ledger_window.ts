@@ -1,4 +1,5 @@
 import {
+  isCompared,
   isMismatch,
   type PluginContext,
   Result,
@@ -87,8 +88,10 @@ function ledgersOf(snapshot: StatsSnapshot): Ledgers {
       replayed: sum("mirror_requests_mirrored_total"),
       failed,
       requestsWithErrors: failed + sum("mirror_replays_with_errors_total"),
-      compared: results.slice(0, Result.skippedCascade)
-        .reduce((total, n) => total + n, 0),
+      compared: results.reduce(
+        (total, n, i) => total + (isCompared(i) ? n : 0),
+        0,
+      ),
       mismatches: results.reduce(
         (total, n, i) => total + (isMismatch(i) ? n : 0),
         0,

@@ -1,6 +1,6 @@
-import { withoutValues } from "../../src/plugin/api.ts";
 import { HeldError } from "./held.ts";
 import { column, prepareSchema } from "./schema.ts";
+import { readStored, storedText } from "./stored_statement.ts";
 import {
   type Boundary,
   type Earlier,
@@ -136,7 +136,7 @@ export class SqlStore implements HistoryStore {
       observedMs: Number(time?.observed ?? 0),
       ledgers,
       statements: [...latest.values()].map((summary) =>
-        JSON.parse(String(summary))
+        readStored(String(summary))
       ),
     };
   }
@@ -191,11 +191,7 @@ export class SqlStore implements HistoryStore {
             run.id,
             `${statement.database}/${statement.mirror}`,
             statement.fingerprint,
-            // An example's values are the clients' own: they stay in memory.
-            JSON.stringify({
-              ...statement,
-              examples: statement.examples.map(withoutValues),
-            }),
+            storedText(statement),
           ],
         );
       }

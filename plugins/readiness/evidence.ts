@@ -119,8 +119,10 @@ export function gather(
     reasons: reasonsOf(series),
     requestsWithErrors: failed + sum("mirror_replays_with_errors_total") +
       earlier("requests_with_errors"),
-    compared: results.slice(0, Result.skippedCascade)
-      .reduce((total, n) => total + n, earlier("compared")),
+    compared: results.reduce(
+      (total, n, i) => total + (isCompared(i) ? n : 0),
+      earlier("compared"),
+    ),
     mismatches: results.reduce(
       (total, n, i) => total + (isMismatch(i) ? n : 0),
       earlier("mismatches"),

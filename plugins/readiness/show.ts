@@ -4,6 +4,7 @@ import {
   type Cell,
   DURATION_BUCKETS,
   isMismatch,
+  isNote,
   type Outcome,
   quantile,
   RESULTS,
@@ -82,6 +83,11 @@ export function readinessCommands(
         column("last_seen", "timestamptz", "Last pair"),
         column("statement", "text", "Without its values"),
         column("mirror", "text", "Destination database"),
+        column(
+          "masked",
+          "text",
+          "Columns that differed and may, as in an equal server, and how often",
+        ),
       ],
       rows: () => worstFirst(document().evidence.statements).map(statementRow),
     },
@@ -108,7 +114,7 @@ function readinessRows({ verdict, mirrors }: ReadinessDocument): Row[] {
 
 function diffRows(summary: StatementSummary): Row[] {
   return summary.results.flatMap((count, i): Row[] => {
-    if (count === 0 || !isMismatch(i)) return [];
+    if (count === 0 || !isMismatch(i) && !isNote(i)) return [];
     const name = RESULTS[i] ?? "";
     const example = summary.examples.find(({ result }) => result === name);
     return [[
@@ -149,6 +155,8 @@ function statementRow(summary: StatementSummary): Row {
     new Date(summary.lastSeen),
     summary.text,
     summary.mirror,
+    Object.entries(summary.masked).map(([name, n]) => `${name}: ${n}`)
+      .join(", ") || null,
   ];
 }
 

@@ -79,6 +79,9 @@ const SIDE_DOORS: readonly string[] = [
   // They load the SQL parser, which a proxy worker has no use for.
   "src/sql/shape.ts",
   "src/sql/shape_cache.ts",
+  "src/sql/analyze.ts",
+  // What shapes consist of.
+  "src/sql/trait.ts",
   // Names only, without the registry.
   "src/stats/ledger.ts",
   // Shared with the main thread; the registry has no part in it.

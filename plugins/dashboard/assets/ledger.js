@@ -12,7 +12,7 @@ const TERMS = [
 ];
 /** Outcomes that nobody wants to see. */
 const BAD = ["dropped", "failed"];
-const GROUPS = ["mismatch", "noise", "skipped", "match"];
+const GROUPS = ["mismatch", "note", "noise", "skipped", "match"];
 
 /** What became of every request and of every statement. */
 export function createLedger() {
