@@ -69,10 +69,12 @@ export function maskOfType(
 /**
  * What a cell is paired by: equal for all that may stand in its place. Cells
  * with equal keys are then held against each other by {@linkcode mayDiffer}.
+ *
+ * @returns undefined for a NULL that only another NULL stands for.
  */
-export function pairingKey(cell: Cell, rule: CellRule): string {
+export function pairingKey(cell: Cell, rule: CellRule): string | undefined {
   const { mask, isFolded, column: { typeOid, isBinary } } = rule;
-  if (cell === undefined) return isNullFree(mask) ? "" : "NULL";
+  if (cell === undefined) return isNullFree(mask) ? "" : undefined;
   switch (mask) {
     case undefined:
       return isFolded ? formless(cell, rule) : exact(cell);

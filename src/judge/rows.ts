@@ -281,12 +281,10 @@ class RowComparison {
     const cells = readCells(row);
     return cells.map((cell, i) => {
       const rule = this.#rules.columns[i];
-      const text = rule !== undefined
-        ? pairingKey(cell, rule)
-        : cell === undefined
-        ? "NULL"
-        : exact(cell);
-      return `${text.length}${cell === undefined ? "n" : "v"}${text}`;
+      const text = rule === undefined
+        ? cell && exact(cell)
+        : pairingKey(cell, rule);
+      return text === undefined ? "n" : `${text.length}:${text}`;
     }).join("");
   }
 
@@ -319,7 +317,6 @@ class RowComparison {
       const rule = this.#rules.columns[i];
       return isEqualCell(cell, other) ||
         rule !== undefined && isLoose(rule) &&
-          (cell === undefined) === (other === undefined) &&
           pairingKey(cell, rule) === pairingKey(other, rule);
     };
     let best: readonly Cell[] | undefined;

@@ -22,10 +22,10 @@ const SCHEMA = `
     id int primary key, account_id int references account on delete cascade,
     token text, expires_at timestamptz
   );
-  insert into session select i, i, 'token ' || i, now() + interval '1 day'
+  insert into session select i, i, 'token ' || i, timestamptz '2100-01-01Z'
     from generate_series(1, 300) i;
   create table job (id int primary key, state text, run_at timestamptz);
-  insert into job select i, 'new', now() - interval '1 day' from generate_series(1, 100) i;
+  insert into job select i, 'new', timestamptz '2020-01-01Z' from generate_series(1, 100) i;
   create table pg_search_documents (id int primary key, content text);
   insert into pg_search_documents select i, 'text ' || i from generate_series(1, 100) i;
   analyze;
