@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { runOnIdenticalServers } from "../support/identical.ts";
+import { runOnIdenticalServers, WORKLOADS } from "../support/identical.ts";
 import { hasProgram } from "../support/programs.ts";
 
 Deno.test({
@@ -8,14 +8,17 @@ Deno.test({
   sanitizeOps: false,
   sanitizeResources: false,
   async fn() {
-    const { ledger, statements, mismatches } = await runOnIdenticalServers(
-      100_000,
-    );
+    const { ledger, results, mismatches } = await runOnIdenticalServers({
+      statements: 50_000,
+    });
     assert.deepEqual(mismatches, []);
-    const { noise_concurrent_write: concurrent = 0, match = 0 } =
-      ledger.statements;
-    assert.ok(concurrent < statements / 1_000, JSON.stringify(ledger));
-    assert.ok(match > statements * 0.99, JSON.stringify(ledger));
-    assert.equal(ledger.pending, 0);
+    assert.equal(ledger.replayed, ledger.seen, JSON.stringify(ledger));
+    for (const workload of WORKLOADS) {
+      const { match = 0, noise_concurrent_write: concurrent = 0 } =
+        results[workload];
+      const text = JSON.stringify(results);
+      assert.ok(match > 50_000 * 0.99, text);
+      assert.ok(concurrent < 50, text);
+    }
   },
 });

@@ -10,31 +10,41 @@ const CLASSES = [
   "error_on_mirror",
   "error_on_primary",
   "sqlstate",
+  "note_catalog",
+  "note_plan",
 ] as const;
 
 const shared = {
   /** Of primary and mirror. */
   versions: z.tuple([z.literal("15"), z.enum(["15", "18"])]).optional(),
-  /** SQL run beforehand on both sides, then on one of them, in a schema of the case's own. */
+  /** SQL run beforehand on both sides, then on one of them, in a database of the case's own. */
   setup: z.string().optional(),
   primary: z.string().optional(),
   mirror: z.string().optional(),
+  protocol: z.enum(["simple", "extended", "prepared", "binary"]).optional(),
 };
 
 const corpusCase = z.strictObject({
   ...shared,
   name: z.string(),
-  /** The schema's name, where the SQL must know it. */
-  schema: z.string().optional(),
   /** Sent through the proxy; the last one is what the case is about. */
   statements: z.array(z.string()).min(1),
-  protocol: z.enum(["simple", "extended", "prepared"]).optional(),
-  /** The class of mismatch that the last statement has, and no other one. */
+  /** Of the last statement: with them it is not sent by the simple protocol. */
+  parameters: z.array(z.string()).optional(),
+  /** What the last statement, a COPY FROM STDIN, is sent. */
+  copy: z.string().optional(),
+  /** The class of mismatch or note that the last statement has, and no other one. */
   expect: z.enum(CLASSES),
-  /** The column that differs: for the reader, until the verdict names columns. */
+  /** The statement that the last one runs: an EXECUTE is judged as what was prepared. */
+  judged_as: z.string().optional(),
+  /** The column that the example must name. */
   column: z.string().optional(),
-  /** The judge does not see it yet, or sees what is not there. */
-  today: z.enum(["missed", "false alarm"]).optional(),
+  /** What the example must show of both sides there. */
+  values: z.tuple([z.string(), z.string()]).optional(),
+  /** The example must say that nothing but the order differs. */
+  order: z.literal(true).optional(),
+  /** The judge does not see it yet, sees what is not there, or does not name the place. */
+  today: z.enum(["missed", "false alarm", "not named"]).optional(),
 });
 
 const corpusFile = z.strictObject({
@@ -67,5 +77,5 @@ export async function readCorpus(folder: URL): Promise<readonly CorpusCase[]> {
       cases.push({ ...rest, versions, file });
     }
   }
-  return cases;
+  return cases.toSorted((a, b) => a.file < b.file ? -1 : 1);
 }

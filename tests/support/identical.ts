@@ -1,39 +1,73 @@
 import { loadShop } from "../../src/cli/demo/schema.ts";
 import { runWorkload } from "../../src/cli/demo/workload.ts";
-import { SHOP_DATABASE, startCluster } from "./cluster.ts";
+import { isMismatch, RESULTS } from "../../src/stats/mod.ts";
+import { type Cluster, SHOP_DATABASE, startCluster } from "./cluster.ts";
 import { server } from "./pgbench.ts";
 import { runProgram } from "./programs.ts";
 import { type Ledger, TestProxy } from "./proxy.ts";
+import { waitFor } from "./wait.ts";
+
+/** pgbench's TPC-B at scale 1 in its three protocols, and the shop's mix. */
+export const WORKLOADS = ["tpcb", "shop"] as const;
+export type IdenticalWorkload = typeof WORKLOADS[number];
+
+export interface IdenticalOptions {
+  /** At least so many are compared, of each workload. */
+  readonly statements: number;
+  /** Default 16. */
+  readonly clients?: number;
+  /** One row of a thousand is wrong on the mirror, in a table of each workload. */
+  readonly defect?: boolean;
+  readonly onProgress?: (statements: Readonly<Record<string, number>>) => void;
+}
 
 /** What a run on two equal servers came to. */
 export interface IdenticalRun {
   readonly ledger: Ledger;
-  readonly statements: number;
-  /** Results that count as mismatches, with one example each. */
-  readonly mismatches: readonly string[];
+  /** Statements by result, of each workload. */
+  readonly results: Readonly<
+    Record<IdenticalWorkload, Readonly<Record<string, number>>>
+  >;
+  readonly mismatches: readonly SeenMismatch[];
 }
 
+/** A statement with a class of mismatch. */
+export interface SeenMismatch {
+  readonly result: string;
+  readonly text: string;
+  readonly calls: number;
+  /** Where the first example differs. */
+  readonly place: string | null;
+}
+
+/** One row of a thousand is wrong, in columns that the shop does not write and TPC-B only adds to. */
+const DEFECT = [
+  "update pgbench_accounts set abalance = abalance + 1 where aid % 1000 = 7",
+  "update customers set country = 'XX' where id = 500",
+];
 const CLIENTS = 16;
-const PORTION = 40_000;
+/** Of one workload, before the other's turn. */
+const PORTION = 20_000;
+const TPCB_STATEMENTS = 7;
+const PROTOCOLS = ["simple", "extended", "prepared"] as const;
+const DEADLINE_MS = 120_000;
 
 /**
- * Runs mixed statements against a proxy with two servers of one version and
- * equal data, until at least `statements` were compared: half from pgbench's
- * TPC-B at scale 1, half from the shop.
+ * Runs both workloads by turns against a proxy with two servers of one version
+ * and equal data. Before each turn nothing is pending, so that nothing is shed.
  */
 export async function runOnIdenticalServers(
-  statements: number,
-  onProgress: (statements: number) => void = () => {},
+  options: IdenticalOptions,
 ): Promise<IdenticalRun> {
+  const { statements, clients = CLIENTS, defect = false, onProgress } = options;
   await using primary = await startCluster({ version: "15" });
   await using mirror = await startCluster({ version: "15" });
-  for (const cluster of [primary, mirror]) {
-    await loadShop((database) => cluster.url(database));
-    await runProgram("pgbench", [
-      ...server(cluster.port),
-      "-i",
-      "-q",
-      SHOP_DATABASE,
+  for (const cluster of [primary, mirror]) await load(cluster);
+  if (defect) {
+    const sql = DEFECT.flatMap((text) => ["-c", text]);
+    await runProgram("psql", [
+      ...server(mirror.port),
+      ...["-X", "-v", "ON_ERROR_STOP=1", ...sql, SHOP_DATABASE],
     ]);
   }
   await using proxy = await TestProxy.start({
@@ -46,48 +80,96 @@ export async function runOnIdenticalServers(
       mirror_pacing: "asap",
     },
   });
-  const compared = () =>
-    Object.values(proxy.ledger().statements).reduce((sum, n) => sum + n, 0);
-  let shopRuns = 0;
-  for (let run = 0; compared() < statements; run++) {
-    const until = compared() + PORTION;
+  const results = { tpcb: {}, shop: {} };
+  for (let turn = 0; WORKLOADS.some((one) => sum(results[one]) < statements);) {
+    for (const workload of WORKLOADS) {
+      const before = proxy.ledger().statements;
+      const compared = sum(before);
+      while (sum(proxy.ledger().statements) < compared + PORTION) {
+        await TURNS[workload](proxy, clients, turn++);
+        await proxy.settled(DEADLINE_MS);
+      }
+      results[workload] = added(
+        results[workload],
+        before,
+        proxy.ledger().statements,
+      );
+    }
+    onProgress?.({ tpcb: sum(results.tpcb), shop: sum(results.shop) });
+  }
+  const ledger = await proxy.settled(DEADLINE_MS);
+  return { ledger, results, mismatches: await mismatchesOf(proxy) };
+}
+
+/** @param turn so far, to vary the protocol and the seed. */
+const TURNS: Readonly<
+  Record<
+    IdenticalWorkload,
+    (proxy: TestProxy, clients: number, turn: number) => Promise<void>
+  >
+> = {
+  async tpcb(proxy, clients, turn) {
+    const each = Math.ceil(PORTION / TPCB_STATEMENTS / clients);
     await runProgram("pgbench", [
       ...server(proxy.port),
-      "-n",
-      // Seven statements each; a third of a portion for each protocol's sake.
-      ...[
-        "-c",
-        `${CLIENTS}`,
-        "-j",
-        "2",
-        "-t",
-        `${Math.ceil(PORTION / 2 / 7 / CLIENTS)}`,
-      ],
-      ...["-M", ["simple", "extended", "prepared"][run % 3] as string],
+      ...["-n", "-c", `${clients}`, "-j", "2", "-t", `${each}`],
+      ...["-M", PROTOCOLS[turn % PROTOCOLS.length] as string],
       SHOP_DATABASE,
     ]);
-    await proxy.settled(120_000);
-    while (compared() < until) {
-      const result = await runWorkload({
-        url: proxy.url(),
-        clients: CLIENTS,
-        stepsPerClient: 300,
-        upgradeBreakage: false,
-        run: shopRuns++,
-        seed: shopRuns,
-      });
-      if (result.unexpected.length > 0) throw new Error(result.unexpected[0]);
-      await proxy.settled(120_000);
-    }
-    onProgress(compared());
-  }
-  const ledger = await proxy.settled(120_000);
-  const mismatches = proxy.supervisor.statements().flatMap((summary) =>
-    summary.examples.map((example) =>
-      `${example.result}: ${summary.text}: ${
-        JSON.stringify(example.primary)
-      } | ${JSON.stringify(example.mirror)}`
-    )
+  },
+  async shop(proxy, clients, turn) {
+    const { unexpected: [error] } = await runWorkload({
+      url: proxy.url(),
+      clients,
+      stepsPerClient: 300,
+      upgradeBreakage: false,
+      run: turn,
+      seed: turn + 1,
+    });
+    if (error !== undefined) throw new Error(error);
+  },
+};
+
+async function load(cluster: Cluster): Promise<void> {
+  await loadShop((database) => cluster.url(database));
+  await runProgram("pgbench", [
+    ...server(cluster.port),
+    ...["-i", "-q", SHOP_DATABASE],
+  ]);
+}
+
+async function mismatchesOf(
+  proxy: TestProxy,
+): Promise<readonly SeenMismatch[]> {
+  const compared = sum(proxy.ledger().statements);
+  const summaries = () => proxy.supervisor.statements();
+  await waitFor(
+    "all statements to be reported",
+    () => summaries().reduce((all, { calls }) => all + calls, 0) === compared,
+    DEADLINE_MS,
   );
-  return { ledger, statements: compared(), mismatches };
+  return summaries().flatMap(({ text, results, examples }) =>
+    RESULTS.flatMap((result, i) => {
+      const calls = results[i] ?? 0;
+      if (!isMismatch(i) || calls === 0) return [];
+      const example = examples.find((one) => one.result === result);
+      return [{ result, text, calls, place: example?.difference ?? null }];
+    })
+  );
+}
+
+type Counts = Readonly<Record<string, number>>;
+
+function sum(counts: Counts): number {
+  return Object.values(counts).reduce((all, n) => all + n, 0);
+}
+
+/** `counts`, and what has been counted between the two. */
+function added(counts: Counts, before: Counts, after: Counts): Counts {
+  const result: Record<string, number> = { ...counts };
+  for (const [name, n] of Object.entries(after)) {
+    const more = n - (before[name] ?? 0);
+    if (more > 0) result[name] = (result[name] ?? 0) + more;
+  }
+  return result;
 }
