@@ -85,13 +85,13 @@ export function columnsText(
   for (let i = 0; i < Math.max(theirs.length, ours.length); i++) {
     const [their, our] = [theirs[i], ours[i]].map((column) =>
       column === undefined
-        ? "nothing"
-        : `${column.name} (${typeName(column)}${
+        ? "no column"
+        : `column ${column.name} (${typeName(column)}${
           column.isBinary ? ", binary" : ""
         })`
     );
     if (their !== our) {
-      return `column ${i + 1} is ${their} on the primary, ${our} on the mirror`;
+      return `${their} of the primary is ${our} on the mirror`;
     }
   }
   return "the columns differ";
