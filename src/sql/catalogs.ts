@@ -56,10 +56,11 @@ export function isCatalog(schema: string | undefined, name: string): boolean {
  */
 export function isCatalogFunction(name: string): boolean {
   return name.startsWith("pg_get_") && name !== "pg_get_serial_sequence" ||
-    CATALOG_FUNCTIONS.has(name);
+    /^pg_\w+_is_visible$/.test(name) || CATALOG_FUNCTIONS.has(name);
 }
 
 const CATALOG_FUNCTIONS: ReadonlySet<string> = new Set([
+  "acldefault",
   "format_type",
   "obj_description",
   "col_description",

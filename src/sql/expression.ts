@@ -207,10 +207,16 @@ function traitOfCast(node: Node, scope: Scope): Trait {
     return TIME_LITERAL.test(sval ?? "") ? masked("time") : STRICT;
   }
   const value = traitOf(node.arg, scope);
-  if (of === "TypeCast") {
-    const from = lastName((fields.typeName as Node | undefined)?.names);
-    if (from.startsWith("reg") && NUMBERS.has(type)) return masked("chance");
-  }
+  // A number of the server's own, or what has it there.
+  const from = of === "TypeCast"
+    ? lastName((fields.typeName as Node | undefined)?.names)
+    : of === "FuncCall" && REG_FUNCTIONS.test(lastName(fields.funcname))
+    ? "reg"
+    : "";
+  const isOfServer = from.startsWith("reg")
+    ? NUMBERS.has(type)
+    : from === "oid" && type.startsWith("reg");
+  if (isOfServer) return masked("chance");
   if (TIME_TYPES.has(type) || type === "interval") return value;
   const isList = list((node.typeName as Node).arrayBounds).length > 0 ||
     WHOLE_LIST.has(type);
@@ -220,6 +226,8 @@ function traitOfCast(node: Node, scope: Scope): Trait {
   );
 }
 
+/** They give a regclass, a regtype and so on. */
+const REG_FUNCTIONS = /^(to_reg\w+|pg_typeof)$/;
 /** As the grammar names them. */
 const NUMBERS = new Set(["oid", "int4", "int8"]);
 

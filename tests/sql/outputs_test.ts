@@ -39,6 +39,11 @@ const CASES: readonly [sql: string, masks: readonly string[]][] = [
   ["select t.*, now(), * from t", ["t*", "time", "t*"]],
   ["select ctid, 't'::regclass::oid from t", ["chance", "chance"]],
   ["select 't'::regclass from t", [""]],
+  ["select to_regclass($1)::oid, $1::oid::regtype, pg_typeof(a)::oid from t", [
+    "chance",
+    "chance",
+    "chance",
+  ]],
   // Names of inner queries
   ["select n, a from (select now() as n, a from t) s", ["time", ""]],
   ["with s as (select now() as n, a from t) select s.* from s", ["time", ""]],
