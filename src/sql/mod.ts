@@ -8,4 +8,4 @@
 
 export * from "./session_state.ts";
 export { StateWatch } from "./state_watch.ts";
-export { natureOfCall, TIME_LITERAL } from "./volatile.ts";
+export { type Nature, natureOfCall, TIME_LITERAL } from "./volatile.ts";
