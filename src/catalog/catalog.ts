@@ -2,7 +2,7 @@ import type { Nature } from "../sql/mod.ts";
 import { type CatalogColumn, common, RelationColumns } from "./columns.ts";
 import type { Definition } from "./definition.ts";
 import { Definitions } from "./definitions.ts";
-import { FIRST_OWN_OID, TypeNames } from "./type_names.ts";
+import { FIRST_OWN_OID, TypePair } from "./type_pair.ts";
 import { RowChangers } from "./row_changers.ts";
 import type { RowChanges } from "./trigger_changes.ts";
 import { wholeRows } from "./whole_rows.ts";
@@ -32,7 +32,7 @@ export class Catalog {
   /** By name: the texts of all views that have it. */
   readonly #viewTexts = new Map<string, string[]>();
   readonly #columns = new RelationColumns({
-    typeName: (oid) => this.types.mirrorName(oid),
+    typeName: (oid) => this.types.mirror.names?.get(oid),
     natureOf: (text) => this.#definitions.expressionNature(text),
   });
   readonly #changers = new RowChangers((text) =>
@@ -47,16 +47,16 @@ export class Catalog {
   readonly #anything = new Set<string>();
   /** Answers by statement: a mirror that differs all the time asks all the time. */
   readonly #known = new WeakMap<Touched, readonly string[]>();
-  /** The names of both servers' types. */
-  readonly types: TypeNames;
+  /** The types of both servers. */
+  readonly types: TypePair;
 
   /** @param rows answers to CATALOG_QUESTION; none: nothing is known. */
   constructor(
     rows: readonly (readonly string[])[] = [],
-    types: TypeNames = new TypeNames(),
+    types: TypePair = new TypePair(),
   ) {
     this.types = types;
-    types.mirrorIs(rows.length === 0 ? undefined : rows);
+    if (rows.length > 0) types.mirror.learn(rows);
     for (const [kind, name, text, more] of wholeRows(rows)) {
       this.#take(kind, name, text, more);
     }
@@ -157,7 +157,7 @@ export class Catalog {
 
   /** The name of a type whose OID is this server's own. */
   typeName(oid: number): string | undefined {
-    return oid < FIRST_OWN_OID ? undefined : this.types.mirrorName(oid);
+    return oid < FIRST_OWN_OID ? undefined : this.types.mirror.names?.get(oid);
   }
 
   /**

@@ -2,6 +2,8 @@
 const PART = 3_000;
 /** Beyond so many columns none is asked for: they are most of an answer, which has bounds. */
 const MAX_COLUMNS = 250_000;
+/** Beyond so many types none is asked for: each relation is two. */
+const MAX_TYPES = 60_000;
 /** Characters of a default that are asked for. */
 export const MAX_DEFAULT = 1_000;
 
@@ -25,7 +27,8 @@ select 'type', t.oid::text, case
   from pg_catalog.pg_type t
   join pg_catalog.pg_namespace n on n.oid = t.typnamespace
   left join pg_catalog.pg_type e on e.oid = t.typelem and e.typarray = t.oid
-  where n.nspname not like 'pg\\_toast%' and n.nspname not like 'pg\\_temp%'`;
+  where n.nspname not like 'pg\\_toast%' and n.nspname not like 'pg\\_temp%'
+    and (select count(*) from pg_catalog.pg_type) <= ${MAX_TYPES}`;
 
 /** Asks a server for the names of its types, in rows as CATALOG_QUESTION has them. */
 export const TYPES_QUESTION = `${TYPES} and t.oid >= 10000`;
