@@ -1,12 +1,11 @@
 import type { Nature } from "../sql/mod.ts";
-import { Definition } from "./definition.ts";
-
-export interface CatalogColumn {
-  readonly name: string;
-  readonly default:
-    | { readonly nature: "sequence" | "time" | "chance" | "fixed" }
-    | undefined;
-}
+import { type CatalogColumn, common, RelationColumns } from "./columns.ts";
+import type { Definition } from "./definition.ts";
+import { Definitions } from "./definitions.ts";
+import { FIRST_OWN_OID, TypePair } from "./type_pair.ts";
+import { RowChangers } from "./row_changers.ts";
+import type { RowChanges } from "./trigger_changes.ts";
+import { wholeRows } from "./whole_rows.ts";
 
 /** What a statement is known to touch. */
 export interface Touched {
@@ -16,19 +15,30 @@ export interface Touched {
   readonly calls: readonly string[];
 }
 
+/** Characters of a view that are kept. */
+const MAX_VIEW = 65_536;
+
 /**
- * What is known of a server's schema: unique keys, what stands behind views and
- * functions, and what a write to one relation does to others. Names are without
- * their schemas: of several relations of a name the union counts, for keys the
- * part that all have.
+ * What is known of a server's schema: columns and unique keys, what stands
+ * behind views and functions, and what a write to one relation does to its own
+ * rows and to others. Names are without their schemas: of several relations of
+ * a name the union counts, for keys and columns the part that all have.
  */
 export class Catalog {
   readonly #relations = new Map<string, string[]>();
   /** Columns of unique keys without NULLs, by OID. */
   readonly #keys = new Map<string, (readonly string[])[]>();
-  readonly #views = new Map<string, Definition>();
-  readonly #triggers = new Map<string, Definition>();
-  readonly #functions = new Map<string, Definition>();
+  readonly #definitions = new Definitions();
+  /** By name: the texts of all views that have it. */
+  readonly #viewTexts = new Map<string, string[]>();
+  readonly #columns = new RelationColumns({
+    typeName: (oid) => this.types.mirror.names?.get(oid),
+    natureOf: (text) => this.#definitions.expressionNature(text),
+  });
+  readonly #changers = new RowChangers((text) =>
+    this.#definitions.expressionNature(text)
+  );
+  readonly #changes = new Map<string, RowChanges | undefined>();
   /** Relations whose rows are also another's: partitions and those that inherit, both ways. */
   readonly #family = new Map<string, Set<string>>();
   /** By relation: those that, being written, write it. */
@@ -37,19 +47,26 @@ export class Catalog {
   readonly #anything = new Set<string>();
   /** Answers by statement: a mirror that differs all the time asks all the time. */
   readonly #known = new WeakMap<Touched, readonly string[]>();
+  /** The types of both servers. */
+  readonly types: TypePair;
 
   /** @param rows answers to CATALOG_QUESTION; none: nothing is known. */
-  constructor(rows: readonly (readonly string[])[] = []) {
-    for (const [kind = "", name = "", text = ""] of rows) {
-      this.#take(kind, name, text);
+  constructor(
+    rows: readonly (readonly string[])[] = [],
+    types: TypePair = new TypePair(),
+  ) {
+    this.types = types;
+    if (rows.length > 0) types.mirror.learn(rows);
+    for (const [kind, name, text, more] of wholeRows(rows)) {
+      this.#take(kind, name, text, more);
     }
-    for (const [view, { words }] of this.#views) {
+    for (const [view, { words }] of this.#definitions.views) {
       for (const word of words) {
         if (this.#relations.has(word)) add(this.#writers, word, view);
       }
     }
-    for (const [table, definition] of this.#triggers) {
-      const { words, isDynamic } = this.#whole(definition);
+    for (const [table, definition] of this.#definitions.triggers) {
+      const { words, isDynamic } = this.#definitions.whole(definition);
       if (isDynamic) this.#anything.add(table);
       for (const word of words) {
         if (this.#relations.has(word)) add(this.#writers, word, table);
@@ -57,17 +74,12 @@ export class Catalog {
     }
   }
 
-  #take(kind: string, name: string, text: string): void {
+  #take(kind: string, name: string, text: string, more: string): void {
     switch (kind) {
       case "relation":
-        this.#relations.set(name, [...this.#relations.get(name) ?? [], text]);
-        return;
+        return push(this.#relations, name, text);
       case "key":
-        this.#keys.set(name, [
-          ...this.#keys.get(name) ?? [],
-          text.split("\n"),
-        ]);
-        return;
+        return push(this.#keys, name, text.split("\n"));
       case "child":
         add(this.#family, name, text);
         add(this.#family, text, name);
@@ -75,34 +87,24 @@ export class Catalog {
       case "cascade":
         return add(this.#writers, name, text);
       case "view":
-        return define(this.#views, name, text);
+        push(this.#viewTexts, name, text);
+        return this.#definitions.add(kind, name, text);
       case "trigger":
-        return define(this.#triggers, name, text);
       case "function":
-        return define(this.#functions, name, text);
+        return this.#definitions.add(kind, name, text);
+      case "volatile":
+        return this.#definitions.addVolatile(name, text);
+      case "columns":
+        return this.#columns.add(Number(name), text);
+      case "type":
+        return this.#columns.addDomainBase(Number(name), Number(more));
+      case "domain":
+        return this.#columns.addDomainDefault(Number(name), text);
+      case "changer":
+        return this.#changers.add(name, text, more);
+      case "change":
+        return this.#changers.addFunction(name, more, text);
     }
-  }
-
-  columns(_relation: string): readonly CatalogColumn[] | undefined {
-    return undefined;
-  }
-
-  functionNature(name: string): Nature | undefined {
-    const definition = this.#functions.get(name);
-    return definition !== undefined && this.#whole(definition).isVolatile
-      ? "chance"
-      : undefined;
-  }
-
-  triggerNature(relation: string, _column: string): Nature | undefined {
-    const definition = this.#triggers.get(relation);
-    return definition !== undefined && this.#whole(definition).isVolatile
-      ? "chance"
-      : undefined;
-  }
-
-  viewText(_name: string): string | undefined {
-    return undefined;
   }
 
   /** Whether equal values in `columns` are in one row of `relation` at most. */
@@ -118,14 +120,69 @@ export class Catalog {
 
   /** Whether a view, a function or a trigger behind the statement gives what differs by nature. */
   isVolatile({ reads, writes, calls }: Touched): boolean {
+    const known = this.#definitions;
     const definitions = [
-      ...reads.map((name) => this.#views.get(name)),
-      ...writes.map((name) => this.#triggers.get(name)),
-      ...calls.map((name) => this.#functions.get(name)),
+      ...reads.map((name) => known.view(name)),
+      ...writes.map((name) => known.trigger(name)),
+      ...calls.map((name) => known.function(name)),
     ];
     return definitions.some((definition) =>
-      definition !== undefined && this.#whole(definition).isVolatile
+      definition !== undefined && known.whole(definition).nature !== undefined
     );
+  }
+
+  /** What a user's function gives; undefined: its arguments and the data decide, or it is none. */
+  functionNature(name: string): Nature | undefined {
+    return this.#definitions.functionNature(name);
+  }
+
+  /** A view's query, if there is one view of the name only, and it is not endless. */
+  viewText(name: string): string | undefined {
+    const [text, ...others] = this.#viewTexts.get(name) ?? [];
+    return others.length > 0 || (text?.length ?? 0) > MAX_VIEW
+      ? undefined
+      : text;
+  }
+
+  /** A relation's columns in their order; of several relations of the name, if all have the same. */
+  columns(relation: string): readonly CatalogColumn[] | undefined {
+    const oids = this.#relations.get(relation) ?? [];
+    return common(oids.map((oid) => this.#columns.of(Number(oid))));
+  }
+
+  /** The column that a RowDescription of this server names by its table and number. */
+  columnAt(relationOid: number, number: number): CatalogColumn | undefined {
+    return this.#columns.at(relationOid, number);
+  }
+
+  /** The name of a type whose OID is this server's own. */
+  typeName(oid: number): string | undefined {
+    return oid < FIRST_OWN_OID ? undefined : this.types.mirror.names?.get(oid);
+  }
+
+  /**
+   * The columns that triggers set to what an equal server may have otherwise,
+   * by the moment or by chance, whatever the client writes. Undefined: none
+   * does, or the relation is not known.
+   */
+  changedByTrigger(relation: string): RowChanges | undefined {
+    if (this.#changes.has(relation)) return this.#changes.get(relation);
+    // A row goes to a partition, which has triggers of its own.
+    const family = new Set([relation]);
+    for (const name of family) {
+      for (const more of this.#family.get(name) ?? []) family.add(more);
+    }
+    let changes = this.#changers.changesOf(family);
+    if (changes !== undefined && changes !== "all") {
+      const columns = this.columns(relation);
+      const names = columns?.map(({ name }) => name);
+      const found = [...changes].filter(([name]) =>
+        names?.includes(name) ?? true
+      );
+      changes = found.length === 0 ? undefined : new Map(found);
+    }
+    this.#changes.set(relation, changes);
+    return changes;
   }
 
   /** The relations that, being written, may change what the statement reads. */
@@ -140,12 +197,12 @@ export class Catalog {
   #findWriters({ reads, calls }: Touched): readonly string[] {
     const read = new Set(reads);
     for (const name of calls) {
-      const definition = this.#functions.get(name);
+      const definition = this.#definitions.function(name);
       if (definition !== undefined) this.#addRelations(read, definition);
     }
     // A set gives what is added to it while it is walked.
     for (const name of read) {
-      const view = this.#views.get(name);
+      const view = this.#definitions.view(name);
       if (view !== undefined) this.#addRelations(read, view);
     }
     for (const name of read) {
@@ -157,31 +214,9 @@ export class Catalog {
   }
 
   #addRelations(found: Set<string>, definition: Definition): void {
-    for (const word of this.#whole(definition).words) {
+    for (const word of this.#definitions.whole(definition).words) {
       if (this.#relations.has(word)) found.add(word);
     }
-  }
-
-  /** A definition, with the views and functions that it mentions. */
-  #whole(definition: Definition): Omit<Definition, "add" | "calls"> {
-    const seen = new Set([definition]);
-    const words = new Set<string>();
-    let isVolatile = false;
-    let isDynamic = false;
-    for (const next of seen) {
-      isVolatile ||= next.isVolatile;
-      isDynamic ||= next.isDynamic;
-      for (const word of next.words) {
-        words.add(word);
-        const view = this.#views.get(word);
-        if (view !== undefined) seen.add(view);
-      }
-      for (const name of next.calls) {
-        const called = this.#functions.get(name);
-        if (called !== undefined) seen.add(called);
-      }
-    }
-    return { words, isVolatile, isDynamic };
   }
 }
 
@@ -191,12 +226,8 @@ function add(sets: Map<string, Set<string>>, key: string, value: string): void {
   else set.add(value);
 }
 
-function define(
-  map: Map<string, Definition>,
-  name: string,
-  text: string,
-): void {
-  let definition = map.get(name);
-  if (definition === undefined) map.set(name, definition = new Definition());
-  definition.add(text);
+function push<T>(lists: Map<string, T[]>, key: string, value: T): void {
+  const list = lists.get(key);
+  if (list === undefined) lists.set(key, [value]);
+  else list.push(value);
 }

@@ -1,25 +1,29 @@
-import { natureOfCall, TIME_LITERAL } from "../sql/mod.ts";
+import { type Nature, natureOfCall, TIME_LITERAL } from "../sql/mod.ts";
 
 const WORD = /[\p{L}_][\p{L}\p{N}_$]*/gu;
-const CALL = /([\p{L}_][\p{L}\p{N}_$]*)"?\s*\(/gu;
-const KEYWORD =
-  /\b(current_(date|time|timestamp|user|role|catalog|schema)|localtime|localtimestamp|session_user)\b/i;
+/** From a word's first letter: a long word is looked at once. */
+const CALL = /(?<![\p{L}\p{N}_$])([\p{L}_][\p{L}\p{N}_$]*)"?\s*\(/gu;
+const TIME_KEYWORD =
+  /\b(current_(date|time|timestamp)|localtime|localtimestamp)\b/i;
+const SESSION_KEYWORD =
+  /\b(current_(user|role|catalog|schema)|session_user)\b/i;
 const CAST = /'([a-z]{3,9})'(?=\s*::)/gi;
 /** Dynamic SQL: what it reads and writes stands nowhere. */
 const DYNAMIC = /\bexecute\b(?!\s+(function|procedure))/i;
 
 /**
- * What the text of a view, a rule or a function may mention. It is not parsed:
- * the bodies of functions are in languages of their own, and a name too many
- * only makes more of a difference chance.
+ * What the text of a view, a rule, a function or an expression may mention. It
+ * is not parsed: the bodies of functions are in languages of their own, and a
+ * name too many only makes more of a difference chance.
  */
 export class Definition {
   readonly words = new Set<string>();
   readonly calls = new Set<string>();
-  isVolatile = false;
+  /** What the text itself says; what it calls may say more. */
+  nature: Nature | undefined;
   isDynamic = false;
 
-  /** Takes a part of the text; words at its ends are whole in one of its neighbours. */
+  /** Takes a text, which is one of several of a name. */
   add(text: string): void {
     for (const [word] of text.matchAll(WORD)) {
       this.words.add(word).add(word.toLowerCase());
@@ -27,14 +31,26 @@ export class Definition {
     for (const [, name = ""] of text.matchAll(CALL)) {
       this.calls.add(name).add(name.toLowerCase());
       // Without its arguments age() is taken for the one of two.
-      if (natureOfCall(name.toLowerCase(), 2) !== undefined) {
-        this.isVolatile = true;
-      }
+      this.#see(natureOfCall(name.toLowerCase(), 2));
     }
     for (const [, literal = ""] of text.matchAll(CAST)) {
-      if (TIME_LITERAL.test(literal)) this.isVolatile = true;
+      if (TIME_LITERAL.test(literal)) this.#see("time");
     }
-    if (KEYWORD.test(text)) this.isVolatile = true;
+    if (TIME_KEYWORD.test(text)) this.#see("time");
+    if (SESSION_KEYWORD.test(text)) this.#see("chance");
     if (DYNAMIC.test(text)) this.isDynamic = true;
   }
+
+  #see(nature: Nature | undefined): void {
+    this.nature = stronger(this.nature, nature);
+  }
+}
+
+/** Of two natures the one that excuses more. */
+export function stronger(
+  a: Nature | undefined,
+  b: Nature | undefined,
+): Nature | undefined {
+  if (a === undefined || b === undefined) return a ?? b;
+  return a === "time" ? b : a;
 }

@@ -1,2 +1,5 @@
 export { Catalog } from "./catalog.ts";
-export { CATALOG_QUESTION } from "./question.ts";
+export type { CatalogColumn, ColumnDefault } from "./columns.ts";
+export { CATALOG_QUESTION, TYPES_QUESTION } from "./question.ts";
+export type { RowChanges } from "./trigger_changes.ts";
+export { FIRST_OWN_OID, TypePair } from "./type_pair.ts";

@@ -1,30 +1,64 @@
-/** Characters of a definition in one row, and how many of them the next row says again. */
+/** Characters of a text in one row: a longer row would not be read. */
 const PART = 3_000;
-const OVERLAP = 128;
+/** Beyond so many columns none is asked for: they are most of an answer, which has bounds. */
+const MAX_COLUMNS = 250_000;
+/** Beyond so many types none is asked for: each relation is two. */
+const MAX_TYPES = 60_000;
+/** Characters of a default that are asked for. */
+export const MAX_DEFAULT = 1_000;
 
-/** `text` in parts, so that no row is long. */
-const parts = (text: string) =>
-  `substr(${text}, at, ${PART + OVERLAP})
+/** `text` in parts, so that no row is long, and `more` in each of them. */
+const parts = (text: string, more = "''") =>
+  `substr(${text}, at, ${PART}), ${more}
   from generate_series(1, length(${text}), ${PART}) at`;
 
 const OF_USERS =
   "n.nspname <> 'information_schema' and n.nspname not like 'pg\\_%'";
 
 /**
- * Asks a server for its schema: rows of a kind, a name, and a text. Names are
- * without their schemas, as in shapes. PostgreSQL 12 and later.
+ * Types by OID: the name, and a domain's base, else 0. The name is qualified
+ * but for the schemas that every database has. An array is named by its
+ * element: its own name may be another one.
+ */
+const TYPES = `
+select 'type', t.oid::text, case
+    when n.nspname in ('pg_catalog', 'public') then '' else n.nspname || '.'
+  end || coalesce(e.typname || '[]', t.typname), t.typbasetype::text
+  from pg_catalog.pg_type t
+  join pg_catalog.pg_namespace n on n.oid = t.typnamespace
+  left join pg_catalog.pg_type e on e.oid = t.typelem and e.typarray = t.oid
+  where n.nspname not like 'pg\\_toast%' and n.nspname not like 'pg\\_temp%'
+    and (select count(*) from pg_catalog.pg_type) <= ${MAX_TYPES}`;
+
+/** Asks a server for the names of its types, in rows as CATALOG_QUESTION has them. */
+export const TYPES_QUESTION = `${TYPES} and t.oid >= 10000`;
+
+/**
+ * Asks a server for its schema: rows of a kind, a name, a text, and one text
+ * more. Parts of one text have the same around them. Names are without their
+ * schemas, as in shapes. PostgreSQL 12 and later.
  */
 export const CATALOG_QUESTION = `
 with r as (
   select c.oid, c.relname::text as name, c.relkind as kind
   from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-  where c.relkind in ('r', 'p', 'v', 'm', 'f') and ${OF_USERS})
-select 'relation', name, oid::text from r
+  where c.relkind in ('r', 'p', 'v', 'm', 'f') and ${OF_USERS}),
+a as (
+  select a.attrelid, a.attnum, a.attname, a.atttypid, a.attcollation,
+    a.attidentity::text || a.attgenerated::text as flags
+  from pg_catalog.pg_attribute a join r on r.oid = a.attrelid
+  where a.attnum > 0 and not a.attisdropped),
+changers as (
+  select r.name, t.tgfoid, t.tgargs
+  from pg_catalog.pg_trigger t join r on r.oid = t.tgrelid
+  where not t.tgisinternal and t.tgenabled <> 'D'
+    and (t.tgtype & 1) <> 0 and (t.tgtype & 66) <> 0 and (t.tgtype & 20) <> 0)
+select 'relation', name, oid::text, '' from r
 union all
 select 'key', r.oid::text, (
     select string_agg(a.attname, chr(10)) from pg_catalog.pg_attribute a
     where a.attrelid = r.oid
-      and a.attnum = any ((i.indkey::int2[])[0:i.indnkeyatts - 1]))
+      and a.attnum = any ((i.indkey::int2[])[0:i.indnkeyatts - 1])), ''
   from pg_catalog.pg_index i join r on r.oid = i.indrelid
   where i.indisunique and i.indisvalid and i.indimmediate
     and i.indpred is null and i.indexprs is null
@@ -35,31 +69,69 @@ select 'key', r.oid::text, (
       where a.attrelid = r.oid and not a.attnotnull
         and a.attnum = any ((i.indkey::int2[])[0:i.indnkeyatts - 1]))
 union all
-select 'child', c.name, p.name from pg_catalog.pg_inherits h
+select 'child', c.name, p.name, '' from pg_catalog.pg_inherits h
   join r c on c.oid = h.inhrelid join r p on p.oid = h.inhparent
 union all
-select 'cascade', c.name, p.name from pg_catalog.pg_constraint f
+select 'cascade', c.name, p.name, '' from pg_catalog.pg_constraint f
   join r c on c.oid = f.conrelid join r p on p.oid = f.confrelid
   where f.contype = 'f'
     and (f.confdeltype in ('c', 'n', 'd') or f.confupdtype in ('c', 'n', 'd'))
 union all
 select 'view', s.* from (
-  select name, pg_catalog.pg_get_viewdef(oid) as def from r where kind in ('v', 'm') offset 0) v,
-  lateral (select v.name, ${parts("v.def")}) s
+  select oid, name, pg_catalog.pg_get_viewdef(oid) as def
+    from r where kind in ('v', 'm') offset 0) v,
+  lateral (select v.name, ${parts("v.def", "v.oid::text")}) s
 union all
 select 'trigger', s.* from (
-  select r.name, p.prosrc as def from pg_catalog.pg_trigger t
+  select t.oid, r.name, p.prosrc as def from pg_catalog.pg_trigger t
     join r on r.oid = t.tgrelid join pg_catalog.pg_proc p on p.oid = t.tgfoid
     where not t.tgisinternal
   union all
-  select r.name, pg_catalog.pg_get_ruledef(w.oid) from pg_catalog.pg_rewrite w
+  select w.oid, r.name, pg_catalog.pg_get_ruledef(w.oid)
+    from pg_catalog.pg_rewrite w
     join r on r.oid = w.ev_class where w.rulename <> '_RETURN') v,
-  lateral (select v.name, ${parts("v.def")}) s
+  lateral (select v.name, ${parts("v.def", "v.oid::text")}) s
 union all
 select 'function', s.* from (
-  select p.proname::text as name, pg_catalog.pg_get_functiondef(p.oid) as def
+  select p.oid, p.proname::text as name, pg_catalog.pg_get_functiondef(p.oid) as def
     from pg_catalog.pg_proc p join pg_catalog.pg_namespace n on n.oid = p.pronamespace
     join pg_catalog.pg_language l on l.oid = p.prolang
     where ${OF_USERS} and l.lanname in ('sql', 'plpgsql')
       and p.prokind in ('f', 'p') and p.provolatile <> 'i' offset 0) v,
-  lateral (select v.name, ${parts("v.def")}) s`;
+  lateral (select v.name, ${parts("v.def", "v.oid::text")}) s
+union all
+select distinct 'volatile', p.proname::text, l.lanname::text, ''
+  from pg_catalog.pg_proc p join pg_catalog.pg_namespace n on n.oid = p.pronamespace
+  join pg_catalog.pg_language l on l.oid = p.prolang
+  where ${OF_USERS} and p.provolatile = 'v'
+union all
+select 'columns', s.* from (
+  select a.attrelid::text as oid, json_agg(json_build_array(
+      a.attnum, a.attname, a.atttypid::int8,
+      a.flags || case when not k.collisdeterministic then 'n' else '' end,
+      substr(pg_catalog.pg_get_expr(d.adbin, d.adrelid), 1, ${MAX_DEFAULT}))
+      order by a.attnum)::text as def
+    from a left join pg_catalog.pg_attrdef d
+      on d.adrelid = a.attrelid and d.adnum = a.attnum
+    left join pg_catalog.pg_collation k on k.oid = a.attcollation
+    where (select count(*) from a) <= ${MAX_COLUMNS}
+    group by a.attrelid) v,
+  lateral (select v.oid, ${parts("v.def")}) s
+union all
+select 'changer', name, tgfoid::text, encode(tgargs, 'escape') from changers
+union all
+select 'changer', r.name, '0', '' from pg_catalog.pg_rewrite w
+  join r on r.oid = w.ev_class
+  where w.is_instead and w.rulename <> '_RETURN' and w.ev_type <> '4'
+    and pg_catalog.pg_get_ruledef(w.oid) ilike '% returning %'
+union all
+select 'change', s.* from (
+  select p.oid::text, p.prosrc as def, l.lanname || ' ' || p.proname as name
+    from pg_catalog.pg_proc p join pg_catalog.pg_language l on l.oid = p.prolang
+    where p.oid in (select tgfoid from changers)) v,
+  lateral (select v.oid, ${parts("v.def", "v.name")}) s
+union all
+select 'domain', t.oid::text, substr(t.typdefault, 1, ${MAX_DEFAULT}), ''
+  from pg_catalog.pg_type t where t.typtype = 'd' and t.typdefault is not null and t.oid >= 10000
+union all
+${TYPES}`;

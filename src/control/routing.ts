@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
 import { limitSettings } from "./limit_settings.ts";
-import type { Config, TlsMaterial } from "../config/mod.ts";
+import type { Config, Database, TlsMaterial } from "../config/mod.ts";
 import { shareDescriptors } from "./descriptors.ts";
 import { socketAddress } from "../io/mod.ts";
-import type { TargetSettings } from "../replay/target.ts";
+import type { ServerWay, TargetSettings } from "../replay/target.ts";
 import type { MirrorSettings } from "../replay/worker.ts";
 import type { Addresses } from "./names.ts";
 import type { AuthSettings } from "../proxy/own_login.ts";
@@ -181,7 +181,7 @@ export class Routing {
     if (database === undefined) {
       throw new Error(`Mirror "${name}" is not in [[databases]]`);
     }
-    const { host, port, user = "", password } = database;
+    const { host, port, user = "" } = database;
     const databaseName = database.database_name ?? name;
     // The same login on the same server: what is queued for it may still go there.
     const key = JSON.stringify([
@@ -194,20 +194,21 @@ export class Routing {
     ]);
     const id = this.#targets.get(key) ?? this.#targets.size + 1;
     this.#targets.set(key, id);
+    const source = databases.find((d) => d.name === sourceDatabase);
     return {
       id,
       sourceDatabase,
       name,
-      address: addressOf(addresses, host, port),
       host,
       port,
-      tls: this.#targetTls(name),
-      login: {
-        user,
-        password,
-        database: databaseName,
-        cleartextAllowed: general.mirror_cleartext_password_allowed,
-      },
+      ...this.#way(
+        database,
+        addresses,
+        general.mirror_cleartext_password_allowed,
+      ),
+      source: source?.user === undefined
+        ? undefined
+        : this.#way(source, addresses, false),
       queueLength: entry.queue_length ?? general.mirror_queue,
       exposure: entry.exposure ?? general.mirror_exposure,
       timeoutMs: general.mirror_timeout,
@@ -227,7 +228,24 @@ export class Routing {
     };
   }
 
-  #targetTls(name: string): TargetSettings["tls"] {
+  #way(
+    { name, host, port, user = "", password, ...rest }: Database,
+    addresses: Addresses,
+    cleartextAllowed: boolean,
+  ): ServerWay {
+    return {
+      address: addressOf(addresses, host, port),
+      tls: this.#targetTls(name),
+      login: {
+        user,
+        password,
+        database: rest.database_name ?? name,
+        cleartextAllowed,
+      },
+    };
+  }
+
+  #targetTls(name: string): ServerWay["tls"] {
     const tls = this.#tls(name);
     if (tls === undefined) return undefined;
     const server = JSON.stringify(this.#material().servers[name] ?? null);

@@ -1,3 +1,4 @@
+import type { TypePair } from "../catalog/mod.ts";
 import { haveEqualColumns } from "./columns.ts";
 import { uint32 } from "./uint32.ts";
 import {
@@ -82,13 +83,17 @@ export function haveEqualRows(a: Uint8Array, b: Uint8Array): boolean {
   return true;
 }
 
-/** Whether the descriptions say the same on servers that are alike. */
-export function haveEqualDescriptions(a: Uint8Array, b: Uint8Array): boolean {
+/** Whether the descriptions of the primary, `a`, and of the mirror say the same on servers that are alike. */
+export function haveEqualDescriptions(
+  a: Uint8Array,
+  b: Uint8Array,
+  types?: TypePair,
+): boolean {
   const end = behindDescriptions(a);
   if (end !== behindDescriptions(b)) return false;
   for (let at = 0; at < end;) {
     const next = at + 1 + uint32(a, at + 1);
-    if (!haveEqualColumns(a, b, at + HEADER_BYTES, next)) return false;
+    if (!haveEqualColumns(a, b, at + HEADER_BYTES, next, types)) return false;
     at = next;
   }
   return true;

@@ -1,7 +1,8 @@
+import { FIRST_OWN_OID, TypePair } from "../catalog/mod.ts";
 import { uint32 } from "./uint32.ts";
 
-/** Object identifiers from here on are a database's own (FirstNormalObjectId in access/transam.h): they differ between servers. */
-const FIRST_OWN_OID = 16_384;
+/** Nothing is known of either server: all own types are one. */
+const NO_NAMES: TypePair = new TypePair();
 /** In front of the columns: their number. */
 const COUNT_BYTES = 2;
 /** Behind a name: table OID, column, type OID, size, modifier, format (manual, RowDescription). */
@@ -42,10 +43,10 @@ const TYPES: Readonly<Record<number, string>> = {
   3802: "jsonb",
 };
 
-/** One output column, as far as it says the same on servers that are alike. */
+/** One output column. */
 export interface Column {
   readonly name: string;
-  /** Own types are all the same one: their numbers differ between servers. */
+  /** A domain's is that of its base (printtup.c). Own types have other numbers on other servers. */
   readonly typeOid: number;
   readonly isBinary: boolean;
 }
@@ -60,7 +61,7 @@ export function readColumns(body: Uint8Array): readonly Column[] {
     if (end < 0 || behind + BEHIND_NAME_BYTES > body.length) break;
     columns.push({
       name: decoder.decode(body.subarray(at, end)),
-      typeOid: Math.min(view.getUint32(behind + TYPE_OID), FIRST_OWN_OID),
+      typeOid: view.getUint32(behind + TYPE_OID),
       isBinary: view.getInt16(behind + FORMAT) === 1,
     });
     at = behind + BEHIND_NAME_BYTES;
@@ -68,12 +69,18 @@ export function readColumns(body: Uint8Array): readonly Column[] {
   return columns;
 }
 
-/** Whether the RowDescription bodies `[from, to)` of both say the same on servers that are alike. */
+/**
+ * Whether the RowDescription bodies `[from, to)` of both say the same on servers
+ * that are alike.
+ *
+ * @param types of `a` as the primary's, and of `b` as the mirror's.
+ */
 export function haveEqualColumns(
   a: Uint8Array,
   b: Uint8Array,
   from: number,
   to: number,
+  types: TypePair = NO_NAMES,
 ): boolean {
   // Equal so far, a name ends at the same offset in both.
   for (let at = from; at < to;) {
@@ -85,7 +92,8 @@ export function haveEqualColumns(
     const behind = at + 1;
     at = behind + BEHIND_NAME_BYTES;
     if (at > to) return false;
-    if (typeAt(a, behind) !== typeAt(b, behind)) return false;
+    const theirs = uint32(a, behind + TYPE_OID);
+    if (!types.areSame(theirs, uint32(b, behind + TYPE_OID))) return false;
     const format = behind + FORMAT;
     if (a[format] !== b[format] || a[format + 1] !== b[format + 1]) {
       return false;
@@ -94,12 +102,16 @@ export function haveEqualColumns(
   return true;
 }
 
-function typeAt(bytes: Uint8Array, behindName: number): number {
-  return Math.min(uint32(bytes, behindName + TYPE_OID), FIRST_OWN_OID);
-}
-
-/** The name of a column's type, or its number. */
-export function typeName({ typeOid }: Column): string {
-  if (typeOid === FIRST_OWN_OID) return "own type";
-  return TYPES[typeOid] ?? `type ${typeOid}`;
+/**
+ * The name of a column's type, or its number.
+ *
+ * @param names of the server's types, as far as they are known.
+ */
+export function typeName(
+  { typeOid }: Pick<Column, "typeOid">,
+  names?: ReadonlyMap<number, string>,
+): string {
+  const name = TYPES[typeOid] ?? names?.get(typeOid);
+  if (name !== undefined) return name;
+  return typeOid < FIRST_OWN_OID ? `type ${typeOid}` : "own type";
 }

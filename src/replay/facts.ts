@@ -1,5 +1,5 @@
 import type { MirrorFacts } from "../mailbox/mod.ts";
-import { askMirror, type QuestionOptions } from "./question.ts";
+import { askServer, type QuestionOptions } from "./question.ts";
 
 const SQL =
   "select current_setting('server_version'), pg_is_in_recovery(), (select count(*) from pg_stat_subscription)";
@@ -12,7 +12,7 @@ export interface FactsOptions
 
 /** Asks a mirror once what it is. */
 export function askForFacts({ onFacts, ...options }: FactsOptions): void {
-  askMirror({
+  askServer({
     ...options,
     sql: SQL,
     onAnswer([row]) {

@@ -136,6 +136,8 @@ export class LaneLink {
     breaker.succeeded();
     if (first) {
       this.#target.log("info", "Mirror answers", {});
+      // It may have been restored from a dump meanwhile: its OIDs are others.
+      this.#target.schemaChanged();
       this.wakeWaiting();
     }
     this.#state = "open";

@@ -1,4 +1,4 @@
-import { Login } from "../auth/mod.ts";
+import { Login, type LoginOptions } from "../auth/mod.ts";
 import type { Reactor } from "../io/mod.ts";
 import {
   Collector,
@@ -16,7 +16,6 @@ import {
   type MirrorServer,
 } from "./connection.ts";
 import { laneStartup } from "./lane_startup.ts";
-import type { TargetSettings } from "./target.ts";
 
 const PARAMETERS = "application_name\0pgdog-mirror\0";
 /** Bounds of an answer, in rows and in bytes: beyond them nothing is known of its schema. */
@@ -25,24 +24,31 @@ const MAX_BYTES = 32 * 1024 * 1024;
 /** Bound of a question, in bytes. */
 const MAX_QUESTION_BYTES = 16_384;
 
-/** What a mirror is asked, and where. */
+/** What a server is asked, and where. */
 export interface QuestionOptions {
   readonly reactor: Reactor;
-  readonly settings: TargetSettings;
+  readonly settings: {
+    readonly login: LoginOptions;
+    /** How long it may take, if `timeoutMs` is not given. */
+    readonly connectTimeoutMs: number;
+  };
   readonly server: MirrorServer;
   readonly scratch: Uint8Array<ArrayBuffer>;
   readonly sql: string;
+  /** For the login and the answer together. */
+  readonly timeoutMs?: number;
   /** NULL is an empty text. */
   readonly onAnswer: (rows: readonly (readonly string[])[]) => void;
-  /** The mirror could not be asked; the lanes will say so when there is traffic. */
+  /** The server could not be asked. Of a mirror the lanes will say so when there is traffic. */
   readonly onFailed: (reason: string) => void;
 }
 
 /**
- * Asks a mirror one query: on a connection of its own, logged in as the lanes
- * are, so that a hostile server gets no more from it than from them.
+ * Asks a server one query: a mirror, or the primary where the configuration has
+ * a login for it. The connection is its own, and logged in as the lanes' are, so
+ * that a hostile server gets no more from it than from them.
  */
-export function askMirror(options: QuestionOptions): void {
+export function askServer(options: QuestionOptions): void {
   const { reactor, settings, server, scratch, sql, onAnswer, onFailed } =
     options;
   const framer = new Framer();
@@ -52,7 +58,7 @@ export function askMirror(options: QuestionOptions): void {
   let connection: MirrorConnection | undefined;
   let ended = false;
   const timer = reactor.after(
-    settings.connectTimeoutMs,
+    options.timeoutMs ?? settings.connectTimeoutMs,
     () => end("no answer"),
   );
 

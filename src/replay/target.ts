@@ -15,18 +15,10 @@ import type {
 } from "../judge/mod.ts";
 import type { QueueBudget } from "../record/mod.ts";
 
-/** The settings of one mirror of one source database. */
-export interface TargetSettings {
-  /** Its number: another server under the same name has another one. */
-  readonly id: number;
-  readonly sourceDatabase: string;
-  /** The mirror's name: its destination database. */
-  readonly name: string;
+/** How a server is reached. */
+export interface ServerWay {
   readonly address: SocketAddress;
-  /** For display. */
-  readonly host: string;
-  readonly port: number;
-  /** Undefined: the mirror is reached in clear. */
+  /** Undefined: in clear. */
   readonly tls: {
     /** Its name in the TLS material. */
     readonly server: string;
@@ -36,6 +28,20 @@ export interface TargetSettings {
     readonly version: string;
   } | undefined;
   readonly login: LoginOptions;
+}
+
+/** The settings of one mirror of one source database. */
+export interface TargetSettings extends ServerWay {
+  /** Its number: another server under the same name has another one. */
+  readonly id: number;
+  readonly sourceDatabase: string;
+  /** The mirror's name: its destination database. */
+  readonly name: string;
+  /** For display. */
+  readonly host: string;
+  readonly port: number;
+  /** The primary, if the configuration has a login for it. */
+  readonly source: ServerWay | undefined;
   /** Transactions per lane. */
   readonly queueLength: number;
   /** Share of transactions to replay, 0 to 1. */

@@ -11,7 +11,7 @@ import { createIgnore, KnownColumns, StatementTable } from "../judge/mod.ts";
 import type { Lane } from "./lane.ts";
 import type { QueueBudget } from "../record/mod.ts";
 import { SchemaWatch } from "./schema_watch.ts";
-import type { Target, TargetSettings } from "./target.ts";
+import type { ServerWay, Target, TargetSettings } from "./target.ts";
 
 /** What all mirrors of the worker share, and whom it tells. */
 export interface TargetsOptions {
@@ -26,7 +26,7 @@ export interface TargetsOptions {
   readonly unreachable: Target["unreachable"];
   /** A server has become a mirror: ask it what it is. */
   readonly onAdded: (target: Target) => void;
-  readonly serverOf: (settings: TargetSettings) => MirrorServer;
+  readonly serverOf: (way: ServerWay) => MirrorServer;
 }
 
 /**
@@ -101,6 +101,7 @@ export class Targets {
     const watch = new SchemaWatch(target, {
       reactor: shared.reactor,
       scratch: shared.scratch,
+      serverOf,
     });
     return target;
   }

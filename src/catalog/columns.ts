@@ -1,0 +1,203 @@
+import type { Nature } from "../sql/mod.ts";
+import { MAX_DEFAULT } from "./question.ts";
+
+/** What a column of a row holds that says nothing of it. */
+export interface ColumnDefault {
+  /** How far equal servers may differ in it: not at all, by the moment, or by anything. */
+  readonly nature: "fixed" | "time" | "sequence" | "chance";
+  /** Of a generated column: the columns that it is computed from. */
+  readonly from: readonly string[];
+}
+
+/** A column of a table or a view. */
+export interface CatalogColumn {
+  readonly name: string;
+  readonly typeOid: number;
+  /** The type's name, with its schema unless every database has that. */
+  readonly type: string;
+  /** Undefined: NULL. Of a view only what the view itself says. */
+  readonly default: ColumnDefault | undefined;
+  /** Texts may be equal and have other bytes: citext, or a nondeterministic collation. */
+  readonly isCaseFree: boolean;
+}
+
+/** What columns are read with. */
+export interface ColumnsOptions {
+  readonly typeName: (oid: number) => string | undefined;
+  readonly natureOf: (expression: string) => Nature | undefined;
+}
+
+interface Relation {
+  readonly columns: readonly CatalogColumn[];
+  readonly byNumber: ReadonlyMap<number, CatalogColumn>;
+}
+
+/** As the question gives them: number, name, type, flags, default. */
+type Given = [number, string, number, string, string | null];
+
+/** How far a default differs, the least first. */
+const NATURES = ["fixed", "time", "sequence", "chance"] as const;
+
+/**
+ * The columns of relations, by the relations' OIDs. A large schema has a
+ * hundred thousand of them: each relation's are read when they are asked for.
+ */
+export class RelationColumns {
+  readonly #options: ColumnsOptions;
+  readonly #texts = new Map<number, string>();
+  readonly #read = new Map<number, Relation>();
+  /** Domains' bases and defaults, by OID. */
+  readonly #bases = new Map<number, number>();
+  readonly #domains = new Map<number, string>();
+
+  constructor(options: ColumnsOptions) {
+    this.#options = options;
+  }
+
+  /** Takes a relation's columns as the question gives them. */
+  add(oid: number, text: string): void {
+    this.#texts.set(oid, text);
+  }
+
+  addDomainBase(oid: number, base: number): void {
+    if (base !== 0) this.#bases.set(oid, base);
+  }
+
+  addDomainDefault(oid: number, expression: string): void {
+    this.#domains.set(oid, expression);
+  }
+
+  /** In the order of their numbers. */
+  of(oid: number): readonly CatalogColumn[] | undefined {
+    return this.#relation(oid)?.columns;
+  }
+
+  at(oid: number, number: number): CatalogColumn | undefined {
+    return this.#relation(oid)?.byNumber.get(number);
+  }
+
+  #relation(oid: number): Relation | undefined {
+    const known = this.#read.get(oid);
+    if (known !== undefined) return known;
+    const text = this.#texts.get(oid);
+    if (text === undefined) return undefined;
+    this.#texts.delete(oid);
+    const given = parse(text);
+    if (given === undefined) return undefined;
+    const names = given.map(([, name]) => name);
+    const byNumber = new Map(
+      given.map((column) => [column[0], this.#column(column, names)]),
+    );
+    const relation = { columns: [...byNumber.values()], byNumber };
+    this.#read.set(oid, relation);
+    return relation;
+  }
+
+  #column(
+    [, name, typeOid, flags, expression]: Given,
+    names: readonly string[],
+  ): CatalogColumn {
+    const { typeName } = this.#options;
+    return {
+      name,
+      typeOid,
+      type: typeName(typeOid) ?? `type ${typeOid}`,
+      default: this.#default(typeOid, flags, expression, names),
+      isCaseFree: flags.includes("n") || this.#isCitext(typeOid),
+    };
+  }
+
+  #default(
+    typeOid: number,
+    flags: string,
+    expression: string | null,
+    names: readonly string[],
+  ): ColumnDefault | undefined {
+    if (/[ad]/.test(flags)) return { nature: "sequence", from: [] };
+    const text = expression ?? this.#domains.get(typeOid);
+    if (text === undefined) return undefined;
+    const isGenerated = /[sv]/.test(flags);
+    const words = isGenerated ? wordsIn(text) : new Set();
+    return {
+      nature: this.#nature(text),
+      from: names.filter((name) => words.has(name)),
+    };
+  }
+
+  #nature(expression: string): ColumnDefault["nature"] {
+    // The part that is not here may say anything.
+    if (expression.length >= MAX_DEFAULT) return "chance";
+    const { natureOf } = this.#options;
+    const rest = expression.replace(SEQUENCE, "");
+    const nature = natureOf(rest);
+    if (rest !== expression && nature !== "chance") return "sequence";
+    return nature === "time" || nature === "chance" ? nature : "fixed";
+  }
+
+  #isCitext(typeOid: number): boolean {
+    let oid: number | undefined = typeOid;
+    while (this.#bases.has(oid)) oid = this.#bases.get(oid) as number; // it has one
+    return /(^|\.)citext$/.test(this.#options.typeName(oid) ?? "");
+  }
+}
+
+/** A call that gives a sequence's next number. */
+const SEQUENCE = /\bnextval\s*(?=\()/g;
+
+/** Of several relations of a name: their columns, if all have the same. */
+export function common(
+  lists: readonly (readonly CatalogColumn[] | undefined)[],
+): readonly CatalogColumn[] | undefined {
+  const [first, ...others] = lists;
+  if (first === undefined || others.length === 0) return first;
+  for (const list of others) {
+    if (list?.length !== first.length) return undefined;
+    const isSame = list.every(({ name, type }, i) =>
+      name === first[i]?.name && type === first[i]?.type
+    );
+    if (!isSame) return undefined;
+  }
+  return first.map((column, i) => {
+    const all = lists.flatMap((list) => list?.[i] ?? []);
+    return {
+      ...column,
+      default: all.map((one) => one.default).reduce(lessCertain),
+      isCaseFree: all.some(({ isCaseFree }) => isCaseFree),
+    };
+  });
+}
+
+function lessCertain(
+  a: ColumnDefault | undefined,
+  b: ColumnDefault | undefined,
+): ColumnDefault | undefined {
+  if (a === undefined || b === undefined) return a ?? b;
+  return NATURES.indexOf(b.nature) > NATURES.indexOf(a.nature) ? b : a;
+}
+
+function wordsIn(expression: string): ReadonlySet<string> {
+  const words = new Set<string>();
+  const tokens = /"((?:[^"]|"")+)"|'(?:[^']|'')*'|([\p{L}_][\p{L}\p{N}_$]*)/gu;
+  for (const [, quoted, word] of expression.matchAll(tokens)) {
+    words.add(quoted?.replaceAll('""', '"') ?? word ?? "");
+  }
+  return words;
+}
+
+/** @returns undefined if it is not what was asked for: a mirror may say anything. */
+function parse(text: string): readonly Given[] | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return Array.isArray(value) && value.every(isGiven) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isGiven(value: unknown): value is Given {
+  if (!Array.isArray(value)) return false;
+  const [number, name, type, flags, expression] = value as unknown[];
+  return typeof number === "number" && typeof name === "string" &&
+    typeof type === "number" && typeof flags === "string" &&
+    (expression === null || typeof expression === "string");
+}

@@ -1,0 +1,120 @@
+import type { Nature } from "../sql/mod.ts";
+import { Definition, stronger } from "./definition.ts";
+
+/** Languages whose functions' texts say what they do. */
+const READ_LANGUAGES: ReadonlySet<string> = new Set(["sql", "plpgsql"]);
+
+/** What stands behind views, functions and triggers, with all that it mentions in its turn. */
+export class Definitions {
+  readonly #views = new Map<string, Definition>();
+  readonly #triggers = new Map<string, Definition>();
+  readonly #functions = new Map<string, Definition>();
+  /** Functions that are declared volatile, as they are without a word on it. */
+  readonly #volatile = new Set<string>();
+  /** Those of them whose text says nothing. */
+  readonly #opaque = new Set<string>();
+
+  view(name: string): Definition | undefined {
+    return this.#views.get(name);
+  }
+
+  /** Of all triggers and rules of a relation together. */
+  trigger(relation: string): Definition | undefined {
+    return this.#triggers.get(relation);
+  }
+
+  /** Of all functions of the name together. */
+  function(name: string): Definition | undefined {
+    return this.#functions.get(name);
+  }
+
+  get views(): Iterable<[string, Definition]> {
+    return this.#views;
+  }
+
+  get triggers(): Iterable<[string, Definition]> {
+    return this.#triggers;
+  }
+
+  /** Takes a whole text. */
+  add(kind: "view" | "trigger" | "function", name: string, text: string): void {
+    const map = kind === "view"
+      ? this.#views
+      : kind === "trigger"
+      ? this.#triggers
+      : this.#functions;
+    let definition = map.get(name);
+    if (definition === undefined) map.set(name, definition = new Definition());
+    definition.add(text);
+  }
+
+  addVolatile(name: string, language: string): void {
+    this.#volatile.add(name);
+    if (!READ_LANGUAGES.has(language)) this.#opaque.add(name);
+  }
+
+  /** A definition, with the views and functions that it mentions. */
+  whole(
+    definition: Definition,
+  ): Pick<Definition, "words" | "nature" | "isDynamic"> & {
+    /** It calls a function whose text says nothing. */
+    readonly isOpaque: boolean;
+  } {
+    const seen = new Set([definition]);
+    const words = new Set<string>();
+    let nature: Nature | undefined;
+    let isDynamic = false;
+    let isOpaque = false;
+    // A set gives what is added to it while it is walked.
+    for (const next of seen) {
+      nature = stronger(nature, next.nature);
+      isDynamic ||= next.isDynamic;
+      for (const word of next.words) {
+        words.add(word);
+        const view = this.#views.get(word);
+        if (view !== undefined) seen.add(view);
+      }
+      for (const name of next.calls) {
+        isOpaque ||= this.#opaque.has(name);
+        const called = this.#functions.get(name);
+        if (called !== undefined) seen.add(called);
+      }
+    }
+    return { words, nature, isDynamic, isOpaque };
+  }
+
+  /** What a user's function gives; undefined: its arguments and the data decide. */
+  functionNature(name: string): Nature | undefined {
+    if (this.#opaque.has(name)) return "chance";
+    const definition = this.#functions.get(name);
+    return definition && this.#natureOf(definition);
+  }
+
+  /**
+   * What an expression gives. Of a volatile function that tells neither time
+   * nor chance it may be anything: it reads what it likes.
+   */
+  expressionNature(text: string): Nature | undefined {
+    const definition = new Definition();
+    definition.add(withoutLiterals(text));
+    let nature = this.#natureOf(definition);
+    for (const name of definition.calls) {
+      if (!this.#volatile.has(name)) continue;
+      nature = stronger(nature, this.functionNature(name) ?? "chance");
+    }
+    return nature;
+  }
+
+  #natureOf(definition: Definition): Nature | undefined {
+    const { nature, isDynamic, isOpaque } = this.whole(definition);
+    return isDynamic || isOpaque ? "chance" : nature;
+  }
+}
+
+/** A text whose literals mention nothing, but for those that a cast may turn into the moment. */
+function withoutLiterals(text: string): string {
+  return text.replace(
+    /"(?:[^"]|"")*"|'(?:[^']|'')*'/g,
+    (token) => /^'[a-z]{3,9}'$/i.test(token) || token[0] === '"' ? token : "''",
+  );
+}

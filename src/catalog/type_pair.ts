@@ -1,0 +1,126 @@
+/**
+ * OIDs from here on differ between servers: initdb and the build give them out
+ * up to 16383 (FirstGenbkiObjectId in access/transam.h), a database its own.
+ */
+export const FIRST_OWN_OID = 10_000;
+/** Types of which a server's earlier names are kept. */
+const MAX_EARLIER = 10_000;
+/** The mark of what may be any type; no built-in type has such a number. */
+const ANY = FIRST_OWN_OID;
+
+/** Rows of kind "type", as TYPES_QUESTION asks for them; others are left out. */
+type Rows = readonly (readonly string[])[];
+
+/**
+ * The names of one server's types. A type that was made since, or in a session
+ * alone, is not among them. Earlier names are kept: servers are not asked at
+ * the same point of their histories.
+ */
+export class ServerTypes {
+  #names: ReadonlyMap<number, string> | undefined;
+  /** What is kept while the server is asked again. */
+  #last: ReadonlyMap<number, string> = new Map();
+  readonly #earlier = new Map<number, Set<string>>();
+
+  /** By OID; undefined: the server has not said. */
+  get names(): ReadonlyMap<number, string> | undefined {
+    return this.#names;
+  }
+
+  /** The names that types had before their present ones, by OID. */
+  get earlier(): ReadonlyMap<number, ReadonlySet<string>> {
+    return this.#earlier;
+  }
+
+  learn(rows: Rows): void {
+    const names = new Map<number, string>();
+    for (const [kind, oid, name = ""] of rows) {
+      if (kind === "type") names.set(Number(oid), name);
+    }
+    for (const [oid, name] of this.#last) {
+      const next = names.get(oid);
+      if (next === undefined || next === name) continue;
+      if (this.#earlier.size >= MAX_EARLIER) this.#earlier.clear();
+      this.#earlier.set(oid, (this.#earlier.get(oid) ?? new Set()).add(name));
+    }
+    this.#names = this.#last = names;
+  }
+
+  /** The types may have changed: until it has learnt again, each may be any. */
+  forget(): void {
+    this.#names = undefined;
+  }
+
+  /** Another server comes in its place. */
+  reset(): void {
+    this.#names = undefined;
+    this.#last = new Map();
+    this.#earlier.clear();
+  }
+}
+
+/** The types of the primary and of its mirror. What is not known of one is any type of the other. */
+export class TypePair {
+  readonly primary: ServerTypes = new ServerTypes();
+  readonly mirror: ServerTypes = new ServerTypes();
+  /** Numbers of the names that both servers have, for the names that they were made from. */
+  #marks = new Map<string, number>();
+  #markedPrimary: ReadonlyMap<number, string> | undefined;
+  #markedMirror: ReadonlyMap<number, string> | undefined;
+
+  /** Whether a type of the primary and one of the mirror may be the same. */
+  areSame(primaryOid: number, mirrorOid: number): boolean {
+    if (primaryOid < FIRST_OWN_OID || mirrorOid < FIRST_OWN_OID) {
+      return primaryOid === mirrorOid;
+    }
+    const theirs = this.primary.names?.get(primaryOid);
+    const ours = this.mirror.names?.get(mirrorOid);
+    if (theirs === undefined || ours === undefined || theirs === ours) {
+      return true;
+    }
+    const before = this.primary.earlier.get(primaryOid) ?? new Set();
+    const earlier = this.mirror.earlier.get(mirrorOid) ?? new Set();
+    return before.has(ours) || earlier.has(theirs) ||
+      [...before].some((name) => earlier.has(name));
+  }
+
+  /** A number that equal types have in common on both servers, or ANY. */
+  primaryMark(oid: number): number {
+    return this.#mark(this.primary, oid);
+  }
+
+  mirrorMark(oid: number): number {
+    return this.#mark(this.mirror, oid);
+  }
+
+  #mark({ names }: ServerTypes, oid: number): number {
+    const name = names?.get(oid);
+    if (name === undefined) return ANY;
+    this.#number();
+    return this.#marks.get(name) ?? ANY;
+  }
+
+  #number(): void {
+    const { primary, mirror } = this;
+    const theirs = primary.names;
+    const ours = mirror.names;
+    if (theirs === this.#markedPrimary && ours === this.#markedMirror) return;
+    [this.#markedPrimary, this.#markedMirror] = [theirs, ours];
+    this.#marks = new Map();
+    // What has been renamed is not told from what it was named before.
+    const unsure = new Set<string>();
+    for (const { names, earlier } of [primary, mirror]) {
+      for (const [oid, before] of earlier) {
+        unsure.add(names?.get(oid) ?? "");
+        for (const name of before) unsure.add(name);
+      }
+    }
+    const known = new Set(ours?.values());
+    for (const name of theirs?.values() ?? []) {
+      if (!known.has(name) || unsure.has(name) || this.#marks.has(name)) {
+        continue;
+      }
+      this.#marks.set(name, ANY + 1 + this.#marks.size);
+    }
+  }
+}

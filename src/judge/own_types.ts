@@ -1,0 +1,215 @@
+import { FIRST_OWN_OID } from "../catalog/mod.ts";
+import type { Column } from "./columns.ts";
+
+/** A number that an own type has on both servers, no built-in type's: TypePair gives it. */
+export type TypeMark = (oid: number) => number;
+
+const RECORD = 2249;
+/** Types whose binary values are OIDs (catalog/pg_type.dat), regdatabase of PostgreSQL 19 included. */
+const REFERENCES: ReadonlySet<number> = new Set([
+  24, // regproc
+  2202, // regprocedure
+  2203, // regoper
+  2204, // regoperator
+  2205, // regclass
+  2206, // regtype
+  3734, // regconfig
+  3769, // regdictionary
+  4089, // regnamespace
+  4096, // regrole
+  4191, // regcollation
+]);
+const REGTYPE = 2206;
+/** Arrays of these, and of records. */
+const ARRAYS: ReadonlySet<number> = new Set([
+  1008,
+  2207,
+  2208,
+  2209,
+  2210,
+  2211,
+  2287,
+  3735,
+  3770,
+  4090,
+  4097,
+  4192,
+]);
+/** No type has a lower number: so no record is taken for an array, nor the other way round. */
+const FIRST_OID = 16;
+/** MAXDIM in utils/array.h. */
+const MAX_DIMENSIONS = 6;
+/** In front of an array's dimensions: their number, whether there are NULLs, the element's type. */
+const ARRAY_HEADER_BYTES = 12;
+const DIMENSION_BYTES = 8;
+/** Values within values that are looked into: each costs a call. */
+const MAX_DEPTH = 32;
+
+/**
+ * Whether values of a type may hold OIDs that differ between servers that are
+ * alike. The format does not matter: the description of a statement does not
+ * know it, and a text has no NUL, with which arrays and records begin.
+ */
+export function mayHoldOids({ typeOid }: Pick<Column, "typeOid">): boolean {
+  return typeOid >= FIRST_OWN_OID || typeOid === RECORD ||
+    REFERENCES.has(typeOid) || ARRAYS.has(typeOid);
+}
+
+/**
+ * A binary value in which own OIDs are replaced by their types' marks: the
+ * element's type of an array, the fields' types of a composite (array_send,
+ * record_send), and the OIDs that regclass and its kin are. What a value is, its
+ * bytes tell: of own types only the name is known. Bytes that make no array and
+ * no record are left as they are, so equal values stay equal.
+ *
+ * @returns `cell` itself if it holds none.
+ */
+export function normalBinaryCell(
+  cell: Uint8Array,
+  typeOid: number,
+  mark: TypeMark,
+): Uint8Array {
+  const marks: Mark[] = [];
+  look(view(cell), 0, cell.length, typeOid, mark, 0, marks);
+  if (marks.length === 0) return cell;
+  const normal = cell.slice();
+  put(view(normal), marks);
+  return normal;
+}
+
+/**
+ * A DataRow's body with its values made normal.
+ *
+ * @param columns of this server's own description.
+ * @returns `row` itself if no value holds an own OID.
+ */
+export function normalRow(
+  row: Uint8Array,
+  columns: readonly Column[],
+  mark: TypeMark,
+): Uint8Array {
+  const bytes = view(row);
+  const marks: Mark[] = [];
+  let at = 2;
+  for (const column of columns) {
+    if (at + 4 > row.length) break;
+    const length = Math.max(0, bytes.getInt32(at));
+    at += 4;
+    if (length > 0 && at + length <= row.length && mayHoldOids(column)) {
+      look(bytes, at, at + length, column.typeOid, mark, 0, marks);
+    }
+    at += length;
+  }
+  if (marks.length === 0) return row;
+  const normal = row.slice();
+  put(view(normal), marks);
+  return normal;
+}
+
+/** An OID to write, and where. */
+type Mark = [at: number, oid: number];
+
+/** Finds the OIDs of the value `[from, to)`. Of a value that is none of ours nothing is found. */
+function look(
+  bytes: DataView,
+  from: number,
+  to: number,
+  typeOid: number,
+  mark: TypeMark,
+  depth: number,
+  found: Mark[],
+): void {
+  if (depth > MAX_DEPTH) return;
+  if (REFERENCES.has(typeOid)) {
+    if (to - from !== 4 || bytes.getUint32(from) < FIRST_OWN_OID) return;
+    // Four letters are a name.
+    if (depth === 0 && !hasNul(bytes, from, to)) return;
+    const oid = typeOid === REGTYPE
+      ? mark(bytes.getUint32(from))
+      : FIRST_OWN_OID;
+    found.push([from, oid]);
+    return;
+  }
+  if (!mayHoldOids({ typeOid })) return;
+  const before = found.length;
+  const isWhole = lookIntoArray(bytes, from, to, mark, depth, found) ||
+    lookIntoRecord(bytes, from, to, mark, depth, found);
+  if (!isWhole) found.length = before;
+}
+
+function lookIntoArray(
+  bytes: DataView,
+  from: number,
+  to: number,
+  mark: TypeMark,
+  depth: number,
+  found: Mark[],
+): boolean {
+  if (to - from < ARRAY_HEADER_BYTES) return false;
+  const dimensions = bytes.getInt32(from);
+  const hasNulls = bytes.getInt32(from + 4);
+  const element = bytes.getUint32(from + 8);
+  let at = from + ARRAY_HEADER_BYTES + dimensions * DIMENSION_BYTES;
+  if (
+    dimensions < 0 || dimensions > MAX_DIMENSIONS || at > to ||
+    hasNulls < 0 || hasNulls > 1
+  ) return false;
+  let count = dimensions === 0 ? 0 : 1;
+  for (let i = 0; i < dimensions; i++) {
+    const length = bytes.getInt32(
+      from + ARRAY_HEADER_BYTES + i * DIMENSION_BYTES,
+    );
+    if (length <= 0) return false;
+    count *= length;
+  }
+  // Each element has its length in front.
+  if (count > (to - at) / 4) return false;
+  if (element >= FIRST_OWN_OID) found.push([from + 8, mark(element)]);
+  for (; count > 0; count--) {
+    if (at + 4 > to) return false;
+    const length = Math.max(0, bytes.getInt32(at));
+    at += 4;
+    if (length > to - at) return false;
+    look(bytes, at, at + length, element, mark, depth + 1, found);
+    at += length;
+  }
+  return at === to;
+}
+
+function lookIntoRecord(
+  bytes: DataView,
+  from: number,
+  to: number,
+  mark: TypeMark,
+  depth: number,
+  found: Mark[],
+): boolean {
+  if (to - from < 4) return false;
+  let fields = bytes.getInt32(from);
+  let at = from + 4;
+  if (fields < 0 || fields > (to - at) / 8) return false;
+  for (; fields > 0; fields--) {
+    if (at + 8 > to) return false;
+    const oid = bytes.getUint32(at);
+    const length = Math.max(0, bytes.getInt32(at + 4));
+    if (oid < FIRST_OID || length > to - at - 8) return false;
+    if (oid >= FIRST_OWN_OID) found.push([at, mark(oid)]);
+    at += 8;
+    look(bytes, at, at + length, oid, mark, depth + 1, found);
+    at += length;
+  }
+  return at === to;
+}
+
+function hasNul(bytes: DataView, from: number, to: number): boolean {
+  for (let at = from; at < to; at++) if (bytes.getUint8(at) === 0) return true;
+  return false;
+}
+
+function put(bytes: DataView, marks: readonly Mark[]): void {
+  for (const [at, oid] of marks) bytes.setUint32(at, oid);
+}
+
+function view({ buffer, byteOffset, length }: Uint8Array): DataView {
+  return new DataView(buffer, byteOffset, length);
+}
