@@ -14,6 +14,7 @@
  * @module
  */
 
+import { TypePair } from "../src/catalog/mod.ts";
 import {
   KIND_ERROR,
   STATEMENT_KIND,
@@ -46,7 +47,9 @@ const around = {
   mode: "rows",
   shape,
   failedBefore: false,
+  types: new TypePair(),
   about: () => ({
+    columns: () => undefined,
     keys: () => undefined,
     rules: () => ({ columns: [], lagUs: 0 }),
     counts: () => undefined,

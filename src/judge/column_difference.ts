@@ -20,7 +20,7 @@ export function columnDifference(
   }
   for (const [i, their] of theirs.entries()) {
     const our = ours[i] as Column; // there are as many
-    const place = `column ${i + 1}, ${their.name}`;
+    const place = `column ${their.name} (number ${i + 1})`;
     if (their.name !== our.name) {
       return { place: `${place}: name`, primary: their.name, mirror: our.name };
     }

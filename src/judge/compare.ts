@@ -1,3 +1,4 @@
+import type { TypePair } from "../catalog/mod.ts";
 import {
   type CompareMode,
   FLAG_CUT,
@@ -25,7 +26,9 @@ import {
   readAnswer,
   readCells,
 } from "./answer.ts";
+import type { Column } from "./columns.ts";
 import type { Cell } from "./difference.ts";
+import { normalAnswer } from "./own_types.ts";
 import {
   compareRows,
   type RowOrder,
@@ -39,6 +42,8 @@ export interface ComparisonContext {
   readonly shape: Shape;
   /** Earlier in this transaction a statement failed on one side only. */
   readonly failedBefore: boolean;
+  /** The types of both servers. */
+  readonly types: TypePair;
   /** Asked only when replies differ. */
   readonly about: () => Surroundings;
   /** Cells have differed, and may: by column. */
@@ -47,6 +52,8 @@ export interface ComparisonContext {
 
 /** What is known of a statement beside its own text. */
 export interface Surroundings {
+  /** The output columns, as the primary described them last. */
+  columns(): readonly Column[] | undefined;
   /** What ORDER BY promises. */
   keys(): RowOrder["keys"];
   /** In what cells may differ. */
@@ -106,7 +113,7 @@ export function compare(
   if (p(STATEMENT_TAG) !== m(STATEMENT_TAG)) return Result.mismatchCommandTag;
   if (
     p(STATEMENT_COLUMNS) !== m(STATEMENT_COLUMNS) ||
-    !haveEqualDescriptions(primary.answer, mirror.answer)
+    !haveEqualDescriptions(primary.answer, mirror.answer, around.types)
   ) {
     return around.shape.note === undefined
       ? Result.mismatchColumns
@@ -197,9 +204,9 @@ type AllRowsFound =
 export function rowsOf(
   primary: Reply,
   mirror: Reply,
-  { about: ask, shape: { limited: hasLimit, limit } }: Pick<
+  { about: ask, types, shape: { limited: hasLimit, limit } }: Pick<
     ComparisonContext,
-    "about" | "shape"
+    "about" | "shape" | "types"
   >,
 ): AllRowsFound {
   const p = (offset: number) => primary.words[primary.at + offset] as number;
@@ -214,10 +221,19 @@ export function rowsOf(
     isEqual && isHashed && same(STATEMENT_ORDERED) &&
     same(STATEMENT_ORDERED + 1)
   ) return { kind: "equal" };
-  const theirs = readAnswer(primary.answer);
-  const ours = readAnswer(mirror.answer);
-  // With fewer rows than it allows a LIMIT kept all.
   const about = ask();
+  const columns = about.columns();
+  const theirs = normalAnswer(
+    readAnswer(primary.answer),
+    columns,
+    (oid) => types.primaryMark(oid),
+  );
+  const ours = normalAnswer(
+    readAnswer(mirror.answer),
+    columns,
+    (oid) => types.mirrorMark(oid),
+  );
+  // With fewer rows than it allows a LIMIT kept all.
   const limited = hasLimit && !about.unique() &&
     (limit === undefined || p(STATEMENT_ROWS) >= limit);
   const order = { keys: about.keys(), limited, cut };

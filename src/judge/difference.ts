@@ -1,10 +1,6 @@
 import { decodeErrorFields } from "../wire/mod.ts";
-import {
-  haveEqualDescriptions,
-  leadingDescription,
-  readAnswer,
-} from "./answer.ts";
-import { type Column, readColumns, typeName } from "./columns.ts";
+import { readAnswer } from "./answer.ts";
+import { type Column, typeName } from "./columns.ts";
 
 /** What differs between two answers, as far as one place shows it. */
 export type Difference =
@@ -70,31 +66,6 @@ export function differenceText(
     case "order":
       return placeText(`only the order differs, from row ${row} on`);
   }
-}
-
-/** The first column in which descriptions differ; undefined: they say the same. */
-export function columnsText(
-  primary: Uint8Array,
-  mirror: Uint8Array,
-): string | undefined {
-  if (haveEqualDescriptions(primary, mirror)) return undefined;
-  const [theirs, ours] = [primary, mirror].map((answer) => {
-    const body = leadingDescription(answer);
-    return body === undefined ? [] : readColumns(body);
-  }) as [readonly Column[], readonly Column[]];
-  for (let i = 0; i < Math.max(theirs.length, ours.length); i++) {
-    const [their, our] = [theirs[i], ours[i]].map((column) =>
-      column === undefined
-        ? "no column"
-        : `column ${column.name} (${typeName(column)}${
-          column.isBinary ? ", binary" : ""
-        })`
-    );
-    if (their !== our) {
-      return `${their} of the primary is ${our} on the mirror`;
-    }
-  }
-  return "the columns differ";
 }
 
 function placeText(place: string): DifferenceText {

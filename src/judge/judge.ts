@@ -11,10 +11,11 @@ import {
   STATEMENT_SQLSTATE,
   type Transaction,
 } from "../record/mod.ts";
+import { haveEqualDescriptions } from "./answer.ts";
+import { columnDifference } from "./column_difference.ts";
 import { compare, type Reply, rowsOf, type Surroundings } from "./compare.ts";
 import type { Column } from "./columns.ts";
 import {
-  columnsText,
   type DifferenceText,
   differenceText,
   errorText,
@@ -163,6 +164,7 @@ export class Judge {
       mode: this.#transaction?.comparison.mode ?? "off",
       shape,
       failedBefore: this.#failedBefore,
+      types: this.#target.catalog.types,
       about: () => this.#about(pair, nowUs),
       onMasked: (columns) => this.#masked = columns,
     });
@@ -173,6 +175,7 @@ export class Judge {
     const { columns, catalog } = this.#target;
     const masks = masksOf(catalog);
     return {
+      columns: () => columns.of(shape, primary),
       keys: () => primary && columns.keys(shape, primary),
       rules: () => ({
         columns: masks.rules(shape, columns.of(shape, primary) ?? []),
@@ -203,11 +206,13 @@ export class Judge {
       };
     }
     if (primary === undefined || mirror === undefined) return NO_DIFFERENCE;
+    const { types } = this.#target.catalog;
+    if (!haveEqualDescriptions(primary.answer, mirror.answer, types)) {
+      return columnDifference(primary.answer, mirror.answer, types);
+    }
     if (!sides.every(hasRows)) return NO_DIFFERENCE;
-    const described = columnsText(primary.answer, mirror.answer);
-    if (described !== undefined) return { ...NO_DIFFERENCE, place: described };
     const about = () => this.#about(pair, nowUs);
-    const found = rowsOf(primary, mirror, { about, shape });
+    const found = rowsOf(primary, mirror, { about, shape, types });
     return found.kind === "different"
       ? differenceText(found.difference, columns.of(shape, primary), isClear)
       : NO_DIFFERENCE;

@@ -1,4 +1,4 @@
-import type { Catalog } from "../catalog/mod.ts";
+import type { Catalog, CatalogColumn } from "../catalog/mod.ts";
 import { type CellRule, formOfType, maskOfType } from "./cell_rules.ts";
 import type { Column } from "./columns.ts";
 import { analyze } from "../sql/analyze.ts";
@@ -30,8 +30,29 @@ const RULES: readonly (CountRule | undefined)[] = [
   "choice",
   "any",
 ];
-/** As they may differ, the least first. */
+/** A mask; undefined: nothing may differ. */
 type Free = Mask | undefined;
+/** What a generated column has of those that it is computed from. */
+const COMPUTED: Readonly<Record<Mask, Mask>> = {
+  float: "float",
+  permuted: "choice",
+  ties: "choice",
+  numbered: "choice",
+  time: "moment",
+  sequence: "chance",
+  boundary: "boundary",
+  choice: "choice",
+  moment: "moment",
+  chance: "chance",
+};
+
+/** What holds of one column of an answer. */
+interface Known {
+  readonly mask: Free;
+  readonly isCaseFree: boolean;
+}
+
+const NOTHING: Known = { mask: undefined, isCaseFree: false };
 
 /**
  * In what the columns of an answer may differ: what the statement's text says,
@@ -52,22 +73,21 @@ export class OutputMasks {
 
   /** By column of the answer. */
   rules(shape: Shape, columns: readonly Column[]): readonly CellRule[] {
-    const known = this.#rules.get(shape);
-    if (known?.columns === columns) return known.rules;
+    const before = this.#rules.get(shape);
+    if (before?.columns === columns) return before.rules;
     const names = columns.map(({ name }) => name);
-    const masks = this.#aligned(shape.outputs ?? [], names);
-    const rules = columns.map((column, i): CellRule => ({
-      column,
-      mask: maskOfType(masks[i], column),
-      form: formOfType(column, this.#isCaseFree(column)),
-      isFolded: shape.folds,
-    }));
+    const known = this.#aligned(shape.outputs ?? [], names);
+    const rules = columns.map((column, i): CellRule => {
+      const { mask, isCaseFree } = known[i] ?? NOTHING;
+      return {
+        column,
+        mask: maskOfType(mask, column),
+        form: formOfType(column, isCaseFree),
+        isFolded: shape.folds,
+      };
+    });
     this.#rules.set(shape, { columns, rules });
     return rules;
-  }
-
-  #isCaseFree(_column: Column): boolean {
-    return false;
   }
 
   /** How the number of rows may differ: by the statement, its views, and functions that decide. */
@@ -107,11 +127,11 @@ export class OutputMasks {
   #aligned(
     outputs: readonly Output[],
     names: readonly string[],
-  ): readonly Free[] {
+  ): readonly Known[] {
     const items = outputs.flatMap((output) => this.#expanded(output));
     const first = items.findIndex(isStar);
     if (first < 0 && items.length === names.length) {
-      return items.map(({ trait }) => this.#free(trait, 0));
+      return items.map(({ trait }) => this.#known(trait));
     }
     if (first < 0) return this.#byName(items, names);
     const last = items.findLastIndex(isStar);
@@ -121,9 +141,9 @@ export class OutputMasks {
       names.slice(first, names.length - behind),
     );
     return [
-      ...items.slice(0, first).map(({ trait }) => this.#free(trait, 0)),
+      ...items.slice(0, first).map(({ trait }) => this.#known(trait)),
       ...middle,
-      ...items.slice(last + 1).map(({ trait }) => this.#free(trait, 0)),
+      ...items.slice(last + 1).map(({ trait }) => this.#known(trait)),
     ];
   }
 
@@ -146,19 +166,33 @@ export class OutputMasks {
   #byName(
     items: readonly Output[],
     names: readonly string[],
-  ): readonly Free[] {
-    return names.map((name) =>
-      freest(items.map((output) => {
+  ): readonly Known[] {
+    return names.map((name) => {
+      const found = items.flatMap((output): Known[] => {
         if (!isStar(output)) {
-          return output.name === name ? this.#free(output.trait, 0) : undefined;
+          return output.name === name ? [this.#known(output.trait)] : [];
         }
         const { star, trait, write } = output;
-        const own = star === undefined
-          ? undefined
-          : this.#ofColumn(item(star, name, write), 0);
-        return freest([own, this.#free(trait, 0)]);
-      }))
-    );
+        if (star === undefined) return [this.#known(trait)];
+        const columns = [...trait.columns, item(star, name, write)];
+        return [this.#known({ ...trait, columns })];
+      });
+      return {
+        mask: freest(found.map(({ mask }) => mask)),
+        isCaseFree: found.some(({ isCaseFree }) => isCaseFree),
+      };
+    });
+  }
+
+  #known(trait: Trait): Known {
+    return {
+      mask: this.#free(trait, 0),
+      isCaseFree: trait.columns.some(({ relation, column }) =>
+        this.#catalog.columns(relation)?.some(({ name, isCaseFree }) =>
+          name === column && isCaseFree
+        )
+      ),
+    };
   }
 
   #free(trait: Trait, depth: number): Free {
@@ -186,12 +220,18 @@ export class OutputMasks {
       const given = write.named[column] ?? write.positional[place];
       if (given !== undefined) masks.push(this.#free(given, depth + 1));
       if (given === undefined ? write.inserts : given.isDefault) {
-        const nature = columns === undefined
-          ? "chance"
-          : columns[place]?.default?.nature;
-        masks.push(nature === "fixed" ? undefined : nature);
+        masks.push(
+          columns === undefined ? "chance" : maskOfDefault(columns[place]),
+        );
+        for (const from of columns?.[place]?.default?.from ?? []) {
+          const of = this.#ofColumn(
+            { relation, column: from, write },
+            depth + 1,
+          );
+          masks.push(of && COMPUTED[of]);
+        }
       }
-      masks.push(this.#catalog.triggerNature(relation, column));
+      masks.push(this.#ofTriggers(relation, column));
     }
     for (const output of this.#view(relation)?.outputs ?? []) {
       const named = !isStar(output) &&
@@ -199,6 +239,11 @@ export class OutputMasks {
       if (named) masks.push(this.#free(output.trait, depth + 1));
     }
     return freest(masks);
+  }
+
+  #ofTriggers(relation: string, column: string): Free {
+    const changes = this.#catalog.changedByTrigger(relation);
+    return changes === "all" ? "chance" : changes?.get(column);
   }
 
   /** The query of a view; undefined: it is none. */
@@ -210,6 +255,11 @@ export class OutputMasks {
     }
     return this.#views.get(name);
   }
+}
+
+function maskOfDefault(column: CatalogColumn | undefined): Free {
+  const nature = column?.default?.nature;
+  return nature === "fixed" ? undefined : nature;
 }
 
 function item(

@@ -1,4 +1,5 @@
 import { FIRST_OWN_OID } from "../catalog/mod.ts";
+import type { Answer } from "./answer.ts";
 import type { Column } from "./columns.ts";
 
 /** A number that an own type has on both servers, no built-in type's: TypePair gives it. */
@@ -80,7 +81,6 @@ export function normalBinaryCell(
 /**
  * A DataRow's body with its values made normal.
  *
- * @param columns of this server's own description.
  * @returns `row` itself if no value holds an own OID.
  */
 export function normalRow(
@@ -104,6 +104,23 @@ export function normalRow(
   const normal = row.slice();
   put(view(normal), marks);
   return normal;
+}
+
+/**
+ * An answer with its rows made normal.
+ *
+ * @param columns as the primary described them: for both sides, which have the same.
+ * @returns `answer` itself if no value holds an own OID.
+ */
+export function normalAnswer(
+  answer: Answer,
+  columns: readonly Column[] | undefined,
+  mark: TypeMark,
+): Answer {
+  if (!answer.hasCells || columns === undefined) return answer;
+  if (!columns.some(mayHoldOids)) return answer;
+  const rows = answer.rows.map((row) => normalRow(row, columns, mark));
+  return { ...answer, rows };
 }
 
 /** An OID to write, and where. */

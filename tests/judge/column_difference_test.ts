@@ -34,15 +34,27 @@ types.mirror.learn([["type", "30000", "app.mood"], [
 
 const CASES: readonly [primary: Given[], mirror: Given[], text: unknown][] = [
   [[["a", 20_001]], [["a", 30_001]], undefined],
-  [[["a", 20_000]], [["a", 30_000]], ["column 1, a: type", "mood", "app.mood"]],
+  [[["a", 20_000]], [["a", 30_000]], [
+    "column a (number 1): type",
+    "mood",
+    "app.mood",
+  ]],
   [[["a", 23], ["b", 20_000]], [["a", 23], ["b", 25]], [
-    "column 2, b: type",
+    "column b (number 2): type",
     "mood",
     "text",
   ]],
-  [[["a", 20_002]], [["a", 20]], ["column 1, a: type", "own type", "int8"]],
-  [[["a", 23]], [["b", 23]], ["column 1, a: name", "a", "b"]],
-  [[["a", 23, 1]], [["a", 23]], ["column 1, a: format", "binary", "text"]],
+  [[["a", 20_002]], [["a", 20]], [
+    "column a (number 1): type",
+    "own type",
+    "int8",
+  ]],
+  [[["a", 23]], [["b", 23]], ["column a (number 1): name", "a", "b"]],
+  [[["a", 23, 1]], [["a", 23]], [
+    "column a (number 1): format",
+    "binary",
+    "text",
+  ]],
   [[["a", 23]], [["a", 23], ["b", 23]], ["number of columns", "1", "2"]],
 ];
 

@@ -5,6 +5,7 @@ import {
   type ComparisonContext,
   type Surroundings,
 } from "../../src/judge/compare.ts";
+import { TypePair } from "../../src/catalog/mod.ts";
 import { OTHER_SHAPE, type Shape } from "../../src/sql/shape.ts";
 import type { Mask } from "../../src/sql/trait.ts";
 import { RESULTS } from "../../src/stats/mod.ts";
@@ -102,6 +103,7 @@ function judge(
 ): string {
   const shape = around.shape ?? PLAIN;
   const about: Surroundings = {
+    columns: () => undefined,
     keys: () => undefined,
     rules: () => ({
       lagUs: 0,
@@ -121,6 +123,7 @@ function judge(
     compare(primary, mirror, {
       mode: "rows",
       failedBefore: false,
+      types: new TypePair(),
       ...around,
       shape,
       about: () => about,
