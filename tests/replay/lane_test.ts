@@ -87,6 +87,7 @@ Deno.test("Lane: at rest nothing of the transaction before is held, whichever wa
     catalog: new Catalog(),
     ignored: () => false,
     table: { add() {} },
+    schemaChanged() {},
     log() {},
     reactor: {
       nowUs: 0,
