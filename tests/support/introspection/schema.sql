@@ -2,6 +2,7 @@
 -- servers: nothing here may differ but OIDs.
 create extension if not exists citext;
 create extension if not exists hstore;
+create extension if not exists file_fdw;
 create role app_owner nologin;
 create role app_reader login connection limit 7;
 grant app_owner to app_reader;
@@ -144,7 +145,9 @@ comment on statistics orders_stats is 'They go together';
 create foreign data wrapper nowhere;
 create server elsewhere foreign data wrapper nowhere options (host 'nowhere');
 create user mapping for app_reader server elsewhere options (who 'me');
-create foreign table remote (id int options (name 'i'), t text) server elsewhere;
+create server files foreign data wrapper file_fdw;
+create foreign table remote (id int, t text options (force_not_null 'true'))
+  server files options (program 'echo 1,one', format 'csv');
 create publication few for table customer, orders where (price > 0) with (publish = 'insert');
 create publication every for all tables with (publish = 'insert, truncate');
 create function noticed() returns event_trigger language plpgsql as $$ begin end $$;

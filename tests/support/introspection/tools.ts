@@ -1,4 +1,5 @@
 import { isInstalled, PYTHON } from "../programs.ts";
+import { askByOid, sendOwnTypes } from "./by_oid.ts";
 import { readAsPrisma } from "./prisma.ts";
 
 /** A program that reads a database's schema. */
@@ -54,6 +55,11 @@ const PROGRAMS: readonly ToolProgram[] = [
     check: [PYTHON, "-c", "import sqlalchemy, psycopg2"],
   },
   {
+    name: "asyncpg",
+    command: [PYTHON, "asyncpg_types.py"],
+    check: [PYTHON, "-c", "import asyncpg"],
+  },
+  {
     name: "Rails",
     command: [RUBY, "active_record.rb"],
     check: [RUBY, "-e", "require 'active_record'; require 'pg'"],
@@ -71,9 +77,16 @@ const PROGRAMS: readonly ToolProgram[] = [
   },
 ];
 
+/** In this process. */
+const LIBRARIES: readonly IntrospectionTool[] = [
+  { name: "Prisma", run: readAsPrisma },
+  { name: "questions by OID", run: askByOid },
+  { name: "parameters of own types", run: sendOwnTypes },
+];
+
 /** The tools that are here. @throws {Error} under CI if one is not. */
 export async function introspectionTools(): Promise<IntrospectionTool[]> {
-  const tools: IntrospectionTool[] = [{ name: "Prisma", run: readAsPrisma }];
+  const tools = [...LIBRARIES];
   for (const { name, command, check } of PROGRAMS) {
     if (!await isInstalled(name, check)) continue;
     tools.push({ name, run: (port) => runCommand(command, port) });
