@@ -25,7 +25,6 @@ begin
     where nspname !~ '^pg_' and nspname <> 'information_schema' loop
     execute format('drop schema %I cascade', schema);
   end loop;
-  execute format('alter database %I reset all', current_database());
 end $$;
 create schema public authorization pg_database_owner;
 grant usage on schema public to public;
@@ -102,6 +101,10 @@ async function prepare(
   rooms: readonly Room[],
   { primary, mirrors }: CorpusServers,
 ): Promise<void> {
+  const resets = rooms.map(({ database }) =>
+    `alter database ${database} reset all`
+  );
+  await run(cluster, resets.join(";"));
   for (const { one, database } of rooms) {
     const isPrimary = cluster === primary;
     if (!isPrimary && cluster !== mirrors[one.versions[1]]) continue;
