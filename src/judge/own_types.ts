@@ -1,4 +1,5 @@
 import { FIRST_OWN_OID } from "../catalog/mod.ts";
+import type { Answer } from "./answer.ts";
 import type { Column } from "./columns.ts";
 
 /** A number that an own type has on both servers, no built-in type's: TypePair gives it. */
@@ -38,7 +39,7 @@ const ARRAYS: ReadonlySet<number> = new Set([
 /** No type has a lower number: so no record is taken for an array, nor the other way round. */
 const FIRST_OID = 16;
 /** MAXDIM in utils/array.h. */
-const MAX_DIMENSIONS = 6;
+const DIMENSIONS = 6;
 /** In front of an array's dimensions: their number, whether there are NULLs, the element's type. */
 const ARRAY_HEADER_BYTES = 12;
 const DIMENSION_BYTES = 8;
@@ -80,7 +81,6 @@ export function normalBinaryCell(
 /**
  * A DataRow's body with its values made normal.
  *
- * @param columns of this server's own description.
  * @returns `row` itself if no value holds an own OID.
  */
 export function normalRow(
@@ -104,6 +104,23 @@ export function normalRow(
   const normal = row.slice();
   put(view(normal), marks);
   return normal;
+}
+
+/**
+ * An answer with its rows made normal.
+ *
+ * @param columns as the primary described them: for both sides, which have the same.
+ * @returns `answer` itself if no value holds an own OID.
+ */
+export function normalAnswer(
+  answer: Answer,
+  columns: readonly Column[] | undefined,
+  mark: TypeMark,
+): Answer {
+  if (!answer.hasCells || columns === undefined) return answer;
+  if (!columns.some(mayHoldOids)) return answer;
+  const rows = answer.rows.map((row) => normalRow(row, columns, mark));
+  return { ...answer, rows };
 }
 
 /** An OID to write, and where. */
@@ -151,7 +168,7 @@ function lookIntoArray(
   const element = bytes.getUint32(from + 8);
   let at = from + ARRAY_HEADER_BYTES + dimensions * DIMENSION_BYTES;
   if (
-    dimensions < 0 || dimensions > MAX_DIMENSIONS || at > to ||
+    dimensions < 0 || dimensions > DIMENSIONS || at > to ||
     hasNulls < 0 || hasNulls > 1
   ) return false;
   let count = dimensions === 0 ? 0 : 1;
