@@ -78,10 +78,8 @@ export class TypePair {
     if (theirs === undefined || ours === undefined || theirs === ours) {
       return true;
     }
-    const before = this.primary.earlier.get(primaryOid) ?? new Set();
-    const earlier = this.mirror.earlier.get(mirrorOid) ?? new Set();
-    return before.has(ours) || earlier.has(theirs) ||
-      [...before].some((name) => earlier.has(name));
+    return this.primary.earlier.get(primaryOid)?.has(ours) ||
+      this.mirror.earlier.get(mirrorOid)?.has(theirs) || false;
   }
 
   /** A number that equal types have in common on both servers, or ANY. */

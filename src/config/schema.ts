@@ -186,10 +186,12 @@ export const databaseSchema = z.strictObject({
   max_clients: z.int().min(0).optional()
     .describe("Instead of general.max_database_clients."),
   user: z.string().min(1).optional()
-    .describe("User for the mirror's logins; a destination needs it."),
+    .describe(
+      "User for the mirror's logins; a destination needs it. Of a source: for check --connect, and to ask the primary for its types' names.",
+    ),
   password: z.string().optional()
     .describe(
-      'Password for the mirror\'s logins; "${NAME}" takes it from the environment, "${file:PATH}" from a file.',
+      'Its password; "${NAME}" takes it from the environment, "${file:PATH}" from a file.',
     ),
   ...serverTls("instead of general.tls_verify"),
 });

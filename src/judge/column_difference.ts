@@ -3,7 +3,7 @@ import { leadingDescription } from "./answer.ts";
 import { type Column, readColumns, typeName } from "./columns.ts";
 import { type DifferenceText, NO_DIFFERENCE } from "./difference.ts";
 
-/** The first column that two answers describe otherwise, in words. It holds no value. */
+/** The first column that two answers describe otherwise, in words. They hold no value. */
 export function columnDifference(
   primary: Uint8Array,
   mirror: Uint8Array,
@@ -12,34 +12,29 @@ export function columnDifference(
   const theirs = columnsOf(primary);
   const ours = columnsOf(mirror);
   if (theirs.length !== ours.length) {
-    return {
-      place: "number of columns",
-      primary: String(theirs.length),
-      mirror: String(ours.length),
-    };
+    return differ("columns", `${theirs.length}`, `${ours.length}`);
   }
   for (const [i, their] of theirs.entries()) {
     const our = ours[i] as Column; // there are as many
-    const place = `column ${their.name} (number ${i + 1})`;
     if (their.name !== our.name) {
-      return { place: `${place}: name`, primary: their.name, mirror: our.name };
+      return differ(`column ${i + 1}: name`, their.name, our.name);
     }
+    const column = `column ${their.name}`;
     if (!types.areSame(their.typeOid, our.typeOid)) {
-      return {
-        place: `${place}: type`,
-        primary: typeName(their, types.primary.names),
-        mirror: typeName(our, types.mirror.names),
-      };
+      const a = typeName(their, types.primary.names);
+      const b = typeName(our, types.mirror.names);
+      return differ(`${column}: type`, a, b);
     }
     if (their.isBinary !== our.isBinary) {
-      return {
-        place: `${place}: format`,
-        primary: formatOf(their),
-        mirror: formatOf(our),
-      };
+      return differ(`${column}: format`, formatOf(their), formatOf(our));
     }
   }
   return NO_DIFFERENCE;
+}
+
+function differ(what: string, primary: string, mirror: string): DifferenceText {
+  const place = `${what} ${primary} on the primary, ${mirror} on the mirror`;
+  return { ...NO_DIFFERENCE, place };
 }
 
 function columnsOf(answer: Uint8Array): readonly Column[] {

@@ -22,6 +22,8 @@ export function masksOf(catalog: Catalog): OutputMasks {
   return masks;
 }
 
+/** The type oid (catalog/pg_type.dat). */
+const OID_TYPE = 26;
 /** Views within views that are looked into. */
 const MAX_DEPTH = 20;
 const RULES: readonly (CountRule | undefined)[] = [
@@ -79,9 +81,11 @@ export class OutputMasks {
     const known = this.#aligned(shape.outputs ?? [], names);
     const rules = columns.map((column, i): CellRule => {
       const { mask, isCaseFree } = known[i] ?? NOTHING;
+      // Catalogs name their rows by numbers that each server gives out.
+      const isNumber = shape.note === "catalog" && column.typeOid === OID_TYPE;
       return {
         column,
-        mask: maskOfType(mask, column),
+        mask: isNumber ? "chance" : maskOfType(mask, column),
         form: formOfType(column, isCaseFree),
         isFolded: shape.folds,
       };

@@ -39,7 +39,7 @@ const ARRAYS: ReadonlySet<number> = new Set([
 /** No type has a lower number: so no record is taken for an array, nor the other way round. */
 const FIRST_OID = 16;
 /** MAXDIM in utils/array.h. */
-const MAX_DIMENSIONS = 6;
+const DIMENSIONS = 6;
 /** In front of an array's dimensions: their number, whether there are NULLs, the element's type. */
 const ARRAY_HEADER_BYTES = 12;
 const DIMENSION_BYTES = 8;
@@ -168,7 +168,7 @@ function lookIntoArray(
   const element = bytes.getUint32(from + 8);
   let at = from + ARRAY_HEADER_BYTES + dimensions * DIMENSION_BYTES;
   if (
-    dimensions < 0 || dimensions > MAX_DIMENSIONS || at > to ||
+    dimensions < 0 || dimensions > DIMENSIONS || at > to ||
     hasNulls < 0 || hasNulls > 1
   ) return false;
   let count = dimensions === 0 ? 0 : 1;

@@ -91,6 +91,6 @@ const CATALOG_FUNCTIONS: ReadonlySet<string> = new Set([
 
 /** Settings that tell of the server's version and place, not of its behaviour. */
 export function isServerSetting(name: string): boolean {
-  return /^(all|server_version(_num)?|port|listen_addresses|cluster_name|data_directory|(config|hba|ident|external_pid)_file|unix_socket_\w+|log_\w+|ssl_\w+|archive_\w+|shared_memory_size\w*|primary_\w+)$/i
+  return /^(all|server_version(_num)?|port|listen_addresses|cluster_name|\w+_(file|directory|directories|command)|log_filename|shared_memory_size\w*|primary_\w+)$/i
     .test(name);
 }

@@ -206,6 +206,8 @@ function traitOfCast(node: Node, scope: Scope): Trait {
     const { sval } = (fields.sval ?? {}) as { sval?: string };
     return TIME_LITERAL.test(sval ?? "") ? masked("time") : STRICT;
   }
+  // The number of a partition is the server's own, its name is not.
+  if (type === "regclass" && bare(node.arg) === "tableoid") return STRICT;
   const value = traitOf(node.arg, scope);
   // A number of the server's own, or what has it there.
   const from = of === "TypeCast"

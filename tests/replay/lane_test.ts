@@ -85,9 +85,9 @@ Deno.test("Lane: at rest nothing of the transaction before is held, whichever wa
     laneTable: { open: () => -1, close() {}, state() {} },
     scratch: new Uint8Array(1_024),
     catalog: new Catalog(),
+    schemaChanged() {},
     ignored: () => false,
     table: { add() {} },
-    schemaChanged() {},
     log() {},
     reactor: {
       nowUs: 0,
