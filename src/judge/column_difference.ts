@@ -16,10 +16,10 @@ export function columnDifference(
   }
   for (const [i, their] of theirs.entries()) {
     const our = ours[i] as Column; // there are as many
-    if (their.name !== our.name) {
-      return differ(`column ${i + 1}: name`, their.name, our.name);
-    }
     const column = `column ${their.name}`;
+    if (their.name !== our.name) {
+      return differ(`${column}: name`, their.name, our.name);
+    }
     if (!types.areSame(their.typeOid, our.typeOid)) {
       const a = typeName(their, types.primary.names);
       const b = typeName(our, types.mirror.names);
