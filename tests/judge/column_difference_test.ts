@@ -56,7 +56,7 @@ const CASES: readonly [
   [
     [["a", 23], ["b", 23]],
     [["a", 23], ["c", 23]],
-    "column 2: name b on the primary, c on the mirror",
+    "column b: name b on the primary, c on the mirror",
   ],
   [
     [["a", 23, 1]],
