@@ -80,6 +80,13 @@ const CONCURRENCY: ReadonlySet<number> = new Set([
   sqlstate("55P03"),
 ]);
 
+/** undefined_table, undefined_object, internal_error: no object has the OID. */
+const OBJECT_GONE: ReadonlySet<number> = new Set([
+  sqlstate("42P01"),
+  sqlstate("42704"),
+  sqlstate("XX000"),
+]);
+
 /** What follows from an error before: everything is refused, a statement that could not be prepared is not there. */
 const CASCADE: ReadonlySet<number> = new Set([
   sqlstate("25P02"),
@@ -101,6 +108,10 @@ export function compare(
   const primaryKind = p(STATEMENT_KIND) & KIND_MASK;
   const mirrorKind = m(STATEMENT_KIND) & KIND_MASK;
   if (primaryKind === KIND_ERROR || mirrorKind === KIND_ERROR) {
+    const codes = [p(STATEMENT_SQLSTATE), m(STATEMENT_SQLSTATE)];
+    const isObjectGone = around.shape.note === "object" &&
+      codes.includes(0) && codes.some((code) => OBJECT_GONE.has(code));
+    if (isObjectGone) return Result.noteCatalog;
     const severities = (p(STATEMENT_KIND) ^ m(STATEMENT_KIND)) & FLAG_FATAL;
     return compareErrors(
       p(STATEMENT_SQLSTATE),
@@ -189,6 +200,7 @@ const CHANCES: Readonly<Record<CountRule, number>> = {
 };
 const NOTES: Readonly<Record<Note, number>> = {
   catalog: Result.noteCatalog,
+  object: Result.noteCatalog,
   plan: Result.notePlan,
 };
 

@@ -123,7 +123,7 @@ function noteOf(type: string, body: Node, found: Findings): Shape["note"] {
   if (type === "ExplainStmt") return "plan";
   const isOfServer = found.readsCatalog ||
     type === "VariableShowStmt" && isServerSetting(String(body.name));
-  return isOfServer ? "catalog" : undefined;
+  return isOfServer ? "catalog" : found.asksByOid ? "object" : undefined;
 }
 
 /** What a COPY copies. */

@@ -96,8 +96,11 @@ export class Findings {
   }
 
   get readsCatalog(): boolean {
-    return [...this.catalogs].some((name) => !this.ctes.has(name)) ||
-      [...this.calls].some(isCatalogFunction);
+    return [...this.catalogs].some((name) => !this.ctes.has(name));
+  }
+
+  get asksByOid(): boolean {
+    return [...this.calls].some(isCatalogFunction);
   }
 
   /** @param unlessUnique no rows are alike in these. */

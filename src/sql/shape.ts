@@ -4,6 +4,8 @@ import type { Columns, Output } from "./trait.ts";
 export type Note =
   /** It reads catalogs. */
   | "catalog"
+  /** It asks for an object by its OID, which the other server may not have. */
+  | "object"
   /** EXPLAIN. */
   | "plan";
 

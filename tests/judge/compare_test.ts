@@ -231,7 +231,25 @@ const CASES: readonly [what: string, got: () => string, result: string][] = [
     "mismatch_error_on_mirror",
   ],
   [
+    "an object that is not there by its OID",
+    () => judge(error("42P01"), { shape: { ...PLAIN, note: "object" } }),
+    "note_catalog",
+  ],
+  [
+    "a function that is not there, asked by an OID",
+    () => judge(error("42883"), { shape: { ...PLAIN, note: "object" } }),
+    "mismatch_error_on_mirror",
+  ],
+  [
     "another plan",
+    () =>
+      judge(reply({}, [...ROWS.slice(0, 2), row("z", "x")]), {
+        shape: { ...PLAIN, note: "plan" },
+      }),
+    "note_plan",
+  ],
+  [
+    "a plan of other costs",
     () => judge(reply({}, OTHER_ORDER), { shape: { ...PLAIN, note: "plan" } }),
     "match_masked",
   ],
