@@ -179,8 +179,6 @@ function lookIntoArray(
     if (length <= 0) return false;
     count *= length;
   }
-  // Each element has its length in front.
-  if (count > (to - at) / 4) return false;
   if (element >= FIRST_OWN_OID) found.push([from + 8, mark(element)]);
   for (; count > 0; count--) {
     if (at + 4 > to) return false;

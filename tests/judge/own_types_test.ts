@@ -174,9 +174,15 @@ Deno.test("normalBinaryCell: bytes of chance change no length, end, and stay equ
 });
 
 Deno.test("normalBinaryCell: records in records without end are looked into to a depth", () => {
-  let value: Uint8Array = text("a");
-  for (let i = 0; i < 2_000; i++) value = record([RECORD, value]);
-  assert.equal(normalBinaryCell(value, RECORD, mark), value);
+  const nested = (depth: number) => {
+    let value = record([20_000, text("a")]);
+    for (let i = 0; i < depth; i++) value = record([RECORD, value]);
+    return value;
+  };
+  const deep = nested(30);
+  assert.notEqual(normalBinaryCell(deep, RECORD, mark), deep);
+  const deeper = nested(2_000);
+  assert.equal(normalBinaryCell(deeper, RECORD, mark), deeper);
 });
 
 Deno.test("normalRow: only columns that may hold OIDs are looked into", () => {
