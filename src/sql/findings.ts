@@ -84,6 +84,7 @@ export class Findings {
   readonly #unsorted: Place[] = [];
   /** … and somewhere an order is asked for, perhaps for that. */
   #sorts = false;
+  #asksByOid = false;
 
   constructor(statement: Node) {
     const select = statement.SelectStmt as Node | undefined;
@@ -100,7 +101,7 @@ export class Findings {
   }
 
   get asksByOid(): boolean {
-    return [...this.calls].some(isCatalogFunction);
+    return this.#asksByOid || [...this.calls].some(isCatalogFunction);
   }
 
   /** @param unlessUnique no rows are alike in these. */
@@ -245,8 +246,8 @@ export class Findings {
     this.calls.add(name);
     if (place === "counts" || place === "through") this.deciding.add(name);
     if (AGGREGATES.test(name)) this.folds = true;
-    const args = (node.args as unknown[] | undefined)?.length ?? 0;
-    const nature = natureOfCall(name, args);
+    if (PRIVILEGES.test(name) && args(node).some(isOid)) this.#asksByOid = true;
+    const nature = natureOfCall(name, args(node).length);
     // Settings that filter rows are the session's, and replayed (`app.tenant`).
     const isSetting = name === "current_setting" && place !== "rows";
     if (nature !== undefined) this.#mark(nature, isSetting ? "value" : place);
@@ -278,6 +279,18 @@ export class Findings {
     if (typeof relation !== "object" || relation === null) return;
     this.written.add(relationName(relation));
   }
+}
+
+/** Of objects by name or OID (manual, "Access Privilege Inquiry Functions"). */
+const PRIVILEGES = /^has_\w+_privilege$/;
+
+function args(call: Node): readonly Node[] {
+  return (call.args as Node[] | undefined) ?? [];
+}
+
+function isOid({ TypeCast }: Node): boolean {
+  const { typeName } = (TypeCast ?? {}) as { typeName?: Node };
+  return lastName(typeName?.names) === "oid";
 }
 
 /** Aggregates (manual, "Aggregate Functions"). */

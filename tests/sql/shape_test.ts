@@ -79,6 +79,8 @@ const NOTES: readonly [sql: string, note: Shape["note"]][] = [
   ["with pg_class as (select 1 as a) select a from pg_class", undefined],
   ["select pg_get_viewdef($1::oid)", "object"],
   ["select pg_get_viewdef(oid) from pg_class", "catalog"],
+  ["select has_table_privilege($1::oid, 'select')", "object"],
+  ["select has_table_privilege('t', 'select')", undefined],
   ["select pg_get_serial_sequence('t', 'id')", undefined],
   ["show server_version", "catalog"],
   ["show work_mem", undefined],
