@@ -46,9 +46,14 @@ const DEFECT = [
   "update customers set country = 'XX' where id = 500",
 ];
 const CLIENTS = 16;
-/** Of one workload, before the other's turn. */
+/** Of one workload, before the other's turn: at least so many … */
 const PORTION = 20_000;
+/** … and no more turns than these: the shop has ids for a hundred. */
+const TURNS_AT_MOST = 50;
+/** Statements of a transaction. */
 const TPCB_STATEMENTS = 7;
+/** Statements of a step: 2.7 on average. */
+const SHOP_STATEMENTS = 2.5;
 const PROTOCOLS = ["simple", "extended", "prepared"] as const;
 const DEADLINE_MS = 120_000;
 
@@ -81,14 +86,16 @@ export async function runOnIdenticalServers(
     },
   });
   const results = { tpcb: {}, shop: {} };
-  for (let turn = 0; WORKLOADS.some((one) => sum(results[one]) < statements);) {
+  const portion = Math.max(PORTION, Math.ceil(statements / TURNS_AT_MOST));
+  for (
+    let turn = 0;
+    WORKLOADS.some((one) => sum(results[one]) < statements);
+    turn++
+  ) {
     for (const workload of WORKLOADS) {
       const before = proxy.ledger().statements;
-      const compared = sum(before);
-      while (sum(proxy.ledger().statements) < compared + PORTION) {
-        await TURNS[workload](proxy, clients, turn++);
-        await proxy.settled(DEADLINE_MS);
-      }
+      await TURNS[workload]({ port: proxy.port, clients, portion, turn });
+      await proxy.settled(DEADLINE_MS);
       results[workload] = added(
         results[workload],
         before,
@@ -101,27 +108,33 @@ export async function runOnIdenticalServers(
   return { ledger, results, mismatches: await mismatchesOf(proxy) };
 }
 
-/** @param turn so far, to vary the protocol and the seed. */
+/** One turn of a workload. */
+interface Turn {
+  readonly port: number;
+  readonly clients: number;
+  /** Statements, at least. */
+  readonly portion: number;
+  /** Its number, from 0: it decides on the protocol and the seed. */
+  readonly turn: number;
+}
+
 const TURNS: Readonly<
-  Record<
-    IdenticalWorkload,
-    (proxy: TestProxy, clients: number, turn: number) => Promise<void>
-  >
+  Record<IdenticalWorkload, (turn: Turn) => Promise<void>>
 > = {
-  async tpcb(proxy, clients, turn) {
-    const each = Math.ceil(PORTION / TPCB_STATEMENTS / clients);
+  async tpcb({ port, clients, portion, turn }) {
+    const each = Math.ceil(portion / TPCB_STATEMENTS / clients);
     await runProgram("pgbench", [
-      ...server(proxy.port),
+      ...server(port),
       ...["-n", "-c", `${clients}`, "-j", "2", "-t", `${each}`],
       ...["-M", PROTOCOLS[turn % PROTOCOLS.length] as string],
       SHOP_DATABASE,
     ]);
   },
-  async shop(proxy, clients, turn) {
+  async shop({ port, clients, portion, turn }) {
     const { unexpected: [error] } = await runWorkload({
-      url: proxy.url(),
+      url: `postgres://postgres@127.0.0.1:${port}/${SHOP_DATABASE}`,
       clients,
-      stepsPerClient: 300,
+      stepsPerClient: Math.ceil(portion / SHOP_STATEMENTS / clients),
       upgradeBreakage: false,
       run: turn,
       seed: turn + 1,
