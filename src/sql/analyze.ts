@@ -17,13 +17,22 @@ export const MAX_TEXT = 2_000;
  * @returns undefined if the text does not parse.
  */
 export function analyze(sql: string): Statements | undefined {
-  const statements = parsed(sql);
-  if (statements === undefined) return undefined;
+  try {
+    return statementsOf(sql);
+  } catch {
+    // A syntax error here is the servers' business: they have said so. A tree
+    // too deep to be walked is known by its tokens, too.
+    return undefined;
+  }
+}
+
+function statementsOf(sql: string): Statements {
+  const { stmts = [] } = parseSync(sql) as { stmts?: RawStatement[] };
   // Locations count bytes of UTF-8, not UTF-16 units.
   const bytes = encoder.encode(sql);
   const shapes: Shape[] = [];
   const links: (Link | undefined)[] = [];
-  for (const { stmt, stmt_location = 0, stmt_len } of statements) {
+  for (const { stmt, stmt_location = 0, stmt_len } of stmts) {
     const end = stmt_len === undefined
       ? bytes.length
       : stmt_location + stmt_len;
@@ -33,15 +42,6 @@ export function analyze(sql: string): Statements | undefined {
     links.push(linkOf(stmt as Node, shape));
   }
   return { shapes, links: links.some(Boolean) ? links : undefined };
-}
-
-function parsed(sql: string): RawStatement[] | undefined {
-  try {
-    return (parseSync(sql) as { stmts?: RawStatement[] }).stmts ?? [];
-  } catch {
-    // A syntax error here is the servers' business: they have said so.
-    return undefined;
-  }
 }
 
 /** A named query has no text of its own: it is known by its PREPARE or DECLARE. */

@@ -328,3 +328,12 @@ Deno.test("ShapeCache: texts that come once can't displace those that come often
   }
   assert.notEqual(shapes("select new", cache)[0], OTHER_SHAPE);
 });
+
+Deno.test("ShapeCache: a tree too deep to be walked is known by its tokens", () => {
+  const cache = new ShapeCache(10);
+  for (const terms of [1_000, 20_000]) {
+    const text = `select ${Array(terms).fill("a").join(" + ")} from t`;
+    const [shape] = shapes(text, cache);
+    assert.notEqual(shape?.fingerprint, "other");
+  }
+});
