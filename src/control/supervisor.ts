@@ -199,6 +199,7 @@ class RunningSupervisor implements Supervisor {
       version: VERSION,
       startedAt: this.#startedAt,
       mirrors: this.#operations.mirrors,
+      levelOf: (pair) => this.#operations.levelOf(pair),
       isPaused: (pair) => this.#operations.isPaused(pair),
       configFolder: this.#options.configFolder ?? ".",
       mirroringConfig: () => this.#operations.mirroringConfig,

@@ -110,6 +110,9 @@ export class Judge {
     if (pair.primary !== undefined) columns.note(pair.shape, pair.primary);
     this.#masked = undefined;
     let result = this.#result(pair, nowUs);
+    if (result === Result.match && pair.shape.isControl) {
+      result = Result.matchControl;
+    }
     if (
       isMismatch(result) &&
       ignored(
