@@ -46,6 +46,8 @@ export interface Evidence {
   readonly shapes: ShapeCounts;
   /** Which transactions are mirrored: a value of `level`; of several mirrors with different ones `mixed`. */
   readonly level: string;
+  /** Clients that are idle in a transaction now, of whatever database: it is seen when it ends. */
+  readonly clientsInTransaction: number;
   /** For how long no request has found its outcome although some are pending. */
   readonly stalledSeconds: number;
   readonly observedHours: number;
@@ -166,6 +168,8 @@ export function gather(
       earlier("compared_seconds"),
     ...around,
     shapes: around.shapes ?? shapeFindings(statements).counts,
+    clientsInTransaction: (snapshot.get("clients_in_transaction")?.series ?? [])
+      .reduce((total, { value }) => total + value, 0),
     observedHours: observed === undefined
       ? around.observedHours
       : observed / 3_600,

@@ -51,6 +51,7 @@ const GONE_WITHIN = "1d";
 /** What is asked for, without the namespace. */
 const NAMES = [
   "build_info",
+  "clients_in_transaction",
   "mirror_requests_(total|excluded_total|dropped_total|mirrored_total|failed_total)",
   "mirror_(pending_requests|replays_with_errors_total|statements_total)",
   "mirror_(compared_seconds_total|replayed_seconds_total|consecutive_errors)",

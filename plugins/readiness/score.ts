@@ -131,7 +131,11 @@ export function assess(
       ? []
       : [`rows are not compared (mirror_compare = "${evidence.compareMode}")`]),
     ...(evidence.paused ? ["the mirror is paused"] : []),
-    ...(evidence.seen > 0 ? [] : ["there was no traffic"]),
+    ...(evidence.seen > 0 ? [] : [
+      evidence.clientsInTransaction === 0
+        ? "there was no traffic"
+        : `no transaction has ended, and ${evidence.clientsInTransaction} clients are idle in one`,
+    ]),
     ...(scope === null || thresholds.scope === "partial" ? [] : [
       `it is about ${scope} (scope = "partial" in [plugins.readiness] accepts that)`,
     ]),
@@ -248,7 +252,12 @@ function judgeGates(
       e.replayed,
       t.minRequests,
       e.replayed,
-      (o, l) => `${o} requests were replayed; ${l} are needed.`,
+      (o, l) =>
+        `${o} requests were replayed; ${l} are needed.${
+          o >= l || e.clientsInTransaction === 0
+            ? ""
+            : ` ${e.clientsInTransaction} clients are idle in a transaction, which counts when it ends.`
+        }`,
     ),
     atMost(
       "mismatch_rate",

@@ -110,9 +110,10 @@ export class Judge {
     if (pair.primary !== undefined) columns.note(pair.shape, pair.primary);
     this.#masked = undefined;
     let result = this.#result(pair, nowUs);
-    if (result === Result.match && pair.shape.isControl) {
-      result = Result.matchControl;
-    }
+    if (
+      result === Result.match && pair.shape.isControl &&
+      pair.primary !== undefined && !isError(pair.primary)
+    ) result = Result.matchControl;
     if (
       isMismatch(result) &&
       ignored(

@@ -70,6 +70,7 @@ const GOOD: Evidence = {
   comparedSeconds: 1_000,
   shapes: { seen: 100, different: 0, uncompared: 0 },
   level: "all",
+  clientsInTransaction: 0,
   stalledSeconds: 0,
   reasons: {},
   observedHours: 48,
@@ -206,6 +207,14 @@ Deno.test("assess: never READY without evidence", () => {
   for (
     const [changes, reason] of [
       [nothing, "there was no traffic"],
+      [
+        { ...nothing, clientsInTransaction: 2 },
+        "no transaction has ended, and 2 clients are idle in one",
+      ],
+      [
+        { level: "ddl", untried: 255_000, seen: 555_000 },
+        'it is about DDL only: 45.95 % of the requests were not tried (scope = "partial" in [plugins.readiness] accepts that)',
+      ],
       [{ metricsEnabled: false }, "metrics are off"],
       [
         { compareMode: "off" },
