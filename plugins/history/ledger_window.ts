@@ -1,10 +1,13 @@
 import {
+  isAside,
   isCompared,
   isMismatch,
   type PluginContext,
   Result,
   RESULTS,
   type StatsSnapshot,
+  UNTRIED,
+  WITHHELD,
 } from "../../src/plugin/api.ts";
 import type { ChangedStatements } from "./changed_statements.ts";
 import { type LedgerTotals, type Sample, TOTALS } from "./store.ts";
@@ -70,8 +73,11 @@ function ledgersOf(snapshot: StatsSnapshot): Ledgers {
     const sum = (name: string, value?: string) =>
       (snapshot.get(name)?.series ?? []).filter(({ labels }) =>
         labels.database === database && labels.mirror === mirror &&
-        (value === undefined || labels.result === value)
+        (value === undefined || labels.result === value ||
+          labels.reason === value)
       ).reduce((total, series) => total + series.value, 0);
+    const sumOf = (name: string, values: readonly string[]) =>
+      values.reduce((total, value) => total + sum(name, value), 0);
     const results = RESULTS.map((result) =>
       sum("mirror_statements_total", result)
     );
@@ -84,12 +90,18 @@ function ledgersOf(snapshot: StatsSnapshot): Ledgers {
     ledgers.set(`${database}/${mirror}`, {
       seen: sum("mirror_requests_total"),
       excluded: sum("mirror_requests_excluded_total"),
+      untried: sumOf("mirror_requests_excluded_total", UNTRIED),
       dropped: sum("mirror_requests_dropped_total"),
+      withheld: sumOf("mirror_requests_dropped_total", WITHHELD),
       replayed: sum("mirror_requests_mirrored_total"),
       failed,
       requestsWithErrors: failed + sum("mirror_replays_with_errors_total"),
       compared: results.reduce(
         (total, n, i) => total + (isCompared(i) ? n : 0),
+        0,
+      ),
+      uncompared: results.reduce(
+        (total, n, i) => total + (isCompared(i) || isAside(i) ? 0 : n),
         0,
       ),
       mismatches: results.reduce(

@@ -139,8 +139,12 @@ const HELP: Readonly<Record<keyof LedgerTotals, string>> = {
     "Earlier runs less other windows of this process: transactions that finished on the primary",
   excluded:
     "Earlier runs less other windows of this process: transactions that were never meant to be replayed",
+  untried:
+    "Earlier runs less other windows of this process: transactions that the configuration leaves out: by level, by exposure, replication",
   dropped:
     "Earlier runs less other windows of this process: transactions that were shed",
+  withheld:
+    "Earlier runs less other windows of this process: transactions that were withheld: mirror paused, shut down, removed",
   replayed:
     "Earlier runs less other windows of this process: transactions that were replayed to their end",
   failed:
@@ -149,6 +153,8 @@ const HELP: Readonly<Record<keyof LedgerTotals, string>> = {
     "Earlier runs less other windows of this process: transactions that failed, or had a statement fail on the mirror only",
   compared:
     "Earlier runs less other windows of this process: statements that were compared",
+  uncompared:
+    "Earlier runs less other windows of this process: statements that could not be compared, or differed by chance",
   mismatches:
     "Earlier runs less other windows of this process: statements whose result differed",
   ignored:

@@ -1,4 +1,21 @@
-import { type Execute, type SqlConnection, TOTALS } from "./store.ts";
+import type { Execute, SqlConnection } from "./store.ts";
+
+/** Totals of version 1. */
+const FIRST_TOTALS = [
+  "seen",
+  "excluded",
+  "dropped",
+  "replayed",
+  "failed",
+  "requestsWithErrors",
+  "compared",
+  "mismatches",
+  "ignored",
+  "mirrorStatements",
+  "mirrorMicroseconds",
+  "replayedMicroseconds",
+  "comparedMicroseconds",
+];
 
 /** Steps from each version to the next; the first makes version 1. */
 const STEPS: readonly (readonly string[])[] = [
@@ -8,7 +25,9 @@ const STEPS: readonly (readonly string[])[] = [
       ended integer not null, version text not null, config text not null)`,
     `create table if not exists mirror_ledgers (
       run_id text not null, mirror text not null,
-      ${TOTALS.map((name) => `${column(name)} bigint not null`).join(", ")},
+      ${
+      FIRST_TOTALS.map((name) => `${column(name)} bigint not null`).join(", ")
+    },
       primary key (run_id, mirror))`,
     `create table if not exists mirror_statements (
       run_id text not null, mirror text not null, fingerprint text not null,
@@ -32,6 +51,13 @@ const STEPS: readonly (readonly string[])[] = [
     `create table mirror_proxies (
       proxy text primary key, run_id text not null, beat bigint not null,
       interval_ms bigint not null)`,
+  ],
+  // Version 2 did not tell why requests were excluded: none of them were tried.
+  [
+    "alter table mirror_ledgers add column untried bigint not null default 0",
+    "update mirror_ledgers set untried = excluded",
+    "alter table mirror_ledgers add column withheld bigint not null default 0",
+    "alter table mirror_ledgers add column uncompared bigint not null default 0",
   ],
 ];
 

@@ -5,11 +5,17 @@ import type { StatementSummary } from "../../src/plugin/api.ts";
 export interface LedgerTotals {
   readonly seen: number;
   readonly excluded: number;
+  /** Of these, what the configuration leaves out: by level, by exposure, replication. */
+  readonly untried: number;
   readonly dropped: number;
+  /** Of these, what the operator withheld: paused, shut down, removed. */
+  readonly withheld: number;
   readonly replayed: number;
   readonly failed: number;
   readonly requestsWithErrors: number;
   readonly compared: number;
+  /** Neither compared nor set aside: noise, skipped. */
+  readonly uncompared: number;
   readonly mismatches: number;
   readonly ignored: number;
   readonly mirrorStatements: number;
@@ -33,6 +39,9 @@ export const TOTALS = [
   "mirrorMicroseconds",
   "replayedMicroseconds",
   "comparedMicroseconds",
+  "untried",
+  "withheld",
+  "uncompared",
 ] as const;
 
 /** One life of a proxy. Times are milliseconds since the epoch. */

@@ -97,7 +97,8 @@ export const METRICS: readonly MetricSpec[] = [
   },
   {
     name: "mirror_replayed_seconds_total",
-    help: "Time of the primary for all statements of replayed transactions",
+    help:
+      "Time of the primary for statements of replayed transactions that can be evidence: not BEGIN, COMMIT and the like, reads of catalogs, accepted differences",
     type: "counter",
     scope: "mirror",
   },

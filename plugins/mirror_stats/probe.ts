@@ -1,6 +1,7 @@
 import {
   Dropped,
   type HistogramHandle,
+  isAside,
   isCompared,
   type MaximumHandle,
   type Probe,
@@ -142,6 +143,7 @@ class LedgerProbe implements Required<Probe> {
     primarySeconds: number,
   ): void {
     this.#add(series + this.#statements + result, 1);
+    if (isAside(result)) return;
     this.#add(series + this.#replayedSeconds, primarySeconds);
     if (isCompared(result)) {
       this.#add(series + this.#comparedSeconds, primarySeconds);

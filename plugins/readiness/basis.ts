@@ -11,6 +11,11 @@ import { LIMIT_KEYS, limitOf, type Thresholds } from "./thresholds.ts";
 /** Values of `mirror_compare`. */
 export const COMPARE_MODES = ["rows", "shape", "off"] as const;
 
+/** Values of `level`. */
+export const LEVELS = ["all", "dml", "ddl", "read"] as const;
+const SHAPE_KINDS = ["seen", "different", "uncompared"] as const;
+type ShapeKind = typeof SHAPE_KINDS[number];
+
 const NOTHING: StatsSnapshot = { at: 0, metrics: [], get: () => undefined };
 const NOWHERE: Surroundings = {
   statements: [],
@@ -18,6 +23,7 @@ const NOWHERE: Surroundings = {
   metricsEnabled: true,
   compareMode: "rows",
   stalledSeconds: 0,
+  level: "all",
   paused: false,
 };
 
@@ -36,10 +42,12 @@ export function basisMetrics(
   const { mirrors, general } = context;
   // Limits are there before there is anything to judge.
   const gates = () => assess(gather(NOTHING, NOWHERE), thresholds()).gates;
-  const latency = (set: Readonly<Record<string, string>> | undefined) =>
+  const of = (set: Readonly<Record<string, string>> | undefined) =>
     last()?.mirrors.find(({ database, mirror }) =>
       database === set?.database && mirror === set?.mirror
-    )?.verdict.gates.find(({ gate }) => gate === "latency_regressions");
+    );
+  const latency = (set: Readonly<Record<string, string>> | undefined) =>
+    of(set)?.verdict.gates.find(({ gate }) => gate === "latency_regressions");
   return [
     {
       name: "mirror_readiness_observed_seconds",
@@ -64,19 +72,22 @@ export function basisMetrics(
     {
       name: "mirror_readiness_shapes",
       help:
-        "Statement shapes that were seen, and those of which a pair was compared",
+        "Statement shapes that could be evidence, those compared twice or more and never equal, those never compared",
       type: "gauge",
       scope: "process",
       sets: mirrors,
-      label: { name: "comparison", values: ["seen", "compared"] },
-      derive: (_get, which, set) => {
-        const evidence = last()?.mirrors.find(({ database, mirror }) =>
-          database === set?.database && mirror === set?.mirror
-        )?.evidence;
-        return (which === "seen"
-          ? evidence?.shapes
-          : evidence?.comparedShapes) ?? 0;
-      },
+      label: { name: "comparison", values: SHAPE_KINDS },
+      derive: (_get, which, set) =>
+        of(set)?.evidence.shapes[which as ShapeKind] ?? 0,
+    },
+    {
+      name: "mirror_readiness_level",
+      help: "1 for the configured level of mirroring, 0 for the others",
+      type: "gauge",
+      scope: "process",
+      sets: mirrors,
+      label: { name: "level", values: LEVELS },
+      derive: (_get, level, set) => of(set)?.evidence.level === level ? 1 : 0,
     },
     {
       name: "mirror_readiness_stalled_seconds",

@@ -1,4 +1,5 @@
 import {
+  isAside,
   isCompared,
   isMismatch,
   quantile,
@@ -6,13 +7,20 @@ import {
   RESULTS,
   type StatementSummary,
   type StatsSnapshot,
+  UNTRIED,
+  WITHHELD,
 } from "../../src/plugin/api.ts";
+import { type ShapeCounts, shapeFindings } from "./shape_findings.ts";
 
 /** What a verdict rests on: counts of one mirror, or of all. */
 export interface Evidence {
   readonly seen: number;
   readonly excluded: number;
+  /** Of these, what the configuration leaves out: by level, by exposure, replication. */
+  readonly untried: number;
   readonly dropped: number;
+  /** Of these, what the operator withheld from the mirror: paused, shut down, removed. */
+  readonly withheld: number;
   readonly replayed: number;
   readonly failed: number;
   readonly pending: number;
@@ -21,6 +29,8 @@ export interface Evidence {
   /** Replayed with a statement that failed on the mirror only, or failed. */
   readonly requestsWithErrors: number;
   readonly compared: number;
+  /** Statements that were neither compared nor set aside: noise, skipped. */
+  readonly uncompared: number;
   readonly mismatches: number;
   /** Mismatches that a rule of the configuration accepts. */
   readonly ignored: number;
@@ -32,9 +42,12 @@ export interface Evidence {
   /** What the primary took for all statements of replayed requests, and for those that were compared. */
   readonly replayedSeconds: number;
   readonly comparedSeconds: number;
-  /** Statement shapes that were seen, and those of which at least one pair was compared. */
-  readonly shapes: number;
-  readonly comparedShapes: number;
+  /** What the shapes came to, each by itself. */
+  readonly shapes: ShapeCounts;
+  /** Which transactions are mirrored: a value of `level`; of several mirrors with different ones `mixed`. */
+  readonly level: string;
+  /** Clients that are idle in a transaction now, of whatever database: it is seen when it ends. */
+  readonly clientsInTransaction: number;
   /** For how long no request has found its outcome although some are pending. */
   readonly stalledSeconds: number;
   readonly observedHours: number;
@@ -49,8 +62,8 @@ export interface Evidence {
 export interface Surroundings {
   readonly statements: readonly StatementSummary[];
   /** Default: counted in `statements`. */
-  readonly shapes?: number;
-  readonly comparedShapes?: number;
+  readonly shapes?: ShapeCounts;
+  readonly level: string;
   readonly stalledSeconds: number;
   readonly observedHours: number;
   readonly metricsEnabled: boolean;
@@ -78,6 +91,8 @@ export function gather(
     );
   const sum = (name: string, label?: string, value?: string) =>
     series(name, label, value).reduce((total, s) => total + s.value, 0);
+  const sumOf = (name: string, values: readonly string[]) =>
+    values.reduce((total, value) => total + sum(name, "reason", value), 0);
   const seconds = (target: string) =>
     series("statement_duration_seconds", "target", target)
       .reduce((total, { histogram }) => total + (histogram?.sum ?? 0), 0);
@@ -112,7 +127,11 @@ export function gather(
   return {
     seen: sum("mirror_requests_total") + earlier("seen"),
     excluded: sum("mirror_requests_excluded_total") + earlier("excluded"),
+    untried: sumOf("mirror_requests_excluded_total", UNTRIED) +
+      earlier("untried"),
     dropped: sum("mirror_requests_dropped_total") + earlier("dropped"),
+    withheld: sumOf("mirror_requests_dropped_total", WITHHELD) +
+      earlier("withheld"),
     replayed: sum("mirror_requests_mirrored_total") + earlier("replayed"),
     failed: failed + earlier("failed"),
     pending: sum("mirror_pending_requests"),
@@ -122,6 +141,10 @@ export function gather(
     compared: results.reduce(
       (total, n, i) => total + (isCompared(i) ? n : 0),
       earlier("compared"),
+    ),
+    uncompared: results.reduce(
+      (total, n, i) => total + (isCompared(i) || isAside(i) ? 0 : n),
+      earlier("uncompared"),
     ),
     mismatches: results.reduce(
       (total, n, i) => total + (isMismatch(i) ? n : 0),
@@ -143,9 +166,10 @@ export function gather(
       earlier("replayed_seconds"),
     comparedSeconds: sum("mirror_compared_seconds_total") +
       earlier("compared_seconds"),
-    shapes: statements.length,
-    comparedShapes: statements.filter(wasCompared).length,
     ...around,
+    shapes: around.shapes ?? shapeFindings(statements).counts,
+    clientsInTransaction: (snapshot.get("clients_in_transaction")?.series ?? [])
+      .reduce((total, { value }) => total + value, 0),
     observedHours: observed === undefined
       ? around.observedHours
       : observed / 3_600,
@@ -166,11 +190,6 @@ function reasonsOf(
     }
   }
   return reasons;
-}
-
-/** Whether at least one pair of the shape was compared. */
-export function wasCompared({ results }: StatementSummary): boolean {
-  return results.some((count, result) => count > 0 && isCompared(result));
 }
 
 function labelsOf({ database, mirror }: StatementSummary) {

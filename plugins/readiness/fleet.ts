@@ -4,6 +4,7 @@ import type { Sample } from "./samples.ts";
 import {
   assess,
   type LatencyFindings,
+  type NamedShapes,
   type Verdict,
   worstOf,
 } from "./score.ts";
@@ -50,15 +51,16 @@ const GONE_WITHIN = "1d";
 /** What is asked for, without the namespace. */
 const NAMES = [
   "build_info",
+  "clients_in_transaction",
   "mirror_requests_(total|excluded_total|dropped_total|mirrored_total|failed_total)",
   "mirror_(pending_requests|replays_with_errors_total|statements_total)",
   "mirror_(compared_seconds_total|replayed_seconds_total|consecutive_errors)",
   "mirror_replay_lag_seconds_(bucket|count|sum)",
   "statement_duration_seconds_(count|sum)",
-  "mirror_readiness_(limit|observed_seconds|statements|shapes|stalled_seconds)",
+  "mirror_readiness_(limit|observed_seconds|statements|shapes|level|stalled_seconds)",
   "mirror_(compare_mode|metrics_enabled)",
-  "history_(seen|excluded|dropped|replayed|failed)",
-  "history_(requests_with_errors|compared|mismatches|ignored|mirror_statements)",
+  "history_(seen|excluded|untried|dropped|withheld|replayed|failed)",
+  "history_(requests_with_errors|compared|uncompared|mismatches|ignored|mirror_statements)",
   "history_(mirror|replayed|compared)_seconds",
 ];
 
@@ -118,6 +120,7 @@ export async function judgeFleet(
     );
     const verdict = assess(evidence, thresholds, {
       latency: findings(judged, of),
+      shapes: namedShapes(judged, of),
       reasons,
     });
     return { evidence: withoutStatements(evidence), verdict };
@@ -172,6 +175,14 @@ function findings(proxies: readonly Proxy[], of?: Pair): LatencyFindings {
       ? null
       : `see SHOW MIRROR STATEMENTS on ${worst.instance}`,
   };
+}
+
+/** Where the statements can be looked up. */
+function namedShapes(proxies: readonly Proxy[], of?: Pair): NamedShapes {
+  const where = (which: "different" | "uncompared") =>
+    proxies.filter((proxy) => proxy.shapes(which, of) > 0)
+      .map(({ instance }) => `see SHOW MIRROR STATEMENTS on ${instance}`);
+  return { different: where("different"), uncompared: where("uncompared") };
 }
 
 function uniquePairs(proxies: readonly Proxy[]): Pair[] {

@@ -1,4 +1,5 @@
 import { type Evidence, gather } from "./evidence.ts";
+import type { ShapeCounts } from "./shape_findings.ts";
 import { type Sample, snapshotOf } from "./samples.ts";
 import { type Thresholds, thresholdsFrom } from "./thresholds.ts";
 
@@ -95,8 +96,16 @@ export class Proxy {
     return this.#sum("mirror_readiness_statements", "latency", which, of);
   }
 
-  shapes(which: "seen" | "compared", of?: Pair): number {
+  shapes(which: keyof ShapeCounts, of?: Pair): number {
     return this.#sum("mirror_readiness_shapes", "comparison", which, of);
+  }
+
+  /** Of the pair, or of all. */
+  levels(of?: Pair): string[] {
+    return this.#series("mirror_readiness_level").filter(({ labels, value }) =>
+      value === 1 && (of === undefined ||
+        (labels.database === of.database && labels.mirror === of.mirror))
+    ).map(({ labels }) => labels.level ?? "");
   }
 
   get stalledSeconds(): number {
@@ -136,13 +145,17 @@ export function gatherFrom(
   const samples = proxies.flatMap((proxy) => proxy.samples);
   const modes = proxies.map(({ compareMode }) => compareMode);
   const hours = proxies.map(({ observedHours }) => observedHours);
+  const shapes = (which: keyof ShapeCounts) =>
+    proxies.reduce((sum, proxy) => sum + proxy.shapes(which, of), 0);
+  const levels = [...new Set(proxies.flatMap((proxy) => proxy.levels(of)))];
   return gather(snapshotOf(samples, namespace), {
     statements: [],
-    shapes: proxies.reduce((sum, proxy) => sum + proxy.shapes("seen", of), 0),
-    comparedShapes: proxies.reduce(
-      (sum, proxy) => sum + proxy.shapes("compared", of),
-      0,
-    ),
+    shapes: {
+      seen: shapes("seen"),
+      different: shapes("different"),
+      uncompared: shapes("uncompared"),
+    },
+    level: levels.length > 1 ? "mixed" : levels[0] ?? "all",
     stalledSeconds: Math.max(
       0,
       ...proxies.map(({ stalledSeconds }) => stalledSeconds),

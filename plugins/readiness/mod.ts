@@ -72,7 +72,7 @@ export const readiness: Plugin<ReadinessConfig> = {
     });
     declare({
       name: "mirror_readiness_score",
-      help: "Confidence, 0 to 100",
+      help: "Score towards READY, 0 to 100",
       type: "gauge",
       scope: "process",
       derive: () => judge.lastVerdict.score,
@@ -103,6 +103,7 @@ class ReadinessJudge {
     state: "INCONCLUSIVE",
     score: 0,
     recommendation: "",
+    headline: "INCONCLUSIVE",
     gates: [],
     reasons: [],
   };
@@ -132,14 +133,18 @@ class ReadinessJudge {
     snapshot: StatsSnapshot,
     of?: { database: string; mirror: string },
   ): Evidence {
-    const { stats, general, uptimeMs, mirrors, isPaused } = this.#context;
+    const { stats, general, uptimeMs, mirrors, isPaused, levelOf } =
+      this.#context;
+    const pairs = of === undefined ? mirrors : [of];
+    const levels = [...new Set(pairs.map(levelOf))];
     return gather(snapshot, {
       statements: stats.statements(),
       observedHours: uptimeMs() / 3_600_000,
       metricsEnabled: general.mirror_metrics_enabled !== false,
       compareMode: String(general.mirror_compare ?? "rows"),
       stalledSeconds: this.#stall.seconds,
-      paused: (of === undefined ? mirrors : [of]).some(isPaused),
+      level: levels.length === 1 ? String(levels[0]) : "mixed",
+      paused: pairs.some(isPaused),
     }, of);
   }
 

@@ -76,12 +76,17 @@ function toBlocks(document: ReadinessDocument): Block[] {
   const version = (database: string) =>
     `${database} (PostgreSQL ${servers[database] ?? "of unknown version"})`;
   return [
-    { kind: "heading", level: 1, text: `Mirror readiness: ${verdict.state}` },
+    {
+      kind: "heading",
+      level: 1,
+      text: `Mirror readiness: ${verdict.headline}`,
+    },
     {
       kind: "paragraph",
-      text: `${verdict.recommendation}. Confidence ${verdict.score} of 100. ${
-        verdict.reasons.map((reason) => `Note: ${reason}.`).join(" ")
-      }`.trim(),
+      text:
+        `${verdict.recommendation}. Score ${verdict.score} of 100 towards READY. ${
+          verdict.reasons.map((reason) => `Note: ${reason}.`).join(" ")
+        }`.trim(),
     },
     {
       kind: "paragraph",
@@ -89,16 +94,18 @@ function toBlocks(document: ReadinessDocument): Block[] {
         evidence.observedHours.toFixed(2)
       } hours; this process has run from ${document.since} to ${document.at}. PgDog Mirror ${document.version}, comparing "${document.compare}".`,
     },
-    ...mirrors.flatMap(({ database, mirror, verdict: { state, gates } }) => [
+    ...mirrors.flatMap(({ database, mirror, verdict }) => [
       {
         kind: "heading" as const,
         level: 2 as const,
-        text: `${version(database)} on ${version(mirror)}: ${state}`,
+        text: `${version(database)} on ${version(mirror)}: ${verdict.headline}`,
       },
       {
         kind: "table" as const,
         head: ["gate", "status", "in words"],
-        rows: gates.map((gate) => [gate.gate, gate.status, gate.sentence]),
+        rows: verdict.gates.map((
+          gate,
+        ) => [gate.gate, gate.status, gate.sentence]),
       },
     ]),
     { kind: "heading", level: 2, text: "Ledger" },

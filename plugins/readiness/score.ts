@@ -1,5 +1,6 @@
 import { discoveries, type StatementSummary } from "../../src/plugin/api.ts";
 import type { Evidence } from "./evidence.ts";
+import { shapeFindings } from "./shape_findings.ts";
 import type { Thresholds } from "./thresholds.ts";
 
 export type Status = "pass" | "fail" | "insufficient";
@@ -13,6 +14,7 @@ export const GATES = [
   "runtime",
   "requests",
   "mismatch_rate",
+  "statements",
   "coverage",
   "unknown",
   "consecutive_errors",
@@ -38,6 +40,8 @@ export interface Verdict {
   /** 0 to 100. */
   readonly score: number;
   readonly recommendation: string;
+  /** The state, and what it is about if not all was tried on purpose: `READY for DDL only: 85.00 % of the requests were not tried`. */
+  readonly headline: string;
   readonly gates: readonly Gate[];
   /** Why it can't be READY although no gate says so. */
   readonly reasons: readonly string[];
@@ -52,8 +56,16 @@ export interface LatencyFindings {
   readonly worst: string | null;
 }
 
+/** Statements that a gate names, by their text; fewer than it counts. */
+export interface NamedShapes {
+  readonly different: readonly string[];
+  readonly uncompared: readonly string[];
+}
+
 /** What a judge may know besides the evidence. */
 export interface Knowledge {
+  /** Default: found in the evidence's statements. */
+  readonly shapes?: NamedShapes;
   /** Default: found in the evidence's statements. */
   readonly latency?: LatencyFindings;
   /** More reasons why it can't be READY. */
@@ -110,14 +122,23 @@ export function assess(
     evidence,
     thresholds,
     knowledge.latency ?? latencyFindings(evidence.statements, thresholds),
+    knowledge.shapes ?? namedShapes(evidence.statements),
   );
+  const scope = scopeOf(evidence);
   const reasons = [
     ...(evidence.metricsEnabled ? [] : ["metrics are off"]),
     ...(evidence.compareMode === "rows"
       ? []
       : [`rows are not compared (mirror_compare = "${evidence.compareMode}")`]),
     ...(evidence.paused ? ["the mirror is paused"] : []),
-    ...(evidence.seen > 0 ? [] : ["there was no traffic"]),
+    ...(evidence.seen > 0 ? [] : [
+      evidence.clientsInTransaction === 0
+        ? "there was no traffic"
+        : `no transaction has ended, and ${evidence.clientsInTransaction} clients are idle in one`,
+    ]),
+    ...(scope === null || thresholds.scope === "partial" ? [] : [
+      `it is about ${scope} (scope = "partial" in [plugins.readiness] accepts that)`,
+    ]),
     ...(evidence.stalledSeconds <= thresholds.max_lag_seconds ? [] : [
       `${evidence.pending} requests are pending and none has found its outcome for ${
         Math.round(evidence.stalledSeconds)
@@ -135,26 +156,53 @@ export function assess(
     state,
     score,
     recommendation: recommendationOf(state, score),
+    headline: scope === null ? state : `${state} for ${scope}`,
     gates,
     reasons,
   };
+}
+
+/** Statements that a sentence names. */
+const NAMED = 3;
+
+function namedShapes(statements: readonly StatementSummary[]): NamedShapes {
+  const { different, uncompared } = shapeFindings(statements);
+  const names = (found: readonly StatementSummary[]) =>
+    found.slice(0, NAMED).map(({ text }) => text);
+  return { different: names(different), uncompared: names(uncompared) };
+}
+
+/** What a verdict on these levels is about. */
+const SUBJECTS: Readonly<Record<string, string>> = {
+  ddl: "DDL only",
+  dml: "transactions without DDL only",
+  read: "transactions that only read",
+};
+
+/** What the verdict is about; null if all was tried that may be. */
+export function scopeOf({ level, untried, seen }: Evidence): string | null {
+  const share = ratio(untried, seen);
+  if (share === null || share === 0) return null;
+  const subject = SUBJECTS[level] ?? "a part of the traffic";
+  return `${subject}: ${percent(share)} of the requests were not tried`;
 }
 
 function judgeGates(
   e: Evidence,
   t: Thresholds,
   { tested, slower, worst }: LatencyFindings,
+  named: NamedShapes,
 ): Gate[] {
   const begun = e.replayed + e.failed;
-  const wanted = e.seen - e.excluded;
-  const settled = wanted - e.pending;
+  const settled = e.seen - e.untried - e.pending;
   const mismatchRate = ratio(e.mismatches, e.compared);
   const replayed = ratio(e.replayed, settled);
-  const coverage = minimum([
-    replayed,
-    ratio(e.comparedSeconds, e.replayedSeconds),
-    ratio(e.comparedShapes, e.shapes),
-  ]);
+  // Of what the mirror was asked to do, so that no pause counts as its fault.
+  const lost = ratio(e.dropped - e.withheld + e.failed, settled) ?? 0;
+  const time = ratio(e.comparedSeconds, e.replayedSeconds);
+  const statements = ratio(e.compared, e.compared + e.uncompared);
+  const coverage = minimum([replayed, time, statements]);
+  const found = e.shapes.different + e.shapes.uncompared;
   const ignored = e.ignored === 0
     ? ""
     : ` ${e.ignored} more are ignored by rules of the configuration.`;
@@ -204,7 +252,12 @@ function judgeGates(
       e.replayed,
       t.minRequests,
       e.replayed,
-      (o, l) => `${o} requests were replayed; ${l} are needed.`,
+      (o, l) =>
+        `${o} requests were replayed; ${l} are needed.${
+          o >= l || e.clientsInTransaction === 0
+            ? ""
+            : ` ${e.clientsInTransaction} clients are idle in a transaction, which counts when it ends.`
+        }`,
     ),
     atMost(
       "mismatch_rate",
@@ -219,6 +272,19 @@ function judgeGates(
         } are allowed.${ignored}`,
     ),
     {
+      ...atMost(
+        "statements",
+        found,
+        0,
+        e.shapes.seen,
+        () => statementsSentence(e.shapes, named),
+      ),
+      // What was never compared says nothing.
+      ...(e.shapes.different === 0 && e.shapes.uncompared > 0
+        ? { status: "insufficient" as const }
+        : {}),
+    },
+    {
       ...atLeast(
         "coverage",
         coverage,
@@ -226,15 +292,15 @@ function judgeGates(
         settled,
         (o, l) =>
           `${percent(replayed ?? 0)} of the requests were replayed; of these, ${
-            percent(ratio(e.comparedSeconds, e.replayedSeconds) ?? 0)
-          } of the primary's time and ${e.comparedShapes} of ${e.shapes} statement shapes were compared (the lowest, ${
+            percent(statements ?? 0)
+          } of the statements and ${
+            percent(time ?? 0)
+          } of the primary's time were compared (the lowest, ${
             percent(o)
           }, counts); ${percent(l)} are needed.`,
       ),
-      // What was lost speaks against the mirror; what could not be compared says nothing.
-      ...(replayed !== null && replayed < t.min_coverage
-        ? { status: "fail" as const }
-        : {}),
+      // What was lost speaks against the mirror; what was not asked of it, or could not be compared, says nothing.
+      ...(lost > 1 - t.min_coverage ? { status: "fail" as const } : {}),
     },
     atMost(
       "unknown",
@@ -265,6 +331,29 @@ function judgeGates(
         } s of the primary; ${l} s are allowed.`,
     ),
   ];
+}
+
+function statementsSentence(
+  { seen, different, uncompared }: Evidence["shapes"],
+  named: NamedShapes,
+): string {
+  if (different + uncompared === 0) {
+    return `Each of ${seen} statements gave the primary's result at least once.`;
+  }
+  const list = (texts: readonly string[], all: number) =>
+    texts.join("; ") + (all > texts.length ? "; …" : "");
+  return [
+    ...different === 0 ? [] : [
+      `${different} of ${seen} statements never gave the primary's result: ${
+        list(named.different, different)
+      }`,
+    ],
+    ...uncompared === 0 ? [] : [
+      `${uncompared} of ${seen} statements were never compared: ${
+        list(named.uncompared, uncompared)
+      }`,
+    ],
+  ].join(". ");
 }
 
 function atMost(

@@ -95,7 +95,8 @@ export function readinessCommands(
 }
 
 function readinessRows({ verdict, mirrors }: ReadinessDocument): Row[] {
-  const reason = [verdict.recommendation, ...verdict.reasons].join("; ");
+  const reason = [verdict.headline, verdict.recommendation, ...verdict.reasons]
+    .join("; ");
   return [
     ["verdict", verdict.state, verdict.score, 100, null, reason, null],
     ...mirrors.flatMap(({ mirror, verdict: { gates } }) =>

@@ -1,5 +1,8 @@
 import { z } from "zod";
 
+/** What the verdict must be about; in metrics by position. */
+const SCOPES = ["all", "partial"] as const;
+
 /**
  * `[plugins.readiness]`: limits, and what the score loses. The limits that
  * PgDog's users know are in `[general]`; here are the rest, each with the reason
@@ -8,6 +11,8 @@ import { z } from "zod";
 export const readinessSchema = z.strictObject({
   /** One statement in a thousand may differ: fewer can't be told from chance in a day's traffic. */
   max_mismatch_rate: z.number().min(0).max(1).default(0.001),
+  /** "partial" accepts a verdict about a part of the traffic: what level and exposure leave out is not tried. */
+  scope: z.enum(SCOPES).default("all"),
   /** Below it the evidence is about a part of the traffic only. */
   min_coverage: z.number().min(0).max(1).default(0.99),
   /** Requests whose outcome on the mirror nobody knows. */
@@ -64,7 +69,8 @@ export const LIMIT_KEYS: readonly string[] = [
 /** @param key one of {@linkcode LIMIT_KEYS}. */
 export function limitOf(thresholds: Thresholds, key: string): number {
   const name = GENERAL_KEYS[key] ?? key;
-  return thresholds[name as keyof Thresholds] ?? NaN;
+  const limit = thresholds[name as keyof Thresholds] ?? NaN;
+  return typeof limit === "number" ? limit : SCOPES.indexOf(limit);
 }
 
 /**
@@ -79,6 +85,9 @@ export function thresholdsFrom(
     return undefined;
   }
   return Object.fromEntries(
-    LIMIT_KEYS.map((key) => [GENERAL_KEYS[key] ?? key, limits.get(key)]),
+    LIMIT_KEYS.map((key) => [
+      GENERAL_KEYS[key] ?? key,
+      key === "scope" ? SCOPES[limits.get(key) ?? 0] : limits.get(key),
+    ]),
   ) as unknown as Thresholds; // all of them: LIMIT_KEYS has every key
 }

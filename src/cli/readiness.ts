@@ -3,6 +3,7 @@ import { ask, type AskOptions } from "./ask.ts";
 /** What `/readiness` says, and what is said of a fleet, as far as the exit code and the text need it. */
 export interface ReadinessAnswer {
   readonly state: string;
+  readonly headline: string;
   readonly score: number;
   readonly recommendation: string;
   readonly reasons: readonly string[];
@@ -10,7 +11,7 @@ export interface ReadinessAnswer {
     readonly database: string;
     readonly mirror: string;
     readonly verdict: {
-      readonly state: string;
+      readonly headline: string;
       readonly gates: readonly {
         readonly gate: string;
         readonly status: string;
@@ -47,12 +48,12 @@ export function verdictCode(state: string): number {
 /** The verdict, and a line for each gate of each mirror. */
 export function readinessText(answer: ReadinessAnswer): string {
   const head = [
-    `${answer.state}: ${answer.recommendation} (confidence ${answer.score} of 100)`,
+    `${answer.headline}. ${answer.recommendation} (score ${answer.score} of 100 towards READY)`,
     ...answer.reasons.map((reason) => `note: ${reason}`),
   ];
   const mirrors = answer.mirrors.flatMap(({ database, mirror, verdict }) => [
     "",
-    `${database} on ${mirror}: ${verdict.state}`,
+    `${database} on ${mirror}: ${verdict.headline}`,
     ...verdict.gates.map(({ gate, status, sentence }) =>
       `  ${status.padEnd(12)} ${gate.padEnd(19)} ${sentence}`
     ),

@@ -157,6 +157,13 @@ export class Operations {
     return this.paused.has(mirror);
   }
 
+  /** Which transactions are mirrored; `all` for a pair that is not configured. */
+  levelOf({ database, mirror }: MirrorPair): string {
+    return this.config.mirroring.find(({ source_db, destination_db }) =>
+      source_db === database && destination_db === mirror
+    )?.level ?? "all";
+  }
+
   /** Where and how is mirrored, for the history; no secrets. */
   get mirroringConfig(): string {
     const { databases, mirroring, ignore } = this.config;

@@ -37,6 +37,7 @@ import { replicaWarning } from "./replica_warning.ts";
 import { mostMirrors, Routing, type WorkerSettings } from "./routing.ts";
 import { createAdminControl, createAdminSources } from "./console_sources.ts";
 import {
+  ClientState,
   ConnectionTable,
   createConnectionTable,
 } from "../stats/connection_table.ts";
@@ -199,6 +200,7 @@ class RunningSupervisor implements Supervisor {
       version: VERSION,
       startedAt: this.#startedAt,
       mirrors: this.#operations.mirrors,
+      levelOf: (pair) => this.#operations.levelOf(pair),
       isPaused: (pair) => this.#operations.isPaused(pair),
       configFolder: this.#options.configFolder ?? ".",
       mirroringConfig: () => this.#operations.mirroringConfig,
@@ -296,6 +298,17 @@ class RunningSupervisor implements Supervisor {
       type: "gauge",
       scope: "process",
       derive: () => clients.reduce((sum, table) => sum + table.used, 0),
+    });
+    this.#registry.declare({
+      name: "clients_in_transaction",
+      help: "Client connections that are idle in a transaction",
+      type: "gauge",
+      scope: "process",
+      derive: () =>
+        clients.reduce(
+          (sum, table) => sum + table.inState(ClientState.idleInTransaction),
+          0,
+        ),
     });
     this.#registry.declare({
       name: "mirror_paused",

@@ -111,6 +111,10 @@ export class Judge {
     this.#masked = undefined;
     let result = this.#result(pair, nowUs);
     if (
+      result === Result.match && pair.shape.isControl &&
+      pair.primary !== undefined && !isError(pair.primary)
+    ) result = Result.matchControl;
+    if (
       isMismatch(result) &&
       ignored(
         pair.shape,

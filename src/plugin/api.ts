@@ -35,12 +35,16 @@ export {
   Excluded,
   FAILED,
   Failed,
+  isAside,
   isCompared,
+  isEqual,
   isMismatch,
   isNote,
   quantile,
   Result,
   RESULTS,
+  UNTRIED,
+  WITHHELD,
   withoutValues,
 } from "../stats/mod.ts";
 export type {
@@ -136,6 +140,11 @@ export interface PluginContext {
     readonly database: string;
     readonly mirror: string;
   }[];
+  /** Which transactions are mirrored: `all`, `dml`, `ddl` or `read`. */
+  levelOf(pair: {
+    readonly database: string;
+    readonly mirror: string;
+  }): string;
   /** PAUSE MIRROR is in force. */
   isPaused(pair: {
     readonly database: string;

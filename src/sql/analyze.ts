@@ -101,6 +101,7 @@ function describe(stmt: Node): Omit<Shape, "fingerprint" | "text"> {
   const limited = type === "SelectStmt" && isLimited(body);
   return {
     kind: kindOf(type, body, writes.length > 0),
+    isControl: CONTROL.has(type),
     isParsed: true,
     note: noteOf(type, body, found),
     outputs: outputsOf(queryOf(type, body) ?? stmt),
@@ -132,6 +133,14 @@ function queryOf(type: string, { query }: Node): Node | undefined {
 }
 
 const DML = new Set(["InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt"]);
+/** Answered by a tag that says no more than that it was read. */
+const CONTROL = new Set([
+  "TransactionStmt",
+  "VariableSetStmt",
+  "DeallocateStmt",
+  "DiscardStmt",
+  "ClosePortalStmt",
+]);
 const SESSION = new Set([
   "VariableSetStmt",
   "VariableShowStmt",

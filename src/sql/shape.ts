@@ -35,6 +35,8 @@ export interface Shape {
   /** The text with `$1` for each literal; shown to people, holds no value. */
   readonly text: string;
   readonly kind: StatementKind;
+  /** It steers the session and has no answer of its own: BEGIN, COMMIT, SET, an empty query. */
+  readonly isControl: boolean;
   /** False: the text is known by its tokens only, and what it may do is unknown. */
   readonly isParsed: boolean;
   readonly note: Note | undefined;
@@ -74,6 +76,7 @@ export const OTHER_SHAPE: Shape = {
   fingerprint: "other",
   text: "(unknown statement)",
   kind: "other",
+  isControl: false,
   isParsed: false,
   note: undefined,
   outputs: undefined,

@@ -244,6 +244,16 @@ export class ConnectionTable {
     return count;
   }
 
+  /** How many connections are in a state of {@linkcode ClientState}. */
+  inState(state: number): number {
+    let count = 0;
+    const end = Atomics.load(this.#header, 0);
+    for (let row = 0; row < end; row++) {
+      if (Atomics.load(this.#words, row * ROW_WORDS + STATE) === state) count++;
+    }
+    return count;
+  }
+
   /** All connections, for display. */
   read(): ConnectionTableRow[] {
     const result: ConnectionTableRow[] = [];

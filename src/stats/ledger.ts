@@ -29,6 +29,13 @@ export const Excluded = {
   unsupported: 6,
 } as const;
 
+/** Those of {@linkcode EXCLUDED} that the configuration leaves out on purpose: no verdict is about them. */
+export const UNTRIED: readonly string[] = [
+  "sampled_out",
+  "level",
+  "replication",
+];
+
 /** Requests that should have been replayed and were shed before any byte was sent. */
 export const DROPPED = [
   "queue_full",
@@ -50,6 +57,9 @@ export const Dropped = {
   shutdown: 5,
   removed: 6,
 } as const;
+
+/** Those of {@linkcode DROPPED} that were withheld from the mirror by its operator: no fault of its own. */
+export const WITHHELD: readonly string[] = ["paused", "shutdown", "removed"];
 
 /** Requests whose replay began and whose outcome on the mirror is unknown. */
 export const FAILED = [
@@ -75,6 +85,7 @@ export const RESULTS = [
   "match",
   "match_unordered",
   "match_masked",
+  "match_control",
   "noise_limit",
   "noise_ties",
   "noise_time_boundary",
@@ -102,31 +113,43 @@ export const Result = {
   match: 0,
   matchUnordered: 1,
   matchMasked: 2,
-  noiseLimit: 3,
-  noiseTies: 4,
-  noiseTimeBoundary: 5,
-  noiseVolatile: 6,
-  noiseConcurrentWrite: 7,
-  noiseConcurrency: 8,
-  noteCatalog: 9,
-  notePlan: 10,
-  mismatchRows: 11,
-  mismatchRowCount: 12,
-  mismatchColumns: 13,
-  mismatchCommandTag: 14,
-  mismatchErrorOnMirror: 15,
-  mismatchErrorOnPrimary: 16,
-  mismatchSqlstate: 17,
-  skippedCascade: 18,
-  skippedCompareOff: 19,
-  skippedTooLarge: 20,
-  skippedIgnored: 21,
-  skippedUnparsed: 22,
+  matchControl: 3,
+  noiseLimit: 4,
+  noiseTies: 5,
+  noiseTimeBoundary: 6,
+  noiseVolatile: 7,
+  noiseConcurrentWrite: 8,
+  noiseConcurrency: 9,
+  noteCatalog: 10,
+  notePlan: 11,
+  mismatchRows: 12,
+  mismatchRowCount: 13,
+  mismatchColumns: 14,
+  mismatchCommandTag: 15,
+  mismatchErrorOnMirror: 16,
+  mismatchErrorOnPrimary: 17,
+  mismatchSqlstate: 18,
+  skippedCascade: 19,
+  skippedCompareOff: 20,
+  skippedTooLarge: 21,
+  skippedIgnored: 22,
+  skippedUnparsed: 23,
 } as const;
 
 /** Whether a result is evidence: the pair was compared, and chance had no hand in it. */
 export function isCompared(result: number): boolean {
-  return result <= Result.matchMasked || isMismatch(result);
+  return isEqual(result) || isMismatch(result);
+}
+
+/** Whether a result is evidence for the mirror. */
+export function isEqual(result: number): boolean {
+  return result <= Result.matchMasked;
+}
+
+/** Whether a result is neither evidence nor the lack of it: BEGIN answered alike, a catalog read, a difference that a rule accepts. */
+export function isAside(result: number): boolean {
+  return result === Result.matchControl || isNote(result) ||
+    result === Result.skippedIgnored;
 }
 
 /** Whether a result counts as a difference that somebody must explain. */

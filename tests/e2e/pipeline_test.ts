@@ -117,7 +117,7 @@ const CASES: readonly Case[] = [
     ].map(query),
     ready: 9,
     seen: 2,
-    statements: { match: 6 },
+    statements: { match: 1, match_control: 5 },
   },
 ];
 

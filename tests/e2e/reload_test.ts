@@ -1,7 +1,11 @@
 import assert from "node:assert/strict";
 import postgres from "postgres";
 import { type Cluster, startCluster } from "../support/cluster.ts";
-import { assertPairsClosed, isMismatch } from "../support/ledgers.ts";
+import {
+  assertAllMatch,
+  assertPairsClosed,
+  isMismatch,
+} from "../support/ledgers.ts";
 import { hasProgram, runProgram } from "../support/programs.ts";
 import { freePort, TestProxy } from "../support/proxy.ts";
 import { waitFor } from "../support/wait.ts";
@@ -202,7 +206,7 @@ Deno.test({
         assert.deepEqual(ledger.dropped, { paused: 6 });
         assert.deepEqual(ledger.excluded, { sampled_out: 5 });
         assert.equal(ledger.replayed, 9);
-        assert.deepEqual(Object.keys(ledger.statements), ["match"]);
+        assertAllMatch(ledger);
         assert.deepEqual(mismatches(ledger.statements), []);
       },
     );
@@ -486,13 +490,13 @@ Deno.test({
         await sql`select 7`;
         await proxy.admin("RESUME MIRROR the_mirror");
         await boundary("resume");
-        // Half of the time was not observed: that it is over changes nothing.
+        // A part was withheld: that it is over changes nothing.
         const after = await readiness();
-        assert.equal(after.state, "NOT READY");
+        assert.equal(after.state, "INCONCLUSIVE");
         assert.equal(
           after.gates.find((one: { gate: string }) => one.gate === "coverage")
             ?.status,
-          "fail",
+          "insufficient",
         );
         await sql.end();
         await proxy.supervisor.stop(1_000);

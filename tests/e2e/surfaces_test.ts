@@ -85,7 +85,7 @@ Deno.test({
 
     const text = await cli("readiness", "--url", base);
     assert.equal(text.code, 1);
-    assert.match(text.stdout, /^NOT READY: /);
+    assert.match(text.stdout, /^NOT READY\. /);
     const asJson = await cli("readiness", "--url", base, "--format", "json");
     assert.equal(JSON.parse(asJson.stdout).evidence.seen, ledger.seen);
     const report = await cli("report", "--url", base, "--format", "markdown");

@@ -399,6 +399,7 @@ const GATE_LIMITS: Readonly<Record<string, number>> = {
   runtime: 0.5,
   requests: 100,
   mismatch_rate: 0.001,
+  statements: 0,
   coverage: 0.99,
   unknown: 0.001,
   consecutive_errors: 99,
@@ -424,7 +425,9 @@ const faultless = (of: string, count: number): Series => {
     [`pgdog_mirror_compared_seconds_total{${mirror}}`]: "10x60",
     [`pgdog_mirror_replayed_seconds_total{${mirror}}`]: "10x60",
     [`pgdog_mirror_readiness_shapes{${mirror},comparison="seen"}`]: "5x60",
-    [`pgdog_mirror_readiness_shapes{${mirror},comparison="compared"}`]: "5x60",
+    [`pgdog_mirror_readiness_shapes{${mirror},comparison="different"}`]: "0x60",
+    [`pgdog_mirror_readiness_shapes{${mirror},comparison="uncompared"}`]:
+      "0x60",
     [`pgdog_statement_duration_seconds_sum{${mirror},target="mirror"}`]:
       "12x60",
     [`pgdog_statement_duration_seconds_count{${mirror},target="mirror"}`]:
@@ -442,8 +445,15 @@ const READY: Series = {
   ...FLEET,
   ...faultless(PROCESS, 60),
   ...faultless(OTHER_PROCESS, 60),
+  ...limit("scope", "0"),
 };
 const NEXT = `${OTHER_PROCESS},database="shop",mirror="next"`;
+
+const PARTIAL: Series = {
+  ...READY,
+  [`pgdog_mirror_requests_total{${NEXT}}`]: "66x60",
+  [`pgdog_mirror_requests_excluded_total{${NEXT},reason="level"}`]: "6x60",
+};
 
 /** What the recorded verdict must be: 1 READY, 0 NOT READY, -1 INCONCLUSIVE. */
 export const VERDICT_CASES: readonly {
@@ -493,6 +503,8 @@ export const VERDICT_CASES: readonly {
     series: {
       ...READY,
       [`pgdog_mirror_requests_mirrored_total{${NEXT}}`]: "54x60",
+      [`pgdog_mirror_requests_dropped_total{${NEXT},reason="queue_full"}`]:
+        "6x60",
     },
     verdict: 0,
   },
@@ -540,9 +552,63 @@ export const VERDICT_CASES: readonly {
     name: "one of its statement shapes was never compared",
     series: {
       ...READY,
-      [`pgdog_mirror_readiness_shapes{${NEXT},comparison="compared"}`]: "4x60",
+      [`pgdog_mirror_readiness_shapes{${NEXT},comparison="uncompared"}`]:
+        "1x60",
     },
     verdict: -1,
+  },
+  {
+    name: "one of its statement shapes was never equal",
+    series: {
+      ...READY,
+      [`pgdog_mirror_readiness_shapes{${NEXT},comparison="different"}`]: "1x60",
+    },
+    verdict: 0,
+  },
+  {
+    name: "a tenth of its statements differed by chance",
+    series: {
+      ...READY,
+      [`pgdog_mirror_statements_total{${NEXT},result="noise_ties"}`]: "6x60",
+    },
+    verdict: -1,
+  },
+  {
+    name: "BEGIN and catalogs are no evidence that is missing",
+    series: {
+      ...READY,
+      [`pgdog_mirror_statements_total{${NEXT},result="match_control"}`]:
+        "600x60",
+      [`pgdog_mirror_statements_total{${NEXT},result="note_catalog"}`]: "6x60",
+      [`pgdog_mirror_statements_total{${NEXT},result="skipped_ignored"}`]:
+        "6x60",
+    },
+    verdict: 1,
+  },
+  {
+    name: "a tenth of its requests were withheld by a pause",
+    series: {
+      ...READY,
+      [`pgdog_mirror_requests_mirrored_total{${NEXT}}`]: "54x60",
+      [`pgdog_mirror_requests_dropped_total{${NEXT},reason="paused"}`]: "6x60",
+    },
+    verdict: -1,
+  },
+  {
+    name: "a tenth of its clients left",
+    series: {
+      ...READY,
+      [`pgdog_mirror_requests_mirrored_total{${NEXT}}`]: "54x60",
+      [`pgdog_mirror_requests_excluded_total{${NEXT},reason="client_gone"}`]:
+        "6x60",
+    },
+    verdict: -1,
+  },
+  { name: "a tenth was left out by level", series: PARTIAL, verdict: -1 },
+  {
+    name: "a tenth was left out by level, as accepted",
+    series: { ...PARTIAL, ...limit("scope", "1") },
+    verdict: 1,
   },
   {
     name: "there is no traffic at all",

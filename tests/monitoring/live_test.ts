@@ -264,7 +264,7 @@ interval_ms = 500`,
           async () => (await different()).length === 0,
           5_000,
         ).catch(async () => assert.deepEqual(await different(), []));
-        assert.equal(verdict.gates.length, 10);
+        assert.equal(verdict.gates.length, 11);
         assert.equal(await prometheus.value("mirror:pgdog_verdict:fleet"), 0);
       },
     );
@@ -285,7 +285,7 @@ interval_ms = 500`,
       );
       const { code, stdout } = await cli(prometheus.url, "text");
       assert.equal(code, 1);
-      assert.match(stdout, /^NOT READY: /);
+      assert.match(stdout, /^NOT READY\. /);
       assert.match(stdout, new RegExp(`^note: ${targets[1]} is down$`, "m"));
       assert.match(
         stdout,

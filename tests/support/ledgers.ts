@@ -53,3 +53,13 @@ export function assertPairsClosed(
 export function isMismatch(result: string): boolean {
   return result.startsWith("mismatch_");
 }
+
+/** All statements of a run gave the primary's result; BEGIN and the like may be among them. */
+export function assertAllMatch(
+  { statements }: Ledger,
+  message = JSON.stringify(statements),
+): void {
+  const { match, match_control: _control, ...others } = statements;
+  assert.ok((match ?? 0) > 0, message);
+  assert.deepEqual(others, {}, message);
+}

@@ -63,7 +63,7 @@ const verdict: Section = {
       height: 5,
     }),
     stat({
-      title: "Confidence",
+      title: "Score towards READY",
       description:
         "The score of the proxy that is least confident, 0 to 100. From 95 on a READY is safe to act on; from 80 on it has warnings.",
       unit: "none",

@@ -23,9 +23,13 @@ export function createVerdict() {
     update(verdict) {
       const kind = KINDS[verdict.state] ?? "open";
       answer.parentElement.dataset.kind = kind;
+      const scope = verdict.headline.slice(verdict.state.length);
       setText(state, verdict.state);
-      setText(advice, `${verdict.recommendation}.`);
-      setText(score, `Confidence ${verdict.score} of 100`);
+      setText(
+        advice,
+        `${scope === "" ? "" : `${scope.trim()}. `}${verdict.recommendation}.`,
+      );
+      setText(score, `Score ${verdict.score} of 100 towards READY`);
       notes.hidden = verdict.reasons.length === 0;
       const text = verdict.reasons.join("\n");
       if (notes.dataset.text !== text) {

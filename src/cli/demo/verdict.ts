@@ -1,6 +1,6 @@
 /** What the demo reads of `/readiness`. */
 interface Answer {
-  readonly state: string;
+  readonly headline: string;
   readonly recommendation: string;
   readonly mirrors: readonly {
     readonly verdict: {
@@ -29,7 +29,7 @@ export async function verdictText(url: URL): Promise<string> {
   );
   const broken = answer.statements.filter(({ mismatches }) => mismatches > 0);
   return [
-    `\nVerdict: ${answer.state}. ${answer.recommendation}.`,
+    `\nVerdict: ${answer.headline}. ${answer.recommendation}.`,
     ...failing.map(({ sentence }) => `  ${sentence}`),
     ...broken.map(({ text, mismatches, examples: [example] }) =>
       `  ${mismatches} times ${

@@ -43,6 +43,7 @@ export interface Readiness extends Verdict {
 
 export interface Verdict {
   readonly state: string;
+  readonly headline: string;
   readonly score: number;
   readonly recommendation: string;
   readonly reasons: readonly string[];

@@ -174,8 +174,10 @@ function header(
 function verdict(paper: Paper, given: Verdict, isShort: boolean): void {
   paper.line("");
   paper.line(
-    [printable(given.state), STATES[given.state] ?? "open"],
-    `  ${printable(given.recommendation)} (confidence ${given.score} of 100)`,
+    [printable(given.headline), STATES[given.state] ?? "open"],
+    `  ${
+      printable(given.recommendation)
+    } (score ${given.score} of 100 towards READY)`,
   );
   for (const reason of given.reasons) {
     paper.line([`  note: ${printable(reason)}`, "open"]);

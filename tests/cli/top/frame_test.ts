@@ -21,6 +21,7 @@ const GATES: readonly Gate[] = [
 ];
 
 const VERDICT: Verdict = {
+  headline: "NOT READY",
   state: "NOT READY",
   score: 65,
   recommendation: "Address the issues first",
@@ -97,7 +98,7 @@ Deno.test("top: a frame as text", () => {
     `PgDog Mirror 1.2.3  live 03:04:05  up 2 h 2 min  12 clients
 shop PostgreSQL 15.18 → shop_next PostgreSQL 18.4
 
-NOT READY  Address the issues first (confidence 65 of 100)
+NOT READY  Address the issues first (score 65 of 100 towards READY)
   ✕ mismatch rate       3 of 9 differ.
   … runtime             0.50 hours.
   ✓ latency             Fast.
@@ -190,7 +191,12 @@ Deno.test("top: says since when the proxy is lost, and why", () => {
 });
 
 Deno.test("top: shows the mirror with the worst verdict, until another is chosen", () => {
-  const good = { ...VERDICT, state: "READY", gates: [] };
+  const good = {
+    ...VERDICT,
+    state: "READY",
+    headline: "READY",
+    gates: [],
+  };
   const live = { ...LIVE, mirrors: [{ ...SHOP, mirror: "fine" }, SHOP] };
   const readiness = {
     ...READINESS,

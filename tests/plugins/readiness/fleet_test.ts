@@ -100,7 +100,7 @@ Deno.test("judgeFleet: READY takes every proxy", async (t) => {
   /** Latency and coverage are judged by statement, which this traffic has none of: give it some. */
   const tested = (samples: readonly Sample[]) =>
     samples.map((one) =>
-      one.labels.latency === "tested" || one.labels.comparison !== undefined
+      one.labels.latency === "tested" || one.labels.comparison === "seen"
         ? { ...one, value: 5 }
         : one
     );
