@@ -26,6 +26,7 @@ export function judged(shape: Shape, primary: Reply, mirror: Reply) {
   const judge = new Judge(target, 0, 1);
   const pair = {
     shape,
+    rows: undefined,
     primary,
     mirror,
     primaryUs: 83,

@@ -185,6 +185,34 @@ export class Catalog {
     return changes;
   }
 
+  /** The OID of a column's type; undefined if relations of the name differ in it, or none is known. */
+  columnType(relation: string, column: string): number | undefined {
+    return this.columns(relation)?.find(({ name }) => name === column)
+      ?.typeOid;
+  }
+
+  /** Whether no function of a user has the name, which might read anything. */
+  readonly isForeign = (name: string): boolean =>
+    this.#definitions.function(name) === undefined;
+
+  /**
+   * Whether who writes a row of a table by the values of these columns writes no
+   * other one of it, and leaves the values: no trigger or rule of its own names
+   * the table or the columns, no cascade leads back to it.
+   */
+  keepsRows(relation: string, columns: Iterable<string>): boolean {
+    if (!this.#relations.has(relation)) return false;
+    if (this.#viewTexts.has(relation) || this.#family.has(relation)) {
+      return false;
+    }
+    if (this.#writers.get(relation)?.has(relation)) return false;
+    const definition = this.#definitions.trigger(relation);
+    if (definition === undefined) return true;
+    const { words, isDynamic, isOpaque } = this.#definitions.whole(definition);
+    return !isDynamic && !isOpaque && !words.has(relation) &&
+      [...columns].every((column) => !words.has(column));
+  }
+
   /** The relations that, being written, may change what the statement reads. */
   writersOf(touched: Touched): readonly string[] {
     let writers = this.#known.get(touched);

@@ -26,6 +26,7 @@ import { masksOf } from "./output_masks.ts";
 import type { KnownColumns } from "./known_columns.ts";
 import type { StatementPair } from "./statement_pair.ts";
 import type { StatementTable } from "./statement_table.ts";
+import type { Writes } from "./writes.ts";
 import { exampleValues } from "./example_values.ts";
 
 /** All that judging needs of a mirror. */
@@ -45,13 +46,13 @@ export interface JudgedMirror {
 }
 
 /**
- * Whether another transaction may have written one of `reads` on one side
+ * Whether another transaction may have written what `isRead` on one side
  * before, and on the other behind, a statement of the transaction under way.
  * Times in microseconds: on the primary from `startUs` to `endUs`, on the
  * mirror until `mirrorEndUs`.
  */
 export type MayDiffer = (
-  reads: readonly string[],
+  isRead: (writes: Writes) => boolean,
   startUs: number,
   endUs: number,
   mirrorEndUs: number,
@@ -244,8 +245,25 @@ export class Judge {
 
   #concurrentWrite(shape: Shape, pair: StatementPair, nowUs: number): boolean {
     const startUs = this.#transaction?.startUs ?? 0;
+    const { catalog } = this.#target;
+    const reads = catalog.writersOf(shape);
+    const rows = pair.rows !== undefined && shape.calls.every(catalog.isForeign)
+      ? pair.rows
+      : undefined;
+    const isRead = (writes: Writes) =>
+      reads.some((relation) => {
+        const own = relation === rows?.relation &&
+            catalog.keepsRows(relation, rows.values.keys())
+          ? rows
+          : undefined;
+        return writes.touches(
+          relation,
+          own,
+          (column) => catalog.columnType(relation, column),
+        );
+      });
     return this.#mayDiffer?.(
-      this.#target.catalog.writersOf(shape),
+      isRead,
       startUs + pair.cycleStartUs,
       startUs + pair.cycleEndUs,
       nowUs,

@@ -5,6 +5,7 @@
  * @module
  */
 
+export { Writes } from "./writes.ts";
 export type { Reply } from "./compare.ts";
 export { createIgnore, type IgnoreRule } from "./ignore.ts";
 export { Judge, type JudgedMirror } from "./judge.ts";

@@ -1,9 +1,12 @@
+import type { TouchedRows } from "../sql/pinned_values.ts";
 import type { Shape } from "../sql/shape.ts";
 import type { Reply } from "./compare.ts";
 
 /** One statement on both sides; a side that has none was skipping to Sync. */
 export interface StatementPair {
   readonly shape: Shape;
+  /** The rows that it touches of its only relation, as far as its text and values tell. */
+  readonly rows: TouchedRows | undefined;
   readonly primary: Reply | undefined;
   readonly mirror: Reply | undefined;
   /** What each side took, in microseconds. */

@@ -34,6 +34,8 @@
  * @module
  */
 
+import type { Writes } from "../judge/mod.ts";
+
 /** Replays one writer after the other, as far as the order knows it. */
 export interface OrderedLane {
   /** Somebody waits for one of its writers: called once for each. */
@@ -48,7 +50,7 @@ export interface OrderedWriter {
   /** Its commit was not later. */
   readonly endUs: number;
   readonly key: number;
-  readonly relations: ReadonlySet<string>;
+  readonly writes: Writes;
   /** When its first bytes went to the mirror; Infinity before. */
   mirrorStartUs: number;
   done: boolean;
@@ -63,7 +65,7 @@ export interface OrderedWriter {
 /** What is known of a writer when it comes in. */
 export type WriterPlace = Pick<
   OrderedWriter,
-  "startUs" | "earliestUs" | "endUs" | "key" | "relations"
+  "startUs" | "earliestUs" | "endUs" | "key" | "writes"
 >;
 
 /** What a cycle has to wait for. */
@@ -225,13 +227,13 @@ export class CommitOrder {
 
   /**
    * Whether another transaction may stand before a statement on one server and
-   * behind it on the other: it wrote a relation that the statement reads, had
+   * behind it on the other: it wrote what the statement reads, had
    * not completed on the primary when the statement was sent there, and either
    * overlapped it on the primary or had begun on the mirror already; or it was
    * overtaken.
    */
   mayDiffer(
-    reads: readonly string[],
+    isRead: (writes: Writes) => boolean,
     startUs: number,
     endUs: number,
     mirrorEndUs: number,
@@ -243,7 +245,7 @@ export class CommitOrder {
       const apart = writer.endUs < startUs ||
         writer.startUs > endUs && writer.mirrorStartUs > mirrorEndUs;
       if (apart && !writer.overtaken) continue;
-      if (reads.some((relation) => writer.relations.has(relation))) return true;
+      if (isRead(writer.writes)) return true;
     }
     return false;
   }

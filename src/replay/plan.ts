@@ -18,7 +18,14 @@ import {
 } from "../record/mod.ts";
 import { OTHER_SHAPE, type Shape } from "../sql/shape.ts";
 import type { CommitOrder, Turn } from "./commit_order.ts";
-import type { SessionStatements } from "./session_statements.ts";
+import type { Asked, SessionStatements } from "./session_statements.ts";
+import { Writes } from "../judge/mod.ts";
+
+/** Of statements that nobody has followed. */
+export const UNPLANNED: Pick<Plan, "shapes" | "rows"> = {
+  shapes: [],
+  rows: [],
+};
 
 /** Records hold whole microseconds, cut off: a sum of two may be so much too early. */
 const ROUNDING_US = 2;
@@ -27,6 +34,8 @@ const ROUNDING_US = 2;
 export interface Plan {
   /** For each cycle the shapes of its results, in order. */
   readonly shapes: readonly (readonly Shape[])[];
+  /** For each cycle the rows that its statements touch; see {@linkcode Asked}. */
+  readonly rows: readonly Asked["rows"][];
   /** For each cycle what it has to wait for. */
   readonly turns: readonly Turn[];
   /** Its place among the writers; undefined if it wrote nothing. */
@@ -52,7 +61,8 @@ export function planTransaction(
   const shapes: (readonly Shape[])[] = [];
   const turns: Turn[] = [];
   const moments: { committed: number; completed: number }[] = [];
-  let relations: Set<string> | undefined;
+  const rows: Asked["rows"][] = [];
+  let writes: Writes | undefined;
   let offset = 0;
   let statement = 0;
   /** Not before this was the cycle that commits sent. */
@@ -62,13 +72,15 @@ export function planTransaction(
   let answeredUs = startUs;
   for (let i = 0; i < count; i++) {
     const word = (at: number) => cycles[i * CYCLE_WORDS + at] as number;
-    const cycleShapes = session.cycle(
+    const asked = session.cycle(
       bytes,
       offset,
       offset + word(CYCLE_BYTES),
     );
     offset += word(CYCLE_BYTES);
+    const { shapes: cycleShapes } = asked;
     shapes.push(cycleShapes);
+    rows.push(asked.rows);
     const sentUs = startUs + cycleStart(cycles, i * CYCLE_WORDS);
     const inCycle = word(CYCLE_STATEMENTS);
     // The one that commits is its last; behind a Flush it was sent later.
@@ -82,8 +94,8 @@ export function planTransaction(
       const shape = cycleShapes[j] ?? OTHER_SHAPE;
       const at = statement * STATEMENT_WORDS;
       if (!wrote(statements, at, shape)) continue;
-      relations ??= new Set();
-      for (const relation of shape.writes) relations.add(relation);
+      writes ??= new Writes();
+      writes.add(shape, asked.rows[j]);
       committed = sentUs + ROUNDING_US +
         (statements[at + STATEMENT_COMPLETE] as number);
     }
@@ -91,7 +103,7 @@ export function planTransaction(
     const control = cycleShapes.every(({ kind }) => kind === "transaction");
     moments.push({ committed, completed: control ? 0 : sentUs });
   }
-  const key = relations === undefined
+  const key = writes === undefined
     ? Infinity
     : Math.max(leastKey, count > 1 ? completeUs : endUs);
   for (const { committed, completed } of moments) {
@@ -101,12 +113,12 @@ export function planTransaction(
       key,
     });
   }
-  const readOnly = relations === undefined &&
+  const readOnly = writes === undefined &&
     shapes.every((cycle) =>
       cycle.every(({ kind }) => kind === "read" || kind === "transaction")
     );
-  const writer = relations && { startUs, earliestUs, endUs, key, relations };
-  return { shapes, turns, writer, readOnly };
+  const writer = writes && { startUs, earliestUs, endUs, key, writes };
+  return { shapes, rows, turns, writer, readOnly };
 }
 
 /** How long after its cycle's start a statement was sent, in microseconds. */

@@ -17,6 +17,7 @@ import {
   SYNC_MESSAGE,
   type Transaction,
 } from "../record/mod.ts";
+import type { Plan } from "./plan.ts";
 import { OTHER_SHAPE, type Shape } from "../sql/shape.ts";
 import {
   COMPLETES,
@@ -80,7 +81,7 @@ export class Replay {
   asked = false;
   /** What the mirror needs to answer the cycle under way when it is "stuck". */
   missing: Uint8Array<ArrayBuffer> = NOTHING.bytes;
-  readonly #shapes: readonly (readonly Shape[])[];
+  readonly #plan: Pick<Plan, "shapes" | "rows">;
   readonly #digest: ReplyDigest;
   readonly #framer: Framer;
   #cycle = 0;
@@ -101,19 +102,19 @@ export class Replay {
   #refused = false;
 
   /**
-   * @param shapes of each cycle's results, in order.
+   * @param plan what its statements are.
    * @param digest reused from replay to replay; cleared here.
    * @param framer the connection's: a message may begin in one replay and end in the next.
    */
   constructor(
     transaction: Transaction,
-    shapes: readonly (readonly Shape[])[],
+    plan: Pick<Plan, "shapes" | "rows">,
     digest: ReplyDigest,
     framer: Framer,
   ) {
     this.#framer = framer;
     this.transaction = transaction;
-    this.#shapes = shapes;
+    this.#plan = plan;
     this.#digest = digest;
     digest.clear();
   }
@@ -195,7 +196,7 @@ export class Replay {
   }
 
   get #maxResults(): number {
-    const shapes = this.#shapes[this.#cycle]?.length ?? 0;
+    const shapes = this.#plan.shapes[this.#cycle]?.length ?? 0;
     return Math.max(shapes, this.#word(CYCLE_STATEMENTS)) + MAX_MORE_RESULTS;
   }
 
@@ -245,6 +246,7 @@ export class Replay {
         : theirs[primaryAt + STATEMENT_SENT] as number;
       onPair({
         shape: this.#shape(ordinal),
+        rows: this.#plan.rows[this.#cycle]?.[ordinal],
         primary,
         mirror,
         primaryUs: Math.max(0, primaryEnd - Math.max(this.#primaryUs, sentUs)),
@@ -261,7 +263,7 @@ export class Replay {
   }
 
   #shape(statement: number): Shape {
-    return this.#shapes[this.#cycle]?.[statement] ?? OTHER_SHAPE;
+    return this.#plan.shapes[this.#cycle]?.[statement] ?? OTHER_SHAPE;
   }
 
   /**

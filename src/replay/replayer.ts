@@ -1,5 +1,5 @@
 import { ReplyDigest, type Transaction } from "../record/mod.ts";
-import type { Shape } from "../sql/shape.ts";
+import { type Plan, UNPLANNED } from "./plan.ts";
 import { Framer } from "../wire/mod.ts";
 import { Judge, type StatementPair } from "../judge/mod.ts";
 import type { QueuedTransaction } from "./lane_queue.ts";
@@ -59,12 +59,11 @@ export class Replayer {
   /**
    * Begins a transaction.
    *
-   * @param shapes of each cycle's results, in order.
    * @param connection the one that it goes to.
    */
   begin(
     entry: QueuedTransaction,
-    shapes: readonly (readonly Shape[])[],
+    plan: Plan,
     connection: { readonly roundTripUs: number },
   ): Replay {
     // First: whatever throws from here on, it gets an outcome.
@@ -72,7 +71,7 @@ export class Replayer {
     if ((this.#replays++ & ROUND_TRIP_MASK) === 0) {
       this.#roundTripUs = connection.roundTripUs;
     }
-    this.#defines = shapes.some((cycle) =>
+    this.#defines = plan.shapes.some((cycle) =>
       cycle.some(({ kind }) => kind === "ddl")
     );
     const { transaction, writer } = entry;
@@ -80,25 +79,25 @@ export class Replayer {
     const { order } = this.#target;
     this.#judge.begin(
       transaction,
-      (reads, startUs, endUs, mirrorEndUs) =>
-        order.mayDiffer(reads, startUs, endUs, mirrorEndUs, writer),
+      (isRead, startUs, endUs, mirrorEndUs) =>
+        order.mayDiffer(isRead, startUs, endUs, mirrorEndUs, writer),
       this.#roundTripUs,
     );
-    return this.#begin(transaction, shapes);
+    return this.#begin(transaction, plan);
   }
 
   /** Begins to bring one message of session state back. */
   restore(message: Uint8Array<ArrayBuffer>): Replay {
-    return this.#begin(restoring(message), []);
+    return this.#begin(restoring(message), UNPLANNED);
   }
 
   #begin(
     transaction: Transaction,
-    shapes: readonly (readonly Shape[])[],
+    plan: Pick<Plan, "shapes" | "rows">,
   ): Replay {
     return this.#replay = new Replay(
       transaction,
-      shapes,
+      plan,
       this.#digest,
       this.#framer,
     );

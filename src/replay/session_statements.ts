@@ -16,10 +16,43 @@ import {
   QUERY,
 } from "../wire/mod.ts";
 
+import {
+  addParameters,
+  literalValues,
+  type PinnedValue,
+  type TouchedRows,
+} from "../sql/pinned_values.ts";
+
 const decoder = new TextDecoder();
 const STATEMENT = 0x53; // S, in Close and Describe
 const MAX_NAMES = 10_000;
 const framer = new Framer();
+
+/** What the client asked for in one cycle. */
+export interface Asked {
+  /** The shape of each result that the server will give, in order. */
+  readonly shapes: readonly Shape[];
+  /** Of each the rows that it touches, as far as its text and values tell; too short where none does. */
+  readonly rows: readonly (TouchedRows | undefined)[];
+}
+
+/** A prepared statement, and the values that stand in its text. */
+interface Prepared {
+  readonly shape: Shape;
+  readonly literals: ReadonlyMap<string, PinnedValue> | undefined;
+}
+
+interface Portal {
+  readonly shape: Shape;
+  readonly rows: TouchedRows | undefined;
+}
+
+const UNKNOWN: Prepared & Portal = {
+  shape: OTHER_SHAPE,
+  literals: undefined,
+  rows: undefined,
+};
+const NO_ROWS: Asked["rows"] = [];
 
 /**
  * Knows which statement each Execute of a session runs, by following its Parse
@@ -28,8 +61,8 @@ const framer = new Framer();
  */
 export class SessionStatements {
   readonly #shapes: ShapeCache;
-  readonly #statements: Map<string, Shape>;
-  readonly #portals: Map<string, Shape>;
+  readonly #statements: Map<string, Prepared>;
+  readonly #portals: Map<string, Portal>;
 
   /** @param from whose statements it knows already. */
   constructor(shapes: ShapeCache, from?: SessionStatements) {
@@ -38,14 +71,11 @@ export class SessionStatements {
     this.#portals = new Map(from && from.#portals);
   }
 
-  /**
-   * Follows the client messages of one cycle, `bytes[from, to)`.
-   *
-   * @returns the shape of each result that the server will give, in order.
-   */
-  cycle(bytes: Uint8Array, from: number, to: number): readonly Shape[] {
+  /** Follows the client messages of one cycle, `bytes[from, to)`. */
+  cycle(bytes: Uint8Array, from: number, to: number): Asked {
     framer.reset();
     const results: Shape[] = [];
+    let rows: (TouchedRows | undefined)[] | undefined;
     let described = OTHER_SHAPE;
     for (let at = from; at < to;) {
       at = framer.step(bytes, at, to);
@@ -53,36 +83,53 @@ export class SessionStatements {
       const body = framer.bodyStart;
       switch (framer.type) {
         case QUERY: {
-          const shapes = this.#follow(this.#shapes.get(bytes, body, at - 1));
-          if (results.length === 0 && at === to) return shapes;
+          const statements = this.#shapes.get(bytes, body, at - 1);
+          const shapes = this.#follow(statements);
+          const touched = statements.links === undefined
+            ? touchedRows(shapes[0], bytes, body, at - 1)
+            : undefined;
+          if (touched !== undefined) (rows ??= [])[results.length] = touched;
+          if (results.length === 0 && at === to) {
+            return { shapes, rows: rows ?? NO_ROWS };
+          }
           results.push(...shapes);
           break;
         }
         case PARSE: {
           const text = behind(bytes, body);
-          const statements = this.#shapes.get(
-            bytes,
-            text,
-            behind(bytes, text) - 1,
-          );
+          const end = behind(bytes, text) - 1;
+          const statements = this.#shapes.get(bytes, text, end);
           described = this.#follow(statements)[0] ?? OTHER_SHAPE;
-          this.#set(this.#statements, name(bytes, body), described);
+          set(this.#statements, name(bytes, body), {
+            shape: described,
+            literals: statements.links === undefined && described.pinned
+              ? literalValues(described.pinned, bytes, text, end)
+              : undefined,
+          });
           break;
         }
         case BIND: {
-          const statement = name(bytes, behind(bytes, body));
-          described = this.#statements.get(statement) ?? OTHER_SHAPE;
-          this.#set(this.#portals, name(bytes, body), described);
+          const names = behind(bytes, body);
+          const { shape, literals } =
+            this.#statements.get(name(bytes, names)) ?? UNKNOWN;
+          described = shape;
+          set(this.#portals, name(bytes, body), {
+            shape,
+            rows: literals &&
+              boundRows(shape, literals, bytes, behind(bytes, names), at),
+          });
           break;
         }
         case DESCRIBE:
           described =
-            (bytes[body] === STATEMENT ? this.#statements : this.#portals).get(
+            ((bytes[body] === STATEMENT ? this.#statements : this.#portals).get(
               name(bytes, body + 1),
-            ) ?? OTHER_SHAPE;
+            ) ?? UNKNOWN).shape;
           break;
         case EXECUTE: {
-          const shape = this.#portals.get(name(bytes, body)) ?? OTHER_SHAPE;
+          const { shape, rows: touched } =
+            this.#portals.get(name(bytes, body)) ?? UNKNOWN;
+          if (touched !== undefined) (rows ??= [])[results.length] = touched;
           results.push(hasRowLimit(bytes, at) ? inParts(shape) : shape);
           break;
         }
@@ -96,7 +143,7 @@ export class SessionStatements {
     }
     // A failed Parse or a lone Describe is a result, too.
     if (results.length === 0) results.push(described);
-    return results;
+    return { shapes: results, rows: rows ?? NO_ROWS };
   }
 
   /** The shapes of a text, with names put in for what they stand for. */
@@ -108,18 +155,54 @@ export class SessionStatements {
   #named(shape: Shape, link: Link | undefined): Shape {
     if (link === undefined) return shape;
     const { kind, name, defines } = link;
-    const names = kind === "prepared" ? this.#statements : this.#portals;
     if (defines !== undefined) {
-      this.#set(names, name, defines);
+      const known = { ...UNKNOWN, shape: defines };
+      if (kind === "prepared") set(this.#statements, name, known);
+      else set(this.#portals, name, known);
       return shape;
     }
-    const named = names.get(name) ?? OTHER_SHAPE;
+    const { shape: named } =
+      (kind === "prepared" ? this.#statements : this.#portals).get(name) ??
+        UNKNOWN;
     return kind === "prepared" ? named : inParts(named);
   }
+}
 
-  #set(map: Map<string, Shape>, key: string, shape: Shape): void {
-    if (map.size < MAX_NAMES || map.has(key)) map.set(key, shape);
-  }
+function set<T>(map: Map<string, T>, key: string, value: T): void {
+  if (map.size < MAX_NAMES || map.has(key)) map.set(key, value);
+}
+
+/** The rows of a statement whose values all stand in its text. */
+function touchedRows(
+  shape: Shape | undefined,
+  bytes: Uint8Array,
+  from: number,
+  to: number,
+): TouchedRows | undefined {
+  if (shape?.pinned === undefined) return undefined;
+  const values = literalValues(shape.pinned, bytes, from, to);
+  return rowsOf(shape.pinned.relation, values);
+}
+
+/** @param at where a Bind message goes on behind its names. */
+function boundRows(
+  { pinned }: Shape,
+  literals: ReadonlyMap<string, PinnedValue>,
+  bytes: Uint8Array,
+  at: number,
+  to: number,
+): TouchedRows | undefined {
+  if (pinned === undefined) return undefined;
+  const values = new Map(literals);
+  addParameters(values, pinned, bytes, at, to);
+  return rowsOf(pinned.relation, values);
+}
+
+function rowsOf(
+  relation: string,
+  values: ReadonlyMap<string, PinnedValue>,
+): TouchedRows | undefined {
+  return values.size === 0 ? undefined : { relation, values };
 }
 
 /** Execute ends with its row limit, an int32; 0: none. */

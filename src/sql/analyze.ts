@@ -4,6 +4,7 @@ import { Findings } from "./findings.ts";
 import { fingerprintOfTree } from "./fingerprint.ts";
 import { isLimited, limitOf, onlyRelation, orderKeys } from "./keys.ts";
 import { outputsOf } from "./outputs.ts";
+import { pinnedRows } from "./pins.ts";
 import type { Node } from "./tree.ts";
 import type { Link, Shape, StatementKind, Statements } from "./shape.ts";
 
@@ -37,7 +38,11 @@ function statementsOf(sql: string): Statements {
       ? bytes.length
       : stmt_location + stmt_len;
     const text = decoder.decode(bytes.subarray(stmt_location, end)).trim();
-    const shape = shapeOf(stmt as Node, text);
+    // Of several statements none is followed to its values.
+    const pinned = stmts.length === 1
+      ? pinnedRows(stmt as Node, bytes)
+      : undefined;
+    const shape = shapeOf(stmt as Node, text, pinned);
     shapes.push(shape);
     links.push(linkOf(stmt as Node, shape));
   }
@@ -82,11 +87,16 @@ interface RawStatement {
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-function shapeOf(stmt: Node, text: string): Shape {
+function shapeOf(
+  stmt: Node,
+  text: string,
+  pinned: Shape["pinned"],
+): Shape {
   return {
     fingerprint: fingerprintOfTree(stmt),
     text: normalizeSync(text).slice(0, MAX_TEXT),
     ...describe(stmt),
+    pinned,
   };
 }
 
@@ -117,6 +127,7 @@ function describe(stmt: Node): Omit<Shape, "fingerprint" | "text"> {
     calls: [...found.calls],
     deciding: [...found.deciding],
     only: type === "SelectStmt" ? onlyRelation(body) : undefined,
+    pinned: undefined,
   };
 }
 

@@ -1,3 +1,4 @@
+import type { PinnedRows } from "./pins.ts";
 import type { Columns, Output } from "./trait.ts";
 
 /** A statement about the server itself: what differs is told, and counts as nothing. */
@@ -63,6 +64,8 @@ export interface Shape {
   readonly deciding: readonly string[];
   /** The only relation of a SELECT, and its columns that `=` pins to one value each. */
   readonly only: Only | undefined;
+  /** The rows that it touches of its only relation; undefined: any. */
+  readonly pinned: PinnedRows | undefined;
 }
 
 /** The only relation that a statement reads rows from. */
@@ -91,6 +94,7 @@ export const OTHER_SHAPE: Shape = {
   calls: [],
   deciding: [],
   only: undefined,
+  pinned: undefined,
 };
 
 /** A name that a statement gives to another one, or uses. */

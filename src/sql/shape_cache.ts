@@ -80,9 +80,10 @@ export class ShapeCache {
 
   /** Equal shapes are one object, so that each is held once. */
   #intern(shape: Shape): Shape {
-    // The fingerprint does not tell LIMIT 1 from LIMIT 2, nor 'now' from a date.
-    const { fingerprint, orderBy, limited, limit, outputs, counts } = shape;
-    const told = textOf([orderBy, limited, limit, counts, outputs]);
+    // The fingerprint does not tell LIMIT 1 from LIMIT 2, 'now' from a date, one row of VALUES from two.
+    const { fingerprint, orderBy, limited, limit, outputs, counts, pinned } =
+      shape;
+    const told = textOf([orderBy, limited, limit, counts, outputs, pinned]);
     const key = fingerprint + fingerprintOfText(told);
     const young = this.#youngShapes.get(key);
     if (young !== undefined) return young;

@@ -73,3 +73,27 @@ Deno.test("Catalog: a definition may come in parts", () => {
   const writers = catalog.writersOf({ ...NOTHING, reads: ["v"] });
   assert.deepEqual([...writers].sort(), ["t", "v"]);
 });
+
+Deno.test("Catalog.keepsRows: not where a trigger, a cascade, a rule, a view or a partition may lead elsewhere", () => {
+  const table = [["relation", "t", "1"], ["columns", "1", COLUMNS]];
+  const keeps = (...more: string[][]) =>
+    new Catalog([...table, ...more]).keepsRows("t", ["id"]);
+  assert.equal(keeps(), true);
+  assert.equal(new Catalog(table).columnType("t", "id"), 23);
+  assert.equal(new Catalog().keepsRows("t", ["id"]), false);
+  const trigger = (body: string, language = "plpgsql"): string[][] => [
+    ["trigger", "t", "create trigger x execute function f()"],
+    ["function", "f", body],
+    ["volatile", "f", language],
+  ];
+  assert.equal(keeps(...trigger("new.updated_at := now();")), true);
+  assert.equal(keeps(...trigger("new.id := 5;")), false);
+  assert.equal(keeps(...trigger("update t set a = 1;")), false);
+  assert.equal(keeps(...trigger("execute 'update ' || x;")), false);
+  assert.equal(keeps(...trigger("", "c")), false);
+  assert.equal(keeps(["cascade", "t", "t"]), false);
+  assert.equal(keeps(["child", "t", "t_2026"]), false);
+  assert.equal(keeps(["view", "t", "select 1"]), false);
+});
+
+const COLUMNS = JSON.stringify([[1, "id", 23, "", null]]);

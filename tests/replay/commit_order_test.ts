@@ -1,11 +1,16 @@
 import assert from "node:assert/strict";
+import { Writes } from "../../src/judge/mod.ts";
 import {
   CommitOrder,
   type OrderedLane,
   type Turn,
 } from "../../src/replay/commit_order.ts";
 
-const RELATION = new Set(["t"]);
+const WRITES = new Writes();
+WRITES.add({ writes: ["t"] });
+/** Reads all of a relation. */
+const reads = (...relations: string[]) => (writes: Writes) =>
+  relations.some((name) => writes.touches(name, undefined, () => undefined));
 const LANE = lane();
 
 function lane(onWanted: () => void = () => {}): OrderedLane {
@@ -18,7 +23,7 @@ function writer(
   endUs: number,
   key = endUs,
 ) {
-  return { startUs, earliestUs, endUs, key, relations: RELATION };
+  return { startUs, earliestUs, endUs, key, writes: WRITES };
 }
 
 function turn(
@@ -46,7 +51,7 @@ Deno.test("CommitOrder: a writer that is done is remembered without its lane", (
   assert.ok(done.lane);
   order.end(done);
   assert.equal(done.lane, undefined);
-  assert.ok(order.mayDiffer(["t"], 0, 30, 30, undefined));
+  assert.ok(order.mayDiffer(reads("t"), 0, 30, 30, undefined));
 });
 
 Deno.test("CommitOrder: a reading statement waits for who had completed before it was sent", () => {
@@ -114,7 +119,7 @@ Deno.test("CommitOrder: a standstill is told by time without an answer, beyond w
 
 Deno.test("CommitOrder: rows of who was overtaken may differ from then on", () => {
   const order = new CommitOrder();
-  const ask = () => order.mayDiffer(["t"], 500, 600, 1_000, undefined);
+  const ask = () => order.mayDiffer(reads("t"), 500, 600, 1_000, undefined);
   order.begin(writer(0, 10, 10), LANE);
   order.begin(writer(0, 90, 90), LANE);
   assert.equal(ask(), false, "both completed before it was sent");
@@ -141,18 +146,29 @@ Deno.test("CommitOrder.mayDiffer: only a writer of what is read, that overlapped
   const order = new CommitOrder();
   const other = order.begin(writer(100, 120, 130), LANE);
   const ask = (
-    reads: string[],
+    relations: string[],
     startUs: number,
     endUs: number,
     mirrorEndUs: number,
-  ) => order.mayDiffer(reads, startUs, endUs, mirrorEndUs, undefined);
+  ) =>
+    order.mayDiffer(
+      reads(...relations),
+      startUs,
+      endUs,
+      mirrorEndUs,
+      undefined,
+    );
   assert.equal(ask(["t"], 110, 115, 0), true, "overlapped on the primary");
   assert.equal(ask(["u"], 110, 115, 0), false, "another relation");
   assert.equal(ask(["t"], 131, 140, 0), false, "completed before it was sent");
   assert.equal(ask(["t"], 10, 20, 1_000), false, "later on both");
   other.mirrorStartUs = 900;
   assert.equal(ask(["t"], 10, 20, 1_000), true, "ran ahead on the mirror");
-  assert.equal(order.mayDiffer(["t"], 110, 115, 0, other), false, "its own");
+  assert.equal(
+    order.mayDiffer(reads("t"), 110, 115, 0, other),
+    false,
+    "its own",
+  );
 });
 
 Deno.test("CommitOrder: a lane that was waited for in vain is not waited for until it goes on", () => {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { UNPLANNED } from "../../src/replay/plan.ts";
 import { Replay } from "../../src/replay/replay.ts";
 import { CYCLE_BYTES, CYCLE_WORDS, ReplyDigest } from "../../src/record/mod.ts";
 import { Framer } from "../../src/wire/mod.ts";
@@ -36,7 +37,7 @@ function replay(
       roundTripUs: 0,
       comparison: { mode: "rows", bytes: 0 },
     },
-    [],
+    UNPLANNED,
     new ReplyDigest(0),
     new Framer(),
   );

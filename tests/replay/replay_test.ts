@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { UNPLANNED } from "../../src/replay/plan.ts";
 import {
   BOUNDS,
   CYCLE_BYTES,
@@ -45,7 +46,7 @@ Deno.test("Replay: what the primary took counts from the answer before, the time
   const digest = new ReplyDigest(0);
   const replay = new Replay(
     transaction,
-    [],
+    UNPLANNED,
     digest,
     new Framer(),
   );
@@ -91,7 +92,7 @@ Deno.test("Replay: the time that a client took before it sent a statement is not
       roundTripUs: 0,
       comparison: { mode: "rows" as const, bytes: 0 },
     },
-    [],
+    UNPLANNED,
     new ReplyDigest(0),
     new Framer(),
   );
@@ -130,7 +131,7 @@ Deno.test("Replay: a long cycle is paired while its reply comes in, as a short o
         roundTripUs: 0,
         comparison: { mode: "rows" as const, bytes: 0 },
       },
-      [],
+      UNPLANNED,
       digest,
       new Framer(),
     );

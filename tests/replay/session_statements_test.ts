@@ -16,7 +16,7 @@ function session() {
   const statements = new SessionStatements(new ShapeCache(100));
   return (...messages: Uint8Array[]) => {
     const bytes = concat(messages);
-    return statements.cycle(bytes, 0, bytes.length);
+    return statements.cycle(bytes, 0, bytes.length).shapes;
   };
 }
 

@@ -82,6 +82,7 @@ const SIDE_DOORS: readonly string[] = [
   "src/sql/analyze.ts",
   // What shapes consist of.
   "src/sql/trait.ts",
+  "src/sql/pinned_values.ts",
   // Names only, without the registry.
   "src/stats/ledger.ts",
   // Shared with the main thread; the registry has no part in it.

@@ -6,6 +6,7 @@ import {
   RingConsumer,
   RingProducer,
 } from "../../src/record/mod.ts";
+import { UNPLANNED } from "../../src/replay/plan.ts";
 import { exampleValues } from "../../src/judge/example_values.ts";
 import { planTransaction } from "../../src/replay/plan.ts";
 import { Replay } from "../../src/replay/replay.ts";
@@ -134,7 +135,7 @@ export function replayAgainst(
   chunks: readonly Uint8Array[],
 ): void {
   const digest = new ReplyDigest(COMPARE_BYTES);
-  const replay = new Replay(transaction, [], digest, new Framer());
+  const replay = new Replay(transaction, UNPLANNED, digest, new Framer());
   replay.take(0);
   for (const chunk of chunks) {
     const progress = replay.reply(chunk, chunk.length, 1, () => {});

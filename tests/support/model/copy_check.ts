@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { UNPLANNED } from "../../../src/replay/plan.ts";
 import {
   CYCLE_BYTES,
   CYCLE_WORDS,
@@ -138,7 +139,7 @@ function replayOn(
 ): void {
   const replay = new Replay(
     transaction,
-    [],
+    UNPLANNED,
     new ReplyDigest(0),
     new Framer(),
   );
