@@ -182,7 +182,7 @@ export class Judge {
         lagUs: this.#lagUs(pair, nowUs),
       }),
       counts: () => masks.counts(shape),
-      unique: () => this.#isUnique(shape),
+      unique: () => masks.isUnique(shape),
       concurrentWrite: () => this.#concurrentWrite(shape, pair, nowUs),
     };
   }
@@ -226,16 +226,6 @@ export class Judge {
     return mirror !== undefined && isError(mirror)
       ? Result.mismatchErrorOnMirror
       : Result.mismatchRowCount;
-  }
-
-  #isUnique({ only, orderBy }: Shape): boolean {
-    if (only === undefined) return false;
-    const { relation, pinned } = only;
-    // Of equal values in a pinned column the other keys decide.
-    return this.#target.catalog.isUnique(relation, [
-      ...pinned,
-      ...orderBy ?? [],
-    ]);
   }
 
   #concurrentWrite(shape: Shape, pair: StatementPair, nowUs: number): boolean {

@@ -94,10 +94,8 @@ function shapeOf(stmt: Node, text: string): Shape {
 function describe(stmt: Node): Omit<Shape, "fingerprint" | "text"> {
   const [type = "", body = {}] = Object.entries(stmt)[0] as [string, Node];
   const found = new Findings(stmt);
-  const writes = [...found.written].filter((name) => !found.ctes.has(name));
-  const reads = [...found.relations].filter((name) =>
-    !found.ctes.has(name) && !writes.includes(name)
-  );
+  const writes = [...found.written];
+  const reads = [...found.relations].filter((name) => !writes.includes(name));
   const limited = type === "SelectStmt" && isLimited(body);
   return {
     kind: kindOf(type, body, writes.length > 0),
@@ -110,6 +108,7 @@ function describe(stmt: Node): Omit<Shape, "fingerprint" | "text"> {
     limited,
     limit: limited ? limitOf(body) : undefined,
     locks: found.locks,
+    sources: [...found.sources],
     // An UPDATE or DELETE reads what it writes.
     reads: [...reads, ...(type === "InsertStmt" ? [] : writes)],
     writes,

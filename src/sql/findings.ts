@@ -11,13 +11,13 @@ import {
 import {
   groupExpressions,
   isLimited,
-  relationName,
   sortExpressions,
   uniqueKeys,
 } from "./keys.ts";
+import { keyOfRelation } from "./relation_key.ts";
 import type { CountPart, CountRule } from "./shape.ts";
 import type { Columns } from "./trait.ts";
-import { lastName, type Node } from "./tree.ts";
+import { lastName, list, type Node } from "./tree.ts";
 
 /** What a value in a place of the tree can reach. */
 type Place =
@@ -68,12 +68,15 @@ const THROUGH: Readonly<Record<Nature, CountRule>> = {
 
 /** What a walk over the whole tree of a statement finds. */
 export class Findings {
+  /** Names of the relations that it reads … */
   readonly relations = new Set<string>();
+  /** … their keys … */
+  readonly sources = new Set<string>();
+  /** … and the names of those that it writes. */
   readonly written = new Set<string>();
-  readonly ctes = new Set<string>();
   readonly calls = new Set<string>();
-  /** What resolves to pg_catalog or information_schema. */
-  readonly catalogs = new Set<string>();
+  /** It reads what resolves to pg_catalog or information_schema. */
+  readsCatalog = false;
   /** Functions that decide which rows there are. */
   readonly deciding = new Set<string>();
   locks = false;
@@ -85,6 +88,10 @@ export class Findings {
   /** … and somewhere an order is asked for, perhaps for that. */
   #sorts = false;
   #asksByOid = false;
+  /** Names of CTEs that are seen from where the walk is … */
+  #ctes: ReadonlySet<string> = new Set();
+  /** … and from within each of them. */
+  readonly #ctesWithin = new Map<Node, ReadonlySet<string>>();
 
   constructor(statement: Node) {
     const select = statement.SelectStmt as Node | undefined;
@@ -94,10 +101,6 @@ export class Findings {
     if (!this.#sorts) {
       for (const place of this.#unsorted) this.#mark("choice", place);
     }
-  }
-
-  get readsCatalog(): boolean {
-    return [...this.catalogs].some((name) => !this.ctes.has(name));
   }
 
   get asksByOid(): boolean {
@@ -127,14 +130,32 @@ export class Findings {
     // What an inner query gives may be filtered by the clauses beside it.
     const below = place === "rows" && filters(node) ? "through" : place;
     if (folds(node)) this.folds = true;
-    for (const [key, child] of Object.entries(node)) {
-      const inner = SOURCES.has(key)
-        ? below
-        : COUNT_CLAUSES.has(key) && place !== "value"
-        ? "counts"
-        : place;
-      this.#look(key, child as Node, inner);
+    this.#naming(node, () => {
+      for (const [key, child] of Object.entries(node)) {
+        const inner = SOURCES.has(key)
+          ? below
+          : COUNT_CLAUSES.has(key) && place !== "value"
+          ? "counts"
+          : place;
+        this.#look(key, child as Node, inner);
+      }
+    });
+  }
+
+  /** Walks a statement with the names of its CTEs; each of them sees those before it, a recursive one all. */
+  #naming({ withClause }: Node, walk: () => void): void {
+    if (withClause === undefined) return walk();
+    const { ctes, recursive } = withClause as Node;
+    const before = this.#ctes;
+    const all = new Set(before);
+    for (const { CommonTableExpr } of list(ctes)) {
+      const cte = CommonTableExpr as Node;
+      this.#ctesWithin.set(cte, recursive === true ? all : new Set(all));
+      all.add(String(cte.ctename));
     }
+    this.#ctes = all;
+    walk();
+    this.#ctes = before;
   }
 
   #look(key: string, node: Node, place: Place): void {
@@ -151,9 +172,13 @@ export class Findings {
       case "RangeVar":
         this.#relation(node);
         break;
-      case "CommonTableExpr":
-        this.ctes.add(String(node.ctename));
-        break;
+      case "CommonTableExpr": {
+        const before = this.#ctes;
+        this.#ctes = this.#ctesWithin.get(node) ?? before;
+        this.#walk(node, place);
+        this.#ctes = before;
+        return;
+      }
       case "InsertStmt":
       case "UpdateStmt":
       case "DeleteStmt":
@@ -207,12 +232,19 @@ export class Findings {
     ) => Object.keys(item).length > 0);
     if (node.sortClause !== undefined) this.#sorts = true;
     if (distinctOn || !isOuter && isLimited(node) && !isConstant(node)) {
-      this.#mark("choice", place, uniqueKeys(node, sortExpressions(node)));
+      const unique = uniqueKeys(node, sortExpressions(node));
+      const isCte = this.#ctes.has(unique?.relation ?? "");
+      this.#mark("choice", place, isCte ? undefined : unique);
     }
     const { targetList, ...rest } = node;
     this.#walk(rest, place);
-    this.#walk(targetList, place === "rows" && isSet(node) ? "through" : place);
-    if (place === "rows") this.#walk(groupExpressions(node), "counts");
+    this.#naming(node, () => {
+      this.#walk(
+        targetList,
+        place === "rows" && isSet(node) ? "through" : place,
+      );
+      if (place === "rows") this.#walk(groupExpressions(node), "counts");
+    });
   }
 
   #subLink(node: Node, place: Place): void {
@@ -233,12 +265,13 @@ export class Findings {
     this.#walk({ SelectStmt: Object.fromEntries(body) }, place);
   }
 
-  #relation({ schemaname, relname }: Node): void {
-    const name = String(relname);
+  #relation(node: Node): void {
+    const schema = node.schemaname as string | undefined;
+    const name = String(node.relname);
+    if (schema === undefined && this.#ctes.has(name)) return;
     this.relations.add(name);
-    if (isCatalog(schemaname as string | undefined, name)) {
-      this.catalogs.add(name);
-    }
+    this.sources.add(keyOfRelation(node));
+    if (isCatalog(schema, name)) this.readsCatalog = true;
   }
 
   #call(node: Node, place: Place): void {
@@ -277,7 +310,7 @@ export class Findings {
 
   #writes(relation: unknown): void {
     if (typeof relation !== "object" || relation === null) return;
-    this.written.add(relationName(relation));
+    this.written.add(String((relation as Node).relname));
   }
 }
 

@@ -1,4 +1,5 @@
 import { MAX_TOLD_DIGITS } from "./literal_free_key.ts";
+import { keyOfRelation } from "./relation_key.ts";
 import type { Only, Shape } from "./shape.ts";
 import type { Columns } from "./trait.ts";
 import { bare, lastName, list, type Node } from "./tree.ts";
@@ -13,10 +14,6 @@ export function isLimited(select: Node): boolean {
   );
 }
 
-export function relationName(relation: unknown): string {
-  return String((relation as Node).relname);
-}
-
 /** The relation of a SELECT from one, with the columns that its WHERE compares with a constant by `=`. */
 export function onlyRelation(select: Node): Only | undefined {
   const [item, more] = (select.fromClause ?? []) as Node[];
@@ -26,7 +23,7 @@ export function onlyRelation(select: Node): Only | undefined {
   }
   const pinned: string[] = [];
   pin(select.whereClause as Node | undefined, pinned);
-  return { relation: relationName(table), pinned };
+  return { relation: keyOfRelation(table), pinned };
 }
 
 /** The only relation of a SELECT, with the columns that `keys` name and those that WHERE pins. */

@@ -1,5 +1,6 @@
 import { type Scope, type SortedInput, traitOf } from "./expression.ts";
 import { isLimited, sortExpressions, uniqueKeys } from "./keys.ts";
+import { keyOfRelation, relationKey } from "./relation_key.ts";
 import {
   type Columns,
   masked,
@@ -35,6 +36,8 @@ export function outputsOf(stmt: Node): readonly Output[] | undefined {
 /** What a name in FROM stands for. */
 interface Source {
   readonly name: string;
+  /** Of a relation without an alias. */
+  readonly key?: string;
   readonly outputs: readonly Output[];
   /** Its rows come in an order. */
   readonly sorted?: SortedInput;
@@ -124,6 +127,7 @@ class Names implements Scope {
       return [{
         name: name === undefined ? nameOf(val) : String(name),
         trait: traitOf(val, this),
+        ...(ColumnRef === undefined ? {} : { isColumn: true as const }),
       }];
     });
   }
@@ -324,7 +328,14 @@ class Names implements Scope {
         return union(whole.outputs.map(({ trait }) => trait));
       }
     } else {
-      const source = this.#sources.find(({ name }) => name === table);
+      const whole = names.length > 2
+        ? relationKey(names.at(-3), table)
+        : undefined;
+      const source = this.#sources.find(({ name, key }) =>
+        name === table && (whole === undefined || key === whole)
+      ) ?? this.#sources.find(({ name }) =>
+        name === table
+      );
       if (source !== undefined) return union(inSource(source, column));
     }
     return this.#outer?.column(fields) ?? STRICT;
@@ -404,11 +415,13 @@ function inSource({ outputs }: Source, column: string): Trait[] {
 
 function tableOf(node: Node, write?: Write): Source {
   const { relname, alias } = node as { relname: string; alias?: Node };
+  const key = keyOfRelation(node);
   const star = write === undefined
-    ? { star: relname, trait: STRICT }
-    : { star: relname, trait: STRICT, write };
+    ? { star: key, trait: STRICT }
+    : { star: key, trait: STRICT, write };
   return {
     name: alias === undefined ? relname : String(alias.aliasname),
+    ...(alias === undefined ? { key } : {}),
     outputs: [star],
   };
 }

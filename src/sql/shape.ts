@@ -52,7 +52,9 @@ export interface Shape {
   readonly limit: number | undefined;
   /** It takes row locks, so its place among the writers matters. */
   readonly locks: boolean;
-  /** Relations it reads and writes, without their schema. */
+  /** Keys of the relations it reads … */
+  readonly sources: readonly string[];
+  /** … and what it reads and writes by name, without schemas. */
   readonly reads: readonly string[];
   readonly writes: readonly string[];
   /** Functions that it calls, without their schema … */
@@ -63,7 +65,7 @@ export interface Shape {
   readonly only: Only | undefined;
 }
 
-/** The only relation that a statement reads rows from. */
+/** The only relation that a statement reads rows from, by its key. */
 export interface Only {
   readonly relation: string;
   readonly pinned: readonly string[];
@@ -83,6 +85,7 @@ export const OTHER_SHAPE: Shape = {
   limited: false,
   limit: undefined,
   locks: false,
+  sources: [],
   reads: [],
   writes: [],
   calls: [],

@@ -28,7 +28,7 @@ export const MASKS = [
 /** One of {@linkcode MASKS}. */
 export type Mask = (typeof MASKS)[number];
 
-/** Columns of a relation; if a unique key is among them, no rows are alike in them. */
+/** Columns of a relation, which is named by its key; if a unique key is among them, no rows are alike in them. */
 export interface Columns {
   readonly relation: string;
   readonly columns: readonly string[];
@@ -41,7 +41,7 @@ export interface Part {
   readonly unlessUnique?: Columns;
 }
 
-/** A column of a relation: a table, or a view that has masks of its own. */
+/** A column of a relation, by its key: a table, or a view that has masks of its own. */
 export interface RelationColumn {
   readonly relation: string;
   readonly column: string;
@@ -72,11 +72,17 @@ export interface Trait {
 
 /** One output column, or the columns that `*` stands for. */
 export type Output =
-  | { readonly name: string | undefined; readonly trait: Trait }
+  | {
+    readonly name: string | undefined;
+    readonly trait: Trait;
+    /** It is a column as it is read. */
+    readonly isColumn?: true;
+  }
   | Star;
 
 /** The columns of a relation, or of what a function gives. */
 export interface Star {
+  /** The relation's key. */
   readonly star: string | undefined;
   /** Of each of its columns. */
   readonly trait: Trait;

@@ -200,6 +200,46 @@ Deno.test("ShapeCache: reads, writes, locks and kinds", () => {
   assert.equal(of("copy (select 1) to stdout").kind, "read");
 });
 
+Deno.test("ShapeCache: a CTE hides a relation of its name where it is seen", () => {
+  const of = (sql: string) => {
+    const { reads, writes, sources } = shapes(sql)[0] ?? OTHER_SHAPE;
+    return [reads, writes, sources.map((key) => key.replace("\0", "."))];
+  };
+  assert.deepEqual(of("with t as (select 1 as a) select a from t"), [
+    [],
+    [],
+    [],
+  ]);
+  assert.deepEqual(of("with t as (select a from t) select a from t"), [
+    ["t"],
+    [],
+    ["t"],
+  ]);
+  assert.deepEqual(of("with t as (select a from s.t) select a from t"), [
+    ["t"],
+    [],
+    ["s.t"],
+  ]);
+  assert.deepEqual(
+    of(
+      "with u as (select 1 as a), t as (select a from u) select (select max(a) from t) from u",
+    ),
+    [[], [], []],
+  );
+  assert.deepEqual(
+    of(
+      "with recursive t as (select 1 as a union all select a + 1 from t) select a from t",
+    ),
+    [[], [], []],
+  );
+  assert.deepEqual(
+    of("select a from (with t as (select 1 as a) select a from t) x, t"),
+    [["t"], [], ["t"]],
+  );
+  const written = "with t as (update t set a = 1 returning a) select a from t";
+  assert.deepEqual(of(written), [["t"], ["t"], []]);
+});
+
 Deno.test("ShapeCache: ORDER BY keys are columns by name or ordinal, or unknown", () => {
   assert.equal(shapes("select a from t")[0]?.orderBy, undefined);
   assert.deepEqual(
