@@ -103,7 +103,7 @@ function describe(stmt: Node): Omit<Shape, "fingerprint" | "text"> {
     note: noteOf(type, body, found),
     outputs: outputsOf(queryOf(type, body) ?? stmt),
     counts: found.counts,
-    folds: found.folds,
+    folds: found.joinsRows,
     orderBy: type === "SelectStmt" ? orderKeys(body) : undefined,
     limited,
     limit: limited ? limitOf(body) : undefined,

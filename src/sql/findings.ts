@@ -11,6 +11,7 @@ import {
 import {
   groupExpressions,
   isLimited,
+  isSetOperation,
   sortExpressions,
   uniqueKeys,
 } from "./keys.ts";
@@ -80,7 +81,8 @@ export class Findings {
   /** Functions that decide which rows there are. */
   readonly deciding = new Set<string>();
   locks = false;
-  folds = false;
+  /** Somewhere one row comes of several. */
+  joinsRows = false;
   /** How the number of rows may differ by nature. */
   readonly counts: CountPart[] = [];
   /** Places where some result depends on the order in which rows are read … */
@@ -129,7 +131,7 @@ export class Findings {
     const node = value as Node;
     // What an inner query gives may be filtered by the clauses beside it.
     const below = place === "rows" && filters(node) ? "through" : place;
-    if (folds(node)) this.folds = true;
+    if (joinsRows(node)) this.joinsRows = true;
     this.#naming(node, () => {
       for (const [key, child] of Object.entries(node)) {
         const inner = SOURCES.has(key)
@@ -241,7 +243,7 @@ export class Findings {
     this.#naming(node, () => {
       this.#walk(
         targetList,
-        place === "rows" && isSet(node) ? "through" : place,
+        place === "rows" && dropsEqualRows(node) ? "through" : place,
       );
       if (place === "rows") this.#walk(groupExpressions(node), "counts");
     });
@@ -278,7 +280,7 @@ export class Findings {
     const name = lastName(node.funcname);
     this.calls.add(name);
     if (place === "counts" || place === "through") this.deciding.add(name);
-    if (AGGREGATES.test(name)) this.folds = true;
+    if (AGGREGATES.test(name)) this.joinsRows = true;
     if (PRIVILEGES.test(name) && args(node).some(isOid)) this.#asksByOid = true;
     const nature = natureOfCall(name, args(node).length);
     // Settings that filter rows are the session's, and replayed (`app.tenant`).
@@ -335,21 +337,22 @@ const NUMBERS = new Set(["oid", "int4", "int8"]);
 
 /** Whether a statement's clauses may turn contents of its inner queries into counts. */
 function filters(node: Node): boolean {
-  return folds(node) || node.whereClause !== undefined ||
+  return joinsRows(node) || node.whereClause !== undefined ||
     node.havingClause !== undefined || node.joinCondition !== undefined ||
     node.usingClause !== undefined ||
     ((node.fromClause ?? []) as Node[]).some((item) => "JoinExpr" in item);
 }
 
-/** Whether rows become one. */
-function folds(node: Node): boolean {
-  return node.groupClause !== undefined || isSet(node);
+/** Whether a query makes one row of several. */
+function joinsRows(node: Node): boolean {
+  return node.groupClause !== undefined || dropsEqualRows(node);
 }
 
-/** Whether equal rows become one. */
-function isSet(node: Node): boolean {
-  return node.distinctClause !== undefined ||
-    (node.op !== undefined && node.op !== "SETOP_NONE" && node.all !== true);
+/** Whether a query gives one of equal rows. */
+function dropsEqualRows(node: Node): boolean {
+  if (node.distinctClause !== undefined) return true;
+  // Other nodes have an `op` of their own: CURRENT_DATE, GREATEST.
+  return isSetOperation(node) && node.all !== true;
 }
 
 /** Whether each of its rows is the same: `select 1 from t`. */

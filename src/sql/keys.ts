@@ -14,6 +14,12 @@ export function isLimited(select: Node): boolean {
   );
 }
 
+/** Whether a node is a SELECT of several joined by UNION, INTERSECT or EXCEPT. */
+export function isSetOperation({ limitOption, op }: Node): boolean {
+  // SELECT alone has the first, and others have the second.
+  return limitOption !== undefined && op !== "SETOP_NONE";
+}
+
 /** The relation of a SELECT from one, with the columns that its WHERE compares with a constant by `=`. */
 export function onlyRelation(select: Node): Only | undefined {
   const [item, more] = (select.fromClause ?? []) as Node[];

@@ -1,5 +1,10 @@
 import { type Scope, type SortedInput, traitOf } from "./expression.ts";
-import { isLimited, sortExpressions, uniqueKeys } from "./keys.ts";
+import {
+  isLimited,
+  isSetOperation,
+  sortExpressions,
+  uniqueKeys,
+} from "./keys.ts";
 import { keyOfRelation, relationKey } from "./relation_key.ts";
 import {
   type Columns,
@@ -70,7 +75,7 @@ class Names implements Scope {
 
   #ofSelect(node: Node, isOuter: boolean): readonly Output[] {
     this.#select = node;
-    if (node.op !== undefined && node.op !== "SETOP_NONE") {
+    if (isSetOperation(node)) {
       const sides = [node.larg, node.rarg].map((side) =>
         new Names(this).outputs({ SelectStmt: side })
       );

@@ -136,6 +136,29 @@ for (const [sql, counts] of COUNTS) {
   });
 }
 
+Deno.test("ShapeCache: rows become one by GROUP BY, DISTINCT, a set operation or an aggregate", () => {
+  const folds = (sql: string) => shapes(sql)[0]?.folds;
+  for (
+    const sql of [
+      "select a from t group by a",
+      "select distinct a from t",
+      "select a from t union select a from u",
+      "select a from t except select a from u",
+      "select sum(a) from t",
+      "select a from t where b > (select max(b) from u)",
+    ]
+  ) assert.equal(folds(sql), true, sql);
+  for (
+    const sql of [
+      "select a from t where b >= current_date",
+      "select greatest(a, b) from t",
+      "select a from t where b = any ($1)",
+      "select a from t union all select a from u",
+      "update t set a = current_timestamp where b = least(1, 2)",
+    ]
+  ) assert.equal(folds(sql), false, sql);
+});
+
 Deno.test("ShapeCache: the literal of a LIMIT is known, and makes a shape of its own", () => {
   const cache = new ShapeCache(100);
   const of = (sql: string) => {
