@@ -14,7 +14,16 @@ import {
 /** Views within views that are looked into. */
 const MAX_DEPTH = 100;
 /** A mask; undefined: nothing may differ. */
-export type Free = Mask | undefined;
+type Free = Mask | undefined;
+
+/** What holds of a value. */
+export interface Facts {
+  readonly mask: Free;
+  /** Of equal values one was kept: which of them is chance. */
+  readonly isKept: boolean;
+}
+
+const NOTHING: Facts = { mask: undefined, isKept: false };
 
 /** What a generated column has of those that it is computed from. */
 const COMPUTED: Readonly<Record<Mask, Mask>> = {
@@ -51,7 +60,7 @@ export class ColumnFacts {
   /** The queries of views, by OID. */
   readonly #views = new Map<string, Shape | undefined>();
   /** By relation and column. */
-  readonly #known = new Map<string, Free>();
+  readonly #known = new Map<string, Facts>();
   /** Columns that are being looked at, by OID and name. */
   readonly #open = new Set<string>();
 
@@ -59,15 +68,17 @@ export class ColumnFacts {
     this.#catalog = catalog;
   }
 
-  /** In what a value may differ. */
-  mask({ parts, calls, columns }: Trait): Free {
+  /** Of a value with a trait. */
+  of({ parts, calls, columns, isKept }: Trait): Facts {
     const masks: Free[] = [];
     for (const { mask, unlessUnique: key } of parts) {
       if (key === undefined || !this.isUnique(key)) masks.push(mask);
     }
     for (const name of calls) masks.push(this.#catalog.functionNature(name));
-    for (const column of columns) masks.push(this.#ofColumn(column));
-    return freest(masks);
+    return together([
+      { mask: freest(masks), isKept: isKept === true },
+      ...columns.map((column) => this.#ofColumn(column)),
+    ]);
   }
 
   /** Whether equal values in these columns are in one row at most: of each relation that may be meant. */
@@ -112,70 +123,75 @@ export class ColumnFacts {
       );
   }
 
-  #ofColumn(of: RelationColumn): Free {
-    const { relation, column, write } = of;
+  #ofColumn({ relation, column, write }: RelationColumn): Facts {
     if (write !== undefined) return this.#written(relation, column, write);
     const key = JSON.stringify([relation, column]);
-    if (!this.#known.has(key)) {
-      const masks = this.#catalog.oids(relation).map((oid) =>
-        this.#stored(oid, column)
+    let facts = this.#known.get(key);
+    if (facts === undefined) {
+      facts = together(
+        this.#catalog.oids(relation).map((oid) => this.#stored(oid, column)),
       );
-      this.#known.set(key, freest(masks));
+      this.#known.set(key, facts);
     }
-    return this.#known.get(key);
+    return facts;
   }
 
   /** What stands in a column, or in all that a view gives. */
-  #stored(oid: string, column: string): Free {
+  #stored(oid: string, column: string): Facts {
     if (this.#catalog.isSequence(oid)) {
-      return SEQUENCE_COLUMNS.has(column) ? "sequence" : undefined;
+      return SEQUENCE_COLUMNS.has(column) ? only("sequence") : NOTHING;
     }
-    return this.#within(oid, column, (output) => this.mask(output.trait));
+    return this.#within(oid, column, (output) => this.of(output.trait));
   }
 
   /** What a look into a view's column finds. */
-  #within(oid: string, column: string, look: (output: Output) => Free): Free {
+  #within(oid: string, column: string, look: (output: Output) => Facts): Facts {
     const key = JSON.stringify([oid, column]);
-    if (this.#open.has(key) || this.#open.size >= MAX_DEPTH) return undefined;
+    if (this.#open.has(key) || this.#open.size >= MAX_DEPTH) return NOTHING;
     this.#open.add(key);
-    const masks: Free[] = [];
+    const found: Facts[] = [];
     for (const output of this.#view(oid)?.outputs ?? []) {
       if (!isStar(output) && (output.name === column || column === "*")) {
-        masks.push(look(output));
+        found.push(look(output));
       }
     }
     this.#open.delete(key);
-    return freest(masks);
+    return together(found);
   }
 
-  #written(relation: string, column: string, write: Write): Free {
+  #written(relation: string, column: string, write: Write): Facts {
     const oids = this.#catalog.oids(relation);
     if (oids.length > 0) {
-      return freest(oids.map((oid) => this.#writtenTo(oid, column, write)));
+      return together(oids.map((oid) => this.#writtenTo(oid, column, write)));
     }
     const given = givenTo(undefined, column, write);
     // What is not known may have any default.
     const isOpen = given === undefined ? write.inserts : given.isDefault;
-    return freest([given && this.mask(given), isOpen ? "chance" : undefined]);
+    return together([
+      given === undefined ? NOTHING : this.of(given),
+      isOpen ? only("chance") : NOTHING,
+    ]);
   }
 
-  #writtenTo(oid: string, column: string, write: Write): Free {
+  #writtenTo(oid: string, column: string, write: Write): Facts {
     const columns = this.#catalog.columnsOf(oid);
     const known = columns?.find(({ name }) => name === column)?.default;
     const given = givenTo(columns, column, write);
     const isDefault = given === undefined ? write.inserts : given.isDefault;
     const changes = this.#catalog.changedByTrigger(oid);
-    const masks: Free[] = [
-      given && this.mask(given),
-      changes === "all" ? "chance" : changes?.get(column),
+    const found: Facts[] = [
+      given === undefined ? NOTHING : this.of(given),
+      only(changes === "all" ? "chance" : changes?.get(column)),
       this.#stored(oid, column),
     ];
     if (isDefault) {
-      masks.push(columns === undefined ? "chance" : maskOf(known?.nature));
+      found.push(
+        only(columns === undefined ? "chance" : maskOf(known?.nature)),
+      );
     }
     for (const from of known?.from ?? []) {
-      const of = this.#writtenTo(oid, from, write);
-      masks.push(of && COMPUTED[of]);
+      const { mask } = this.#writtenTo(oid, from, write);
+      found.push(only(mask && COMPUTED[mask]));
     }
     // A view writes the table behind it, which has defaults and triggers.
     const behind: Write = {
@@ -183,19 +199,19 @@ export class ColumnFacts {
       named: {},
       positional: [],
     };
-    masks.push(
+    found.push(
       this.#within(
         oid,
         column,
         ({ trait }) =>
-          freest(
+          together(
             trait.columns.map((base) =>
               this.#written(base.relation, base.column, behind)
             ),
           ),
       ),
     );
-    return freest(masks);
+    return together(found);
   }
 
   /** The query of a view, by its OID; undefined: it is none. */
@@ -239,7 +255,19 @@ export function isStar(output: Output): output is Extract<
   return "star" in output;
 }
 
-export function freest(masks: readonly Free[]): Free {
+function only(mask: Free): Facts {
+  return mask === undefined ? NOTHING : { mask, isKept: false };
+}
+
+/** What holds of a value that may be any of several, or comes of all of them. */
+export function together(all: readonly Facts[]): Facts {
+  return {
+    mask: freest(all.map(({ mask }) => mask)),
+    isKept: all.some(({ isKept }) => isKept),
+  };
+}
+
+function freest(masks: readonly Free[]): Free {
   let free: Free;
   for (const mask of masks) {
     if (mask === undefined) continue;

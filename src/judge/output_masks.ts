@@ -2,7 +2,7 @@ import type { Catalog } from "../catalog/mod.ts";
 import type { CountPart, CountRule, Shape } from "../sql/shape.ts";
 import type { Output, RelationColumn, Star, Trait } from "../sql/trait.ts";
 import { type CellRule, formOfType, maskOfType } from "./cell_rules.ts";
-import { ColumnFacts, type Free, freest, isStar } from "./column_facts.ts";
+import { ColumnFacts, type Facts, isStar, together } from "./column_facts.ts";
 import type { Column } from "./columns.ts";
 
 const known = new WeakMap<Catalog, OutputMasks>();
@@ -24,12 +24,11 @@ const RULES: readonly (CountRule | undefined)[] = [
 ];
 
 /** What holds of one column of an answer. */
-interface Known {
-  readonly mask: Free;
+interface Known extends Facts {
   readonly isCaseFree: boolean;
 }
 
-const NOTHING: Known = { mask: undefined, isCaseFree: false };
+const NOTHING: Known = { mask: undefined, isKept: false, isCaseFree: false };
 
 /**
  * In what the columns of an answer may differ: what the statement's text says,
@@ -56,14 +55,14 @@ export class OutputMasks {
     const names = columns.map(({ name }) => name);
     const known = this.#aligned(shape.outputs ?? [], names);
     const rules = columns.map((column, i): CellRule => {
-      const { mask, isCaseFree } = known[i] ?? NOTHING;
+      const { mask, isKept, isCaseFree } = known[i] ?? NOTHING;
       // Catalogs name their rows by numbers that each server gives out.
       const isNumber = shape.note === "catalog" && column.typeOid === OID_TYPE;
       return {
         column,
         mask: isNumber ? "chance" : maskOfType(mask, column),
         form: formOfType(column, isCaseFree),
-        isFolded: shape.folds,
+        isFolded: isKept,
       };
     });
     this.#rules.set(shape, { columns, rules });
@@ -154,7 +153,7 @@ export class OutputMasks {
         return [this.#known({ ...trait, columns })];
       });
       return {
-        mask: freest(found.map(({ mask }) => mask)),
+        ...together(found),
         isCaseFree: found.some(({ isCaseFree }) => isCaseFree),
       };
     });
@@ -162,7 +161,7 @@ export class OutputMasks {
 
   #known(trait: Trait): Known {
     return {
-      mask: this.#facts.mask(trait),
+      ...this.#facts.of(trait),
       isCaseFree: trait.columns.some((column) => this.#isCaseFree(column)),
     };
   }

@@ -1,6 +1,7 @@
 import { remaskOfCall, type RemaskTable, WHOLE_LIST } from "./call_masks.ts";
 import {
   type Columns,
+  KEPT,
   masked,
   remasked,
   STRICT,
@@ -44,6 +45,14 @@ export interface Scope {
 const FRAME_ROWS = 0x04;
 /** Their value among floats depends on the order of additions. */
 const FLOAT_AGGREGATES = /^(sum|avg|stddev|variance|var_|corr|covar_|regr_)/;
+
+/** Aggregates that give one of the values they are given. */
+const KEEPERS: ReadonlySet<string> = new Set([
+  "min",
+  "max",
+  "mode",
+  "percentile_disc",
+]);
 
 /** A comparison's value changes when the moment passes a boundary. */
 const DECIDED: RemaskTable = {
@@ -145,6 +154,8 @@ function traitOfCall(node: Node, scope: Scope): Trait {
       ? orderOfAggregate(node.agg_order, args, scope)
       : STRICT,
     FLOAT_AGGREGATES.test(name) ? masked("float") : STRICT,
+    KEEPERS.has(name) || node.agg_distinct === true ? KEPT : STRICT,
+    name === "any_value" ? masked("choice") : STRICT,
   ]);
 }
 
@@ -177,7 +188,7 @@ function traitOfWindow(
   const unique = scope.unique([...keys, ...list(window.partitionClause)]);
   // Rows with equal keys have equal ones.
   const isKey = keys.map(bare).includes(bare(args[0]));
-  if (isKey && NEIGHBOURS.has(name)) return STRICT;
+  if (isKey && NEIGHBOURS.has(name)) return KEPT;
   if (name === "row_number" || name === "ntile") {
     return masked("numbered", unique);
   }

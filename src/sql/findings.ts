@@ -1,5 +1,6 @@
 import { isCatalog, isCatalogFunction } from "./catalogs.ts";
 import {
+  isAggregate,
   type Nature,
   natureOfCall,
   ORDERED_AGGREGATES,
@@ -9,9 +10,9 @@ import {
   TIME_TYPES,
 } from "./volatile.ts";
 import {
+  dropsEqualRows,
   groupExpressions,
   isLimited,
-  isSetOperation,
   sortExpressions,
   uniqueKeys,
 } from "./keys.ts";
@@ -280,7 +281,7 @@ export class Findings {
     const name = lastName(node.funcname);
     this.calls.add(name);
     if (place === "counts" || place === "through") this.deciding.add(name);
-    if (AGGREGATES.test(name)) this.joinsRows = true;
+    if (isAggregate(node)) this.joinsRows = true;
     if (PRIVILEGES.test(name) && args(node).some(isOid)) this.#asksByOid = true;
     const nature = natureOfCall(name, args(node).length);
     // Settings that filter rows are the session's, and replayed (`app.tenant`).
@@ -328,10 +329,6 @@ function isOid({ TypeCast }: Node): boolean {
   return lastName(typeName?.names) === "oid";
 }
 
-/** Aggregates (manual, "Aggregate Functions"). */
-const AGGREGATES =
-  /^(count|sum|avg|min|max|every|any_value|bool_(and|or)|bit_(and|or|xor)|\w+_agg|range_\w+agg|stddev\w*|var(iance|_\w+)|corr|covar_\w+|regr_\w+|mode|percentile_\w+)$/;
-
 /** As the grammar names them. */
 const NUMBERS = new Set(["oid", "int4", "int8"]);
 
@@ -346,13 +343,6 @@ function filters(node: Node): boolean {
 /** Whether a query makes one row of several. */
 function joinsRows(node: Node): boolean {
   return node.groupClause !== undefined || dropsEqualRows(node);
-}
-
-/** Whether a query gives one of equal rows. */
-function dropsEqualRows(node: Node): boolean {
-  if (node.distinctClause !== undefined) return true;
-  // Other nodes have an `op` of their own: CURRENT_DATE, GREATEST.
-  return isSetOperation(node) && node.all !== true;
 }
 
 /** Whether each of its rows is the same: `select 1 from t`. */

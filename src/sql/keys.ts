@@ -20,6 +20,13 @@ export function isSetOperation({ limitOption, op }: Node): boolean {
   return limitOption !== undefined && op !== "SETOP_NONE";
 }
 
+/** Whether a query gives one of equal rows. */
+export function dropsEqualRows(node: Node): boolean {
+  if (node.distinctClause !== undefined) return true;
+  return isSetOperation(node) &&
+    (node.op !== "SETOP_UNION" || node.all !== true);
+}
+
 /** The relation of a SELECT from one, with the columns that its WHERE compares with a constant by `=`. */
 export function onlyRelation(select: Node): Only | undefined {
   const [item, more] = (select.fromClause ?? []) as Node[];
@@ -116,9 +123,20 @@ export function sortExpressions(select: Node): readonly unknown[] {
   );
 }
 
-/** Expressions of GROUP BY, likewise. */
+/** Expressions of GROUP BY, likewise, and those of its sets. */
 export function groupExpressions(select: Node): readonly unknown[] {
-  return list(select.groupClause).map((item) => resolved(select, item));
+  const within = (item: Node): readonly unknown[] => {
+    const { GroupingSet, RowExpr } = item as Readonly<
+      Record<string, Node | undefined>
+    >;
+    if (GroupingSet !== undefined) {
+      return list(GroupingSet.content).flatMap(within);
+    }
+    return RowExpr === undefined
+      ? [resolved(select, item)]
+      : list(RowExpr.args).flatMap(within);
+  };
+  return list(select.groupClause).flatMap(within);
 }
 
 function resolved(select: Node, key: Node): unknown {

@@ -1,5 +1,7 @@
 import { type Scope, type SortedInput, traitOf } from "./expression.ts";
 import {
+  dropsEqualRows,
+  groupExpressions,
   isLimited,
   isSetOperation,
   sortExpressions,
@@ -8,6 +10,7 @@ import {
 import { keyOfRelation, relationKey } from "./relation_key.ts";
 import {
   type Columns,
+  KEPT,
   masked,
   type Output,
   remasked,
@@ -16,7 +19,15 @@ import {
   union,
   type Write,
 } from "./trait.ts";
-import { bare, lastName, list, type Node, unwrap } from "./tree.ts";
+import {
+  bare,
+  lastName,
+  list,
+  literalFree,
+  type Node,
+  unwrap,
+} from "./tree.ts";
+import { isAggregate } from "./volatile.ts";
 
 /**
  * In what each output column of a statement may differ on an equal server.
@@ -83,8 +94,22 @@ class Names implements Scope {
     }
     if (node.valuesLists !== undefined) return this.#values(node);
     for (const item of list(node.fromClause)) this.#addSource(item);
-    const outputs = this.#chosen(this.#targets(node.targetList), isOuter);
-    return this.#filtered(outputs);
+    const targets = this.#grouped(this.#targets(node.targetList));
+    return this.#filtered(this.#chosen(targets, isOuter));
+  }
+
+  /** Of equal keys a group has one: what a target makes of it shows which. */
+  #grouped(outputs: readonly Output[]): readonly Output[] {
+    const keys = new Set(groupExpressions(this.#select).map(literalFree));
+    if (keys.size === 0) return outputs;
+    const targets = list(this.#select.targetList);
+    return outputs.map((output, i) => {
+      const target = targets.length === outputs.length ? targets[i] : undefined;
+      const value = (target?.ResTarget as Node | undefined)?.val;
+      return target === undefined || mentions(value, keys)
+        ? keptOne(output)
+        : output;
+    });
   }
 
   /** A choice that decides which rows there are reaches all columns. */
@@ -146,19 +171,22 @@ class Names implements Scope {
     const distinct = list(node.distinctClause).filter((item) =>
       Object.keys(item).length > 0
     );
+    if (distinct.length === 0 && dropsEqualRows(node)) {
+      outputs = outputs.map(keptOne);
+    }
     const limited = !isOuter && isLimited(node);
     if (distinct.length === 0 && !limited) return outputs;
     const sorted = sortExpressions(node);
     const part = masked("choice", this.unique(sorted));
     // Rows of equal right have equal keys.
-    const kept = new Set([...distinct, ...sorted].map(bare));
+    const keys = new Set([...distinct, ...sorted].map(bare));
     const targets = list(node.targetList);
     return outputs.map((output, i) => {
       const target = targets.length === outputs.length ? targets[i] : undefined;
-      const isKept = target !== undefined &&
-        kept.has(bare((target.ResTarget as Node).val));
-      return isKept
-        ? output
+      const isKey = target !== undefined &&
+        keys.has(bare((target.ResTarget as Node).val));
+      return isKey
+        ? keptOne(output)
         : { ...output, trait: union([output.trait, part]) };
     });
   }
@@ -391,6 +419,19 @@ class Names implements Scope {
     );
     return { ...STRICT, parts: kept, calls };
   }
+}
+
+function keptOne(output: Output): Output {
+  return { ...output, trait: union([output.trait, KEPT]) };
+}
+
+/** Whether an expression is made of a key, other than by an aggregate of what the keys stand for. */
+function mentions(expression: unknown, keys: ReadonlySet<string>): boolean {
+  if (typeof expression !== "object" || expression === null) return false;
+  if (keys.has(literalFree(expression))) return true;
+  return Object.entries(expression).some(([type, node]) =>
+    !(type === "FuncCall" && isAggregate(node as Node)) && mentions(node, keys)
+  );
 }
 
 function joinConditions(items: unknown): unknown[] {

@@ -68,6 +68,8 @@ export interface Trait {
   readonly columns: readonly RelationColumn[];
   /** It is the word DEFAULT. */
   readonly isDefault?: true;
+  /** Of equal values, which their type may write in several ways, one was kept: by GROUP BY, DISTINCT, min. */
+  readonly isKept?: true;
 }
 
 /** One output column, or the columns that `*` stands for. */
@@ -91,6 +93,8 @@ export interface Star {
 
 /** Nothing may differ. */
 export const STRICT: Trait = { parts: [], calls: [], columns: [] };
+/** One of equal values. */
+export const KEPT: Trait = { ...STRICT, isKept: true };
 
 export function masked(mask: Mask, unlessUnique?: Columns): Trait {
   const part = unlessUnique === undefined ? { mask } : { mask, unlessUnique };
@@ -117,6 +121,7 @@ export function union(traits: readonly Trait[]): Trait {
     calls: [...new Set(some.flatMap(({ calls }) => calls))],
     columns: [...columns.values()],
     ...(some.some(({ isDefault }) => isDefault) ? { isDefault: true } : {}),
+    ...(some.some(({ isKept }) => isKept) ? { isKept: true } : {}),
   };
 }
 

@@ -22,6 +22,19 @@ export function list(nodes: unknown): readonly Node[] {
   return Array.isArray(nodes) ? nodes : [];
 }
 
+/** What an expression says but for its literals. */
+export function literalFree(expression: unknown): string {
+  return JSON.stringify(
+    expression,
+    (key, value) =>
+      key === "location"
+        ? undefined
+        : key === "A_Const" || key === "ParamRef"
+        ? null
+        : value,
+  );
+}
+
 /** A column's name alone: `t.a` is `a`; other expressions are what they say. */
 export function bare(expression: unknown): string {
   const [type, fields] = unwrap(expression);

@@ -266,3 +266,39 @@ Deno.test("OutputMasks: a generated column follows what an UPDATE sets", () => {
   assert.deepEqual(masks("random()"), ["chance"]);
   assert.deepEqual(masks("1"), [""]);
 });
+
+Deno.test("OutputMasks: a view and a write show which of equal values they kept", () => {
+  const rows = [
+    ...relation(1, "s", "t", [["n"], ["m"]]),
+    ...relation(
+      2,
+      "s",
+      "v",
+      [["n"], ["total"]],
+      "SELECT n, sum(m) AS total FROM s.t GROUP BY n",
+    ),
+  ];
+  const kept = (sql: string, ...names: string[]) => {
+    const columns = names.map((name) => ({
+      name,
+      typeOid: TEXT,
+      isBinary: false,
+    }));
+    return new OutputMasks(new Catalog(rows)).rules(shapeOf(sql), columns)
+      .map(({ isFolded }) => isFolded);
+  };
+  assert.deepEqual(kept("select * from s.v", "n", "total"), [true, false]);
+  assert.deepEqual(kept("select * from s.t", "n", "m"), [false, false]);
+  assert.deepEqual(
+    kept(
+      "insert into s.t (n, m) select distinct n, 1 from s.u returning *",
+      "n",
+      "m",
+    ),
+    [true, true],
+  );
+  assert.deepEqual(
+    kept("insert into s.t (n, m) select n, m from s.u returning *", "n", "m"),
+    [false, false],
+  );
+});

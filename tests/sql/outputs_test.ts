@@ -145,6 +145,68 @@ for (const [sql, masks] of CASES) {
   });
 }
 
+/** Statements, and which of their columns show one of equal values. */
+const KEPT: readonly [sql: string, kept: readonly boolean[]][] = [
+  ["select n, sum(n), max(n), count(*) from t group by n", [
+    true,
+    false,
+    true,
+    false,
+  ]],
+  ["select lower(n) as k, n2, sum(n) + 1 from t group by lower(n), 2", [
+    true,
+    true,
+    false,
+  ]],
+  ["select n * 2, coalesce(n, 0) from t group by n, coalesce(n, 1)", [
+    true,
+    true,
+  ]],
+  ["select a, b, c from t group by rollup (a), (b, c)", [true, true, true]],
+  ["select distinct n, m from t", [true, true]],
+  ["select distinct t.* from t", [true]],
+  ["select distinct on (n) n, m from t order by n, m", [true, true]],
+  ["select distinct on (n) n, m from t order by n, o", [true, false]],
+  ["select n from t union select n from u", [true]],
+  ["select n from t union all select n from u", [false]],
+  ["select n from t intersect all select n from u", [true]],
+  ["select n from t where due >= current_date", [false]],
+  ["select greatest(n, m), n from t", [false, false]],
+  ["select sum(n), sum(distinct n), avg(m) from t", [false, true, false]],
+  ["select n, total from (select n, sum(m) as total from t group by n) s", [
+    true,
+    false,
+  ]],
+  ["select s.n + 1 from (select distinct n from t) s", [true]],
+  ["select x.* from (select n, m from t limit 5) x", [false, false]],
+  ["select n, m from (select n, m from t order by n limit 5) s", [
+    true,
+    false,
+  ]],
+  ["select mode() within group (order by n), min(n) over () from t", [
+    true,
+    true,
+  ]],
+  ["select lag(n) over (order by n), lag(m) over (order by n) from t", [
+    true,
+    false,
+  ]],
+  ["with s as (select max(n) as n from t) select n, (select n from s) from s", [
+    true,
+    true,
+  ]],
+  ["insert into t (n) select distinct n from u returning n", [false]],
+];
+for (const [sql, kept] of KEPT) {
+  Deno.test(`outputsOf: of equal values one is kept where they are joined: ${sql}`, () => {
+    const outputs = analyze(sql)?.shapes[0]?.outputs;
+    assert.deepEqual(
+      outputs?.map(({ trait }) => trait.isKept === true),
+      kept,
+    );
+  });
+}
+
 Deno.test("outputsOf: what a statement writes shows in what it returns", () => {
   const written = (sql: string) => {
     const [output] = analyze(sql)?.shapes[0]?.outputs ?? [];
