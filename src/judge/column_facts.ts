@@ -196,7 +196,7 @@ export class ColumnFacts {
     // A view writes the table behind it, which has defaults and triggers.
     const behind: Write = {
       inserts: write.inserts && given === undefined,
-      named: {},
+      named: new Map(),
       positional: [],
     };
     found.push(
@@ -231,7 +231,7 @@ function givenTo(
   { named, positional }: Write,
 ): Trait | undefined {
   const place = columns?.findIndex(({ name }) => name === column) ?? -1;
-  return named[column] ?? positional[place];
+  return named.get(column) ?? positional[place];
 }
 
 function maskOf(

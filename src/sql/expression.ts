@@ -27,6 +27,8 @@ export interface SortedInput {
 
 /** What the names in an expression stand for. */
 export interface Scope {
+  /** @throws {TooLargeError} The statement takes too many steps. */
+  spend(steps: number): void;
   /** @param fields of a ColumnRef. */
   column(fields: readonly Node[]): Trait;
   /** @param over of a call: a WindowDef, or the name of one. */
@@ -75,20 +77,25 @@ const COMPUTED: RemaskTable = {
 
 /** What of an expression may differ. Names are those of `scope`. */
 export function traitOf(expression: unknown, scope: Scope): Trait {
-  if (Array.isArray(expression)) {
-    return union(expression.map((item) => traitOf(item, scope)));
-  }
   if (typeof expression !== "object" || expression === null) return STRICT;
-  const node = expression as Node;
-  return union(
-    Object.entries(node).map(([type, value]) =>
-      typeof value !== "object" || value === null
-        ? STRICT
-        : Array.isArray(value)
-        ? traitOf(value, scope)
-        : traitOfNode(type, value as Node, scope)
-    ),
-  );
+  const traits: Trait[] = [];
+  // Loops, not functions: each frame makes a deep tree run out of stack earlier.
+  if (Array.isArray(expression)) {
+    for (const item of expression) traits.push(traitOf(item, scope));
+  } else {
+    for (const [type, value] of Object.entries(expression)) {
+      if (typeof value !== "object" || value === null) continue;
+      traits.push(
+        Array.isArray(value)
+          ? traitOf(value, scope)
+          : traitOfNode(type, value, scope),
+      );
+    }
+  }
+  const all = union(traits);
+  const { parts, calls, columns } = all;
+  scope.spend(1 + parts.length + calls.length + columns.length);
+  return all;
 }
 
 function traitOfNode(type: string, node: Node, scope: Scope): Trait {

@@ -1,6 +1,6 @@
+import { isAggregate } from "./aggregates.ts";
 import { isCatalog, isCatalogFunction } from "./catalogs.ts";
 import {
-  isAggregate,
   type Nature,
   natureOfCall,
   ORDERED_AGGREGATES,
@@ -133,22 +133,22 @@ export class Findings {
     // What an inner query gives may be filtered by the clauses beside it.
     const below = place === "rows" && filters(node) ? "through" : place;
     if (joinsRows(node)) this.joinsRows = true;
-    this.#naming(node, () => {
-      for (const [key, child] of Object.entries(node)) {
-        const inner = SOURCES.has(key)
-          ? below
-          : COUNT_CLAUSES.has(key) && place !== "value"
-          ? "counts"
-          : place;
-        this.#look(key, child as Node, inner);
-      }
-    });
+    // No function in between: each frame makes a deep tree run out of stack earlier.
+    const before = this.#ctes;
+    if (node.withClause !== undefined) this.#name(node.withClause as Node);
+    for (const [key, child] of Object.entries(node)) {
+      const inner = SOURCES.has(key)
+        ? below
+        : COUNT_CLAUSES.has(key) && place !== "value"
+        ? "counts"
+        : place;
+      this.#look(key, child as Node, inner);
+    }
+    this.#ctes = before;
   }
 
-  /** Walks a statement with the names of its CTEs; each of them sees those before it, a recursive one all. */
-  #naming({ withClause }: Node, walk: () => void): void {
-    if (withClause === undefined) return walk();
-    const { ctes, recursive } = withClause as Node;
+  /** From here on CTEs are seen; each of them sees those before it, a recursive one all. */
+  #name({ ctes, recursive }: Node): void {
     const before = this.#ctes;
     const all = new Set(before);
     for (const { CommonTableExpr } of list(ctes)) {
@@ -157,8 +157,6 @@ export class Findings {
       all.add(String(cte.ctename));
     }
     this.#ctes = all;
-    walk();
-    this.#ctes = before;
   }
 
   #look(key: string, node: Node, place: Place): void {
@@ -241,13 +239,14 @@ export class Findings {
     }
     const { targetList, ...rest } = node;
     this.#walk(rest, place);
-    this.#naming(node, () => {
-      this.#walk(
-        targetList,
-        place === "rows" && dropsEqualRows(node) ? "through" : place,
-      );
-      if (place === "rows") this.#walk(groupExpressions(node), "counts");
-    });
+    const before = this.#ctes;
+    if (node.withClause !== undefined) this.#name(node.withClause as Node);
+    this.#walk(
+      targetList,
+      place === "rows" && dropsEqualRows(node) ? "through" : place,
+    );
+    if (place === "rows") this.#walk(groupExpressions(node), "counts");
+    this.#ctes = before;
   }
 
   #subLink(node: Node, place: Place): void {
@@ -281,7 +280,7 @@ export class Findings {
     const name = lastName(node.funcname);
     this.calls.add(name);
     if (place === "counts" || place === "through") this.deciding.add(name);
-    if (isAggregate(node)) this.joinsRows = true;
+    if (isAggregate(name)) this.joinsRows = true;
     if (PRIVILEGES.test(name) && args(node).some(isOid)) this.#asksByOid = true;
     const nature = natureOfCall(name, args(node).length);
     // Settings that filter rows are the session's, and replayed (`app.tenant`).

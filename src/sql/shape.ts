@@ -35,7 +35,7 @@ export interface Shape {
   /** The text with `$1` for each literal; shown to people, holds no value. */
   readonly text: string;
   readonly kind: StatementKind;
-  /** False: the text is known by its tokens only, and what it may do is unknown. */
+  /** False: the text is known by its tokens only, or is too large to be looked at. In what it may differ is unknown. */
   readonly isParsed: boolean;
   readonly note: Note | undefined;
   /** In what its columns may differ; undefined: it has none. */

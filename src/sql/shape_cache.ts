@@ -1,7 +1,7 @@
-import { analyze } from "./analyze.ts";
+import { analyze, type OnFault } from "./analyze.ts";
 import { fingerprintOfText } from "./fingerprint.ts";
 import { literalFreeKey } from "./literal_free_key.ts";
-import type { Shape, Statements } from "./shape.ts";
+import { OTHER_SHAPE, type Shape, type Statements } from "./shape.ts";
 import {
   functionShape,
   HEAD_BYTES,
@@ -35,9 +35,12 @@ export class ShapeCache {
   /** Of the young shapes. */
   #bytes = 0;
 
-  /** @param maxShapes in a generation. */
-  constructor(maxShapes: number) {
+  readonly #onFault: OnFault;
+
+  /** @param maxShapes in a generation. `onFault` hears of texts that could not be looked at, which are then known by their tokens. */
+  constructor(maxShapes: number, onFault: OnFault = () => {}) {
     this.#maxShapes = maxShapes;
+    this.#onFault = onFault;
   }
 
   /** The statements of the SQL in `bytes[from, to)`, parsed at the first sight of its literal-free key. */
@@ -51,7 +54,7 @@ export class ShapeCache {
     const known = this.#old.get(key) ??
       (large
         ? this.#lone(headShape(bytes, from, end))
-        : this.#parse(bytes, from, to));
+        : this.#guarded(bytes, from, to));
     if (this.#young.size >= this.#maxShapes * KEYS_PER_SHAPE) {
       this.#old = this.#young;
       this.#young = new Map();
@@ -65,8 +68,21 @@ export class ShapeCache {
     return this.#intern(functionShape(oid));
   }
 
+  /** No text may end the session that it is of. */
+  #guarded(bytes: Uint8Array, from: number, to: number): Statements {
+    try {
+      return this.#parse(bytes, from, to);
+    } catch (error) {
+      this.#onFault(error);
+      return { shapes: [OTHER_SHAPE], links: undefined };
+    }
+  }
+
   #parse(bytes: Uint8Array, from: number, to: number): Statements {
-    const parsed = analyze(decoder.decode(bytes.slice(from, to)));
+    const parsed = analyze(
+      decoder.decode(bytes.slice(from, to)),
+      this.#onFault,
+    );
     if (parsed === undefined) {
       return this.#lone(unparsedShape(bytes, from, to));
     }
@@ -109,6 +125,7 @@ export class ShapeCache {
 function textOf(value: unknown): string {
   const written = new Set<unknown>();
   return JSON.stringify(value, (key, item) => {
+    if (item instanceof Map) return [...item];
     if (key !== "write") return item;
     if (written.has(item)) return "the same";
     written.add(item);

@@ -54,7 +54,7 @@ export interface Write {
   /** Columns that it does not set have their defaults. */
   readonly inserts: boolean;
   /** Values by column … */
-  readonly named: Readonly<Record<string, Trait>>;
+  readonly named: ReadonlyMap<string, Trait>;
   /** … and, of an INSERT without a list of columns, by position. */
   readonly positional: readonly Trait[];
 }
@@ -108,10 +108,10 @@ export function union(traits: readonly Trait[]): Trait {
   const parts = new Map<string, Part>();
   const columns = new Map<string, RelationColumn>();
   for (const trait of some) {
-    for (const part of trait.parts) parts.set(JSON.stringify(part), part);
+    for (const part of trait.parts) parts.set(keyOf(part), part);
     for (const item of trait.columns) {
       const { relation, column, write } = item;
-      const key = JSON.stringify([relation, column]);
+      const key = `${relation}\n${column}`;
       // What is written to a column is more than what stands in it.
       if (write !== undefined || !columns.has(key)) columns.set(key, item);
     }
@@ -123,6 +123,12 @@ export function union(traits: readonly Trait[]): Trait {
     ...(some.some(({ isDefault }) => isDefault) ? { isDefault: true } : {}),
     ...(some.some(({ isKept }) => isKept) ? { isKept: true } : {}),
   };
+}
+
+function keyOf({ mask, unlessUnique }: Part): string {
+  if (unlessUnique === undefined) return mask;
+  const { relation, columns } = unlessUnique;
+  return [mask, relation, ...columns].join("\n");
 }
 
 /** Puts other masks in the place of some; null takes one away. */

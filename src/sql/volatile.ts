@@ -1,5 +1,3 @@
-import { lastName, type Node } from "./tree.ts";
-
 /** What makes a value differ on an equal server. */
 export type Nature =
   /** The moment. */
@@ -125,14 +123,6 @@ export function natureOfCall(
   return CHANCE_PREFIXES.some((prefix) => name.startsWith(prefix))
     ? "chance"
     : undefined;
-}
-
-const AGGREGATES =
-  /^(count|sum|avg|min|max|every|any_value|bool_(and|or)|bit_(and|or|xor)|\w+_agg|xmlagg|range_\w+agg|stddev\w*|var(iance|_\w+)|corr|covar_\w+|regr_\w+|mode|percentile_\w+)$/;
-
-/** Whether a call is one of an aggregate (manual, "Aggregate Functions"). */
-export function isAggregate({ funcname }: Node): boolean {
-  return AGGREGATES.test(lastName(funcname));
 }
 
 /** Aggregates whose result tells the order of their input (manual, "Aggregate Functions"). */

@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
-import { loadModule } from "libpg-query";
+import { loadModule, parseSync } from "libpg-query";
 import { analyze } from "../../src/sql/analyze.ts";
+import { Budget, TooLargeError } from "../../src/sql/budget.ts";
+import { outputsOf } from "../../src/sql/outputs.ts";
 import type { Output } from "../../src/sql/trait.ts";
+import type { Node } from "../../src/sql/tree.ts";
 
 await loadModule();
 
@@ -207,13 +210,118 @@ for (const [sql, kept] of KEPT) {
   });
 }
 
+/** Steps that looking at a statement takes. */
+function stepsOf(sql: string): number {
+  const { stmts } = parseSync(sql) as { stmts: { stmt: Node }[] };
+  const budget = new Budget();
+  const all = budget.left;
+  outputsOf(stmts[0]?.stmt ?? {}, budget);
+  return all - budget.left;
+}
+
+/** A query within a query, so many times. */
+const NESTS: Readonly<Record<string, (inner: string, i: number) => string>> = {
+  "in": (inner, i) => `select id from t${i} where id in (${inner})`,
+  exists: (inner, i) =>
+    `select id from t${i} where exists (select 1 from (${inner}) s where s.id = t${i}.id)`,
+  "one value": (inner, i) => `select id from t${i} where a = (${inner})`,
+  from: (inner) => `select id from (${inner}) s where id > 1`,
+  "both, in a condition and in FROM": (inner, i) =>
+    `select id from (select id from t${i} where id in (${inner})) s where a > 1`,
+  join: (inner, i) => `select id from t${i} join (${inner}) s using (id)`,
+  union: (inner, i) => `select id from t${i} union select id from (${inner}) s`,
+  having: (inner, i) =>
+    `select id from t${i} group by id having max(a) > any (${inner})`,
+  "with recursive": (inner) =>
+    `with recursive s as (${inner} union all select id + 1 from s) select id from s`,
+  list: (inner, i) => `select (${inner}) as id from t${i} order by id`,
+};
+for (const [how, nest] of Object.entries(NESTS)) {
+  Deno.test(`outputsOf: a query within queries is looked at once (${how})`, () => {
+    const nested = (depth: number) => {
+      let sql = "select id from t where a > now()";
+      for (let i = 0; i < depth; i++) sql = nest(sql, i);
+      return stepsOf(sql);
+    };
+    const [some, twice] = [nested(30), nested(60)];
+    assert.ok(twice < 5 * some, `${some} steps, then ${twice}`);
+    assert.ok(twice < 20_000, `${twice} steps`);
+  });
+}
+
+Deno.test("outputsOf: beyond its budget a statement is not looked at, and what it may do is known all the same", () => {
+  const columns = Array.from({ length: 1_000 }, (_, i) => `a${i}`);
+  const sql = `insert into t with s as (select greatest(${columns}) as x from u)
+    select ${Array(1_100).fill("x")} from s returning a`;
+  assert.throws(() => stepsOf(sql), TooLargeError);
+  const [shape] = analyze(sql)?.shapes ?? [];
+  assert.deepEqual(
+    [shape?.isParsed, shape?.outputs, shape?.kind, shape?.writes],
+    [false, undefined, "dml", ["t"]],
+  );
+  const [small] = analyze("insert into t select a from u")?.shapes ?? [];
+  assert.equal(small?.isParsed, true);
+});
+
+Deno.test("outputsOf: what decides an inner query's rows reaches what is made of it", () => {
+  const masks = (sql: string) => analyze(sql)?.shapes[0]?.outputs?.map(text);
+  const cases: readonly [sql: string, mask: string][] = [
+    ["select exists (select 1 from (select now() as n from t) s)", ""],
+    [
+      "select exists (select 1 from (select n from t where n > now()) s)",
+      "boundary",
+    ],
+    [
+      "select exists (select 1 from (select random() as r from t) s where r < 1)",
+      "chance",
+    ],
+    [
+      "select exists (select 1 from t where at > now() union all select 2)",
+      "boundary",
+    ],
+    [
+      "select exists (with s as (select a from t where at > now()) select a from s)",
+      "boundary",
+    ],
+    [
+      "select exists (with s as (select a from t where at > now()) select a from t)",
+      "",
+    ],
+    ["select exists (select a from t tablesample system (1))", "chance"],
+    ["select exists (select a from t join u on u.at > now())", "boundary"],
+  ];
+  for (const [sql, mask] of cases) assert.deepEqual(masks(sql), [mask], sql);
+});
+
+Deno.test("outputsOf: a recursive query is made of its first part", () => {
+  const sql =
+    "with recursive s (n, at) as (select 1, now() union all select n + 1, at from s where n < 5) select at, n from s";
+  assert.deepEqual(analyze(sql)?.shapes[0]?.outputs?.map(text), ["time", ""]);
+});
+
+Deno.test("outputsOf: the columns of a relation with its schema, and of a row", () => {
+  const masks = (sql: string) => analyze(sql)?.shapes[0]?.outputs?.map(text);
+  assert.deepEqual(
+    masks("select s.t.* from s.t")?.map((m) => m.replace("\0", ".")),
+    ["s.t*"],
+  );
+  assert.deepEqual(masks("select (now_and_then(now())).*, a from t"), [
+    "*moment",
+    "",
+  ]);
+  assert.deepEqual(masks("select x.t.n, y.t.n from (select 1) x, y.t"), [
+    "",
+    "",
+  ]);
+});
+
 Deno.test("outputsOf: what a statement writes shows in what it returns", () => {
   const written = (sql: string) => {
     const [output] = analyze(sql)?.shapes[0]?.outputs ?? [];
     const write = output !== undefined && "star" in output
       ? output.write
       : output?.trait.columns[0]?.write;
-    const named = Object.entries(write?.named ?? {}).map(([name, trait]) =>
+    const named = [...write?.named ?? []].map(([name, trait]) =>
       `${name}:${trait.parts.map(({ mask }) => mask).join(" ")}${
         trait.isDefault ? "default" : ""
       }`
@@ -239,4 +347,14 @@ Deno.test("outputsOf: what a statement writes shows in what it returns", () => {
     [false, "a:", "b:chance", 0],
   );
   assert.deepEqual(written("select a from t"), [undefined, undefined]);
+  assert.deepEqual(
+    written("update t set (a, b) = (now(), 1) returning *"),
+    [false, "a:time", "b:", 0],
+  );
+  assert.deepEqual(
+    written(
+      "merge into t using u on t.a = u.a when not matched then insert values (1, random()) returning t.*",
+    ),
+    [true, 2],
+  );
 });
