@@ -90,13 +90,11 @@ export class OutputMasks {
   }
 
   /** Whether a unique key leaves no choice among its rows, nor in their order. */
-  isUnique({ only, orderBy }: Shape): boolean {
+  isUnique({ only }: Shape): boolean {
+    if (only === undefined) return false;
+    const { relation, pinned, sorted } = only;
     // Of equal values in a pinned column the other keys decide.
-    const keys = (orderBy ?? []).filter((key) => typeof key === "string");
-    return only !== undefined && this.#facts.isUnique({
-      relation: only.relation,
-      columns: [...only.pinned, ...keys],
-    });
+    return this.#facts.isUnique({ relation, columns: [...pinned, ...sorted] });
   }
 
   #aligned(

@@ -13,13 +13,14 @@ import {
   dropsEqualRows,
   groupExpressions,
   isLimited,
+  isSetOperation,
   sortExpressions,
   uniqueKeys,
 } from "./keys.ts";
 import { keyOfRelation } from "./relation_key.ts";
 import type { CountPart, CountRule } from "./shape.ts";
 import type { Columns } from "./trait.ts";
-import { lastName, list, type Node } from "./tree.ts";
+import { lastName, list, type Node, unwrap } from "./tree.ts";
 
 /** What a value in a place of the tree can reach. */
 type Place =
@@ -345,8 +346,9 @@ function joinsRows(node: Node): boolean {
 }
 
 /** Whether each of its rows is the same: `select 1 from t`. */
-function isConstant({ targetList = [] }: Node): boolean {
-  return (targetList as { ResTarget: { val: Node } }[]).every(({ ResTarget }) =>
-    "A_Const" in ResTarget.val
+function isConstant(node: Node): boolean {
+  if (isSetOperation(node) || node.valuesLists !== undefined) return false;
+  return list(node.targetList).every(({ ResTarget }) =>
+    unwrap((ResTarget as Node).val)[0] === "A_Const"
   );
 }

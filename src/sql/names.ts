@@ -1,10 +1,12 @@
 import type { Budget } from "./budget.ts";
 import { type Scope, type SortedInput, traitOf } from "./expression.ts";
 import {
+  distinctExpressions,
   dropsEqualRows,
   groupExpressions,
   isLimited,
   isSetOperation,
+  Keys,
   sortExpressions,
   uniqueKeys,
 } from "./keys.ts";
@@ -28,7 +30,15 @@ import {
   type Trait,
   union,
 } from "./trait.ts";
-import { bare, lastName, list, mentions, type Node, unwrap } from "./tree.ts";
+import {
+  lastName,
+  list,
+  mentions,
+  type Node,
+  toldText,
+  unwrap,
+} from "./tree.ts";
+import { isRandom } from "./volatile.ts";
 import { writeOf } from "./write_values.ts";
 
 /** What a name in FROM stands for. */
@@ -247,21 +257,22 @@ export class Names implements Scope {
     isOuter: boolean,
   ): readonly Output[] {
     const node = this.#select;
-    const distinct = list(node.distinctClause).filter((item) =>
-      Object.keys(item).length > 0
-    );
+    const distinct = distinctExpressions(node);
     if (distinct.length === 0 && dropsEqualRows(node)) {
       outputs = outputs.map(keptOne);
     }
+    const sorted = sortExpressions(node);
+    if (isLimited(node) && this.#isByChance(sorted[0])) {
+      return withTrait(outputs, masked("chance"));
+    }
     const limited = !isOuter && isLimited(node);
     if (distinct.length === 0 && !limited) return outputs;
-    const sorted = sortExpressions(node);
     const part = masked("choice", this.unique(sorted));
     // Rows of equal right have equal keys.
-    const keys = new Set([...distinct, ...sorted].map(bare));
+    const keys = new Keys([...distinct, ...sorted].map((one) => this.key(one)));
     return outputs.map((output, i) => {
       const value = this.#targetOf(outputs, i);
-      return value !== undefined && keys.has(bare(value))
+      return keys.has(this.key(value))
         ? keptOne(output)
         : withTraitToo(output, part);
     });
@@ -313,13 +324,12 @@ export class Names implements Scope {
       case "RangeSubselect": {
         const inner = this.#query(node.subquery as Node);
         this.#feeders.push(inner);
-        const keys = sortExpressions(inner.#select);
+        const outputs = renamed(inner.#outputs, alias?.colnames);
+        const sorted = inner.#sortedAs(outputs);
         this.#sources.push({
           name: name ?? "",
-          outputs: renamed(inner.#outputs, alias?.colnames),
-          ...(keys.length === 0 ? {} : {
-            sorted: { keys: keys.map(bare), unique: inner.unique(keys) },
-          }),
+          outputs,
+          ...(sorted === undefined ? {} : { sorted }),
         });
         return;
       }
@@ -390,6 +400,50 @@ export class Names implements Scope {
     const isCte = found !== undefined &&
       this.#cte(found.relation) !== undefined;
     return isCte ? undefined : found;
+  }
+
+  key(expression: unknown): string | undefined {
+    const [type, node] = unwrap(expression);
+    if (type !== "ColumnRef") return toldText(expression);
+    const names = list(node.fields).map((field) => lastName([field]));
+    const [only, more] = this.#sources;
+    const isOwn = more === undefined && only !== undefined &&
+      (names.length === 1 || names.at(-2) === only.name);
+    return isOwn ? names.at(-1) : names.join(".");
+  }
+
+  sortedBy(keys: readonly unknown[]): SortedInput | undefined {
+    if (keys.length === 0 || this.#isByChance(keys[0])) return undefined;
+    return {
+      keys: new Keys(keys.map((key) => this.key(key))),
+      unique: this.unique(keys),
+    };
+  }
+
+  /** How its rows are sorted, by the names of its outputs. */
+  #sortedAs(outputs: readonly Output[]): SortedInput | undefined {
+    const keys = sortExpressions(this.#select);
+    const sorted = this.sortedBy(keys);
+    if (sorted === undefined) return undefined;
+    const names = outputs.flatMap((output, i) =>
+      "name" in output &&
+        sorted.keys.has(this.key(this.#targetOf(outputs, i)))
+        ? [output.name]
+        : []
+    );
+    // In a star there are columns of their own names.
+    const hasStar = outputs.some((output) => "star" in output);
+    const columns = hasStar ? keys.map((key) => this.key(key)) : [];
+    return { ...sorted, keys: new Keys([...names, ...columns]) };
+  }
+
+  /** Whether what is sorted by an expression comes in any order. */
+  #isByChance(expression: unknown): boolean {
+    if (isRandom(expression)) return true;
+    if (unwrap(expression)[0] !== "ColumnRef") return false;
+    return traitOf(expression, this).parts.some(({ mask }) =>
+      mask === "chance"
+    );
   }
 
   sortedInput(): SortedInput | undefined {

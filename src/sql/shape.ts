@@ -44,7 +44,7 @@ export interface Shape {
   readonly counts: readonly CountPart[];
   /** It makes one row out of several, or one value. */
   readonly folds: boolean;
-  /** Keys of a top-level ORDER BY: names or ordinals (from 1) of output columns; null: a key is no output column. Undefined: no ORDER BY. */
+  /** Keys of a top-level ORDER BY: names or ordinals of output columns, from 1 on, or from -1 backwards from the last; null: a key is no output column. Undefined: no ORDER BY. */
   readonly orderBy: readonly (string | number)[] | null | undefined;
   /** A top-level LIMIT, OFFSET or FETCH FIRST may leave rows out. */
   readonly limited: boolean;
@@ -61,14 +61,17 @@ export interface Shape {
   readonly calls: readonly string[];
   /** … and those of them that decide which rows there are. */
   readonly deciding: readonly string[];
-  /** The only relation of a SELECT, and its columns that `=` pins to one value each. */
+  /** The only relation of a SELECT; undefined: there are several, or none. */
   readonly only: Only | undefined;
 }
 
 /** The only relation that a statement reads rows from, by its key. */
 export interface Only {
   readonly relation: string;
+  /** Columns with one value each … */
   readonly pinned: readonly string[];
+  /** … and those that its rows are sorted by. */
+  readonly sorted: readonly string[];
 }
 
 /** A statement whose text never came: an Execute of an unheard name, a result too many. */

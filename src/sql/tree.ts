@@ -65,8 +65,19 @@ function literalFree(expression: unknown): string {
 /** A column's name alone: `t.a` is `a`; other expressions are what they say. */
 export function bare(expression: unknown): string {
   const [type, fields] = unwrap(expression);
-  return type === "ColumnRef" ? lastName(fields.fields) : JSON.stringify(
+  return type === "ColumnRef" ? lastName(fields.fields) : exactText(expression);
+}
+
+/** What an expression says, wherever it stands. */
+export function exactText(expression: unknown): string {
+  return JSON.stringify(
     expression,
     (key, value) => key === "location" ? undefined : value,
   );
+}
+
+/** The same, unless there is a literal in it, which may be another one in the next text of a shape. */
+export function toldText(expression: unknown): string | undefined {
+  const text = exactText(expression);
+  return /"(?:A_Const|ParamRef)"/.test(text) ? undefined : text;
 }

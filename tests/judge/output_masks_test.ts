@@ -229,6 +229,45 @@ Deno.test("OutputMasks: a view's count is that of the schema it stands in", () =
   assert.equal(counts("select id from api.t"), "any");
 });
 
+Deno.test("OutputMasks: excluded is the row that was to be inserted", () => {
+  const rows = relation(1, "s", "t", [["a"], ["b"], ["at", "now()"]]);
+  const masks = (values: string, set: string, ...names: string[]) =>
+    masksOf(
+      rows,
+      `insert into s.t (a, b) values (1, ${values})
+        on conflict (a) do update set ${set} returning ${names}`,
+      names,
+    );
+  assert.deepEqual(masks("now()", "b = excluded.b", "b"), ["moment"]);
+  assert.deepEqual(masks("'x'", "b = excluded.b", "b"), [""]);
+  assert.deepEqual(masks("'x'", "b = excluded.at", "b"), ["moment"]);
+  assert.deepEqual(masks("random()", "a = excluded.b", "a"), ["chance"]);
+  assert.deepEqual(masks("random()", "a = t.b", "a", "b"), ["", "chance"]);
+});
+
+Deno.test("OutputMasks: an alias that hides a column is not that column", () => {
+  const rows = [
+    ...relation(1, "s", "t", [["id"], ["name"]]),
+    ["key", "1", "id"],
+  ];
+  const isUnique = (sql: string) =>
+    new OutputMasks(new Catalog(rows)).isUnique(shapeOf(sql));
+  assert.equal(isUnique("select id from s.t order by id limit 3"), true);
+  assert.equal(
+    isUnique("select name as n from s.t order by t.id limit 3"),
+    true,
+  );
+  assert.equal(isUnique("select id as n from s.t order by n limit 3"), true);
+  assert.equal(
+    isUnique("select name as id from s.t order by id limit 3"),
+    false,
+  );
+  assert.equal(
+    isUnique("select lower(id) as id from s.t order by id limit 3"),
+    false,
+  );
+});
+
 Deno.test("OutputMasks: how far a sequence has come may differ", () => {
   const rows = [["sequence", "t_id_seq", "7", "public"]];
   assert.deepEqual(

@@ -134,6 +134,66 @@ const CASES: readonly [sql: string, masks: readonly string[]][] = [
   ]],
   ["select a from t where id in (select id from u limit 5)", ["choice?"]],
   ["select sum(a) from (select a from t limit 5) s", ["choice? float"]],
+  ["select distinct on (1) g, at from t order by g, at", ["", ""]],
+  ["select a, b from t order by random() limit 5", ["chance", "chance"]],
+  ["select a from t order by md5(a || random()) limit $1", ["chance"]],
+  ["select a, random() as r from t order by r limit 1", [
+    "chance",
+    "chance",
+  ]],
+  ["select a from (select a, random() as r from t) s order by r limit 1", [
+    "chance",
+  ]],
+  ["select a from (select a from t order by random() limit 1) s", ["chance"]],
+  ["select a from t order by random()", [""]],
+  ["select a from t order by a, random() limit 5", [""]],
+  ["select a from t order by a = current_setting('x') limit 5", [""]],
+  // What WITHIN GROUP sorts
+  [
+    "select percentile_cont(0.5) within group (order by random()), mode() within group (order by a) from t",
+    ["chance", ""],
+  ],
+  [
+    "select percentile_disc(0.5) within group (order by now()), rank(1) within group (order by now() - at) from t",
+    ["time", "boundary"],
+  ],
+  [
+    "select percentile_cont(0.5) within group (order by s) from (select sum(a) as s from t group by g) x",
+    ["float"],
+  ],
+  ["select percentile_cont(array[0.1, 0.9]) within group (order by a) from t", [
+    "",
+  ]],
+  // Keys of several relations, and literals that a shape does not hold
+  ["select array_agg(o.id order by c.id) from o, c", ["ties"]],
+  ["select array_agg(o.id order by o.id) from o, c", [""]],
+  ["select array_agg(t.id order by id) from t", [""]],
+  ["select array_agg(a + 1 order by a + 2) from t", ["ties?"]],
+  ["select array_agg(lower(a) order by lower(a)) from t", [""]],
+  ["select lag(a + 1) over (order by a + 1) from t", ["choice?"]],
+  ["select distinct on (a + 1) a + 2, b from t", ["choice?", "choice?"]],
+  ["select array_agg(a) from (select a from t order by random()) s", [
+    "permuted",
+  ]],
+  ["select array_agg(a order by random()) from t", ["permuted"]],
+  ["select array_agg(x) from (select b as x, a from t order by a) s", [
+    "ties?a",
+  ]],
+  ["select array_agg(x) from (select t.b as x from t, u order by t.b) s", [""]],
+  ["select json_object_agg(a, b order by a) from t", ["ties?a"]],
+  ["select json_object_agg(a, b order by a, b) from t", [""]],
+  ["select json_arrayagg(a order by a), json_arrayagg(a order by b) from t", [
+    "",
+    "ties?b",
+  ]],
+  [
+    "select (select a from u where t.id = 5 order by t.b limit 1) from t",
+    ["choice?"],
+  ],
+  [
+    "select (select a from u x where x.id = 5 order by x.b limit 1) from t",
+    ["choice?id+b"],
+  ],
   // Writes
   ["delete from t where a = 1 returning a, now()", ["", "time"]],
   ["with w as (update t set a = 1 returning now() as n) select n from w", [

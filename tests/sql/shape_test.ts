@@ -265,11 +265,62 @@ Deno.test("ShapeCache: a CTE hides a relation of its name where it is seen", () 
 
 Deno.test("ShapeCache: ORDER BY keys are columns by name or ordinal, or unknown", () => {
   assert.equal(shapes("select a from t")[0]?.orderBy, undefined);
+  const keys = (sql: string) => shapes(sql)[0]?.orderBy;
+  const cases: readonly [sql: string, keys: Shape["orderBy"]][] = [
+    ["select a, b from t order by b, 1", ["b", 1]],
+    ["select a, b from t order by t.b desc, 1", [2, 1]],
+    ["select a from t order by lower(a)", null],
+    ["select a, lower(a) from t order by lower(a)", [2]],
+    ["select a + 1 from t order by a + 1", null],
+    // A column that is named with its relation is no output of the name.
+    ["select o.id from o, c order by c.id", null],
+    ["select o.id, c.id from o, c order by c.id", [2]],
+    ["select lower(id) as id from t order by t.id", null],
+    ["select lower(id) as id from t order by id", ["id"]],
+    ["select id from t order by t.id", [1]],
+    ["select id from t join u using (id) order by t.id", null],
+    // Stars
+    ["select * from o join c on o.c = c.id order by o.id", ["id"]],
+    ["select * from o join c on o.c = c.id order by c.id", null],
+    ["select o.*, c.* from o, c order by c.id", null],
+    ["select c.*, o.* from o, c order by c.id", ["id"]],
+    ["select x.*, c.name from o x, c order by c.name, x.id", [-1, "id"]],
+    ["select a, o.* from o order by o.a", [1]],
+    ["select lower(id) as id, * from t order by t.id", null],
+    ["select *, lower(id) as id from t order by t.id", ["id"]],
+    ["select s.t.* from s.t order by s.t.id", ["id"]],
+    // By chance
+    ["select a from t order by random()", undefined],
+    ["select a, random() as r from t order by r, a", undefined],
+    ["select a from t order by a, random(), b", ["a"]],
+  ];
+  for (const [sql, expected] of cases) {
+    assert.deepEqual(keys(sql), expected, sql);
+  }
+});
+
+Deno.test("ShapeCache: the columns that a relation is sorted by are its own", () => {
+  const sorted = (sql: string) => shapes(sql)[0]?.only?.sorted;
+  assert.deepEqual(sorted("select a from t order by id, t.b"), ["id", "b"]);
+  assert.deepEqual(sorted("select lower(id) as id from t order by id"), []);
+  assert.deepEqual(sorted("select lower(id) as id from t order by t.id"), [
+    "id",
+  ]);
+  assert.deepEqual(sorted("select a as x from t order by x"), ["a"]);
+  assert.equal(sorted("select a from t, u order by id"), undefined);
+});
+
+Deno.test("ShapeCache: a LIMIT of a set operation is a choice, of equal rows it is none", () => {
+  const counts = (sql: string) =>
+    shapes(sql)[0]?.counts.map(({ rule }) => rule);
+  const within = (query: string) =>
+    counts(`select a from t where a in (${query})`);
+  assert.deepEqual(within("(select 1 from u limit 1)"), []);
   assert.deepEqual(
-    shapes("select a, b from t order by t.b desc, 1")[0]?.orderBy,
-    ["b", 1],
+    within("select a from u union all select b from v limit 1"),
+    ["choice"],
   );
-  assert.equal(shapes("select a from t order by lower(a)")[0]?.orderBy, null);
+  assert.deepEqual(within("values (1), (2) limit 1"), ["choice"]);
 });
 
 Deno.test("ShapeCache: one shape for each statement of a string, texts without values", () => {
