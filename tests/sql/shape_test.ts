@@ -432,6 +432,32 @@ Deno.test("ShapeCache: beyond its bound the shapes that were not used are parsed
   }
 });
 
+Deno.test("ShapeCache: what a shape holds is bounded, and so is what all hold", () => {
+  const select = (columns: number, times: number, table: string) =>
+    `with s as (select greatest(${
+      Array.from({ length: columns }, (_, i) => `a${i}`)
+    }) as x from ${table}) select ${Array(times).fill("x")} from s`;
+  const cache = new ShapeCache(100_000);
+  const known = (sql: string) => {
+    const [shape] = shapes(sql, cache);
+    return [shape?.isParsed, shape?.outputs?.length, shape?.reads];
+  };
+  // 9 KB of text, whose columns took 56 MB.
+  assert.deepEqual(known(select(1_000, 800, "u")), [false, undefined, ["u"]]);
+  assert.deepEqual(known(select(100, 100, "u")), [true, 100, ["u"]]);
+  const prepared = `prepare p as ${select(1_000, 800, "u")}`;
+  const bytes = new TextEncoder().encode(prepared);
+  const [link] = cache.get(bytes, 0, bytes.length).links ?? [];
+  assert.equal(link?.defines?.outputs, undefined);
+  let largest = 0;
+  for (let i = 0; i < 300; i++) {
+    shapes(select(100, 80, `u${i}`), cache);
+    largest = Math.max(largest, cache.bytes);
+  }
+  assert.ok(largest > 24 * 1024 * 1024, `${largest} bytes`);
+  assert.ok(largest <= 32 * 1024 * 1024, `${largest} bytes`);
+});
+
 Deno.test("ShapeCache: texts that come once can't displace those that come often", () => {
   const cache = new ShapeCache(50);
   const often = "select often";
