@@ -10,7 +10,6 @@ import { wholeRows } from "./whole_rows.ts";
 /** What a statement is known to touch. */
 export interface Touched {
   readonly reads: readonly string[];
-  readonly writes: readonly string[];
   /** Functions that it calls. */
   readonly calls: readonly string[];
 }

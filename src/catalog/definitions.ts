@@ -18,11 +18,6 @@ export class Definitions {
     return this.#views.get(name);
   }
 
-  /** Of all triggers and rules of a relation together. */
-  trigger(relation: string): Definition | undefined {
-    return this.#triggers.get(relation);
-  }
-
   /** Of all functions of the name together. */
   function(name: string): Definition | undefined {
     return this.#functions.get(name);

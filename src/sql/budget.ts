@@ -19,9 +19,4 @@ export class Budget {
     this.#left -= steps;
     if (this.#left < 0) throw new TooLargeError();
   }
-
-  /** Steps that are left. */
-  get left(): number {
-    return this.#left;
-  }
 }

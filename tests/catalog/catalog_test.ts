@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { Catalog } from "../../src/catalog/mod.ts";
 import { relationKey } from "../../src/sql/mod.ts";
 
-const NOTHING = { reads: [], writes: [], calls: [] };
+const NOTHING = { reads: [], calls: [] };
 
 Deno.test("Catalog: nothing is known before the server has answered", () => {
   const catalog = new Catalog();

@@ -150,7 +150,7 @@ Deno.test("Catalog: columns and definitions may come in parts", () => {
   ]);
   assert.equal(catalog.columns("t")?.[0]?.typeOid, 23);
   assert.equal(catalog.viewText("2"), "SELECT a FROM t");
-  const writers = catalog.writersOf({ reads: ["v"], writes: [], calls: [] });
+  const writers = catalog.writersOf({ reads: ["v"], calls: [] });
   assert.deepEqual([...writers].sort(), ["t", "v"]);
 });
 
