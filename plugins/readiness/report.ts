@@ -73,8 +73,9 @@ type Block =
 
 function toBlocks(document: ReadinessDocument): Block[] {
   const { verdict, evidence, mirrors, servers } = document;
+  const known = new Map(Object.entries(servers));
   const version = (database: string) =>
-    `${database} (PostgreSQL ${servers[database] ?? "of unknown version"})`;
+    `${database} (PostgreSQL ${known.get(database) ?? "of unknown version"})`;
   return [
     {
       kind: "heading",

@@ -248,7 +248,10 @@ export class Routing {
   #targetTls(name: string): ServerWay["tls"] {
     const tls = this.#tls(name);
     if (tls === undefined) return undefined;
-    const server = JSON.stringify(this.#material().servers[name] ?? null);
+    const { servers } = this.#material();
+    const server = JSON.stringify(
+      Object.hasOwn(servers, name) ? servers[name] : null,
+    );
     const version = createHash("sha256").update(server).digest("hex");
     return { ...tls, version };
   }
