@@ -64,6 +64,7 @@ function judged(
   judge.begin(transaction, () => false, 0);
   const pair = {
     shape: analyze(sql)?.shapes[0] ?? OTHER_SHAPE,
+    rows: undefined,
     primary: reply(name, "a"),
     mirror: reply(name, mirror),
     primaryUs: 1,
