@@ -214,9 +214,8 @@ export class Catalog {
    */
   keepsRows(relation: string, columns: Iterable<string>): boolean {
     if (!this.#relations.has(relation)) return false;
-    if (this.#viewTexts.has(relation) || this.#family.has(relation)) {
-      return false;
-    }
+    const isView = this.#definitions.view(relation) !== undefined;
+    if (isView || this.#family.has(relation)) return false;
     if (this.#writers.get(relation)?.has(relation)) return false;
     const definition = this.#definitions.trigger(relation);
     if (definition === undefined) return true;
