@@ -27,6 +27,8 @@ import type {
 } from "../stats/mod.ts";
 
 export {
+  binomialTail,
+  CHANCE_SHARE,
   DROPPED,
   Dropped,
   DURATION_BUCKETS,
@@ -38,6 +40,9 @@ export {
   isCompared,
   isMismatch,
   isNote,
+  isSystematic,
+  logEvidence,
+  lowerBound,
   quantile,
   Result,
   RESULTS,

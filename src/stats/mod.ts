@@ -5,7 +5,9 @@
  * @module
  */
 
+export { binomialTail, lowerBound } from "./binomial.ts";
 export { DURATION_BUCKETS } from "./durations.ts";
+export { logEvidence } from "./evidence.ts";
 export * from "./ledger.ts";
 export type { StatsLayout } from "./layout.ts";
 export { quantile } from "./quantile.ts";
@@ -36,3 +38,4 @@ export {
   medianInterval,
   signTest,
 } from "./statistics.ts";
+export { CHANCE_SHARE, isSystematic } from "./systematic.ts";
