@@ -8,6 +8,14 @@
 export { binomialTail, lowerBound } from "./binomial.ts";
 export { DURATION_BUCKETS } from "./durations.ts";
 export { logEvidence } from "./evidence.ts";
+export {
+  addSketches,
+  type LatencySketch,
+  LatencySketcher,
+  NO_SKETCH,
+  pairsOf,
+  sumsOf,
+} from "./latency_sketch.ts";
 export * from "./ledger.ts";
 export type { StatsLayout } from "./layout.ts";
 export { quantile } from "./quantile.ts";
@@ -38,4 +46,5 @@ export {
   medianInterval,
   signTest,
 } from "./statistics.ts";
+export { type Slower, slower, type SlowerLimits } from "./slower.ts";
 export { CHANCE_SHARE, isSystematic } from "./systematic.ts";
