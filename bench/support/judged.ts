@@ -30,6 +30,7 @@ export function judged(shape: Shape, primary: Reply, mirror: Reply) {
     mirror,
     primaryUs: 83,
     queuedUs: 0,
+    mirrorQueuedUs: 0,
     mirrorUs: 91,
     cycleStartUs: 0,
     cycleEndUs: 83,
