@@ -1,5 +1,9 @@
-import { discoveries, type StatementSummary } from "../../src/plugin/api.ts";
 import type { Evidence } from "./evidence.ts";
+import {
+  type LatencyFindings,
+  latencyFindings,
+  latencySentence,
+} from "./latency_regressions.ts";
 import type { Thresholds } from "./thresholds.ts";
 
 export type Status = "pass" | "fail" | "insufficient";
@@ -43,57 +47,12 @@ export interface Verdict {
   readonly reasons: readonly string[];
 }
 
-/** What the comparison of latencies by statement came to. */
-export interface LatencyFindings {
-  /** Statements with pairs enough to be judged. */
-  readonly tested: number;
-  readonly slower: number;
-  /** The slowest of those; null if there is none. */
-  readonly worst: string | null;
-}
-
 /** What a judge may know besides the evidence. */
 export interface Knowledge {
   /** Default: found in the evidence's statements. */
   readonly latency?: LatencyFindings;
   /** More reasons why it can't be READY. */
   readonly reasons?: readonly string[];
-}
-
-/** A statement that is slower on the mirror, beyond chance. */
-export function regressions(
-  statements: readonly StatementSummary[],
-  thresholds: Thresholds,
-): StatementSummary[] {
-  const tested = statements.filter(({ latency }) =>
-    latency.pairs >= thresholds.min_pairs
-  );
-  const found = discoveries(
-    tested.map(({ latency }) => latency.pValue),
-    thresholds.false_discovery_rate,
-  );
-  return tested.filter(({ latency }, i) =>
-    found[i] === true &&
-    (latency.ratioLow ?? 0) > thresholds.maxLatencyRatio &&
-    (latency.difference ?? 0) * 1e3 > thresholds.min_difference_ms
-  );
-}
-
-function latencyFindings(
-  statements: readonly StatementSummary[],
-  thresholds: Thresholds,
-): LatencyFindings {
-  const slower = regressions(statements, thresholds);
-  const [worst] = slower.toSorted((a, b) =>
-    (b.latency.ratio ?? 0) - (a.latency.ratio ?? 0)
-  );
-  return {
-    tested:
-      statements.filter(({ latency }) => latency.pairs >= thresholds.min_pairs)
-        .length,
-    slower: slower.length,
-    worst: worst?.text ?? null,
-  };
 }
 
 /**
@@ -143,7 +102,7 @@ export function assess(
 function judgeGates(
   e: Evidence,
   t: Thresholds,
-  { tested, slower, worst }: LatencyFindings,
+  latency: LatencyFindings,
 ): Gate[] {
   const begun = e.replayed + e.failed;
   const wanted = e.seen - e.excluded;
@@ -181,16 +140,16 @@ function judgeGates(
           o.toFixed(2)
         } ms on average; ${l} ms are allowed.`,
     ),
-    atMost(
-      "latency_regressions",
-      tested === 0 ? null : slower,
-      0,
-      tested,
-      (o) =>
-        o === 0
-          ? `None of ${tested} statements is slower on the mirror by more than a factor of ${t.maxLatencyRatio}.`
-          : `${o} of ${tested} statements are slower on the mirror by more than a factor of ${t.maxLatencyRatio}, the worst: ${worst}`,
-    ),
+    {
+      ...atMost(
+        "latency_regressions",
+        latency.tested === 0 ? null : latency.slower,
+        0,
+        latency.tested,
+        () => "",
+      ),
+      sentence: latencySentence(latency, t),
+    },
     atLeast(
       "runtime",
       e.observedHours,

@@ -41,11 +41,15 @@ export {
   isMismatch,
   isNote,
   isSystematic,
+  latencyComparison,
   logEvidence,
   lowerBound,
+  MAX_STATEMENTS,
+  NO_SKETCH,
   quantile,
   Result,
   RESULTS,
+  slower,
   withoutValues,
 } from "../stats/mod.ts";
 export type {
@@ -54,20 +58,16 @@ export type {
   HistogramSnapshot,
   LabelSet,
   LatencyComparison,
+  LatencySketch,
   MaximumHandle,
   MetricSnapshot,
   MetricSpec,
   Outcome,
   SeriesSnapshot,
+  Slower,
   StatementSummary,
   StatsSnapshot,
   Stripe,
-} from "../stats/mod.ts";
-export {
-  discoveries,
-  type MedianInterval,
-  medianInterval,
-  signTest,
 } from "../stats/mod.ts";
 
 /** A plugin: an id and a constructor without side effects. */

@@ -1,4 +1,5 @@
 import { logEvidence } from "./evidence.ts";
+import { MAX_STATEMENTS } from "./statements.ts";
 
 /**
  * The share of a shape's calls that chance may differ in. On equal servers it
@@ -7,9 +8,8 @@ import { logEvidence } from "./evidence.ts";
 export const CHANCE_SHARE = 0.1;
 /** A false alarm in a mirror's whole window has at most this probability. */
 const FALSE_ALARM = 0.01;
-/** Shapes that a mirror's table holds: each has its part of the false alarms. */
-const SHAPES = 10_000;
-const NEEDED = Math.log(SHAPES / FALSE_ALARM);
+/** Each shape has its part of the false alarms. */
+const NEEDED = Math.log(MAX_STATEMENTS / FALSE_ALARM);
 
 /**
  * Whether a shape differs in more calls than chance explains.
