@@ -170,7 +170,8 @@ function statementCells(
   summary: StatementSummary,
   showsValues: boolean,
 ): string[] {
-  const { latency: { ratio, ratioLow, ratioHigh }, examples } = summary;
+  const { latency: { ratio, ratioLow, ratioHigh, totalRatio }, examples } =
+    summary;
   const [first] = examples;
   const example = first && !showsValues ? withoutValues(first) : first;
   const interval = ratioLow === null || ratioHigh === null
@@ -180,7 +181,9 @@ function statementCells(
     summary.text,
     String(summary.calls),
     String(mismatchesOf(summary)),
-    ratio === null ? "" : ratio.toFixed(2) + interval,
+    ratio === null || totalRatio === null
+      ? ""
+      : `${ratio.toFixed(2)}${interval}, ${totalRatio.toFixed(2)} in total`,
     example === undefined ? "" : [
       ...example.difference ? [example.difference] : [],
       `primary: ${outcomeText(example.primary)}`,

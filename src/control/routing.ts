@@ -217,7 +217,6 @@ export class Routing {
       order: general.mirror_order,
       level: entry.level,
       examples: general.mirror_examples,
-      maxLatencyRatio: general.mirror_max_latency_ratio,
       ignore: ignore.map((rule) => ({
         fingerprint: rule.fingerprint,
         sqlstate: rule.sqlstate,

@@ -147,11 +147,8 @@ export class Judge {
       result,
       primary: pair.primary,
       mirror: pair.mirror,
-      primaryUs: above(
-        pair.primaryUs,
-        Math.max(0, this.#primaryFloorUs - pair.queuedUs),
-      ),
-      mirrorUs: above(pair.mirrorUs, this.#mirrorFloorUs),
+      primaryUs: above(pair.primaryUs, this.#primaryFloorUs, pair.queuedUs),
+      mirrorUs: above(pair.mirrorUs, this.#mirrorFloorUs, pair.mirrorQueuedUs),
       session: this.#session,
       masked: this.#masked === undefined
         ? []
@@ -289,8 +286,9 @@ export class Judge {
   }
 }
 
-function above(us: number, floorUs: number): number {
-  return Math.max(0, us - floorUs);
+/** A time without what is in it of a round trip: a pipeline has one, and all but its first statement wait meanwhile. */
+function above(us: number, floorUs: number, queuedUs: number): number {
+  return Math.max(0, us - Math.max(0, floorUs - queuedUs));
 }
 
 function sqlstateOf(reply: Reply | undefined): string {

@@ -69,6 +69,7 @@ function judged(
     mirror: reply(name, mirror),
     primaryUs: 1,
     queuedUs: 0,
+    mirrorQueuedUs: 0,
     mirrorUs: 1,
     cycleStartUs: 0,
     cycleEndUs: 0,
