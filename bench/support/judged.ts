@@ -15,8 +15,6 @@ export function judged(shape: Shape, primary: Reply, mirror: Reply) {
     table: new StatementTable({
       database: "shop",
       mirror: "shop_18",
-      maxRatio: 1.5,
-      random: Math.random,
     }),
     catalog: new Catalog(),
     ignored: createIgnore([]),
@@ -31,6 +29,7 @@ export function judged(shape: Shape, primary: Reply, mirror: Reply) {
     mirror,
     primaryUs: 83,
     queuedUs: 0,
+    mirrorQueuedUs: 0,
     mirrorUs: 91,
     cycleStartUs: 0,
     cycleEndUs: 83,

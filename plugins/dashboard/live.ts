@@ -181,8 +181,14 @@ function liveStatement(
 function worst(statements: readonly StatementSummary[]): StatementSummary[] {
   return statements.toSorted((a, b) =>
     mismatchesOf(b) - mismatchesOf(a) ||
-    (b.latency.ratio ?? 0) - (a.latency.ratio ?? 0)
+    slowness(b) - slowness(a)
   ).slice(0, MAX_STATEMENTS);
+}
+
+/** At its median, or in sum; 0 while a median is not known. */
+function slowness({ latency }: StatementSummary): number {
+  const { ratio, totalRatio } = latency;
+  return ratio === null ? 0 : Math.max(ratio, totalRatio ?? 0);
 }
 
 function mismatchesOf({ results }: StatementSummary): number {

@@ -1,4 +1,6 @@
 import {
+  latencyComparison,
+  NO_SKETCH,
   RESULTS,
   type StatementSummary,
   withoutValues,
@@ -41,7 +43,10 @@ export function storedText(statement: StatementSummary): string {
 
 /** Reads what {@linkcode storedText} has written, or an older version. */
 export function readStored(text: string): StatementSummary {
-  const { results, masked = {}, ...rest } = JSON.parse(text);
+  // Histories before the sketch knew a sample's figures, which can't be added.
+  const { results, masked = {}, sketch = NO_SKETCH, ...rest } = JSON.parse(
+    text,
+  );
   const counts = new Map<string, number>();
   const add = (name: string, n: number) =>
     counts.set(name, (counts.get(name) ?? 0) + n);
@@ -53,6 +58,8 @@ export function readStored(text: string): StatementSummary {
   return {
     ...rest,
     masked,
+    sketch,
+    latency: latencyComparison(sketch),
     results: RESULTS.map((result) => counts.get(result) ?? 0),
   };
 }

@@ -5,6 +5,7 @@ import type {
 } from "../../src/plugin/api.ts";
 import type { ReadinessDocument } from "./document.ts";
 import { assess, GATES } from "./score.ts";
+import { latencyFindings } from "./latency_regressions.ts";
 import { gather, type Surroundings } from "./evidence.ts";
 import { LIMIT_KEYS, limitOf, type Thresholds } from "./thresholds.ts";
 
@@ -47,7 +48,7 @@ export function basisMetrics(
       database === set?.database && mirror === set?.mirror
     );
   const latency = (set: Readonly<Record<string, string>> | undefined) =>
-    of(set)?.verdict.gates.find(({ gate }) => gate === "latency_regressions");
+    latencyFindings(of(set)?.evidence.statements ?? [], thresholds());
   return [
     {
       name: "mirror_readiness_observed_seconds",
@@ -60,14 +61,19 @@ export function basisMetrics(
     {
       name: "mirror_readiness_statements",
       help:
-        "Statement shapes whose latency was judged, and those slower on the mirror beyond chance",
+        "Statement shapes whose latency was judged, those slower on the mirror beyond chance, and those with too few pairs",
       type: "gauge",
       scope: "process",
       sets: mirrors,
-      label: { name: "latency", values: ["tested", "slower"] },
-      derive: (_get, which, set) =>
-        (which === "tested" ? latency(set)?.samples : latency(set)?.observed) ??
-          0,
+      label: { name: "latency", values: ["tested", "slower", "unjudged"] },
+      derive: (_get, which, set) => {
+        const { tested, slower, unjudged } = latency(set);
+        return which === "tested"
+          ? tested
+          : which === "slower"
+          ? slower
+          : unjudged;
+      },
     },
     {
       name: "mirror_readiness_shapes",

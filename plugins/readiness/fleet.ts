@@ -1,13 +1,8 @@
 import type { Evidence } from "./evidence.ts";
 import { gatherFrom, type Pair, Proxy } from "./fleet_proxy.ts";
 import type { Sample } from "./samples.ts";
-import {
-  assess,
-  type LatencyFindings,
-  type NamedShapes,
-  type Verdict,
-  worstOf,
-} from "./score.ts";
+import type { LatencyFindings } from "./latency_regressions.ts";
+import { assess, type NamedShapes, type Verdict, worstOf } from "./score.ts";
 import type { Thresholds } from "./thresholds.ts";
 
 /** Where a fleet's evidence is asked for. */
@@ -163,17 +158,22 @@ function goneQuery({ job, namespace }: FleetOptions): string {
 
 /** A statement counts once for each proxy that judged it; SQL text is in no metric. */
 function findings(proxies: readonly Proxy[], of?: Pair): LatencyFindings {
-  const sum = (which: "tested" | "slower") =>
+  const sum = (which: "tested" | "slower" | "unjudged") =>
     proxies.reduce((total, proxy) => total + proxy.latency(which, of), 0);
-  const [worst] = proxies.toSorted((a, b) =>
-    b.latency("slower", of) - a.latency("slower", of)
-  );
+  const most = (which: "slower" | "unjudged") => {
+    const [first] = proxies.toSorted((a, b) =>
+      b.latency(which, of) - a.latency(which, of)
+    );
+    return first === undefined
+      ? null
+      : `see SHOW MIRROR STATEMENTS on ${first.instance}`;
+  };
   return {
     tested: sum("tested"),
     slower: sum("slower"),
-    worst: worst === undefined
-      ? null
-      : `see SHOW MIRROR STATEMENTS on ${worst.instance}`,
+    worst: most("slower"),
+    unjudged: sum("unjudged"),
+    unjudgedNames: most("unjudged"),
   };
 }
 

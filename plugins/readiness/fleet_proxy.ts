@@ -92,7 +92,7 @@ export class Proxy {
     );
   }
 
-  latency(which: "tested" | "slower", of?: Pair): number {
+  latency(which: "tested" | "slower" | "unjudged", of?: Pair): number {
     return this.#sum("mirror_readiness_statements", "latency", which, of);
   }
 

@@ -91,7 +91,10 @@ export const readiness: Plugin<ReadinessConfig> = {
         alerts.look(evidence, snapshot);
       },
       reconfigure: (next: ReadinessConfig) => judge.configure(next),
-      commands: readinessCommands(() => judge.document()),
+      commands: readinessCommands(
+        () => judge.document(),
+        () => judge.thresholds,
+      ),
       routes: routes(judge),
     };
   },

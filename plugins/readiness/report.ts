@@ -73,8 +73,9 @@ type Block =
 
 function toBlocks(document: ReadinessDocument): Block[] {
   const { verdict, evidence, mirrors, servers } = document;
+  const known = new Map(Object.entries(servers));
   const version = (database: string) =>
-    `${database} (PostgreSQL ${servers[database] ?? "of unknown version"})`;
+    `${database} (PostgreSQL ${known.get(database) ?? "of unknown version"})`;
   return [
     {
       kind: "heading",
@@ -169,7 +170,8 @@ function statementCells(
   summary: StatementSummary,
   showsValues: boolean,
 ): string[] {
-  const { latency: { ratio, ratioLow, ratioHigh }, examples } = summary;
+  const { latency: { ratio, ratioLow, ratioHigh, totalRatio }, examples } =
+    summary;
   const [first] = examples;
   const example = first && !showsValues ? withoutValues(first) : first;
   const interval = ratioLow === null || ratioHigh === null
@@ -179,7 +181,9 @@ function statementCells(
     summary.text,
     String(summary.calls),
     String(mismatchesOf(summary)),
-    ratio === null ? "" : ratio.toFixed(2) + interval,
+    ratio === null || totalRatio === null
+      ? ""
+      : `${ratio.toFixed(2)}${interval}, ${totalRatio.toFixed(2)} in total`,
     example === undefined ? "" : [
       ...example.difference ? [example.difference] : [],
       `primary: ${outcomeText(example.primary)}`,

@@ -1,5 +1,10 @@
-import { discoveries, type StatementSummary } from "../../src/plugin/api.ts";
+import type { StatementSummary } from "../../src/plugin/api.ts";
 import type { Evidence } from "./evidence.ts";
+import {
+  type LatencyFindings,
+  latencyFindings,
+  latencySentence,
+} from "./latency_regressions.ts";
 import { shapeFindings } from "./shape_findings.ts";
 import type { Thresholds } from "./thresholds.ts";
 
@@ -47,15 +52,6 @@ export interface Verdict {
   readonly reasons: readonly string[];
 }
 
-/** What the comparison of latencies by statement came to. */
-export interface LatencyFindings {
-  /** Statements with pairs enough to be judged. */
-  readonly tested: number;
-  readonly slower: number;
-  /** The slowest of those; null if there is none. */
-  readonly worst: string | null;
-}
-
 /** Statements that a gate names, by their text; fewer than it counts. */
 export interface NamedShapes {
   readonly different: readonly string[];
@@ -70,42 +66,6 @@ export interface Knowledge {
   readonly latency?: LatencyFindings;
   /** More reasons why it can't be READY. */
   readonly reasons?: readonly string[];
-}
-
-/** A statement that is slower on the mirror, beyond chance. */
-export function regressions(
-  statements: readonly StatementSummary[],
-  thresholds: Thresholds,
-): StatementSummary[] {
-  const tested = statements.filter(({ latency }) =>
-    latency.pairs >= thresholds.min_pairs
-  );
-  const found = discoveries(
-    tested.map(({ latency }) => latency.pValue),
-    thresholds.false_discovery_rate,
-  );
-  return tested.filter(({ latency }, i) =>
-    found[i] === true &&
-    (latency.ratioLow ?? 0) > thresholds.maxLatencyRatio &&
-    (latency.difference ?? 0) * 1e3 > thresholds.min_difference_ms
-  );
-}
-
-function latencyFindings(
-  statements: readonly StatementSummary[],
-  thresholds: Thresholds,
-): LatencyFindings {
-  const slower = regressions(statements, thresholds);
-  const [worst] = slower.toSorted((a, b) =>
-    (b.latency.ratio ?? 0) - (a.latency.ratio ?? 0)
-  );
-  return {
-    tested:
-      statements.filter(({ latency }) => latency.pairs >= thresholds.min_pairs)
-        .length,
-    slower: slower.length,
-    worst: worst?.text ?? null,
-  };
 }
 
 /**
@@ -190,7 +150,7 @@ export function scopeOf({ level, untried, seen }: Evidence): string | null {
 function judgeGates(
   e: Evidence,
   t: Thresholds,
-  { tested, slower, worst }: LatencyFindings,
+  latency: LatencyFindings,
   named: NamedShapes,
 ): Gate[] {
   const begun = e.replayed + e.failed;
@@ -229,16 +189,16 @@ function judgeGates(
           o.toFixed(2)
         } ms on average; ${l} ms are allowed.`,
     ),
-    atMost(
-      "latency_regressions",
-      tested === 0 ? null : slower,
-      0,
-      tested,
-      (o) =>
-        o === 0
-          ? `None of ${tested} statements is slower on the mirror by more than a factor of ${t.maxLatencyRatio}.`
-          : `${o} of ${tested} statements are slower on the mirror by more than a factor of ${t.maxLatencyRatio}, the worst: ${worst}`,
-    ),
+    {
+      ...atMost(
+        "latency_regressions",
+        latency.tested === 0 ? null : latency.slower,
+        0,
+        latency.tested,
+        () => "",
+      ),
+      sentence: latencySentence(latency, t),
+    },
     atLeast(
       "runtime",
       e.observedHours,

@@ -11,6 +11,8 @@ import {
   type StatementSummary,
 } from "../../src/plugin/api.ts";
 import type { ReadinessDocument } from "./document.ts";
+import { isJudged, slownessOf, slownessText } from "./latency_regressions.ts";
+import type { Thresholds } from "./thresholds.ts";
 
 type Row = readonly Cell[];
 
@@ -23,6 +25,7 @@ const column = (
 /** SHOW MIRROR READINESS, DIFFS and STATEMENTS. */
 export function readinessCommands(
   document: () => ReadinessDocument,
+  thresholds: () => Thresholds,
 ): AdminCommand[] {
   return [
     {
@@ -88,8 +91,18 @@ export function readinessCommands(
           "text",
           "Columns that differed and may, as in an equal server, and how often",
         ),
+        column("pairs", "int8", "Pairs that its latency is judged by"),
+        column("total_ratio", "float8", "Mirror time by primary time, in sum"),
+        column(
+          "slower",
+          "text",
+          "In what the mirror is slower, beyond chance and the limits",
+        ),
       ],
-      rows: () => worstFirst(document().evidence.statements).map(statementRow),
+      rows: () =>
+        worstFirst(document().evidence.statements).map((summary) =>
+          statementRow(summary, thresholds())
+        ),
     },
   ];
 }
@@ -132,7 +145,8 @@ function diffRows(summary: StatementSummary): Row[] {
   });
 }
 
-function statementRow(summary: StatementSummary): Row {
+function statementRow(summary: StatementSummary, t: Thresholds): Row {
+  const slowness = slownessOf(summary, t);
   const { latency } = summary;
   const at = (side: StatementSummary["primary"], q: number) =>
     side.count === 0 ? null : quantile(side, DURATION_BUCKETS, q) * 1e3;
@@ -158,6 +172,11 @@ function statementRow(summary: StatementSummary): Row {
     summary.mirror,
     Object.entries(summary.masked).map(([name, n]) => `${name}: ${n}`)
       .join(", ") || null,
+    latency.pairs,
+    latency.totalRatio,
+    slowness === undefined
+      ? isJudged(summary, t) ? null : "not judged"
+      : slownessText(slowness),
   ];
 }
 
@@ -180,8 +199,14 @@ export function worstFirst(
 ): StatementSummary[] {
   return statements.toSorted((a, b) =>
     mismatchesOf(b) - mismatchesOf(a) ||
-    (b.latency.ratio ?? 0) - (a.latency.ratio ?? 0)
+    slowness(b) - slowness(a)
   );
+}
+
+/** At its median, or in sum; 0 while a median is not known. */
+function slowness({ latency }: StatementSummary): number {
+  const { ratio, totalRatio } = latency;
+  return ratio === null ? 0 : Math.max(ratio, totalRatio ?? 0);
 }
 
 /** `error 42703`, `SELECT, 5 rows`. */

@@ -23,8 +23,10 @@ export const readinessSchema = z.strictObject({
   min_pairs: z.int().min(2).default(30),
   /** A slower statement matters from this difference on: less is noise of the network. */
   min_difference_ms: z.number().min(0).default(2),
-  /** Share of regressions that may be chance, over all statements tested (Benjamini-Hochberg). */
-  false_discovery_rate: z.number().min(0).max(1).default(0.05),
+  /** A slower tail matters from this share of a statement's calls on; p95 has 0.05, and of as many calls one more or less is chance. */
+  min_tail_share: z.number().min(0).max(1).default(0.02),
+  /** Probability that an equal mirror is ever called slower in its window, over all statements and looks. */
+  false_alarm_rate: z.number().gt(0).max(1).default(0.01),
   /** What the score loses. */
   weight_error_rate: z.number().min(0).default(30),
   weight_error_rate_half: z.number().min(0).default(10),

@@ -122,8 +122,9 @@ function scalar(item: readonly Token[]): Scalar | undefined {
     }
   }
   const name = functionName(expression);
-  const found = name === undefined ? undefined : FUNCTIONS[name];
-  if (name === undefined || found === undefined) return undefined;
+  if (name === undefined || !Object.hasOwn(FUNCTIONS, name)) return undefined;
+  const found = FUNCTIONS[name];
+  if (found === undefined) return undefined;
   return {
     column: { name: alias ?? name, type: found.type },
     value: found.value,

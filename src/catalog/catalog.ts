@@ -1,8 +1,8 @@
-import type { Nature } from "../sql/mod.ts";
+import { type Nature, relationKey } from "../sql/mod.ts";
 import { type CatalogColumn, common, RelationColumns } from "./columns.ts";
 import type { Definition } from "./definition.ts";
 import { Definitions } from "./definitions.ts";
-import { FIRST_OWN_OID, TypePair } from "./type_pair.ts";
+import { TypePair } from "./type_pair.ts";
 import { RowChangers } from "./row_changers.ts";
 import type { RowChanges } from "./trigger_changes.ts";
 import { wholeRows } from "./whole_rows.ts";
@@ -10,7 +10,6 @@ import { wholeRows } from "./whole_rows.ts";
 /** What a statement is known to touch. */
 export interface Touched {
   readonly reads: readonly string[];
-  readonly writes: readonly string[];
   /** Functions that it calls. */
   readonly calls: readonly string[];
 }
@@ -21,16 +20,22 @@ const MAX_VIEW = 65_536;
 /**
  * What is known of a server's schema: columns and unique keys, what stands
  * behind views and functions, and what a write to one relation does to its own
- * rows and to others. Names are without their schemas: of several relations of
- * a name the union counts, for keys and columns the part that all have.
+ * rows and to others. A name without a schema is looked up in the search_path
+ * of the mirror's user. Where that does not have it any relation of the name
+ * may be meant: the union counts, for keys and columns the part that all have.
+ * Functions, and what writes what, go by names without their schemas.
  */
 export class Catalog {
+  /** OIDs by key: the name alone, and the name with its schema. */
   readonly #relations = new Map<string, string[]>();
+  readonly #sequences = new Set<string>();
+  /** Schemas of the search_path, in its order. */
+  readonly #path: string[] = [];
   /** Columns of unique keys without NULLs, by OID. */
   readonly #keys = new Map<string, (readonly string[])[]>();
   readonly #definitions = new Definitions();
-  /** By name: the texts of all views that have it. */
-  readonly #viewTexts = new Map<string, string[]>();
+  /** By OID. */
+  readonly #viewTexts = new Map<string, string>();
   readonly #columns = new RelationColumns({
     typeName: (oid) => this.types.mirror.names?.get(oid),
     natureOf: (text) => this.#definitions.expressionNature(text),
@@ -39,8 +44,10 @@ export class Catalog {
     this.#definitions.expressionNature(text)
   );
   readonly #changes = new Map<string, RowChanges | undefined>();
-  /** Relations whose rows are also another's: partitions and those that inherit, both ways. */
+  /** Relations whose rows are also another's: partitions and those that inherit, both ways. By name … */
   readonly #family = new Map<string, Set<string>>();
+  /** … and by OID. */
+  readonly #kin = new Map<string, Set<string>>();
   /** By relation: those that, being written, write it. */
   readonly #writers = new Map<string, Set<string>>();
   /** Relations with a trigger that may write anything. */
@@ -76,18 +83,28 @@ export class Catalog {
 
   #take(kind: string, name: string, text: string, more: string): void {
     switch (kind) {
+      case "path":
+        this.#path.push(name);
+        return;
       case "relation":
-        return push(this.#relations, name, text);
+        return this.#addRelation(name, text, more);
+      case "sequence":
+        this.#sequences.add(text);
+        return this.#addRelation(name, text, more);
       case "key":
         return push(this.#keys, name, text.split("\n"));
-      case "child":
+      case "child": {
         add(this.#family, name, text);
         add(this.#family, text, name);
+        const [child = "", parent = ""] = more.split(" ");
+        add(this.#kin, child, parent);
+        add(this.#kin, parent, child);
         return;
+      }
       case "cascade":
         return add(this.#writers, name, text);
       case "view":
-        push(this.#viewTexts, name, text);
+        this.#viewTexts.set(more, text);
         return this.#definitions.add(kind, name, text);
       case "trigger":
       case "function":
@@ -107,28 +124,27 @@ export class Catalog {
     }
   }
 
-  /** Whether equal values in `columns` are in one row of `relation` at most. */
-  isUnique(relation: string, columns: readonly (string | number)[]): boolean {
-    const oids = this.#relations.get(relation);
-    return oids !== undefined &&
-      oids.every((oid) =>
-        this.#keys.get(oid)?.some((key) =>
-          key.every((column) => columns.includes(column))
-        )
-      );
+  #addRelation(name: string, oid: string, schema: string): void {
+    push(this.#relations, name, oid);
+    if (schema !== "") push(this.#relations, relationKey(schema, name), oid);
   }
 
-  /** Whether a view, a function or a trigger behind the statement gives what differs by nature. */
-  isVolatile({ reads, writes, calls }: Touched): boolean {
-    const known = this.#definitions;
-    const definitions = [
-      ...reads.map((name) => known.view(name)),
-      ...writes.map((name) => known.trigger(name)),
-      ...calls.map((name) => known.function(name)),
-    ];
-    return definitions.some((definition) =>
-      definition !== undefined && known.whole(definition).nature !== undefined
-    );
+  /** The relations that a key of {@linkcode relationKey} may stand for, by their OIDs; none: it is not known. */
+  oids(key: string): readonly string[] {
+    const all = this.#relations.get(key) ?? [];
+    if (all.length < 2) return all;
+    for (const schema of this.#path) {
+      const oids = this.#relations.get(relationKey(schema, key));
+      if (oids !== undefined) return oids;
+    }
+    return all;
+  }
+
+  /** Whether equal values in `columns` are in one row of the relation at most. */
+  isUnique(oid: string, columns: readonly string[]): boolean {
+    return this.#keys.get(oid)?.some((key) =>
+      key.every((column) => columns.includes(column))
+    ) ?? false;
   }
 
   /** What a user's function gives; undefined: its arguments and the data decide, or it is none. */
@@ -136,52 +152,48 @@ export class Catalog {
     return this.#definitions.functionNature(name);
   }
 
-  /** A view's query, if there is one view of the name only, and it is not endless. */
-  viewText(name: string): string | undefined {
-    const [text, ...others] = this.#viewTexts.get(name) ?? [];
-    return others.length > 0 || (text?.length ?? 0) > MAX_VIEW
-      ? undefined
-      : text;
+  /** A view's query, by its OID, with the schemas of all that it names; undefined: it is no view, or endless. */
+  viewText(oid: string): string | undefined {
+    const text = this.#viewTexts.get(oid);
+    return (text?.length ?? 0) > MAX_VIEW ? undefined : text;
   }
 
-  /** A relation's columns in their order; of several relations of the name, if all have the same. */
-  columns(relation: string): readonly CatalogColumn[] | undefined {
-    const oids = this.#relations.get(relation) ?? [];
-    return common(oids.map((oid) => this.#columns.of(Number(oid))));
+  /** Whether a relation is a sequence. */
+  isSequence(oid: string): boolean {
+    return this.#sequences.has(oid);
   }
 
-  /** The column that a RowDescription of this server names by its table and number. */
-  columnAt(relationOid: number, number: number): CatalogColumn | undefined {
-    return this.#columns.at(relationOid, number);
+  /** A relation's columns in their order; of several relations that a key may stand for, if all have the same. */
+  columns(key: string): readonly CatalogColumn[] | undefined {
+    return common(this.oids(key).map((oid) => this.columnsOf(oid)));
   }
 
-  /** The name of a type whose OID is this server's own. */
-  typeName(oid: number): string | undefined {
-    return oid < FIRST_OWN_OID ? undefined : this.types.mirror.names?.get(oid);
+  /** A relation's columns in their order, by its OID. */
+  columnsOf(oid: string): readonly CatalogColumn[] | undefined {
+    return this.#columns.of(Number(oid));
   }
 
   /**
-   * The columns that triggers set to what an equal server may have otherwise,
-   * by the moment or by chance, whatever the client writes. Undefined: none
-   * does, or the relation is not known.
+   * The columns that a relation's triggers set to what an equal server may have
+   * otherwise, by the moment or by chance, whatever the client writes.
+   * Undefined: none does, or the relation is not known.
    */
-  changedByTrigger(relation: string): RowChanges | undefined {
-    if (this.#changes.has(relation)) return this.#changes.get(relation);
+  changedByTrigger(oid: string): RowChanges | undefined {
+    if (this.#changes.has(oid)) return this.#changes.get(oid);
     // A row goes to a partition, which has triggers of its own.
-    const family = new Set([relation]);
-    for (const name of family) {
-      for (const more of this.#family.get(name) ?? []) family.add(more);
+    const family = new Set([oid]);
+    for (const one of family) {
+      for (const more of this.#kin.get(one) ?? []) family.add(more);
     }
     let changes = this.#changers.changesOf(family);
     if (changes !== undefined && changes !== "all") {
-      const columns = this.columns(relation);
-      const names = columns?.map(({ name }) => name);
+      const names = this.columnsOf(oid)?.map(({ name }) => name);
       const found = [...changes].filter(([name]) =>
         names?.includes(name) ?? true
       );
       changes = found.length === 0 ? undefined : new Map(found);
     }
-    this.#changes.set(relation, changes);
+    this.#changes.set(oid, changes);
     return changes;
   }
 
@@ -202,9 +214,8 @@ export class Catalog {
    */
   keepsRows(relation: string, columns: Iterable<string>): boolean {
     if (!this.#relations.has(relation)) return false;
-    if (this.#viewTexts.has(relation) || this.#family.has(relation)) {
-      return false;
-    }
+    const isView = this.#definitions.view(relation) !== undefined;
+    if (isView || this.#family.has(relation)) return false;
     if (this.#writers.get(relation)?.has(relation)) return false;
     const definition = this.#definitions.trigger(relation);
     if (definition === undefined) return true;

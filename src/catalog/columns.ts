@@ -27,11 +27,6 @@ export interface ColumnsOptions {
   readonly natureOf: (expression: string) => Nature | undefined;
 }
 
-interface Relation {
-  readonly columns: readonly CatalogColumn[];
-  readonly byNumber: ReadonlyMap<number, CatalogColumn>;
-}
-
 /** As the question gives them: number, name, type, flags, default. */
 type Given = [number, string, number, string, string | null];
 
@@ -45,7 +40,7 @@ const NATURES = ["fixed", "time", "sequence", "chance"] as const;
 export class RelationColumns {
   readonly #options: ColumnsOptions;
   readonly #texts = new Map<number, string>();
-  readonly #read = new Map<number, Relation>();
+  readonly #read = new Map<number, readonly CatalogColumn[]>();
   /** Domains' bases and defaults, by OID. */
   readonly #bases = new Map<number, number>();
   readonly #domains = new Map<number, string>();
@@ -69,14 +64,6 @@ export class RelationColumns {
 
   /** In the order of their numbers. */
   of(oid: number): readonly CatalogColumn[] | undefined {
-    return this.#relation(oid)?.columns;
-  }
-
-  at(oid: number, number: number): CatalogColumn | undefined {
-    return this.#relation(oid)?.byNumber.get(number);
-  }
-
-  #relation(oid: number): Relation | undefined {
     const known = this.#read.get(oid);
     if (known !== undefined) return known;
     const text = this.#texts.get(oid);
@@ -85,12 +72,9 @@ export class RelationColumns {
     const given = parse(text);
     if (given === undefined) return undefined;
     const names = given.map(([, name]) => name);
-    const byNumber = new Map(
-      given.map((column) => [column[0], this.#column(column, names)]),
-    );
-    const relation = { columns: [...byNumber.values()], byNumber };
-    this.#read.set(oid, relation);
-    return relation;
+    const columns = given.map((column) => this.#column(column, names));
+    this.#read.set(oid, columns);
+    return columns;
   }
 
   #column(

@@ -35,12 +35,17 @@ export const TYPES_QUESTION = `${TYPES} and t.oid >= 10000`;
 
 /**
  * Asks a server for its schema: rows of a kind, a name, a text, and one text
- * more. Parts of one text have the same around them. Names are without their
- * schemas, as in shapes. PostgreSQL 12 and later.
+ * more. Parts of one text have the same around them. Views name all that they
+ * read with its schema, since nothing but pg_catalog is in the search_path
+ * then. PostgreSQL 12 and later.
  */
 export const CATALOG_QUESTION = `
+select 'path', schema::text, '', ''
+  from unnest(pg_catalog.current_schemas(false)) with ordinality p (schema, place)
+  order by place;
+set local search_path = pg_catalog;
 with r as (
-  select c.oid, c.relname::text as name, c.relkind as kind
+  select c.oid, c.relname::text as name, c.relkind as kind, n.nspname::text as schema
   from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
   where c.relkind in ('r', 'p', 'v', 'm', 'f') and ${OF_USERS}),
 a as (
@@ -49,11 +54,15 @@ a as (
   from pg_catalog.pg_attribute a join r on r.oid = a.attrelid
   where a.attnum > 0 and not a.attisdropped),
 changers as (
-  select r.name, t.tgfoid, t.tgargs
+  select r.oid::text, t.tgfoid, t.tgargs
   from pg_catalog.pg_trigger t join r on r.oid = t.tgrelid
   where not t.tgisinternal and t.tgenabled <> 'D'
     and (t.tgtype & 1) <> 0 and (t.tgtype & 66) <> 0 and (t.tgtype & 20) <> 0)
-select 'relation', name, oid::text, '' from r
+select 'relation', name, oid::text, schema from r
+union all
+select 'sequence', c.relname::text, c.oid::text, n.nspname::text
+  from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+  where c.relkind = 'S' and ${OF_USERS}
 union all
 select 'key', r.oid::text, (
     select string_agg(a.attname, chr(10)) from pg_catalog.pg_attribute a
@@ -69,7 +78,7 @@ select 'key', r.oid::text, (
       where a.attrelid = r.oid and not a.attnotnull
         and a.attnum = any ((i.indkey::int2[])[0:i.indnkeyatts - 1]))
 union all
-select 'child', c.name, p.name, '' from pg_catalog.pg_inherits h
+select 'child', c.name, p.name, c.oid || ' ' || p.oid from pg_catalog.pg_inherits h
   join r c on c.oid = h.inhrelid join r p on p.oid = h.inhparent
 union all
 select 'cascade', c.name, p.name, '' from pg_catalog.pg_constraint f
@@ -118,9 +127,9 @@ select 'columns', s.* from (
     group by a.attrelid) v,
   lateral (select v.oid, ${parts("v.def")}) s
 union all
-select 'changer', name, tgfoid::text, encode(tgargs, 'escape') from changers
+select 'changer', oid, tgfoid::text, encode(tgargs, 'escape') from changers
 union all
-select 'changer', r.name, '0', '' from pg_catalog.pg_rewrite w
+select 'changer', r.oid::text, '0', '' from pg_catalog.pg_rewrite w
   join r on r.oid = w.ev_class
   where w.is_instead and w.rulename <> '_RETURN' and w.ev_type <> '4'
     and pg_catalog.pg_get_ruledef(w.oid) ilike '% returning %'

@@ -25,7 +25,7 @@ export class RowChangers {
     this.#natureOf = natureOf;
   }
 
-  /** @param functionOid none has that of a rule. `args` as encode() escapes them. */
+  /** @param relation by its OID. No function has the OID of a rule. `args` as encode() escapes them. */
   add(relation: string, functionOid: string, args: string): void {
     // Each argument ends with a NUL.
     const [argument = ""] = args.split("\\000");

@@ -56,7 +56,8 @@ export class Certificates {
 
   /** Whether a server is asked for TLS, and if so, whether it may say no. */
   server(name: string): { server: string; clearAllowed: boolean } | undefined {
-    const server = this.#material.servers[name];
+    const { servers } = this.#material;
+    const server = Object.hasOwn(servers, name) ? servers[name] : undefined;
     return server &&
       { server: name, clearAllowed: server.verify === "prefer" };
   }

@@ -217,7 +217,6 @@ export class Routing {
       order: general.mirror_order,
       level: entry.level,
       examples: general.mirror_examples,
-      maxLatencyRatio: general.mirror_max_latency_ratio,
       ignore: ignore.map((rule) => ({
         fingerprint: rule.fingerprint,
         sqlstate: rule.sqlstate,
@@ -248,7 +247,10 @@ export class Routing {
   #targetTls(name: string): ServerWay["tls"] {
     const tls = this.#tls(name);
     if (tls === undefined) return undefined;
-    const server = JSON.stringify(this.#material().servers[name] ?? null);
+    const { servers } = this.#material();
+    const server = JSON.stringify(
+      Object.hasOwn(servers, name) ? servers[name] : null,
+    );
     const version = createHash("sha256").update(server).digest("hex");
     return { ...tls, version };
   }

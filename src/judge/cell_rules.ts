@@ -9,6 +9,8 @@ import {
   FLOAT4,
   FLOAT8,
   floatOf,
+  JSON_TYPE,
+  JSONB,
   laterUs,
   listText,
   NUMERIC,
@@ -24,6 +26,7 @@ import {
 } from "./cell_values.ts";
 import type { Column } from "./columns.ts";
 import { type Cell, isEqualCell } from "./difference.ts";
+import { areFloatTextsAlike, floatTextKey } from "./float_texts.ts";
 
 /** How far the clocks of both servers may be apart. */
 const CLOCK_MARGIN_US = 60_000_000;
@@ -36,7 +39,16 @@ const TIMES: ReadonlySet<number> = new Set([
   TIMESTAMPTZ,
 ]);
 const TEXTS: ReadonlySet<number> = new Set([TEXT, VARCHAR, BPCHAR, XML]);
+const FLOATS: ReadonlySet<number> = new Set([FLOAT4, FLOAT8]);
+/** numeric, float4[] and float8[]: they show floats in text only. */
+const FLOAT_LISTS: ReadonlySet<number> = new Set([NUMERIC, 1_021, 1_022]);
 const decoder = new TextDecoder();
+
+/** Whether a type shows floats that it was made from as text. */
+function isFloatText(typeOid: number): boolean {
+  return TEXTS.has(typeOid) || typeOid === JSON_TYPE || typeOid === JSONB ||
+    FLOAT_LISTS.has(typeOid);
+}
 
 /** What is known of one column when its cells are compared. */
 export interface CellRule {
@@ -52,11 +64,15 @@ export interface CellRule {
 /** The mask that a column's type leaves of one. */
 export function maskOfType(
   mask: Mask | undefined,
-  { typeOid }: Column,
+  { typeOid, isBinary }: Column,
 ): Mask | undefined {
   switch (mask) {
-    case "float":
-      return typeOid === FLOAT4 || typeOid === FLOAT8 ? mask : undefined;
+    case "float": {
+      // Of a binary numeric, and of arrays, digits are not read.
+      const isText = isFloatText(typeOid) &&
+        !(isBinary && FLOAT_LISTS.has(typeOid));
+      return FLOATS.has(typeOid) || isText ? mask : undefined;
+    }
     case "time":
     case "moment":
       if (typeOid === BOOL) return "boundary";
@@ -78,6 +94,8 @@ export function pairingKey(cell: Cell, rule: CellRule): string | undefined {
   switch (mask) {
     case undefined:
       return isFolded ? formless(cell, rule) : exact(cell);
+    case "float":
+      return isFloatText(typeOid) ? floatTextKey(decoder.decode(cell)) : "";
     case "permuted":
     case "ties":
       return listText(cell, typeOid, isBinary) ?? exact(cell);
@@ -128,6 +146,12 @@ export function mayDiffer(
       return later >= -margin && later <= lagUs + margin;
     }
     case "float": {
+      if (isFloatText(typeOid)) {
+        return areFloatTextsAlike(
+          decoder.decode(primary),
+          decoder.decode(mirror),
+        );
+      }
       const theirs = floatOf(primary, typeOid, isBinary);
       const ours = floatOf(mirror, typeOid, isBinary);
       return theirs !== undefined && ours !== undefined &&

@@ -31,6 +31,12 @@ import { exampleValues } from "./example_values.ts";
 
 /** All that judging needs of a mirror. */
 export interface JudgedMirror {
+  /** Says that a statement could not be judged. */
+  readonly log?: (
+    level: "warn",
+    message: string,
+    properties: Record<string, unknown>,
+  ) => void;
   readonly settings: {
     /** Whether examples hold the values that clients sent. */
     readonly examples: "redacted" | "clear";
@@ -75,6 +81,8 @@ export class Judge {
   #failedBefore = false;
   /** Columns of the pair in which cells have differed, and may. */
   #masked: ReadonlyMap<number, Mask> | undefined;
+  /** Shapes that could not be judged, and of which that was said. */
+  readonly #reported = new WeakSet<Shape>();
   /** What the network alone takes on each side: the kernel's shortest round trips. */
   #primaryFloorUs = 0;
   #mirrorFloorUs = 0;
@@ -108,9 +116,8 @@ export class Judge {
   /** Judges one statement. */
   pair(pair: StatementPair, nowUs: number): void {
     const { probes, table, settings, ignored, columns } = this.#target;
-    if (pair.primary !== undefined) columns.note(pair.shape, pair.primary);
     this.#masked = undefined;
-    let result = this.#result(pair, nowUs);
+    let result = this.#guarded(pair, nowUs);
     if (
       result === Result.match && pair.shape.isControl &&
       pair.primary !== undefined && !isError(pair.primary)
@@ -140,11 +147,8 @@ export class Judge {
       result,
       primary: pair.primary,
       mirror: pair.mirror,
-      primaryUs: above(
-        pair.primaryUs,
-        Math.max(0, this.#primaryFloorUs - pair.queuedUs),
-      ),
-      mirrorUs: above(pair.mirrorUs, this.#mirrorFloorUs),
+      primaryUs: above(pair.primaryUs, this.#primaryFloorUs, pair.queuedUs),
+      mirrorUs: above(pair.mirrorUs, this.#mirrorFloorUs, pair.mirrorQueuedUs),
       session: this.#session,
       masked: this.#masked === undefined
         ? []
@@ -155,6 +159,27 @@ export class Judge {
           ? exampleValues(this.#transaction.bytes)
           : null,
     });
+  }
+
+  /** No statement may end the session that it is of. */
+  #guarded(pair: StatementPair, nowUs: number): number {
+    const { shape, primary } = pair;
+    try {
+      if (primary !== undefined) this.#target.columns.note(shape, primary);
+      return this.#result(pair, nowUs);
+    } catch (error) {
+      this.#masked = undefined;
+      const isKnown = this.#reported.has(shape);
+      this.#reported.add(shape);
+      if (!isKnown) {
+        this.#target.log?.(
+          "warn",
+          "A statement could not be judged",
+          { fingerprint: shape.fingerprint, error: String(error) },
+        );
+      }
+      return Result.skippedUnparsed;
+    }
   }
 
   #result(pair: StatementPair, nowUs: number): number {
@@ -187,7 +212,7 @@ export class Judge {
         lagUs: this.#lagUs(pair, nowUs),
       }),
       counts: () => masks.counts(shape),
-      unique: () => this.#isUnique(shape),
+      unique: () => masks.isUnique(shape),
       concurrentWrite: () => this.#concurrentWrite(shape, pair, nowUs),
     };
   }
@@ -233,16 +258,6 @@ export class Judge {
       : Result.mismatchRowCount;
   }
 
-  #isUnique({ only, orderBy }: Shape): boolean {
-    if (only === undefined) return false;
-    const { relation, pinned } = only;
-    // Of equal values in a pinned column the other keys decide.
-    return this.#target.catalog.isUnique(relation, [
-      ...pinned,
-      ...orderBy ?? [],
-    ]);
-  }
-
   #concurrentWrite(shape: Shape, pair: StatementPair, nowUs: number): boolean {
     const startUs = this.#transaction?.startUs ?? 0;
     const { catalog } = this.#target;
@@ -271,8 +286,9 @@ export class Judge {
   }
 }
 
-function above(us: number, floorUs: number): number {
-  return Math.max(0, us - floorUs);
+/** A time without what is in it of a round trip: a pipeline has one, and all but its first statement wait meanwhile. */
+function above(us: number, floorUs: number, queuedUs: number): number {
+  return Math.max(0, us - Math.max(0, floorUs - queuedUs));
 }
 
 function sqlstateOf(reply: Reply | undefined): string {

@@ -45,7 +45,11 @@ export class KnownColumns {
     if (shape.orderBy === null || columns === undefined) return "unknown";
     const names = columns.map(({ name }) => name);
     const keys = shape.orderBy.map((key) =>
-      typeof key === "number" ? key - 1 : names.indexOf(key)
+      typeof key === "string"
+        ? names.indexOf(key)
+        : key < 0
+        ? names.length + key
+        : key - 1
     );
     return keys.every((key) => key >= 0 && key < names.length)
       ? keys

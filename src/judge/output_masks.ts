@@ -1,17 +1,9 @@
-import type { Catalog, CatalogColumn } from "../catalog/mod.ts";
-import { type CellRule, formOfType, maskOfType } from "./cell_rules.ts";
-import type { Column } from "./columns.ts";
-import { analyze } from "../sql/analyze.ts";
+import type { Catalog } from "../catalog/mod.ts";
 import type { CountPart, CountRule, Shape } from "../sql/shape.ts";
-import {
-  type Columns,
-  type Mask,
-  MASKS,
-  type Output,
-  type RelationColumn,
-  type Star,
-  type Trait,
-} from "../sql/trait.ts";
+import type { Output, RelationColumn, Star, Trait } from "../sql/trait.ts";
+import { type CellRule, formOfType, maskOfType } from "./cell_rules.ts";
+import { ColumnFacts, type Facts, isStar, together } from "./column_facts.ts";
+import type { Column } from "./columns.ts";
 
 const known = new WeakMap<Catalog, OutputMasks>();
 
@@ -24,37 +16,19 @@ export function masksOf(catalog: Catalog): OutputMasks {
 
 /** The type oid (catalog/pg_type.dat). */
 const OID_TYPE = 26;
-/** Views within views that are looked into. */
-const MAX_DEPTH = 20;
 const RULES: readonly (CountRule | undefined)[] = [
   undefined,
   "boundary",
   "choice",
   "any",
 ];
-/** A mask; undefined: nothing may differ. */
-type Free = Mask | undefined;
-/** What a generated column has of those that it is computed from. */
-const COMPUTED: Readonly<Record<Mask, Mask>> = {
-  float: "float",
-  permuted: "choice",
-  ties: "choice",
-  numbered: "choice",
-  time: "moment",
-  sequence: "chance",
-  boundary: "boundary",
-  choice: "choice",
-  moment: "moment",
-  chance: "chance",
-};
 
 /** What holds of one column of an answer. */
-interface Known {
-  readonly mask: Free;
+interface Known extends Facts {
   readonly isCaseFree: boolean;
 }
 
-const NOTHING: Known = { mask: undefined, isCaseFree: false };
+const NOTHING: Known = { mask: undefined, isKept: false, isCaseFree: false };
 
 /**
  * In what the columns of an answer may differ: what the statement's text says,
@@ -67,10 +41,11 @@ export class OutputMasks {
     Shape,
     { readonly columns: readonly Column[]; readonly rules: readonly CellRule[] }
   >();
-  readonly #views = new Map<string, Shape | undefined>();
+  readonly #facts: ColumnFacts;
 
   constructor(catalog: Catalog) {
     this.#catalog = catalog;
+    this.#facts = new ColumnFacts(catalog);
   }
 
   /** By column of the answer. */
@@ -80,14 +55,14 @@ export class OutputMasks {
     const names = columns.map(({ name }) => name);
     const known = this.#aligned(shape.outputs ?? [], names);
     const rules = columns.map((column, i): CellRule => {
-      const { mask, isCaseFree } = known[i] ?? NOTHING;
+      const { mask, isKept, isCaseFree } = known[i] ?? NOTHING;
       // Catalogs name their rows by numbers that each server gives out.
       const isNumber = shape.note === "catalog" && column.typeOid === OID_TYPE;
       return {
         column,
         mask: isNumber ? "chance" : maskOfType(mask, column),
         form: formOfType(column, isCaseFree),
-        isFolded: shape.folds,
+        isFolded: isKept,
       };
     });
     this.#rules.set(shape, { columns, rules });
@@ -95,14 +70,14 @@ export class OutputMasks {
   }
 
   /** How the number of rows may differ: by the statement, its views, and functions that decide. */
-  counts({ counts, reads, deciding }: Shape): CountRule | undefined {
+  counts({ counts, sources, deciding }: Shape): CountRule | undefined {
     let rule: CountRule | undefined;
     const loosen = (other: CountRule | undefined) => {
       if (RULES.indexOf(other) > RULES.indexOf(rule)) rule = other;
     };
     const take = (parts: readonly CountPart[]) => {
       for (const { rule, unlessUnique: key } of parts) {
-        if (key === undefined || !this.#isUnique(key)) loosen(rule);
+        if (key === undefined || !this.#facts.isUnique(key)) loosen(rule);
       }
     };
     take(counts);
@@ -110,22 +85,16 @@ export class OutputMasks {
       const nature = this.#catalog.functionNature(name);
       if (nature !== undefined) loosen(nature === "time" ? "boundary" : "any");
     }
-    this.#eachView(reads, ({ counts }) => take(counts));
+    this.#facts.eachView(sources, ({ counts }) => take(counts));
     return rule;
   }
 
-  #isUnique({ relation, columns }: Columns): boolean {
-    return this.#catalog.isUnique(relation, columns);
-  }
-
-  #eachView(names: readonly string[], see: (view: Shape) => void): void {
-    const seen = new Set(names);
-    for (const name of seen) {
-      const view = this.#view(name);
-      if (view === undefined) continue;
-      see(view);
-      for (const inner of view.reads) seen.add(inner);
-    }
+  /** Whether a unique key leaves no choice among its rows, nor in their order. */
+  isUnique({ only }: Shape): boolean {
+    if (only === undefined) return false;
+    const { relation, pinned, sorted } = only;
+    // Of equal values in a pinned column the other keys decide.
+    return this.#facts.isUnique({ relation, columns: [...pinned, ...sorted] });
   }
 
   #aligned(
@@ -182,7 +151,7 @@ export class OutputMasks {
         return [this.#known({ ...trait, columns })];
       });
       return {
-        mask: freest(found.map(({ mask }) => mask)),
+        ...together(found),
         isCaseFree: found.some(({ isCaseFree }) => isCaseFree),
       };
     });
@@ -190,80 +159,18 @@ export class OutputMasks {
 
   #known(trait: Trait): Known {
     return {
-      mask: this.#free(trait, 0),
-      isCaseFree: trait.columns.some(({ relation, column }) =>
-        this.#catalog.columns(relation)?.some(({ name, isCaseFree }) =>
-          name === column && isCaseFree
-        )
-      ),
+      ...this.#facts.of(trait),
+      isCaseFree: trait.columns.some((column) => this.#isCaseFree(column)),
     };
   }
 
-  #free(trait: Trait, depth: number): Free {
-    const masks: Free[] = trait.parts
-      .filter(({ unlessUnique: key }) =>
-        key === undefined || !this.#isUnique(key)
+  #isCaseFree({ relation, column }: RelationColumn): boolean {
+    return this.#catalog.oids(relation).some((oid) =>
+      this.#catalog.columnsOf(oid)?.some(({ name, isCaseFree }) =>
+        name === column && isCaseFree
       )
-      .map(({ mask }) => mask);
-    for (const name of trait.calls) {
-      const nature = this.#catalog.functionNature(name);
-      if (nature !== undefined) masks.push(nature);
-    }
-    for (const column of trait.columns) {
-      masks.push(this.#ofColumn(column, depth));
-    }
-    return freest(masks);
+    );
   }
-
-  #ofColumn({ relation, column, write }: RelationColumn, depth: number): Free {
-    if (depth > MAX_DEPTH) return "chance";
-    const masks: Free[] = [];
-    if (write !== undefined) {
-      const columns = this.#catalog.columns(relation);
-      const place = columns?.findIndex(({ name }) => name === column) ?? -1;
-      const given = write.named[column] ?? write.positional[place];
-      if (given !== undefined) masks.push(this.#free(given, depth + 1));
-      if (given === undefined ? write.inserts : given.isDefault) {
-        masks.push(
-          columns === undefined ? "chance" : maskOfDefault(columns[place]),
-        );
-        for (const from of columns?.[place]?.default?.from ?? []) {
-          const of = this.#ofColumn(
-            { relation, column: from, write },
-            depth + 1,
-          );
-          masks.push(of && COMPUTED[of]);
-        }
-      }
-      masks.push(this.#ofTriggers(relation, column));
-    }
-    for (const output of this.#view(relation)?.outputs ?? []) {
-      const named = !isStar(output) &&
-        (output.name === column || column === "*");
-      if (named) masks.push(this.#free(output.trait, depth + 1));
-    }
-    return freest(masks);
-  }
-
-  #ofTriggers(relation: string, column: string): Free {
-    const changes = this.#catalog.changedByTrigger(relation);
-    return changes === "all" ? "chance" : changes?.get(column);
-  }
-
-  /** The query of a view; undefined: it is none. */
-  #view(name: string): Shape | undefined {
-    if (!this.#views.has(name)) {
-      const text = this.#catalog.viewText(name);
-      const statements = text === undefined ? undefined : analyze(text);
-      this.#views.set(name, statements?.shapes[0]);
-    }
-    return this.#views.get(name);
-  }
-}
-
-function maskOfDefault(column: CatalogColumn | undefined): Free {
-  const nature = column?.default?.nature;
-  return nature === "fixed" ? undefined : nature;
 }
 
 function item(
@@ -274,19 +181,4 @@ function item(
   return write === undefined
     ? { relation, column }
     : { relation, column, write };
-}
-
-function isStar(output: Output): output is Star {
-  return "star" in output;
-}
-
-function freest(masks: readonly Free[]): Free {
-  let free: Free;
-  for (const mask of masks) {
-    if (mask === undefined) continue;
-    if (free === undefined || MASKS.indexOf(mask) > MASKS.indexOf(free)) {
-      free = mask;
-    }
-  }
-  return free;
 }

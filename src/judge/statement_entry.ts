@@ -3,9 +3,9 @@ import {
   DURATION_BUCKETS,
   type Example,
   isMismatch,
-  medianInterval,
+  latencyComparison,
+  LatencySketcher,
   RESULTS,
-  signTest,
   type StatementSummary,
 } from "../stats/mod.ts";
 
@@ -13,7 +13,7 @@ import {
 const EXAMPLES = 3;
 /** Masked columns counted apart. */
 const MAX_MASKED = 20;
-/** What an entry takes beside its text and samples: counts, two histograms, its shape. */
+/** What an entry takes beside its text and sketch: counts, two histograms, its shape. */
 const ENTRY_BYTES = 2_048;
 /** An example and its values, at the most. */
 const EXAMPLE_BYTES = 2_560;
@@ -27,10 +27,8 @@ export class StatementEntry {
   readonly mirror = new Histogram();
   firstSeen = Date.now();
   lastSeen = this.firstSeen;
-  /** Pairs of which both sides succeeded: sampled in `ratios` and `differences`. */
-  pairs = 0;
-  readonly ratios: number[] = [];
-  readonly differences: number[] = [];
+  /** Of pairs of which both sides succeeded. */
+  readonly latency = new LatencySketcher();
   readonly masked: Record<string, number> = {};
   readonly examples: Example[] = [];
 
@@ -38,7 +36,7 @@ export class StatementEntry {
 
   /** About what it holds, in bytes. */
   get bytes(): number {
-    return ENTRY_BYTES + 2 * this.shape.text.length + 16 * this.ratios.length +
+    return ENTRY_BYTES + 2 * this.shape.text.length + this.latency.bytes +
       this.examples.length * EXAMPLE_BYTES;
   }
 
@@ -82,16 +80,9 @@ export class StatementEntry {
   }
 
   summary(
-    whose: {
-      readonly database: string;
-      readonly mirror: string;
-      readonly maxRatio: number;
-    },
+    whose: { readonly database: string; readonly mirror: string },
   ): StatementSummary {
-    const ratios = this.ratios.toSorted((a, b) => a - b);
-    const differences = this.differences.toSorted((a, b) => a - b);
-    const interval = ratios.length < 2 ? undefined : medianInterval(ratios);
-    const unequal = ratios.filter((ratio) => ratio !== whose.maxRatio);
+    const sketch = this.latency.snapshot();
     return {
       database: whose.database,
       mirror: whose.mirror,
@@ -102,19 +93,8 @@ export class StatementEntry {
       rows: this.rows,
       primary: this.primary.snapshot(),
       mirrorLatency: this.mirror.snapshot(),
-      latency: {
-        pairs: this.pairs,
-        ratio: interval?.median ?? null,
-        ratioLow: finite(interval?.low),
-        ratioHigh: finite(interval?.high),
-        difference: differences.length < 2
-          ? null
-          : medianInterval(differences).median,
-        pValue: signTest(
-          unequal.filter((ratio) => ratio > whose.maxRatio).length,
-          unequal.length,
-        ),
-      },
+      sketch,
+      latency: latencyComparison(sketch),
       firstSeen: this.firstSeen,
       lastSeen: this.lastSeen,
       masked: { ...this.masked },
@@ -151,8 +131,4 @@ class Histogram {
   snapshot() {
     return { counts: [...this.#counts], sum: this.#sum, count: this.#count };
   }
-}
-
-function finite(value: number | undefined): number | null {
-  return value === undefined || !Number.isFinite(value) ? null : value;
 }

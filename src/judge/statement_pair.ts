@@ -11,9 +11,10 @@ export interface StatementPair {
   readonly mirror: Reply | undefined;
   /** What each side took, in microseconds. */
   readonly primaryUs: number;
-  /** What the primary's began later than sent, behind others in a pipeline: so much of a round trip is not in `primaryUs`. */
-  readonly queuedUs: number;
   readonly mirrorUs: number;
+  /** What each side's began later than sent, behind others in a pipeline: so much of a round trip is not in its time. */
+  readonly queuedUs: number;
+  readonly mirrorQueuedUs: number;
   /** When the statement's cycle was sent to the primary, after the transaction's begin. */
   readonly cycleStartUs: number;
   /** When it completed there, after the same. */

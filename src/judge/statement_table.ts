@@ -17,6 +17,7 @@ import {
   EVICTED,
   isMismatch,
   isNote,
+  MAX_STATEMENTS,
   type Outcome,
   Result,
   RESULTS,
@@ -28,14 +29,8 @@ import type { Reply } from "./compare.ts";
 import { StatementEntry } from "./statement_entry.ts";
 import type { DifferenceText } from "./difference.ts";
 
-/** Pairs kept for the median: a uniform sample of all (Vitter's algorithm R). */
-const SAMPLE = 500;
-/** Statements known; beyond it those used least are given up. */
-const MAX_ENTRIES = 10_000;
 /** Bound of what they hold, in bytes. */
 const MAX_BYTES = 64 * 1024 * 1024;
-/** Times below this are all the same: the clock and the loop are no better. */
-const RESOLUTION_US = 50;
 
 /** One compared pair. */
 export interface ComparedPair {
@@ -64,9 +59,6 @@ export interface ComparedPair {
 export class StatementTable {
   readonly #database: string;
   readonly #mirror: string;
-  /** The ratio above which a statement counts as slower. */
-  maxRatio: number;
-  readonly #random: () => number;
   readonly #maxEntries: number;
   readonly #onFull: () => void;
   /**
@@ -87,8 +79,6 @@ export class StatementTable {
     options: {
       readonly database: string;
       readonly mirror: string;
-      readonly maxRatio: number;
-      readonly random: () => number;
       readonly maxEntries?: number;
       /** The first statement is given up. */
       readonly onFull?: () => void;
@@ -96,9 +86,7 @@ export class StatementTable {
   ) {
     this.#database = options.database;
     this.#mirror = options.mirror;
-    this.maxRatio = options.maxRatio;
-    this.#random = options.random;
-    this.#maxEntries = options.maxEntries ?? MAX_ENTRIES;
+    this.#maxEntries = options.maxEntries ?? MAX_STATEMENTS;
     this.#onFull = options.onFull ?? (() => {});
   }
 
@@ -115,7 +103,7 @@ export class StatementTable {
     }
     if (mirror !== undefined) entry.mirror.add(pair.mirrorUs / 1e6);
     if (result < Result.mismatchErrorOnMirror && !isError(primary)) {
-      this.#sample(entry, pair.primaryUs, pair.mirrorUs);
+      entry.latency.add(pair.primaryUs, pair.mirrorUs, entry.lastSeen);
     }
     for (const column of pair.masked) entry.countMasked(column, 1);
     if (isMismatch(result) || isNote(result)) this.#keepExample(entry, pair);
@@ -136,7 +124,6 @@ export class StatementTable {
       summaries.push(entry.summary({
         database: this.#database,
         mirror: this.#mirror,
-        maxRatio: this.maxRatio,
       }));
     };
     if (this.#evicted !== undefined && this.#changed.has(this.#evicted)) {
@@ -192,18 +179,6 @@ export class StatementTable {
     this.#evicted.fold(oldest);
     this.#changed.add(this.#evicted);
     return true;
-  }
-
-  #sample(entry: StatementEntry, primaryUs: number, mirrorUs: number): void {
-    const primary = Math.max(primaryUs, RESOLUTION_US);
-    const mirror = Math.max(mirrorUs, RESOLUTION_US);
-    entry.pairs++;
-    const place = entry.ratios.length < SAMPLE
-      ? entry.ratios.length
-      : Math.floor(this.#random() * entry.pairs);
-    if (place >= SAMPLE) return;
-    entry.ratios[place] = mirror / primary;
-    entry.differences[place] = (mirror - primary) / 1e6;
   }
 
   #keepExample(entry: StatementEntry, pair: ComparedPair): void {

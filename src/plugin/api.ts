@@ -27,6 +27,8 @@ import type {
 } from "../stats/mod.ts";
 
 export {
+  binomialTail,
+  CHANCE_SHARE,
   DROPPED,
   Dropped,
   DURATION_BUCKETS,
@@ -40,9 +42,16 @@ export {
   isEqual,
   isMismatch,
   isNote,
+  isSystematic,
+  latencyComparison,
+  logEvidence,
+  lowerBound,
+  MAX_STATEMENTS,
+  NO_SKETCH,
   quantile,
   Result,
   RESULTS,
+  slower,
   UNTRIED,
   WITHHELD,
   withoutValues,
@@ -53,20 +62,16 @@ export type {
   HistogramSnapshot,
   LabelSet,
   LatencyComparison,
+  LatencySketch,
   MaximumHandle,
   MetricSnapshot,
   MetricSpec,
   Outcome,
   SeriesSnapshot,
+  Slower,
   StatementSummary,
   StatsSnapshot,
   Stripe,
-} from "../stats/mod.ts";
-export {
-  discoveries,
-  type MedianInterval,
-  medianInterval,
-  signTest,
 } from "../stats/mod.ts";
 
 /** A plugin: an id and a constructor without side effects. */

@@ -250,8 +250,9 @@ export class Replay {
         primary,
         mirror,
         primaryUs: Math.max(0, primaryEnd - Math.max(this.#primaryUs, sentUs)),
-        queuedUs: ordinal === 0 ? this.#word(CYCLE_QUEUED) : 0,
         mirrorUs: mirrorEnd - this.#mirrorUs,
+        queuedUs: Math.max(0, this.#primaryUs - sentUs),
+        mirrorQueuedUs: this.#mirrorUs,
         cycleStartUs: this.#startUs,
         cycleEndUs: this.#startUs + primaryEnd,
       });

@@ -56,8 +56,6 @@ export interface TargetSettings extends ServerWay {
   readonly level: "all" | "dml" | "ddl" | "read";
   /** Whether examples hold the values that clients sent. */
   readonly examples: "redacted" | "clear";
-  /** Ratio of mirror time to primary time above which a statement is slower. */
-  readonly maxLatencyRatio: number;
   readonly ignore: readonly IgnoreRule[];
   /** Nothing is queued for it; what is queued is still replayed. */
   readonly paused: boolean;

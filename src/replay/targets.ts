@@ -66,7 +66,6 @@ export class Targets {
       target.server = this.#options.serverOf(next);
       target.schemaChanged();
       target.ignored = createIgnore(next.ignore);
-      target.table.maxRatio = next.maxLatencyRatio;
     }
     for (const added of settings) {
       if (this.#targets.has(added.id)) continue;
@@ -107,16 +106,13 @@ export class Targets {
   }
 
   #table(settings: TargetSettings): StatementTable {
-    const { sourceDatabase: database, name: mirror, maxLatencyRatio } =
-      settings;
+    const { sourceDatabase: database, name: mirror } = settings;
     const key = `${database}\0${mirror}`;
     let table = this.#tables.get(key);
     if (table === undefined) {
       table = new StatementTable({
         database,
         mirror,
-        maxRatio: maxLatencyRatio,
-        random: Math.random,
         onFull: () =>
           this.#options.log(
             "warn",
@@ -126,7 +122,6 @@ export class Targets {
       });
       this.#tables.set(key, table);
     }
-    table.maxRatio = maxLatencyRatio;
     return table;
   }
 }

@@ -114,7 +114,13 @@ async function start(init: MirrorInit): Promise<void> {
   const laneTable = new ConnectionTable(init.lanes);
   // Asynchronous things end here: inside the loop no promise runs.
   await loadModule();
-  const shapes = new ShapeCache(MAX_SHAPES);
+  const shapes = new ShapeCache(MAX_SHAPES, (error) =>
+    tell({
+      type: "log",
+      level: "warn",
+      message: "A statement could not be looked at, and is not compared",
+      properties: { error: String(error) },
+    }));
   const budget = new QueueBudget(init.settings.queueBytes);
   const rings = init.rings.map((memory) => new RingConsumer(memory));
   const sessions = new Map<number, MirroredSession>();

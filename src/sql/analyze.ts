@@ -1,8 +1,10 @@
 import { normalizeSync, parseSync } from "libpg-query";
 import { isServerSetting } from "./catalogs.ts";
+import { TooLargeError } from "./budget.ts";
 import { Findings } from "./findings.ts";
 import { fingerprintOfTree } from "./fingerprint.ts";
-import { isLimited, limitOf, onlyRelation, orderKeys } from "./keys.ts";
+import { isLimited, limitOf, onlyRelation } from "./keys.ts";
+import { orderKeys } from "./order_keys.ts";
 import { outputsOf } from "./outputs.ts";
 import { pinnedRows } from "./pins.ts";
 import type { Node } from "./tree.ts";
@@ -11,24 +13,45 @@ import type { Link, Shape, StatementKind, Statements } from "./shape.ts";
 /** Bound in characters of a normalised text that is kept. */
 export const MAX_TEXT = 2_000;
 
+/** Hears of an error that is a fault of ours. */
+export type OnFault = (error: unknown) => void;
+
 /**
  * Parses SQL with PostgreSQL's own parser, and says of each statement what
  * replaying and comparing need to know. The module must be loaded.
  *
- * @returns undefined if the text does not parse.
+ * @returns undefined if the text does not parse, or can't be looked at.
  */
-export function analyze(sql: string): Statements | undefined {
+export function analyze(
+  sql: string,
+  onFault: OnFault = () => {},
+): Statements | undefined {
+  let parsed: { stmts?: RawStatement[] };
   try {
-    return statementsOf(sql);
+    parsed = parseSync(sql);
   } catch {
-    // A syntax error here is the servers' business: they have said so. A tree
-    // too deep to be walked is known by its tokens, too.
+    // A syntax error here is the servers' business: they have said so.
+    return undefined;
+  }
+  try {
+    return statementsOf(sql, parsed, onFault);
+  } catch (error) {
+    // A tree too deep to be walked is known by its tokens, too.
+    if (!isBound(error)) onFault(error);
     return undefined;
   }
 }
 
-function statementsOf(sql: string): Statements {
-  const { stmts = [] } = parseSync(sql) as { stmts?: RawStatement[] };
+/** Whether a statement is too large, or its tree is too deep for the stack. */
+function isBound(error: unknown): boolean {
+  return error instanceof TooLargeError || error instanceof RangeError;
+}
+
+function statementsOf(
+  sql: string,
+  { stmts = [] }: { stmts?: RawStatement[] },
+  onFault: OnFault,
+): Statements {
   // Locations count bytes of UTF-8, not UTF-16 units.
   const bytes = encoder.encode(sql);
   const shapes: Shape[] = [];
@@ -42,19 +65,23 @@ function statementsOf(sql: string): Statements {
     const pinned = stmts.length === 1
       ? pinnedRows(stmt as Node, bytes)
       : undefined;
-    const shape = shapeOf(stmt as Node, text, pinned);
+    const shape = shapeOf(stmt as Node, text, pinned, onFault);
     shapes.push(shape);
-    links.push(linkOf(stmt as Node, shape));
+    links.push(linkOf(stmt as Node, shape, onFault));
   }
   return { shapes, links: links.some(Boolean) ? links : undefined };
 }
 
 /** A named query has no text of its own: it is known by its PREPARE or DECLARE. */
-function linkOf(stmt: Node, { fingerprint, text }: Shape): Link | undefined {
+function linkOf(
+  stmt: Node,
+  { fingerprint, text }: Shape,
+  onFault: OnFault,
+): Link | undefined {
   const [type = "", body = {}] = Object.entries(stmt)[0] as [string, Node];
   const named = () => {
     const query = body.query as Node;
-    return { ...describe(query), fingerprint, text };
+    return { ...describe(query, onFault), fingerprint, text };
   };
   switch (type) {
     case "PrepareStmt":
@@ -91,36 +118,38 @@ function shapeOf(
   stmt: Node,
   text: string,
   pinned: Shape["pinned"],
+  onFault: OnFault,
 ): Shape {
   return {
     fingerprint: fingerprintOfTree(stmt),
     text: normalizeSync(text).slice(0, MAX_TEXT),
-    ...describe(stmt),
+    ...describe(stmt, onFault),
     pinned,
   };
 }
 
 /** All of a shape that its tree tells. */
-function describe(stmt: Node): Omit<Shape, "fingerprint" | "text"> {
+function describe(
+  stmt: Node,
+  onFault: OnFault,
+): Omit<Shape, "fingerprint" | "text"> {
   const [type = "", body = {}] = Object.entries(stmt)[0] as [string, Node];
   const found = new Findings(stmt);
-  const writes = [...found.written].filter((name) => !found.ctes.has(name));
-  const reads = [...found.relations].filter((name) =>
-    !found.ctes.has(name) && !writes.includes(name)
-  );
+  const writes = [...found.written];
+  const reads = [...found.relations].filter((name) => !writes.includes(name));
   const limited = type === "SelectStmt" && isLimited(body);
   return {
     kind: kindOf(type, body, writes.length > 0),
     isControl: CONTROL.has(type),
-    isParsed: true,
+    ...knownOutputs(queryOf(type, body) ?? stmt, onFault),
     note: noteOf(type, body, found),
-    outputs: outputsOf(queryOf(type, body) ?? stmt),
     counts: found.counts,
-    folds: found.folds,
+    folds: found.joinsRows,
     orderBy: type === "SelectStmt" ? orderKeys(body) : undefined,
     limited,
     limit: limited ? limitOf(body) : undefined,
     locks: found.locks,
+    sources: [...found.sources],
     // An UPDATE or DELETE reads what it writes.
     reads: [...reads, ...(type === "InsertStmt" ? [] : writes)],
     writes,
@@ -129,6 +158,19 @@ function describe(stmt: Node): Omit<Shape, "fingerprint" | "text"> {
     only: type === "SelectStmt" ? onlyRelation(body) : undefined,
     pinned: undefined,
   };
+}
+
+/** Without its outputs nothing says in what a statement may differ. */
+function knownOutputs(
+  stmt: Node,
+  onFault: OnFault,
+): Pick<Shape, "isParsed" | "outputs"> {
+  try {
+    return { isParsed: true, outputs: outputsOf(stmt) };
+  } catch (error) {
+    if (!isBound(error)) onFault(error);
+    return { isParsed: false, outputs: undefined };
+  }
 }
 
 function noteOf(type: string, body: Node, found: Findings): Shape["note"] {

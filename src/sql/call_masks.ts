@@ -36,7 +36,11 @@ const TABLES: readonly [RemaskTable, string][] = [
      json_strip_nulls jsonb_strip_nulls jsonb_pretty array_cat array_append
      array_prepend jsonb_set`,
   ],
-  [MOMENTS, "min max timezone date timestamp timestamptz"],
+  [
+    MOMENTS,
+    `min max any_value mode percentile_cont percentile_disc timezone date
+     timestamp timestamptz`,
+  ],
   [COUNTS, "count"],
 ];
 

@@ -1,12 +1,14 @@
 import { remaskOfCall, type RemaskTable, WHOLE_LIST } from "./call_masks.ts";
 import {
   type Columns,
+  KEPT,
   masked,
   remasked,
   STRICT,
   type Trait,
   union,
 } from "./trait.ts";
+import { Keys } from "./keys.ts";
 import { bare, lastName, list, type Node, unwrap } from "./tree.ts";
 import {
   natureOfCall,
@@ -18,20 +20,26 @@ import {
   TIME_TYPES,
 } from "./volatile.ts";
 
-/** The order of an inner query whose rows are aggregated. */
+/** What rows are sorted by, in FROM or within an aggregate. */
 export interface SortedInput {
-  readonly keys: readonly string[];
+  readonly keys: Keys;
   readonly unique: Columns | undefined;
 }
 
 /** What the names in an expression stand for. */
 export interface Scope {
+  /** @throws {TooLargeError} The statement takes too many steps. */
+  spend(steps: number): void;
   /** @param fields of a ColumnRef. */
   column(fields: readonly Node[]): Trait;
   /** @param over of a call: a WindowDef, or the name of one. */
   window(over: Node): Node;
   /** The only relation, with the columns that `keys` name and those that WHERE pins; undefined: there are several relations, or none. */
   unique(keys: readonly unknown[]): Columns | undefined;
+  /** By what two expressions are the same; undefined: nothing tells. */
+  key(expression: unknown): string | undefined;
+  /** Sorted by these; undefined: in any order, for it is by chance. */
+  sortedBy(keys: readonly unknown[]): SortedInput | undefined;
   /** The order in which rows come; undefined: in none. */
   sortedInput(): SortedInput | undefined;
   /** The first column of an inner query. @param rows one of them is taken, or all. */
@@ -44,6 +52,22 @@ export interface Scope {
 const FRAME_ROWS = 0x04;
 /** Their value among floats depends on the order of additions. */
 const FLOAT_AGGREGATES = /^(sum|avg|stddev|variance|var_|corr|covar_|regr_)/;
+
+/** Aggregates that give one of the values they are given. */
+const KEEPERS: ReadonlySet<string> = new Set([
+  "min",
+  "max",
+  "mode",
+  "percentile_disc",
+]);
+
+/** Of a value among those that WITHIN GROUP sorts: they compare. */
+const RANKS: ReadonlySet<string> = new Set([
+  "rank",
+  "dense_rank",
+  "percent_rank",
+  "cume_dist",
+]);
 
 /** A comparison's value changes when the moment passes a boundary. */
 const DECIDED: RemaskTable = {
@@ -66,20 +90,25 @@ const COMPUTED: RemaskTable = {
 
 /** What of an expression may differ. Names are those of `scope`. */
 export function traitOf(expression: unknown, scope: Scope): Trait {
-  if (Array.isArray(expression)) {
-    return union(expression.map((item) => traitOf(item, scope)));
-  }
   if (typeof expression !== "object" || expression === null) return STRICT;
-  const node = expression as Node;
-  return union(
-    Object.entries(node).map(([type, value]) =>
-      typeof value !== "object" || value === null
-        ? STRICT
-        : Array.isArray(value)
-        ? traitOf(value, scope)
-        : traitOfNode(type, value as Node, scope)
-    ),
-  );
+  const traits: Trait[] = [];
+  // Loops, not functions: each frame makes a deep tree run out of stack earlier.
+  if (Array.isArray(expression)) {
+    for (const item of expression) traits.push(traitOf(item, scope));
+  } else {
+    for (const [type, value] of Object.entries(expression)) {
+      if (typeof value !== "object" || value === null) continue;
+      traits.push(
+        Array.isArray(value)
+          ? traitOf(value, scope)
+          : traitOfNode(type, value, scope),
+      );
+    }
+  }
+  const all = union(traits);
+  const { parts, calls, columns } = all;
+  scope.spend(1 + parts.length + calls.length + columns.length);
+  return all;
 }
 
 function traitOfNode(type: string, node: Node, scope: Scope): Trait {
@@ -96,8 +125,8 @@ function traitOfNode(type: string, node: Node, scope: Scope): Trait {
       return union([
         inner(Object.values(node)),
         orderOfAggregate(
-          (node as { constructor?: Node }).constructor?.agg_order,
-          [],
+          sortKeys((node as { constructor?: Node }).constructor?.agg_order),
+          listed(node.arg as Node | undefined),
           scope,
         ),
       ]);
@@ -127,7 +156,10 @@ function traitOfNode(type: string, node: Node, scope: Scope): Trait {
 function traitOfCall(node: Node, scope: Scope): Trait {
   const name = lastName(node.funcname);
   const args = list(node.args);
-  const of = traitOf(args, scope);
+  const order = sortKeys(node.agg_order);
+  const isWithin = node.agg_within_group === true;
+  // WITHIN GROUP sorts what the aggregate is given.
+  const of = traitOf(isWithin ? [...args, ...order] : args, scope);
   const over = node.over as Node | undefined;
   const nature = natureOfCall(name, args.length);
   return union([
@@ -137,28 +169,47 @@ function traitOfCall(node: Node, scope: Scope): Trait {
       : nature === undefined
       ? STRICT
       : masked(nature),
-    remasked(of, remaskOfCall(name) ?? COMPUTED),
+    remasked(
+      of,
+      isWithin && RANKS.has(name) ? DECIDED : remaskOfCall(name) ?? COMPUTED,
+    ),
     remasked(traitOf(node.agg_filter, scope), DECIDED),
     over !== undefined
       ? traitOfWindow(name, args, scope.window(over), scope)
       : ORDERED_AGGREGATES.has(name)
-      ? orderOfAggregate(node.agg_order, args, scope)
+      ? orderOfAggregate(
+        order,
+        args.slice(0, name.includes("object") ? 2 : 1),
+        scope,
+      )
       : STRICT,
     FLOAT_AGGREGATES.test(name) ? masked("float") : STRICT,
+    KEEPERS.has(name) || node.agg_distinct === true ? KEPT : STRICT,
+    name === "any_value" ? masked("choice") : STRICT,
   ]);
 }
 
-/** An aggregate that makes a list of its input. */
-function orderOfAggregate(order: unknown, args: unknown, scope: Scope): Trait {
-  const keys = list(order).map((item) => (item.SortBy as Node).node);
-  const sorted = keys.length === 0
-    ? scope.sortedInput()
-    : { keys: keys.map(bare), unique: scope.unique(keys) };
+function sortKeys(order: unknown): readonly unknown[] {
+  return list(order).map((item) => (item.SortBy as Node).node);
+}
+
+/** What JSON_ARRAYAGG and JSON_OBJECTAGG list. */
+function listed({ raw_expr, key, value }: Node = {}): readonly unknown[] {
+  const raw = raw_expr ?? (value as Node | undefined)?.raw_expr;
+  return key === undefined ? [raw] : [key, raw];
+}
+
+/** An aggregate that makes a list of its input. @param items what the list is made of. */
+function orderOfAggregate(
+  keys: readonly unknown[],
+  items: readonly unknown[],
+  scope: Scope,
+): Trait {
+  const sorted = keys.length === 0 ? scope.sortedInput() : scope.sortedBy(keys);
   if (sorted === undefined) return masked("permuted");
-  const told = new Set(sorted.keys);
   // Sorted by what it gives, ties are equal.
-  if (list(args).slice(0, 1).every((arg) => told.has(bare(arg)))) return STRICT;
-  return masked("ties", sorted.unique);
+  const isKey = items.every((item) => sorted.keys.has(scope.key(item)));
+  return isKey ? STRICT : masked("ties", sorted.unique);
 }
 
 function traitOfWindow(
@@ -171,13 +222,13 @@ function traitOfWindow(
     !NO_FRAME.has(name);
   const isOrdered = ORDERED_WINDOW_FUNCTIONS.has(name);
   if (!isOrdered && !byRows && !ORDERED_AGGREGATES.has(name)) return STRICT;
-  const keys = list(window.orderClause).map((item) =>
-    (item.SortBy as Node).node
-  );
+  const keys = sortKeys(window.orderClause);
   const unique = scope.unique([...keys, ...list(window.partitionClause)]);
   // Rows with equal keys have equal ones.
-  const isKey = keys.map(bare).includes(bare(args[0]));
-  if (isKey && NEIGHBOURS.has(name)) return STRICT;
+  const isKey = new Keys(keys.map((key) => scope.key(key))).has(
+    scope.key(args[0]),
+  );
+  if (isKey && NEIGHBOURS.has(name)) return KEPT;
   if (name === "row_number" || name === "ntile") {
     return masked("numbered", unique);
   }

@@ -1,3 +1,4 @@
+import { isAggregate } from "./aggregates.ts";
 import { isCatalog, isCatalogFunction } from "./catalogs.ts";
 import {
   type Nature,
@@ -9,15 +10,17 @@ import {
   TIME_TYPES,
 } from "./volatile.ts";
 import {
+  dropsEqualRows,
   groupExpressions,
   isLimited,
-  relationName,
+  isSetOperation,
   sortExpressions,
   uniqueKeys,
 } from "./keys.ts";
+import { keyOfRelation } from "./relation_key.ts";
 import type { CountPart, CountRule } from "./shape.ts";
 import type { Columns } from "./trait.ts";
-import { lastName, type Node } from "./tree.ts";
+import { lastName, list, type Node, unwrap } from "./tree.ts";
 
 /** What a value in a place of the tree can reach. */
 type Place =
@@ -68,16 +71,20 @@ const THROUGH: Readonly<Record<Nature, CountRule>> = {
 
 /** What a walk over the whole tree of a statement finds. */
 export class Findings {
+  /** Names of the relations that it reads … */
   readonly relations = new Set<string>();
+  /** … their keys … */
+  readonly sources = new Set<string>();
+  /** … and the names of those that it writes. */
   readonly written = new Set<string>();
-  readonly ctes = new Set<string>();
   readonly calls = new Set<string>();
-  /** What resolves to pg_catalog or information_schema. */
-  readonly catalogs = new Set<string>();
+  /** It reads what resolves to pg_catalog or information_schema. */
+  readsCatalog = false;
   /** Functions that decide which rows there are. */
   readonly deciding = new Set<string>();
   locks = false;
-  folds = false;
+  /** Somewhere one row comes of several. */
+  joinsRows = false;
   /** How the number of rows may differ by nature. */
   readonly counts: CountPart[] = [];
   /** Places where some result depends on the order in which rows are read … */
@@ -85,6 +92,10 @@ export class Findings {
   /** … and somewhere an order is asked for, perhaps for that. */
   #sorts = false;
   #asksByOid = false;
+  /** Names of CTEs that are seen from where the walk is … */
+  #ctes: ReadonlySet<string> = new Set();
+  /** … and from within each of them. */
+  readonly #ctesWithin = new Map<Node, ReadonlySet<string>>();
 
   constructor(statement: Node) {
     const select = statement.SelectStmt as Node | undefined;
@@ -94,10 +105,6 @@ export class Findings {
     if (!this.#sorts) {
       for (const place of this.#unsorted) this.#mark("choice", place);
     }
-  }
-
-  get readsCatalog(): boolean {
-    return [...this.catalogs].some((name) => !this.ctes.has(name));
   }
 
   get asksByOid(): boolean {
@@ -126,7 +133,10 @@ export class Findings {
     const node = value as Node;
     // What an inner query gives may be filtered by the clauses beside it.
     const below = place === "rows" && filters(node) ? "through" : place;
-    if (folds(node)) this.folds = true;
+    if (joinsRows(node)) this.joinsRows = true;
+    // No function in between: each frame makes a deep tree run out of stack earlier.
+    const before = this.#ctes;
+    if (node.withClause !== undefined) this.#name(node.withClause as Node);
     for (const [key, child] of Object.entries(node)) {
       const inner = SOURCES.has(key)
         ? below
@@ -135,6 +145,19 @@ export class Findings {
         : place;
       this.#look(key, child as Node, inner);
     }
+    this.#ctes = before;
+  }
+
+  /** From here on CTEs are seen; each of them sees those before it, a recursive one all. */
+  #name({ ctes, recursive }: Node): void {
+    const before = this.#ctes;
+    const all = new Set(before);
+    for (const { CommonTableExpr } of list(ctes)) {
+      const cte = CommonTableExpr as Node;
+      this.#ctesWithin.set(cte, recursive === true ? all : new Set(all));
+      all.add(String(cte.ctename));
+    }
+    this.#ctes = all;
   }
 
   #look(key: string, node: Node, place: Place): void {
@@ -151,9 +174,13 @@ export class Findings {
       case "RangeVar":
         this.#relation(node);
         break;
-      case "CommonTableExpr":
-        this.ctes.add(String(node.ctename));
-        break;
+      case "CommonTableExpr": {
+        const before = this.#ctes;
+        this.#ctes = this.#ctesWithin.get(node) ?? before;
+        this.#walk(node, place);
+        this.#ctes = before;
+        return;
+      }
       case "InsertStmt":
       case "UpdateStmt":
       case "DeleteStmt":
@@ -207,12 +234,20 @@ export class Findings {
     ) => Object.keys(item).length > 0);
     if (node.sortClause !== undefined) this.#sorts = true;
     if (distinctOn || !isOuter && isLimited(node) && !isConstant(node)) {
-      this.#mark("choice", place, uniqueKeys(node, sortExpressions(node)));
+      const unique = uniqueKeys(node, sortExpressions(node));
+      const isCte = this.#ctes.has(unique?.relation ?? "");
+      this.#mark("choice", place, isCte ? undefined : unique);
     }
     const { targetList, ...rest } = node;
     this.#walk(rest, place);
-    this.#walk(targetList, place === "rows" && isSet(node) ? "through" : place);
+    const before = this.#ctes;
+    if (node.withClause !== undefined) this.#name(node.withClause as Node);
+    this.#walk(
+      targetList,
+      place === "rows" && dropsEqualRows(node) ? "through" : place,
+    );
     if (place === "rows") this.#walk(groupExpressions(node), "counts");
+    this.#ctes = before;
   }
 
   #subLink(node: Node, place: Place): void {
@@ -233,19 +268,20 @@ export class Findings {
     this.#walk({ SelectStmt: Object.fromEntries(body) }, place);
   }
 
-  #relation({ schemaname, relname }: Node): void {
-    const name = String(relname);
+  #relation(node: Node): void {
+    const schema = node.schemaname as string | undefined;
+    const name = String(node.relname);
+    if (schema === undefined && this.#ctes.has(name)) return;
     this.relations.add(name);
-    if (isCatalog(schemaname as string | undefined, name)) {
-      this.catalogs.add(name);
-    }
+    this.sources.add(keyOfRelation(node));
+    if (isCatalog(schema, name)) this.readsCatalog = true;
   }
 
   #call(node: Node, place: Place): void {
     const name = lastName(node.funcname);
     this.calls.add(name);
     if (place === "counts" || place === "through") this.deciding.add(name);
-    if (AGGREGATES.test(name)) this.folds = true;
+    if (isAggregate(name)) this.joinsRows = true;
     if (PRIVILEGES.test(name) && args(node).some(isOid)) this.#asksByOid = true;
     const nature = natureOfCall(name, args(node).length);
     // Settings that filter rows are the session's, and replayed (`app.tenant`).
@@ -277,7 +313,7 @@ export class Findings {
 
   #writes(relation: unknown): void {
     if (typeof relation !== "object" || relation === null) return;
-    this.written.add(relationName(relation));
+    this.written.add(String((relation as Node).relname));
   }
 }
 
@@ -293,35 +329,26 @@ function isOid({ TypeCast }: Node): boolean {
   return lastName(typeName?.names) === "oid";
 }
 
-/** Aggregates (manual, "Aggregate Functions"). */
-const AGGREGATES =
-  /^(count|sum|avg|min|max|every|any_value|bool_(and|or)|bit_(and|or|xor)|\w+_agg|range_\w+agg|stddev\w*|var(iance|_\w+)|corr|covar_\w+|regr_\w+|mode|percentile_\w+)$/;
-
 /** As the grammar names them. */
 const NUMBERS = new Set(["oid", "int4", "int8"]);
 
 /** Whether a statement's clauses may turn contents of its inner queries into counts. */
 function filters(node: Node): boolean {
-  return folds(node) || node.whereClause !== undefined ||
+  return joinsRows(node) || node.whereClause !== undefined ||
     node.havingClause !== undefined || node.joinCondition !== undefined ||
     node.usingClause !== undefined ||
     ((node.fromClause ?? []) as Node[]).some((item) => "JoinExpr" in item);
 }
 
-/** Whether rows become one. */
-function folds(node: Node): boolean {
-  return node.groupClause !== undefined || isSet(node);
-}
-
-/** Whether equal rows become one. */
-function isSet(node: Node): boolean {
-  return node.distinctClause !== undefined ||
-    (node.op !== undefined && node.op !== "SETOP_NONE" && node.all !== true);
+/** Whether a query makes one row of several. */
+function joinsRows(node: Node): boolean {
+  return node.groupClause !== undefined || dropsEqualRows(node);
 }
 
 /** Whether each of its rows is the same: `select 1 from t`. */
-function isConstant({ targetList = [] }: Node): boolean {
-  return (targetList as { ResTarget: { val: Node } }[]).every(({ ResTarget }) =>
-    "A_Const" in ResTarget.val
+function isConstant(node: Node): boolean {
+  if (isSetOperation(node) || node.valuesLists !== undefined) return false;
+  return list(node.targetList).every(({ ResTarget }) =>
+    unwrap((ResTarget as Node).val)[0] === "A_Const"
   );
 }

@@ -1,7 +1,8 @@
 import { MAX_TOLD_DIGITS } from "./literal_free_key.ts";
-import type { Only, Shape } from "./shape.ts";
+import { keyOfRelation } from "./relation_key.ts";
+import type { Only } from "./shape.ts";
 import type { Columns } from "./trait.ts";
-import { bare, lastName, list, type Node } from "./tree.ts";
+import { lastName, list, type Node, unwrap } from "./tree.ts";
 
 /** Whether a LIMIT or OFFSET may leave out rows that an equal server keeps. WITH TIES leaves none to chance. */
 export function isLimited(select: Node): boolean {
@@ -13,20 +14,48 @@ export function isLimited(select: Node): boolean {
   );
 }
 
-export function relationName(relation: unknown): string {
-  return String((relation as Node).relname);
+/** Whether a node is a SELECT of several joined by UNION, INTERSECT or EXCEPT. */
+export function isSetOperation({ limitOption, op }: Node): boolean {
+  // SELECT alone has the first, and others have the second.
+  return limitOption !== undefined && op !== "SETOP_NONE";
 }
 
-/** The relation of a SELECT from one, with the columns that its WHERE compares with a constant by `=`. */
-export function onlyRelation(select: Node): Only | undefined {
-  const [item, more] = (select.fromClause ?? []) as Node[];
-  const table = item?.RangeVar as Node | undefined;
-  if (table === undefined || more !== undefined || select.withClause) {
-    return undefined;
+/** Whether a query gives one of equal rows. */
+export function dropsEqualRows(node: Node): boolean {
+  if (node.distinctClause !== undefined) return true;
+  return isSetOperation(node) &&
+    (node.op !== "SETOP_UNION" || node.all !== true);
+}
+
+/** What expressions are the same by; what nothing is known of is none of them. */
+export class Keys {
+  readonly #texts: ReadonlySet<string>;
+
+  constructor(texts: readonly (string | undefined)[]) {
+    this.#texts = new Set(texts.filter((text) => text !== undefined));
   }
-  const pinned: string[] = [];
-  pin(select.whereClause as Node | undefined, pinned);
-  return { relation: relationName(table), pinned };
+
+  has(text: string | undefined): boolean {
+    return text !== undefined && this.#texts.has(text);
+  }
+}
+
+/** The only relation of a SELECT, with the columns that its WHERE compares with a constant by `=`, and those that it is sorted by. */
+export function onlyRelation(select: Node): Only | undefined {
+  const table = onlyTable(select);
+  if (table === undefined) return undefined;
+  return {
+    relation: keyOfRelation(table),
+    pinned: pinnedColumns(select, table),
+    sorted: columnsOf(sortExpressions(select), table),
+  };
+}
+
+function onlyTable(select: Node): Node | undefined {
+  const [item, more] = list(select.fromClause);
+  return more === undefined && select.withClause === undefined
+    ? item?.RangeVar as Node | undefined
+    : undefined;
 }
 
 /** The only relation of a SELECT, with the columns that `keys` name and those that WHERE pins. */
@@ -34,14 +63,44 @@ export function uniqueKeys(
   select: Node,
   keys: readonly unknown[],
 ): Columns | undefined {
-  const only = onlyRelation(select);
-  return only === undefined ? undefined : {
-    relation: only.relation,
-    columns: [...only.pinned, ...keys.map(bare)],
+  const table = onlyTable(select);
+  return table === undefined ? undefined : {
+    relation: keyOfRelation(table),
+    columns: [...pinnedColumns(select, table), ...columnsOf(keys, table)],
   };
 }
 
-function pin(condition: Node | undefined, pinned: string[]): void {
+/** The columns of a table among expressions. */
+function columnsOf(
+  expressions: readonly unknown[],
+  table: Node,
+): readonly string[] {
+  return expressions.flatMap((expression) => columnOf(expression, table) ?? []);
+}
+
+/** The name of a column of a table; undefined: of another one, or no column. */
+function columnOf(expression: unknown, table: Node): string | undefined {
+  const [type, node] = unwrap(expression);
+  if (type !== "ColumnRef") return undefined;
+  const names = list(node.fields).map((field) => lastName([field]));
+  const [column = "", of = aliasOf(table)] = names.toReversed();
+  return of === aliasOf(table) ? column : undefined;
+}
+
+/** What a source in FROM is called; undefined: it is a join. */
+export function aliasOf(source: Node): string | undefined {
+  const alias = source.alias as Node | undefined;
+  const name = alias?.aliasname ?? source.relname;
+  return name === undefined ? undefined : String(name);
+}
+
+function pinnedColumns(select: Node, table: Node): readonly string[] {
+  const pinned: unknown[] = [];
+  pin(select.whereClause as Node | undefined, pinned);
+  return columnsOf(pinned, table);
+}
+
+function pin(condition: Node | undefined, pinned: unknown[]): void {
   const { BoolExpr, A_Expr } = (condition ?? {}) as Readonly<
     Record<string, Node | undefined>
   >;
@@ -51,8 +110,7 @@ function pin(condition: Node | undefined, pinned: string[]): void {
   if (A_Expr?.kind !== "AEXPR_OP" || lastName(A_Expr.name) !== "=") return;
   const [left, right] = [A_Expr.lexpr, A_Expr.rexpr] as Node[];
   for (const [column, value] of [[left, right], [right, left]]) {
-    const { fields } = (column?.ColumnRef ?? {}) as Node;
-    if (fields !== undefined && isFixed(value)) pinned.push(lastName(fields));
+    if (isFixed(value)) pinned.push(column);
   }
 }
 
@@ -61,37 +119,6 @@ function isFixed(value: Node | undefined): boolean {
   const cast = value?.TypeCast as Node | undefined;
   if (cast !== undefined) return isFixed(cast.arg as Node);
   return value?.A_Const !== undefined || value?.ParamRef !== undefined;
-}
-
-/** Keys of a top-level ORDER BY, as output columns. */
-export function orderKeys(body: Node): Shape["orderBy"] {
-  const clause = body.sortClause as
-    | { SortBy: { node: Node } }[]
-    | undefined;
-  if (clause === undefined) return undefined;
-  const targets = list(body.targetList).map(({ ResTarget }) =>
-    bare((ResTarget as Node).val)
-  );
-  const keys: (string | number)[] = [];
-  for (const { SortBy } of clause) {
-    const column = SortBy.node.ColumnRef as Node | undefined;
-    const constant = SortBy.node.A_Const as
-      | { ival?: { ival?: number } }
-      | undefined;
-    if (column !== undefined) keys.push(lastName(column.fields));
-    else if (constant?.ival?.ival !== undefined) keys.push(constant.ival.ival);
-    else {
-      // An expression that is also selected is an output column.
-      const key = bare(SortBy.node);
-      const place = targets.indexOf(key);
-      // A literal in it may be another one in the next text of this shape.
-      if (place < 0 || hasStar(body) || /"A_Const"|"ParamRef"/.test(key)) {
-        return null;
-      }
-      keys.push(place + 1);
-    }
-  }
-  return keys;
 }
 
 /** The literal of a LIMIT without an OFFSET, if the key of the text tells it. */
@@ -113,9 +140,27 @@ export function sortExpressions(select: Node): readonly unknown[] {
   );
 }
 
-/** Expressions of GROUP BY, likewise. */
+/** Expressions of DISTINCT ON, likewise. */
+export function distinctExpressions(select: Node): readonly unknown[] {
+  return list(select.distinctClause).filter((item) =>
+    Object.keys(item).length > 0
+  ).map((item) => resolved(select, item));
+}
+
+/** Expressions of GROUP BY, likewise, and those of its sets. */
 export function groupExpressions(select: Node): readonly unknown[] {
-  return list(select.groupClause).map((item) => resolved(select, item));
+  const within = (item: Node): readonly unknown[] => {
+    const { GroupingSet, RowExpr } = item as Readonly<
+      Record<string, Node | undefined>
+    >;
+    if (GroupingSet !== undefined) {
+      return list(GroupingSet.content).flatMap(within);
+    }
+    return RowExpr === undefined
+      ? [resolved(select, item)]
+      : list(RowExpr.args).flatMap(within);
+  };
+  return list(select.groupClause).flatMap(within);
 }
 
 function resolved(select: Node, key: Node): unknown {
@@ -130,14 +175,4 @@ function resolved(select: Node, key: Node): unknown {
     ? targets.find(({ name }) => name === lastName(fields))
     : undefined;
   return named?.val ?? key;
-}
-
-/** Behind a star no column's number is known. */
-function hasStar({ targetList }: Node): boolean {
-  return list(targetList).some(({ ResTarget }) => {
-    const { ColumnRef } = ((ResTarget as Node).val ?? {}) as {
-      ColumnRef?: Node;
-    };
-    return list(ColumnRef?.fields).some((field) => "A_Star" in field);
-  });
 }

@@ -38,7 +38,7 @@ export interface Shape {
   readonly kind: StatementKind;
   /** It steers the session and has no answer of its own: BEGIN, COMMIT, SET, an empty query. */
   readonly isControl: boolean;
-  /** False: the text is known by its tokens only, and what it may do is unknown. */
+  /** False: the text is known by its tokens only, or is too large to be looked at. In what it may differ is unknown. */
   readonly isParsed: boolean;
   readonly note: Note | undefined;
   /** In what its columns may differ; undefined: it has none. */
@@ -47,7 +47,7 @@ export interface Shape {
   readonly counts: readonly CountPart[];
   /** It makes one row out of several, or one value. */
   readonly folds: boolean;
-  /** Keys of a top-level ORDER BY: names or ordinals (from 1) of output columns; null: a key is no output column. Undefined: no ORDER BY. */
+  /** Keys of a top-level ORDER BY: names or ordinals of output columns, from 1 on, or from -1 backwards from the last; null: a key is no output column. Undefined: no ORDER BY. */
   readonly orderBy: readonly (string | number)[] | null | undefined;
   /** A top-level LIMIT, OFFSET or FETCH FIRST may leave rows out. */
   readonly limited: boolean;
@@ -55,23 +55,28 @@ export interface Shape {
   readonly limit: number | undefined;
   /** It takes row locks, so its place among the writers matters. */
   readonly locks: boolean;
-  /** Relations it reads and writes, without their schema. */
+  /** Keys of the relations it reads … */
+  readonly sources: readonly string[];
+  /** … and what it reads and writes by name, without schemas. */
   readonly reads: readonly string[];
   readonly writes: readonly string[];
   /** Functions that it calls, without their schema … */
   readonly calls: readonly string[];
   /** … and those of them that decide which rows there are. */
   readonly deciding: readonly string[];
-  /** The only relation of a SELECT, and its columns that `=` pins to one value each. */
+  /** The only relation of a SELECT; undefined: there are several, or none. */
   readonly only: Only | undefined;
   /** The rows that it touches of its only relation; undefined: any. */
   readonly pinned: PinnedRows | undefined;
 }
 
-/** The only relation that a statement reads rows from. */
+/** The only relation that a statement reads rows from, by its key. */
 export interface Only {
   readonly relation: string;
+  /** Columns with one value each … */
   readonly pinned: readonly string[];
+  /** … and those that its rows are sorted by. */
+  readonly sorted: readonly string[];
 }
 
 /** A statement whose text never came: an Execute of an unheard name, a result too many. */
@@ -89,6 +94,7 @@ export const OTHER_SHAPE: Shape = {
   limited: false,
   limit: undefined,
   locks: false,
+  sources: [],
   reads: [],
   writes: [],
   calls: [],

@@ -1,7 +1,7 @@
-import { analyze } from "./analyze.ts";
+import { analyze, type OnFault } from "./analyze.ts";
 import { fingerprintOfText } from "./fingerprint.ts";
 import { literalFreeKey } from "./literal_free_key.ts";
-import type { Shape, Statements } from "./shape.ts";
+import { OTHER_SHAPE, type Shape, type Statements } from "./shape.ts";
 import {
   functionShape,
   HEAD_BYTES,
@@ -18,6 +18,10 @@ const KEYS_PER_SHAPE = 2;
 const MAX_BYTES = 32 * 1024 * 1024;
 /** What a shape takes beside its texts: objects, sets, a place in two maps. */
 const SHAPE_BYTES = 512;
+/** Of one shape's columns, as text: what is larger is not kept, and in what it may differ is unknown. */
+const MAX_SHAPE_BYTES = 1024 * 1024;
+/** Parts of traits that fit into it, about: many more are not written out to be measured. */
+const MAX_PARTS = 20_000;
 
 /**
  * The shapes of statements by their text. Both texts and shapes are remembered
@@ -32,12 +36,17 @@ export class ShapeCache {
   #old = new Map<number, Statements>();
   #youngShapes = new Map<string, Shape>();
   #oldShapes = new Map<string, Shape>();
-  /** Of the young shapes. */
+  /** Of the young shapes … */
   #bytes = 0;
+  /** … and of the old ones. */
+  #oldBytes = 0;
 
-  /** @param maxShapes in a generation. */
-  constructor(maxShapes: number) {
+  readonly #onFault: OnFault;
+
+  /** @param maxShapes in a generation. `onFault` hears of texts that could not be looked at, which are then known by their tokens. */
+  constructor(maxShapes: number, onFault: OnFault = () => {}) {
     this.#maxShapes = maxShapes;
+    this.#onFault = onFault;
   }
 
   /** The statements of the SQL in `bytes[from, to)`, parsed at the first sight of its literal-free key. */
@@ -51,7 +60,7 @@ export class ShapeCache {
     const known = this.#old.get(key) ??
       (large
         ? this.#lone(headShape(bytes, from, end))
-        : this.#parse(bytes, from, to));
+        : this.#guarded(bytes, from, to));
     if (this.#young.size >= this.#maxShapes * KEYS_PER_SHAPE) {
       this.#old = this.#young;
       this.#young = new Map();
@@ -60,18 +69,42 @@ export class ShapeCache {
     return known;
   }
 
+  /** About what both generations of shapes hold. */
+  get bytes(): number {
+    return this.#bytes + this.#oldBytes;
+  }
+
   /** The shape of a FunctionCall message. */
   ofFunction(oid: number): Shape {
     return this.#intern(functionShape(oid));
   }
 
+  /** No text may end the session that it is of. */
+  #guarded(bytes: Uint8Array, from: number, to: number): Statements {
+    try {
+      return this.#parse(bytes, from, to);
+    } catch (error) {
+      this.#onFault(error);
+      return { shapes: [OTHER_SHAPE], links: undefined };
+    }
+  }
+
   #parse(bytes: Uint8Array, from: number, to: number): Statements {
-    const parsed = analyze(decoder.decode(bytes.slice(from, to)));
+    const parsed = analyze(
+      decoder.decode(bytes.slice(from, to)),
+      this.#onFault,
+    );
     if (parsed === undefined) {
       return this.#lone(unparsedShape(bytes, from, to));
     }
-    const { shapes, links } = parsed;
-    return { shapes: shapes.map((shape) => this.#intern(shape)), links };
+    return {
+      shapes: parsed.shapes.map((shape) => this.#intern(shape)),
+      links: parsed.links?.map((link) =>
+        link?.defines === undefined
+          ? link
+          : { ...link, defines: this.#intern(link.defines) }
+      ),
+    };
   }
 
   #lone(shape: Shape): Statements {
@@ -81,14 +114,15 @@ export class ShapeCache {
   /** Equal shapes are one object, so that each is held once. */
   #intern(shape: Shape): Shape {
     // The fingerprint does not tell LIMIT 1 from LIMIT 2, 'now' from a date, one row of VALUES from two.
-    const { fingerprint, orderBy, limited, limit, outputs, counts, pinned } =
-      shape;
-    const told = textOf([orderBy, limited, limit, counts, outputs, pinned]);
-    const key = fingerprint + fingerprintOfText(told);
+    const told = toldOf(shape);
+    if (told === undefined) {
+      return this.#intern({ ...shape, isParsed: false, outputs: undefined });
+    }
+    const key = shape.fingerprint + fingerprintOfText(told);
     const young = this.#youngShapes.get(key);
     if (young !== undefined) return young;
     const known = this.#oldShapes.get(key) ?? shape;
-    const bytes = SHAPE_BYTES + known.text.length + 2 * told.length;
+    const bytes = bytesOf(known, told);
     if (
       this.#youngShapes.size >= this.#maxShapes ||
       this.#bytes + bytes > MAX_BYTES / 2
@@ -98,6 +132,7 @@ export class ShapeCache {
       // A text that names a forgotten shape would hold it.
       this.#old = this.#young;
       this.#young = new Map();
+      this.#oldBytes = this.#bytes;
       this.#bytes = 0;
     }
     this.#bytes += bytes;
@@ -106,10 +141,42 @@ export class ShapeCache {
   }
 }
 
+/** What the key of a shape's text tells beside its fingerprint; undefined: it is too large. */
+function toldOf(
+  { orderBy, limited, limit, outputs, counts, isParsed, pinned }: Shape,
+): string | undefined {
+  let parts = counts.length;
+  for (const { trait } of outputs ?? []) {
+    parts += 1 + trait.parts.length + trait.calls.length + trait.columns.length;
+  }
+  if (parts > MAX_PARTS) return undefined;
+  const told = textOf([
+    orderBy,
+    limited,
+    limit,
+    counts,
+    outputs,
+    isParsed,
+    pinned,
+  ]);
+  return outputs !== undefined && 2 * told.length > MAX_SHAPE_BYTES
+    ? undefined
+    : told;
+}
+
+/** About what a shape holds. Its names are no longer than its text. */
+function bytesOf(shape: Shape, told: string): number {
+  const { text, reads, writes, sources, calls, deciding } = shape;
+  const names = [reads, writes, sources, calls, deciding].flat();
+  return SHAPE_BYTES + text.length + 2 * told.length +
+    names.reduce((sum, name) => sum + 16 + name.length, 0);
+}
+
 /** What was written is said once: many outputs may share it. */
 function textOf(value: unknown): string {
   const written = new Set<unknown>();
   return JSON.stringify(value, (key, item) => {
+    if (item instanceof Map) return [...item];
     if (key !== "write") return item;
     if (written.has(item)) return "the same";
     written.add(item);

@@ -28,7 +28,7 @@ export const MASKS = [
 /** One of {@linkcode MASKS}. */
 export type Mask = (typeof MASKS)[number];
 
-/** Columns of a relation; if a unique key is among them, no rows are alike in them. */
+/** Columns of a relation, which is named by its key; if a unique key is among them, no rows are alike in them. */
 export interface Columns {
   readonly relation: string;
   readonly columns: readonly string[];
@@ -41,7 +41,7 @@ export interface Part {
   readonly unlessUnique?: Columns;
 }
 
-/** A column of a relation: a table, or a view that has masks of its own. */
+/** A column of a relation, by its key: a table, or a view that has masks of its own. */
 export interface RelationColumn {
   readonly relation: string;
   readonly column: string;
@@ -54,7 +54,7 @@ export interface Write {
   /** Columns that it does not set have their defaults. */
   readonly inserts: boolean;
   /** Values by column … */
-  readonly named: Readonly<Record<string, Trait>>;
+  readonly named: ReadonlyMap<string, Trait>;
   /** … and, of an INSERT without a list of columns, by position. */
   readonly positional: readonly Trait[];
 }
@@ -68,15 +68,23 @@ export interface Trait {
   readonly columns: readonly RelationColumn[];
   /** It is the word DEFAULT. */
   readonly isDefault?: true;
+  /** Of equal values, which their type may write in several ways, one was kept: by GROUP BY, DISTINCT, min. */
+  readonly isKept?: true;
 }
 
 /** One output column, or the columns that `*` stands for. */
 export type Output =
-  | { readonly name: string | undefined; readonly trait: Trait }
+  | {
+    readonly name: string | undefined;
+    readonly trait: Trait;
+    /** It is a column as it is read. */
+    readonly isColumn?: true;
+  }
   | Star;
 
 /** The columns of a relation, or of what a function gives. */
 export interface Star {
+  /** The relation's key. */
   readonly star: string | undefined;
   /** Of each of its columns. */
   readonly trait: Trait;
@@ -85,6 +93,8 @@ export interface Star {
 
 /** Nothing may differ. */
 export const STRICT: Trait = { parts: [], calls: [], columns: [] };
+/** One of equal values. */
+export const KEPT: Trait = { ...STRICT, isKept: true };
 
 export function masked(mask: Mask, unlessUnique?: Columns): Trait {
   const part = unlessUnique === undefined ? { mask } : { mask, unlessUnique };
@@ -98,10 +108,10 @@ export function union(traits: readonly Trait[]): Trait {
   const parts = new Map<string, Part>();
   const columns = new Map<string, RelationColumn>();
   for (const trait of some) {
-    for (const part of trait.parts) parts.set(JSON.stringify(part), part);
+    for (const part of trait.parts) parts.set(keyOf(part), part);
     for (const item of trait.columns) {
       const { relation, column, write } = item;
-      const key = JSON.stringify([relation, column]);
+      const key = `${relation}\n${column}`;
       // What is written to a column is more than what stands in it.
       if (write !== undefined || !columns.has(key)) columns.set(key, item);
     }
@@ -111,7 +121,14 @@ export function union(traits: readonly Trait[]): Trait {
     calls: [...new Set(some.flatMap(({ calls }) => calls))],
     columns: [...columns.values()],
     ...(some.some(({ isDefault }) => isDefault) ? { isDefault: true } : {}),
+    ...(some.some(({ isKept }) => isKept) ? { isKept: true } : {}),
   };
+}
+
+function keyOf({ mask, unlessUnique }: Part): string {
+  if (unlessUnique === undefined) return mask;
+  const { relation, columns } = unlessUnique;
+  return [mask, relation, ...columns].join("\n");
 }
 
 /** Puts other masks in the place of some; null takes one away. */

@@ -1,3 +1,6 @@
+import type { Budget } from "./budget.ts";
+import { isAggregate } from "./aggregates.ts";
+
 /** A node of libpg_query's tree. */
 export type Node = Readonly<Record<string, unknown>>;
 
@@ -22,11 +25,59 @@ export function list(nodes: unknown): readonly Node[] {
   return Array.isArray(nodes) ? nodes : [];
 }
 
+/** Whether an expression is made of another one, but for literals and the arguments of aggregates. */
+export function mentions(
+  expression: unknown,
+  others: readonly unknown[],
+  budget: Budget,
+): boolean {
+  const texts = new Set(others.map(literalFree));
+  const types = new Set(others.map((other) => unwrap(other)[0]));
+  const looks = (value: unknown): boolean => {
+    if (typeof value !== "object" || value === null) return false;
+    const [type, node] = unwrap(value);
+    if (types.has(type)) {
+      const text = literalFree(value);
+      budget.spend(text.length);
+      if (texts.has(text)) return true;
+    }
+    if (type === "FuncCall" && isAggregate(lastName(node.funcname))) {
+      return false;
+    }
+    return Object.values(value).some(looks);
+  };
+  return looks(expression);
+}
+
+/** What an expression says but for its literals. */
+function literalFree(expression: unknown): string {
+  return JSON.stringify(
+    expression,
+    (key, value) =>
+      key === "location"
+        ? undefined
+        : key === "A_Const" || key === "ParamRef"
+        ? null
+        : value,
+  );
+}
+
 /** A column's name alone: `t.a` is `a`; other expressions are what they say. */
 export function bare(expression: unknown): string {
   const [type, fields] = unwrap(expression);
-  return type === "ColumnRef" ? lastName(fields.fields) : JSON.stringify(
+  return type === "ColumnRef" ? lastName(fields.fields) : exactText(expression);
+}
+
+/** What an expression says, wherever it stands. */
+export function exactText(expression: unknown): string {
+  return JSON.stringify(
     expression,
     (key, value) => key === "location" ? undefined : value,
   );
+}
+
+/** The same, unless there is a literal in it, which may be another one in the next text of a shape. */
+export function toldText(expression: unknown): string | undefined {
+  const text = exactText(expression);
+  return /"(?:A_Const|ParamRef)"/.test(text) ? undefined : text;
 }

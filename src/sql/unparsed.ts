@@ -39,21 +39,21 @@ function named(text: string): Shape {
     ...OTHER_SHAPE,
     fingerprint: fingerprintOfText(text),
     text: text.slice(0, MAX_TEXT),
-    kind: KINDS[/^[a-z]+/.exec(text)?.[0] ?? ""] ?? "other",
+    kind: KINDS.get(/^[a-z]+/.exec(text)?.[0] ?? "") ?? "other",
   };
 }
 
 /** What the first word says of a statement. */
-const KINDS: Readonly<Record<string, StatementKind>> = {
-  insert: "dml",
-  update: "dml",
-  delete: "dml",
-  merge: "dml",
-  alter: "ddl",
-  create: "ddl",
-  drop: "ddl",
-  truncate: "ddl",
-};
+const KINDS: ReadonlyMap<string, StatementKind> = new Map([
+  ["insert", "dml"],
+  ["update", "dml"],
+  ["delete", "dml"],
+  ["merge", "dml"],
+  ["alter", "ddl"],
+  ["create", "ddl"],
+  ["drop", "ddl"],
+  ["truncate", "ddl"],
+]);
 
 /** The only functions that libpq calls by message (`pg_proc.dat`, "large objects"). */
 const LARGE_OBJECT_FUNCTIONS: Readonly<Record<number, string>> = {

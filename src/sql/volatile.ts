@@ -1,3 +1,5 @@
+import { lastName, type Node } from "./tree.ts";
+
 /** What makes a value differ on an equal server. */
 export type Nature =
   /** The moment. */
@@ -110,6 +112,28 @@ const CHANCE_FUNCTIONS: ReadonlySet<string> = new Set([
 
 /** Families of the same kind: statistics, pg_control, files of the data directory. */
 const CHANCE_PREFIXES = ["pg_stat_get_", "pg_control_", "pg_ls_"];
+
+/** What is sorted by one of these comes in any order. */
+const RANDOM_FUNCTIONS: ReadonlySet<string> = new Set([
+  "random",
+  "random_normal",
+  "gen_random_uuid",
+  "gen_random_bytes",
+  "uuidv4",
+  "uuidv7",
+  "uuid_generate_v1",
+  "uuid_generate_v1mc",
+  "uuid_generate_v4",
+]);
+
+/** Whether an expression draws lots. */
+export function isRandom(expression: unknown): boolean {
+  if (typeof expression !== "object" || expression === null) return false;
+  return Object.entries(expression).some(([type, node]) =>
+    type === "FuncCall" &&
+      RANDOM_FUNCTIONS.has(lastName((node as Node).funcname)) || isRandom(node)
+  );
+}
 
 /** The nature of what a function gives; undefined: its arguments decide. */
 export function natureOfCall(

@@ -5,7 +5,21 @@
  * @module
  */
 
+export { binomialTail, lowerBound } from "./binomial.ts";
 export { DURATION_BUCKETS } from "./durations.ts";
+export { logEvidence } from "./evidence.ts";
+export {
+  type LatencyComparison,
+  latencyComparison,
+} from "./latency_comparison.ts";
+export {
+  addSketches,
+  type LatencySketch,
+  LatencySketcher,
+  NO_SKETCH,
+  pairsOf,
+  sumsOf,
+} from "./latency_sketch.ts";
 export * from "./ledger.ts";
 export type { StatsLayout } from "./layout.ts";
 export { quantile } from "./quantile.ts";
@@ -23,16 +37,12 @@ export { Stripe } from "./stripe.ts";
 export {
   EVICTED,
   type Example,
-  type LatencyComparison,
+  MAX_STATEMENTS,
   type Outcome,
   type StatementChanges,
   StatementStore,
   type StatementSummary,
   withoutValues,
 } from "./statements.ts";
-export {
-  discoveries,
-  type MedianInterval,
-  medianInterval,
-  signTest,
-} from "./statistics.ts";
+export { type Slower, slower, type SlowerLimits } from "./slower.ts";
+export { CHANCE_SHARE, isSystematic } from "./systematic.ts";

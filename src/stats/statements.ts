@@ -1,18 +1,9 @@
+import {
+  type LatencyComparison,
+  latencyComparison,
+} from "./latency_comparison.ts";
+import { addSketches, type LatencySketch } from "./latency_sketch.ts";
 import type { HistogramSnapshot } from "./snapshot.ts";
-
-/** How the mirror's time compares with the primary's, over pairs of one statement. */
-export interface LatencyComparison {
-  /** Pairs that the figures rest on. */
-  readonly pairs: number;
-  /** Median of mirror time by primary time, and its 95 % interval; null below two pairs. */
-  readonly ratio: number | null;
-  readonly ratioLow: number | null;
-  readonly ratioHigh: number | null;
-  /** Median of mirror time less primary time, in seconds. */
-  readonly difference: number | null;
-  /** Of the sign test that the ratio's median is above the limit. */
-  readonly pValue: number;
-}
 
 /** One side of an example: what the server answered. */
 export interface Outcome {
@@ -65,6 +56,9 @@ export interface StatementSummary {
   readonly rows: number;
   readonly primary: HistogramSnapshot;
   readonly mirrorLatency: HistogramSnapshot;
+  /** Of pairs of which both sides succeeded. */
+  readonly sketch: LatencySketch;
+  /** What the sketch shows. */
   readonly latency: LatencyComparison;
   /** Milliseconds since the epoch. */
   readonly firstSeen: number;
@@ -73,6 +67,9 @@ export interface StatementSummary {
   readonly masked: Readonly<Record<string, number>>;
   readonly examples: readonly Example[];
 }
+
+/** Statements that a mirror's table holds; beyond it those used least are given up. */
+export const MAX_STATEMENTS = 10_000;
 
 /** The fingerprint that has the counts of all statements that were given up. */
 export const EVICTED = "evicted";
@@ -90,6 +87,11 @@ export interface StatementChanges {
 export class StatementStore {
   readonly #own = new Map<string, StatementSummary>();
   #restored = new Map<string, StatementSummary>();
+  /** Of what is known from both: each second they are asked for, and few change. */
+  #joined = new Map<
+    string,
+    { own: StatementSummary; joined: StatementSummary }
+  >();
 
   /** Takes what has changed; a summary replaces the one before. */
   update({ database, mirror, gone, summaries }: StatementChanges): void {
@@ -102,6 +104,7 @@ export class StatementStore {
   /** What earlier processes knew; several of one fingerprint are joined. */
   restore(summaries: readonly StatementSummary[]): void {
     this.#restored = new Map();
+    this.#joined = new Map();
     for (const summary of summaries) {
       const key = keyOf(summary);
       const known = this.#restored.get(key);
@@ -119,10 +122,22 @@ export class StatementStore {
     if (this.#restored.size === 0) return this.own();
     const own = [...this.#own].map(([key, summary]) => {
       const earlier = this.#restored.get(key);
-      return earlier ? joined(earlier, summary) : summary;
+      return earlier ? this.#join(key, earlier, summary) : summary;
     });
     const others = [...this.#restored].filter(([key]) => !this.#own.has(key));
     return [...own, ...others.map(([, summary]) => summary)];
+  }
+
+  #join(
+    key: string,
+    earlier: StatementSummary,
+    own: StatementSummary,
+  ): StatementSummary {
+    const known = this.#joined.get(key);
+    if (known?.own === own) return known.joined;
+    const both = joined(earlier, own);
+    this.#joined.set(key, { own, joined: both });
+    return both;
   }
 }
 
@@ -139,14 +154,14 @@ function keyOf(
 const EXAMPLES = 3;
 
 /**
- * Two parts of one fingerprint's story. Counts add up; the comparison of
- * latencies is that of the part which has more pairs, since medians don't.
+ * Two parts of one fingerprint's story: all that is counted adds up.
  */
 function joined(
   earlier: StatementSummary,
   later: StatementSummary,
 ): StatementSummary {
   const examples = [...later.examples, ...earlier.examples];
+  const sketch = addSketches(earlier.sketch, later.sketch);
   const masked = { ...earlier.masked };
   for (const [name, count] of Object.entries(later.masked)) {
     masked[name] = (masked[name] ?? 0) + count;
@@ -158,9 +173,8 @@ function joined(
     rows: earlier.rows + later.rows,
     primary: sum(earlier.primary, later.primary),
     mirrorLatency: sum(earlier.mirrorLatency, later.mirrorLatency),
-    latency: earlier.latency.pairs > later.latency.pairs
-      ? earlier.latency
-      : later.latency,
+    sketch,
+    latency: latencyComparison(sketch),
     firstSeen: Math.min(earlier.firstSeen, later.firstSeen),
     lastSeen: Math.max(earlier.lastSeen, later.lastSeen),
     masked,

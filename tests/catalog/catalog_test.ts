@@ -1,53 +1,45 @@
 import assert from "node:assert/strict";
 import { Catalog } from "../../src/catalog/mod.ts";
+import { relationKey } from "../../src/sql/mod.ts";
 
-const NOTHING = { reads: [], writes: [], calls: [] };
+const NOTHING = { reads: [], calls: [] };
 
 Deno.test("Catalog: nothing is known before the server has answered", () => {
   const catalog = new Catalog();
-  assert.equal(catalog.isUnique("t", ["id"]), false);
-  assert.equal(catalog.isVolatile({ ...NOTHING, reads: ["t"] }), false);
+  assert.deepEqual(catalog.oids("t"), []);
+  assert.equal(catalog.functionNature("f"), undefined);
   assert.deepEqual(catalog.writersOf({ ...NOTHING, reads: ["t"] }), ["t"]);
 });
 
-Deno.test("Catalog: a key counts if all relations of the name have it", () => {
-  const rows = [["relation", "t", "1"], ["key", "1", "a\nb"]];
-  const one = new Catalog(rows);
-  assert.equal(one.isUnique("t", ["b", "c", "a"]), true);
-  assert.equal(one.isUnique("t", ["a"]), false);
-  assert.equal(one.isUnique("u", ["a", "b"]), false);
-  const two = new Catalog([...rows, ["relation", "t", "2"]]);
-  assert.equal(two.isUnique("t", ["a", "b"]), false);
-  const both = new Catalog([
-    ...rows,
+Deno.test("Catalog: a name is looked up in the search_path, with its schema in that alone", () => {
+  const relations = [
+    ["relation", "t", "1", "app"],
+    ["relation", "t", "2", "public"],
+    ["relation", "t", "3", "other"],
+    ["relation", "u", "4", "other"],
+    ["relation", "u", "5", "another"],
+  ];
+  const path = [["path", "none"], ["path", "app"], ["path", "public"]];
+  const oids = (rows: string[][], key: string) => new Catalog(rows).oids(key);
+  const known = [...path, ...relations];
+  assert.deepEqual(oids(known, "t"), ["1"]);
+  assert.deepEqual(oids(known, relationKey("other", "t")), ["3"]);
+  assert.deepEqual(oids(known, relationKey("none", "t")), []);
+  assert.deepEqual(oids(known, "u"), ["4", "5"], "not in the path: any");
+  assert.deepEqual(oids(relations, "t"), ["1", "2", "3"], "no path: any");
+});
+
+Deno.test("Catalog: a relation's keys are its own", () => {
+  const catalog = new Catalog([
+    ["relation", "t", "1"],
+    ["key", "1", "a\nb"],
     ["relation", "t", "2"],
     ["key", "2", "b"],
   ]);
-  assert.equal(both.isUnique("t", ["a", "b"]), true);
-  assert.equal(both.isUnique("t", ["b"]), false);
-});
-
-Deno.test("Catalog: what mentions the moment or chance is volatile, through all that it mentions", () => {
-  const catalog = new Catalog([
-    ["relation", "t", "1"],
-    ["relation", "v", "2"],
-    ["view", "v", "SELECT t.a, f(t.b) FROM t"],
-    ["relation", "w", "3"],
-    ["view", "w", "SELECT 'now'::timestamp without time zone"],
-    ["relation", "x", "4"],
-    ["view", "x", "SELECT t.now, t.version FROM t"],
-    ["function", "f", "begin return g($1); end"],
-    ["function", "g", "select Random()"],
-    ["function", "h", "select $1"],
-    ["trigger", "t", "begin new.a := CURRENT_TIMESTAMP; return new; end"],
-  ]);
-  const reads = (name: string) =>
-    catalog.isVolatile({ ...NOTHING, reads: [name] });
-  assert.deepEqual(["t", "v", "w", "x"].map(reads), [false, true, true, false]);
-  const calls = (name: string) =>
-    catalog.isVolatile({ ...NOTHING, calls: [name] });
-  assert.deepEqual(["f", "g", "h"].map(calls), [true, true, false]);
-  assert.equal(catalog.isVolatile({ ...NOTHING, writes: ["t"] }), true);
+  assert.equal(catalog.isUnique("1", ["b", "c", "a"]), true);
+  assert.equal(catalog.isUnique("1", ["b"]), false);
+  assert.equal(catalog.isUnique("2", ["b"]), true);
+  assert.equal(catalog.isUnique("3", ["a", "b"]), false);
 });
 
 Deno.test("Catalog: a trigger that executes a text may write anything", () => {

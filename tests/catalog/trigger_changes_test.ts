@@ -14,10 +14,10 @@ function changesBy(body: string, called = "plpgsql f", args = ""): unknown {
     ["relation", "t", "1"],
     ["columns", "1", COLUMNS, ""],
     ["function", "stamp", "select now()", "2"],
-    ["changer", "t", "9", args],
+    ["changer", "1", "9", args],
     ["change", "9", body, called],
   ]);
-  const changes = catalog.changedByTrigger("t");
+  const changes = catalog.changedByTrigger("1");
   return changes instanceof Map ? Object.fromEntries(changes) : changes;
 }
 
@@ -103,9 +103,9 @@ Deno.test("Catalog: triggers of partitions and rules of views count, several tog
     ["relation", "t_1", "2"],
     ["relation", "v", "3"],
     ["relation", "u", "4"],
-    ["child", "t_1", "t"],
-    ["changer", "t_1", "8", ""],
-    ["changer", "t_1", "9", ""],
+    ["child", "t_1", "t", "2 1"],
+    ["changer", "2", "8", ""],
+    ["changer", "2", "9", ""],
     [
       "change",
       "8",
@@ -113,13 +113,13 @@ Deno.test("Catalog: triggers of partitions and rules of views count, several tog
       "plpgsql f",
     ],
     ["change", "9", "begin new.a := random(); return new; end", "plpgsql g"],
-    ["changer", "v", "0", ""],
+    ["changer", "3", "0", ""],
   ]);
   const expected = new Map([["a", "chance"], ["b", "time"]]);
-  assert.deepEqual(catalog.changedByTrigger("t"), expected);
-  assert.deepEqual(catalog.changedByTrigger("t_1"), expected);
-  assert.equal(catalog.changedByTrigger("v"), "all");
-  assert.equal(catalog.changedByTrigger("u"), undefined);
+  assert.deepEqual(catalog.changedByTrigger("1"), expected);
+  assert.deepEqual(catalog.changedByTrigger("2"), expected);
+  assert.equal(catalog.changedByTrigger("3"), "all");
+  assert.equal(catalog.changedByTrigger("4"), undefined);
 });
 
 Deno.test("Catalog: a trigger's text of any kind is looked through in little time", () => {

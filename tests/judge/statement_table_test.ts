@@ -17,8 +17,6 @@ function filled() {
   const table = new StatementTable({
     database: "shop",
     mirror: "shop_18",
-    maxRatio: 1.5,
-    random: Math.random,
     maxEntries: MAX,
     onFull: () => full++,
   });

@@ -61,11 +61,25 @@ Deno.test("Replay: what the primary took counts from the answer before, the time
   );
   assert.deepEqual(
     pairs.map((
-      { primaryUs, queuedUs, mirrorUs, cycleStartUs, cycleEndUs },
-    ) => [primaryUs, queuedUs, mirrorUs, cycleStartUs, cycleEndUs]),
+      {
+        primaryUs,
+        queuedUs,
+        mirrorUs,
+        mirrorQueuedUs,
+        cycleStartUs,
+        cycleEndUs,
+      },
+    ) => [
+      primaryUs,
+      queuedUs,
+      mirrorUs,
+      mirrorQueuedUs,
+      cycleStartUs,
+      cycleEndUs,
+    ]),
     [
-      [600, 500, 400, TWO_HOURS_US, TWO_HOURS_US + 1_100],
-      [200, 0, 0, TWO_HOURS_US, TWO_HOURS_US + 1_300],
+      [600, 500, 400, 0, TWO_HOURS_US, TWO_HOURS_US + 1_100],
+      [200, 1_100, 0, 400, TWO_HOURS_US, TWO_HOURS_US + 1_300],
     ],
   );
 });
@@ -99,11 +113,11 @@ Deno.test("Replay: the time that a client took before it sent a statement is not
   replay.take(0);
   const done = message("C", "SELECT 1\0");
   const reply = concat([done, done, message("Z", "I")]);
-  const primaryUs: number[] = [];
-  replay.reply(reply, reply.length, 400, (pair) => {
-    primaryUs.push(pair.primaryUs);
+  const times: number[][] = [];
+  replay.reply(reply, reply.length, 400, ({ primaryUs, queuedUs }) => {
+    times.push([primaryUs, queuedUs]);
   });
-  assert.deepEqual(primaryUs, [100, 40]);
+  assert.deepEqual(times, [[100, 0], [40, 0]]);
 });
 
 Deno.test("Replay: a long cycle is paired while its reply comes in, as a short one is at its end", () => {

@@ -136,6 +136,29 @@ for (const [sql, counts] of COUNTS) {
   });
 }
 
+Deno.test("ShapeCache: rows become one by GROUP BY, DISTINCT, a set operation or an aggregate", () => {
+  const folds = (sql: string) => shapes(sql)[0]?.folds;
+  for (
+    const sql of [
+      "select a from t group by a",
+      "select distinct a from t",
+      "select a from t union select a from u",
+      "select a from t except select a from u",
+      "select sum(a) from t",
+      "select a from t where b > (select max(b) from u)",
+    ]
+  ) assert.equal(folds(sql), true, sql);
+  for (
+    const sql of [
+      "select a from t where b >= current_date",
+      "select greatest(a, b) from t",
+      "select a from t where b = any ($1)",
+      "select a from t union all select a from u",
+      "update t set a = current_timestamp where b = least(1, 2)",
+    ]
+  ) assert.equal(folds(sql), false, sql);
+});
+
 Deno.test("ShapeCache: the literal of a LIMIT is known, and makes a shape of its own", () => {
   const cache = new ShapeCache(100);
   const of = (sql: string) => {
@@ -200,13 +223,104 @@ Deno.test("ShapeCache: reads, writes, locks and kinds", () => {
   assert.equal(of("copy (select 1) to stdout").kind, "read");
 });
 
+Deno.test("ShapeCache: a CTE hides a relation of its name where it is seen", () => {
+  const of = (sql: string) => {
+    const { reads, writes, sources } = shapes(sql)[0] ?? OTHER_SHAPE;
+    return [reads, writes, sources.map((key) => key.replace("\0", "."))];
+  };
+  assert.deepEqual(of("with t as (select 1 as a) select a from t"), [
+    [],
+    [],
+    [],
+  ]);
+  assert.deepEqual(of("with t as (select a from t) select a from t"), [
+    ["t"],
+    [],
+    ["t"],
+  ]);
+  assert.deepEqual(of("with t as (select a from s.t) select a from t"), [
+    ["t"],
+    [],
+    ["s.t"],
+  ]);
+  assert.deepEqual(
+    of(
+      "with u as (select 1 as a), t as (select a from u) select (select max(a) from t) from u",
+    ),
+    [[], [], []],
+  );
+  assert.deepEqual(
+    of(
+      "with recursive t as (select 1 as a union all select a + 1 from t) select a from t",
+    ),
+    [[], [], []],
+  );
+  assert.deepEqual(
+    of("select a from (with t as (select 1 as a) select a from t) x, t"),
+    [["t"], [], ["t"]],
+  );
+  const written = "with t as (update t set a = 1 returning a) select a from t";
+  assert.deepEqual(of(written), [["t"], ["t"], []]);
+});
+
 Deno.test("ShapeCache: ORDER BY keys are columns by name or ordinal, or unknown", () => {
   assert.equal(shapes("select a from t")[0]?.orderBy, undefined);
+  const keys = (sql: string) => shapes(sql)[0]?.orderBy;
+  const cases: readonly [sql: string, keys: Shape["orderBy"]][] = [
+    ["select a, b from t order by b, 1", ["b", 1]],
+    ["select a, b from t order by t.b desc, 1", [2, 1]],
+    ["select a from t order by lower(a)", null],
+    ["select a, lower(a) from t order by lower(a)", [2]],
+    ["select a + 1 from t order by a + 1", null],
+    // A column that is named with its relation is no output of the name.
+    ["select o.id from o, c order by c.id", null],
+    ["select o.id, c.id from o, c order by c.id", [2]],
+    ["select lower(id) as id from t order by t.id", null],
+    ["select lower(id) as id from t order by id", ["id"]],
+    ["select id from t order by t.id", [1]],
+    ["select id from t join u using (id) order by t.id", null],
+    // Stars
+    ["select * from o join c on o.c = c.id order by o.id", ["id"]],
+    ["select * from o join c on o.c = c.id order by c.id", null],
+    ["select o.*, c.* from o, c order by c.id", null],
+    ["select c.*, o.* from o, c order by c.id", ["id"]],
+    ["select x.*, c.name from o x, c order by c.name, x.id", [-1, "id"]],
+    ["select a, o.* from o order by o.a", [1]],
+    ["select lower(id) as id, * from t order by t.id", null],
+    ["select *, lower(id) as id from t order by t.id", ["id"]],
+    ["select s.t.* from s.t order by s.t.id", ["id"]],
+    // By chance
+    ["select a from t order by random()", undefined],
+    ["select a, random() as r from t order by r, a", undefined],
+    ["select a from t order by a, random(), b", ["a"]],
+  ];
+  for (const [sql, expected] of cases) {
+    assert.deepEqual(keys(sql), expected, sql);
+  }
+});
+
+Deno.test("ShapeCache: the columns that a relation is sorted by are its own", () => {
+  const sorted = (sql: string) => shapes(sql)[0]?.only?.sorted;
+  assert.deepEqual(sorted("select a from t order by id, t.b"), ["id", "b"]);
+  assert.deepEqual(sorted("select lower(id) as id from t order by id"), []);
+  assert.deepEqual(sorted("select lower(id) as id from t order by t.id"), [
+    "id",
+  ]);
+  assert.deepEqual(sorted("select a as x from t order by x"), ["a"]);
+  assert.equal(sorted("select a from t, u order by id"), undefined);
+});
+
+Deno.test("ShapeCache: a LIMIT of a set operation is a choice, of equal rows it is none", () => {
+  const counts = (sql: string) =>
+    shapes(sql)[0]?.counts.map(({ rule }) => rule);
+  const within = (query: string) =>
+    counts(`select a from t where a in (${query})`);
+  assert.deepEqual(within("(select 1 from u limit 1)"), []);
   assert.deepEqual(
-    shapes("select a, b from t order by t.b desc, 1")[0]?.orderBy,
-    ["b", 1],
+    within("select a from u union all select b from v limit 1"),
+    ["choice"],
   );
-  assert.equal(shapes("select a from t order by lower(a)")[0]?.orderBy, null);
+  assert.deepEqual(within("values (1), (2) limit 1"), ["choice"]);
 });
 
 Deno.test("ShapeCache: one shape for each statement of a string, texts without values", () => {
@@ -316,6 +430,32 @@ Deno.test("ShapeCache: beyond its bound the shapes that were not used are parsed
     assert.equal(shapes(`select a${i}`, cache)[0]?.text, `select a${i}`);
     assert.equal(shapes("select often", cache)[0], often);
   }
+});
+
+Deno.test("ShapeCache: what a shape holds is bounded, and so is what all hold", () => {
+  const select = (columns: number, times: number, table: string) =>
+    `with s as (select greatest(${
+      Array.from({ length: columns }, (_, i) => `a${i}`)
+    }) as x from ${table}) select ${Array(times).fill("x")} from s`;
+  const cache = new ShapeCache(100_000);
+  const known = (sql: string) => {
+    const [shape] = shapes(sql, cache);
+    return [shape?.isParsed, shape?.outputs?.length, shape?.reads];
+  };
+  // 9 KB of text, whose columns took 56 MB.
+  assert.deepEqual(known(select(1_000, 800, "u")), [false, undefined, ["u"]]);
+  assert.deepEqual(known(select(100, 100, "u")), [true, 100, ["u"]]);
+  const prepared = `prepare p as ${select(1_000, 800, "u")}`;
+  const bytes = new TextEncoder().encode(prepared);
+  const [link] = cache.get(bytes, 0, bytes.length).links ?? [];
+  assert.equal(link?.defines?.outputs, undefined);
+  let largest = 0;
+  for (let i = 0; i < 300; i++) {
+    shapes(select(100, 80, `u${i}`), cache);
+    largest = Math.max(largest, cache.bytes);
+  }
+  assert.ok(largest > 24 * 1024 * 1024, `${largest} bytes`);
+  assert.ok(largest <= 32 * 1024 * 1024, `${largest} bytes`);
 });
 
 Deno.test("ShapeCache: texts that come once can't displace those that come often", () => {

@@ -437,7 +437,7 @@ const statements: Section = {
     stat({
       title: "Statements judged by latency",
       description:
-        "Statement shapes with pairs enough, and those that are slower on the mirror beyond chance. A statement counts once for each proxy that judged it.",
+        "Statement shapes with pairs enough, those that are slower on the mirror beyond chance, and those with too few pairs. A statement counts once for each proxy that judged it.",
       unit: "short",
       queries: [{
         expr: `sum by (latency) (pgdog_mirror_readiness_statements{${MIRROR}})`,

@@ -124,10 +124,12 @@ function resultText(results) {
     .map(([name, n]) => `${words(name)} ${count(n)}`).join(", ");
 }
 
-function ratioText({ pairs, ratio, ratioLow, ratioHigh }) {
+function ratioText({ pairs, ratio, ratioLow, ratioHigh, totalRatio }) {
   if (ratio === null) return `not known from ${count(pairs)} pairs`;
   const interval = ratioLow === null || ratioHigh === null
     ? ""
     : ` (95 %: ${ratioLow.toFixed(2)} to ${ratioHigh.toFixed(2)})`;
-  return `${ratio.toFixed(2)}×${interval}, median of ${count(pairs)} pairs`;
+  return `${ratio.toFixed(2)}×${interval}, median of ${count(pairs)} pairs; ${
+    totalRatio.toFixed(2)
+  }× in total`;
 }

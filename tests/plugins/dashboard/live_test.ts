@@ -1,3 +1,4 @@
+import { NO_LATENCY } from "../../support/sketches.ts";
 import assert from "node:assert/strict";
 import { dashboard } from "../../../plugins/dashboard/mod.ts";
 import type { LiveDocument } from "../../../plugins/dashboard/live.ts";
@@ -40,14 +41,7 @@ function summary(
     rows: 1,
     primary: EMPTY,
     mirrorLatency: EMPTY,
-    latency: {
-      pairs: 1,
-      ratio: null,
-      ratioLow: null,
-      ratioHigh: null,
-      difference: null,
-      pValue: 1,
-    },
+    ...NO_LATENCY,
     firstSeen: 1,
     lastSeen: 2,
     masked: {},

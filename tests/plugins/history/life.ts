@@ -1,3 +1,4 @@
+import { latencyOf } from "../../support/sketches.ts";
 import { Recorder } from "../../../plugins/history/recorder.ts";
 import type { SqlStore } from "../../../plugins/history/sql_store.ts";
 import {
@@ -48,14 +49,7 @@ export function statement(n: number): StatementSummary {
     rows: n,
     primary: histogram,
     mirrorLatency: histogram,
-    latency: {
-      pairs: n,
-      ratio: n,
-      ratioLow: n,
-      ratioHigh: n,
-      difference: n,
-      pValue: 0,
-    },
+    ...latencyOf([n, 1, 3]),
     firstSeen: n,
     lastSeen: n,
     masked: { "id (sequence)": 1 },

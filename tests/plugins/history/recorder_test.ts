@@ -1,3 +1,4 @@
+import { latencyOf } from "../../support/sketches.ts";
 import assert from "node:assert/strict";
 import {
   openPostgres,
@@ -57,7 +58,9 @@ async function story(connect: () => SqlStore): Promise<void> {
   assert.equal(store.all().length, 1);
   assert.equal(known?.calls, 30 + 7 + 5);
   assert.deepEqual(known?.results, [42, 3]);
-  assert.equal(known?.latency.pairs, 30);
+  assert.deepEqual(known?.sketch.ratios, latencyOf([42, 1, 3]).sketch.ratios);
+  assert.equal(known?.sketch.hours[0]?.pairs, 42);
+  assert.equal(known?.latency.pairs, 42);
   assert.deepEqual(known?.masked, { "id (sequence)": 3 });
   assert.deepEqual(known?.examples.map(({ at, values }) => [at, values]), [
     [5, "select 'a secret'"],

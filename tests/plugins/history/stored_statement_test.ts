@@ -8,12 +8,14 @@ import {
   RESULTS,
   type StatementSummary,
 } from "../../../src/stats/mod.ts";
+import { latencyOf, NO_LATENCY } from "../../support/sketches.ts";
 
 const summary = {
   fingerprint: "1",
   calls: 7,
   results: RESULTS.map((_, i) => i),
   masked: { "id (sequence)": 2 },
+  ...latencyOf([3, 1, 2], [1, 5, 5]),
   examples: [],
 } as unknown as StatementSummary;
 
@@ -26,11 +28,15 @@ Deno.test("readStored: results of an older version are found by what they were c
     ...summary,
     results: [5, 0, 1, 0, 2, 0, 0, 3],
     masked: undefined,
+    sketch: undefined,
+    latency: { pairs: 40, ratio: 1.5, pValue: 0.001 },
   };
-  const { results, masked } = readStored(JSON.stringify(old));
+  const { results, masked, sketch, latency } = readStored(JSON.stringify(old));
   assert.equal(results.length, RESULTS.length);
   assert.equal(results[Result.match], 5);
   assert.equal(results[Result.noiseVolatile], 3);
   assert.equal(results[Result.mismatchRows], 3);
   assert.deepEqual(masked, {});
+  // A sample's median can't be added: latency is counted anew.
+  assert.deepEqual({ sketch, latency }, NO_LATENCY);
 });

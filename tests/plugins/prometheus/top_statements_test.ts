@@ -1,3 +1,4 @@
+import { NO_LATENCY } from "../../support/sketches.ts";
 import assert from "node:assert/strict";
 import { TopStatements } from "../../../plugins/prometheus/top_statements.ts";
 import {
@@ -30,14 +31,7 @@ function summary(
     rows: 0,
     primary: times,
     mirrorLatency: times,
-    latency: {
-      pairs: 0,
-      ratio: null,
-      ratioLow: null,
-      ratioHigh: null,
-      difference: null,
-      pValue: 1,
-    },
+    ...NO_LATENCY,
     firstSeen: 0,
     lastSeen: 0,
     masked: {},

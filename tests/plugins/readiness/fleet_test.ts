@@ -188,6 +188,22 @@ Deno.test("judgeFleet: READY takes every proxy", async (t) => {
       );
     });
   }
+  await t.step("findings on statements add up over the proxies", async () => {
+    const counts: Record<string, number> = { slower: 2, unjudged: 3 };
+    const fleet = await judge(
+      good.map((one) => ({
+        ...one,
+        value: counts[one.labels.latency ?? ""] ?? one.value,
+      })),
+    );
+    const gate = fleet.mirrors[0]?.verdict.gates
+      .find((g) => g.gate === "latency_regressions");
+    assert.equal(gate?.status, "fail");
+    assert.equal(
+      gate.sentence,
+      "4 of 10 statements are slower on the mirror by more than a factor of 1.25, the worst: see SHOW MIRROR STATEMENTS on a. 6 more, with fewer than 30 pairs, are not judged: see SHOW MIRROR STATEMENTS on a.",
+    );
+  });
   await t.step("nobody tested a statement: insufficient", async () => {
     const fleet = await judge([...a, ...b]);
     assert.equal(fleet.state, "INCONCLUSIVE");

@@ -5,7 +5,8 @@ import {
   readinessSchema,
   type Thresholds,
 } from "../../../plugins/readiness/thresholds.ts";
-import type { StatementSummary } from "../../../src/stats/mod.ts";
+import { EVICTED, type StatementSummary } from "../../../src/stats/mod.ts";
+import { latencyOf, NO_LATENCY } from "../../support/sketches.ts";
 
 const THRESHOLDS: Thresholds = {
   ...readinessSchema.parse({}),
@@ -18,7 +19,7 @@ const THRESHOLDS: Thresholds = {
 };
 
 function statement(
-  latency: Partial<StatementSummary["latency"]> = {},
+  parts: Partial<StatementSummary> = {},
 ): StatementSummary {
   const none = { counts: [], sum: 0, count: 0 };
   return {
@@ -31,19 +32,12 @@ function statement(
     rows: 0,
     primary: none,
     mirrorLatency: none,
-    latency: {
-      pairs: 100,
-      ratio: 1,
-      ratioLow: 0.9,
-      ratioHigh: 1.1,
-      difference: 0,
-      pValue: 1,
-      ...latency,
-    },
+    ...latencyOf([100, 10, 10]),
     firstSeen: 0,
     lastSeen: 0,
     masked: {},
     examples: [],
+    ...parts,
   };
 }
 
@@ -154,18 +148,21 @@ for (const [gate, changes, status] of LIMITS) {
   });
 }
 
-const SLOWER = { ratioLow: 1.26, ratio: 1.5, difference: 0.0021, pValue: 1e-9 };
 const REGRESSIONS: readonly (readonly [
   what: string,
-  latency: Partial<StatementSummary["latency"]>,
+  latency: Partial<StatementSummary>,
   status: string,
 ])[] = [
-  ["a slower statement", SLOWER, "fail"],
-  ["an interval that reaches the limit", { ...SLOWER, ratioLow: 1.25 }, "pass"],
-  ["a difference of 2 ms", { ...SLOWER, difference: 0.002 }, "pass"],
-  ["what may be chance", { ...SLOWER, pValue: 0.2 }, "pass"],
-  ["29 pairs", { ...SLOWER, pairs: 29 }, "insufficient"],
-  ["30 pairs", { ...SLOWER, pairs: 30 }, "fail"],
+  ["a slower statement", latencyOf([100, 10, 13.5]), "fail"],
+  ["a ratio at the limit", latencyOf([100, 10, 12.5]), "pass"],
+  ["a difference of 1.8 ms", latencyOf([100, 4, 5.8]), "pass"],
+  ["a difference of 2.3 ms", latencyOf([100, 4, 6.3]), "fail"],
+  ["what may be chance", latencyOf([30, 10, 10], [10, 10, 40]), "pass"],
+  ["29 pairs", latencyOf([29, 10, 150]), "insufficient"],
+  ["30 pairs", latencyOf([30, 10, 150]), "fail"],
+  ["47 % ten times slower", latencyOf([530, 10, 10], [470, 10, 100]), "fail"],
+  ["20 s in 5 %", latencyOf([950, 10, 10], [50, 10, 20_000]), "fail"],
+  ["20 calls at 15 times", latencyOf([20, 10, 150]), "insufficient"],
 ];
 for (const [what, latency, status] of REGRESSIONS) {
   Deno.test(`assess: latency_regressions with ${what} is ${status}`, () => {
@@ -177,17 +174,39 @@ for (const [what, latency, status] of REGRESSIONS) {
   });
 }
 
-Deno.test("assess: among many statements one small p-value is no discovery", () => {
-  const statements = Array.from(
-    { length: 100 },
-    (_, i) => statement(i === 0 ? { ...SLOWER, pValue: 0.01 } : {}),
-  );
-  assert.equal(gateOf({ statements }, "latency_regressions").status, "pass");
+Deno.test("assess: latency_regressions names the worst and what is not judged", () => {
+  const statements = [
+    statement({ text: "select 1" }),
+    statement({ text: "select slow", ...latencyOf([100, 10, 30]) }),
+    statement({
+      text: "select slowest",
+      ...latencyOf([940, 10, 10], [60, 10, 20_000]),
+    }),
+    statement({ text: "select monthly", ...latencyOf([20, 10, 150]) }),
+    statement({ fingerprint: EVICTED, ...NO_LATENCY }),
+  ];
+  const gate = gateOf({ statements }, "latency_regressions");
+  assert.deepEqual([gate.status, gate.observed, gate.samples], ["fail", 2, 3]);
   assert.equal(
-    gateOf({ statements: statements.slice(0, 1) }, "latency_regressions")
-      .status,
-    "fail",
+    gate.sentence,
+    "2 of 3 statements are slower on the mirror by more than a factor of 1.25, the worst: select slowest (more than 19610 ms in 6.0 % of the calls, the primary more than 15688 ms in 0.0 %). 1 more, with fewer than 30 pairs, are not judged: select monthly.",
   );
+  assert.equal(
+    gateOf({ statements: statements.slice(3) }, "latency_regressions").sentence,
+    "No statement could be judged yet. 1 more, with fewer than 30 pairs, are not judged: select monthly.",
+  );
+});
+
+Deno.test("assess: other limits judge the same pairs anew", () => {
+  const statements = [statement(latencyOf([100, 10, 30]))];
+  const status = (limits: Partial<Thresholds>) =>
+    assess({ ...GOOD, statements }, { ...THRESHOLDS, ...limits }).gates
+      .find(({ gate }) => gate === "latency_regressions")?.status;
+  assert.equal(status({}), "fail");
+  assert.equal(status({ maxLatencyRatio: 4 }), "pass");
+  assert.equal(status({ min_difference_ms: 30 }), "pass");
+  assert.equal(status({ min_pairs: 101 }), "insufficient");
+  assert.equal(status({}), "fail");
 });
 
 Deno.test("assess: never READY without evidence", () => {

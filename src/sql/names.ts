@@ -1,0 +1,480 @@
+import type { Budget } from "./budget.ts";
+import { type Scope, type SortedInput, traitOf } from "./expression.ts";
+import {
+  distinctExpressions,
+  dropsEqualRows,
+  groupExpressions,
+  isLimited,
+  isSetOperation,
+  Keys,
+  sortExpressions,
+  uniqueKeys,
+} from "./keys.ts";
+import {
+  allOf,
+  columnIn,
+  joined,
+  keptOne,
+  nameOf,
+  renamed,
+  withTrait,
+  withTraitToo,
+} from "./output_list.ts";
+import { keyOfRelation, relationKey } from "./relation_key.ts";
+import {
+  type Columns,
+  masked,
+  type Output,
+  remasked,
+  STRICT,
+  type Trait,
+  union,
+} from "./trait.ts";
+import {
+  lastName,
+  list,
+  mentions,
+  type Node,
+  toldText,
+  unwrap,
+} from "./tree.ts";
+import { isRandom } from "./volatile.ts";
+import { writeOf } from "./write_values.ts";
+
+/** What a name in FROM stands for. */
+interface Source {
+  readonly name: string;
+  /** Of a relation without an alias. */
+  readonly key?: string;
+  readonly outputs: readonly Output[];
+  /** Its rows come in an order. */
+  readonly sorted?: SortedInput;
+}
+
+/** A query that WITH names. */
+interface Cte {
+  readonly outputs: readonly Output[];
+  readonly names: Names;
+}
+
+/**
+ * The names of one query, and of those around it. Each query within it is read
+ * once, whoever asks for it: its columns, and what decides its rows.
+ */
+export class Names implements Scope {
+  readonly #outer: Names | undefined;
+  readonly #budget: Budget;
+  readonly #ctes = new Map<string, Cte>();
+  readonly #sources: Source[] = [];
+  /** Queries within this one, by the bodies of their statements. */
+  readonly #queries = new Map<Node, Names>();
+  /** Those that give it rows … */
+  readonly #feeders: Names[] = [];
+  /** … and what else does. */
+  readonly #fed: Trait[] = [];
+  #select: Node = {};
+  #outputs: readonly Output[] = [];
+  #conditions: Trait | undefined;
+  #decisions: Trait | undefined;
+
+  private constructor(outer: Names | undefined, budget: Budget) {
+    this.#outer = outer;
+    this.#budget = budget;
+  }
+
+  /** Output columns of a statement. */
+  static of(stmt: Node, budget: Budget): readonly Output[] {
+    const names = new Names(undefined, budget);
+    names.#read(stmt, true);
+    return names.#outputs;
+  }
+
+  /** Output columns of a query within this one. */
+  outputsOf(stmt: Node): readonly Output[] {
+    return this.#query(stmt).#outputs;
+  }
+
+  /** @param onFirst what a set operation's first part gives is known. */
+  #query(
+    stmt: Node,
+    onFirst?: (first: readonly Output[], names: Names) => void,
+  ): Names {
+    const [, body] = unwrap(stmt);
+    let names = this.#queries.get(body);
+    if (names === undefined) {
+      names = new Names(this, this.#budget);
+      this.#queries.set(body, names);
+      names.#read(stmt, false, onFirst);
+    }
+    return names;
+  }
+
+  #read(
+    stmt: Node,
+    isOuter: boolean,
+    onFirst?: (first: readonly Output[], names: Names) => void,
+  ): void {
+    const [type, node] = unwrap(stmt);
+    this.#readCtes(node);
+    if (type === "SelectStmt") {
+      this.#select = node;
+      this.#outputs = this.#ofSelect(node, isOuter, onFirst);
+    } else this.#outputs = this.#ofWrite(type, node);
+  }
+
+  #readCtes(node: Node): void {
+    const { ctes, recursive } = (node.withClause ?? {}) as Node;
+    for (const { CommonTableExpr } of list(ctes)) {
+      const { ctename, ctequery, aliascolnames } = CommonTableExpr as Node;
+      const name = (outputs: readonly Output[], names: Names) => {
+        this.#ctes.set(String(ctename), {
+          outputs: renamed(outputs, aliascolnames),
+          names,
+        });
+      };
+      // A recursive one names itself: its columns are those of its first part.
+      const names = this.#query(
+        ctequery as Node,
+        recursive === true ? name : undefined,
+      );
+      name(names.#outputs, names);
+    }
+  }
+
+  #ofSelect(
+    node: Node,
+    isOuter: boolean,
+    onFirst?: (first: readonly Output[], names: Names) => void,
+  ): readonly Output[] {
+    if (isSetOperation(node)) {
+      const sides = [node.larg, node.rarg].map((side, i) => {
+        const names = this.#query({ SelectStmt: side });
+        this.#feeders.push(names);
+        if (i === 0) onFirst?.(names.#outputs, this);
+        return names.#outputs;
+      });
+      return this.#chosen(joined(sides), isOuter);
+    }
+    if (node.valuesLists !== undefined) return this.#values(node);
+    for (const item of list(node.fromClause)) this.#addSource(item);
+    const targets = this.#grouped(this.#targets(node.targetList));
+    // A choice that decides which rows there are reaches all columns.
+    const parts = this.#condition().parts.filter(({ mask }) =>
+      mask === "choice"
+    );
+    const outputs = this.#chosen(targets, isOuter);
+    return parts.length === 0
+      ? outputs
+      : withTrait(outputs, { ...STRICT, parts });
+  }
+
+  /** Of what WHERE, HAVING and ON say. */
+  #condition(): Trait {
+    const { whereClause, havingClause, fromClause } = this.#select;
+    return this.#conditions ??= traitOf(
+      [whereClause, havingClause, ...joinConditions(fromClause)],
+      this,
+    );
+  }
+
+  /** What decides which rows there are. */
+  #deciding(): Trait {
+    if (this.#decisions !== undefined) return this.#decisions;
+    // A recursive query feeds itself.
+    this.#decisions = STRICT;
+    const { parts, calls } = remasked(
+      union([
+        this.#condition(),
+        ...this.#fed,
+        ...this.#feeders.map((names) => names.#deciding()),
+      ]),
+      { time: "boundary", moment: "boundary" },
+    );
+    const kept = parts.filter(({ mask }) =>
+      mask === "boundary" || mask === "chance"
+    );
+    return this.#decisions = { ...STRICT, parts: kept, calls };
+  }
+
+  #values({ valuesLists }: Node): readonly Output[] {
+    const rows = list(valuesLists).map(({ List }) => list((List as Node).items))
+      .map((items) =>
+        items.map((item, i): Output => ({
+          name: `column${i + 1}`,
+          trait: traitOf(item, this),
+        }))
+      );
+    return joined(rows);
+  }
+
+  #targets(targets: unknown): Output[] {
+    return list(targets).flatMap(({ ResTarget }) => {
+      const { name, val } = ResTarget as Node;
+      const [type, node] = unwrap(val);
+      const fields = list(type === "ColumnRef" ? node.fields : undefined);
+      if (fields.some((field) => "A_Star" in field)) {
+        const alias = fields.length > 1 ? lastName([fields.at(-2)]) : undefined;
+        return this.#sources.filter((source) =>
+          alias === undefined || source.name === alias
+        ).flatMap((source) => source.outputs);
+      }
+      const trait = traitOf(val, this);
+      // The columns of a row: (f(a)).*
+      if (list(node.indirection).some((item) => "A_Star" in item)) {
+        return [{ star: undefined, trait }];
+      }
+      return [{
+        name: name === undefined ? nameOf(val) : String(name),
+        trait,
+        ...(type === "ColumnRef" ? { isColumn: true as const } : {}),
+      }];
+    });
+  }
+
+  /** Of equal keys a group has one: what a target makes of it shows which. */
+  #grouped(outputs: readonly Output[]): readonly Output[] {
+    const keys = groupExpressions(this.#select);
+    if (keys.length === 0) return outputs;
+    return outputs.map((output, i) => {
+      const value = this.#targetOf(outputs, i);
+      return value === undefined || mentions(value, keys, this.#budget)
+        ? keptOne(output)
+        : output;
+    });
+  }
+
+  /** The expression of an output; undefined: there are stars. */
+  #targetOf(outputs: readonly Output[], i: number): unknown {
+    const targets = list(this.#select.targetList);
+    return targets.length === outputs.length
+      ? (targets[i]?.ResTarget as Node | undefined)?.val
+      : undefined;
+  }
+
+  /** Which rows a LIMIT or DISTINCT ON has kept may be chance, unless its order leaves no ties. */
+  #chosen(
+    outputs: readonly Output[],
+    isOuter: boolean,
+  ): readonly Output[] {
+    const node = this.#select;
+    const distinct = distinctExpressions(node);
+    if (distinct.length === 0 && dropsEqualRows(node)) {
+      outputs = outputs.map(keptOne);
+    }
+    const sorted = sortExpressions(node);
+    if (isLimited(node) && this.#isByChance(sorted[0])) {
+      return withTrait(outputs, masked("chance"));
+    }
+    const limited = !isOuter && isLimited(node);
+    if (distinct.length === 0 && !limited) return outputs;
+    const part = masked("choice", this.unique(sorted));
+    // Rows of equal right have equal keys.
+    const keys = new Keys([...distinct, ...sorted].map((one) => this.key(one)));
+    return outputs.map((output, i) => {
+      const value = this.#targetOf(outputs, i);
+      return keys.has(this.key(value))
+        ? keptOne(output)
+        : withTraitToo(output, part);
+    });
+  }
+
+  #ofWrite(type: string, node: Node): readonly Output[] {
+    const relation = node.relation as Node | undefined;
+    if (relation === undefined) return [];
+    const { fromClause, usingClause, sourceRelation } = node;
+    for (
+      const item of [
+        ...list(fromClause),
+        ...list(usingClause),
+        ...(sourceRelation === undefined ? [] : [sourceRelation as Node]),
+      ]
+    ) this.#addSource(item);
+    // Values see what stands in the relation, RETURNING what is written to it.
+    const values = new Names(this, this.#budget);
+    values.#sources.push(tableOf(relation), ...this.#sources);
+    const write = writeOf(type, node, {
+      outputs: (select) => this.outputsOf(select),
+      value: (expression) => traitOf(expression, values),
+      addSource: (name, output) =>
+        values.#sources.push({ name, outputs: [output] }),
+    });
+    this.#sources.unshift(tableOf(relation, allOf(relation, write)));
+    const returning = node.returningList ??
+      (node.returningClause as Node | undefined)?.exprs;
+    return this.#targets(returning);
+  }
+
+  #addSource(item: Node): void {
+    const [type, node] = unwrap(item);
+    const alias = node.alias as Node | undefined;
+    const name = alias === undefined ? undefined : String(alias.aliasname);
+    switch (type) {
+      case "RangeVar": {
+        const cte = node.schemaname === undefined
+          ? this.#cte(String(node.relname))
+          : undefined;
+        if (cte === undefined) return void this.#sources.push(tableOf(node));
+        this.#feeders.push(cte.names);
+        this.#sources.push({
+          name: name ?? String(node.relname),
+          outputs: renamed(cte.outputs, alias?.colnames),
+        });
+        return;
+      }
+      case "RangeSubselect": {
+        const inner = this.#query(node.subquery as Node);
+        this.#feeders.push(inner);
+        const outputs = renamed(inner.#outputs, alias?.colnames);
+        const sorted = inner.#sortedAs(outputs);
+        this.#sources.push({
+          name: name ?? "",
+          outputs,
+          ...(sorted === undefined ? {} : { sorted }),
+        });
+        return;
+      }
+      case "JoinExpr":
+        this.#addSource(node.larg as Node);
+        this.#addSource(node.rarg as Node);
+        return;
+      case "RangeTableSample":
+        this.#fed.push(masked("chance"));
+        return this.#addSource(node.relation as Node);
+      default: { // functions, XMLTABLE, JSON_TABLE
+        const trait = traitOf(Object.values(node), this);
+        this.#fed.push(trait);
+        const [call] = trait.calls;
+        const known = list(alias?.colnames);
+        const outputs = known.map((): Output => ({ name: undefined, trait }));
+        this.#sources.push({
+          name: name ?? call ?? "",
+          outputs: renamed([...outputs, { star: undefined, trait }], known),
+        });
+      }
+    }
+  }
+
+  #cte(name: string): Cte | undefined {
+    const outer = this.#outer;
+    return this.#ctes.get(name) ?? (outer && outer.#cte(name));
+  }
+
+  spend(steps: number): void {
+    this.#budget.spend(steps);
+  }
+
+  column(fields: readonly Node[]): Trait {
+    const names = fields.map((field) => lastName([field]));
+    const column = names.at(-1) ?? "";
+    const table = names.at(-2);
+    if (table === undefined) {
+      const found = this.#sources.flatMap(({ outputs }) =>
+        columnIn(outputs, column)
+      );
+      if (found.length > 0) return union(found);
+      // A row as a whole: row_to_json(t).
+      const whole = this.#sources.find(({ name }) => name === column);
+      if (whole !== undefined) {
+        return union(whole.outputs.map(({ trait }) => trait));
+      }
+    } else {
+      const key = relationKey(names.at(-3), table);
+      const source = this.#sources.find((source) => source.key === key) ??
+        this.#sources.find(({ name }) => name === table);
+      if (source !== undefined) return union(columnIn(source.outputs, column));
+    }
+    return this.#outer?.column(fields) ?? STRICT;
+  }
+
+  window(over: Node): Node {
+    const name = over.name ?? over.refname;
+    if (name === undefined) return over;
+    const named = list(this.#select.windowClause).map((item) =>
+      item.WindowDef as Node
+    ).find((window) => window.name === name);
+    return { ...named, ...over };
+  }
+
+  unique(keys: readonly unknown[]): Columns | undefined {
+    const found = uniqueKeys(this.#select, keys);
+    const isCte = found !== undefined &&
+      this.#cte(found.relation) !== undefined;
+    return isCte ? undefined : found;
+  }
+
+  key(expression: unknown): string | undefined {
+    const [type, node] = unwrap(expression);
+    if (type !== "ColumnRef") return toldText(expression);
+    const names = list(node.fields).map((field) => lastName([field]));
+    const [only, more] = this.#sources;
+    const isOwn = more === undefined && only !== undefined &&
+      (names.length === 1 || names.at(-2) === only.name);
+    return isOwn ? names.at(-1) : names.join(".");
+  }
+
+  sortedBy(keys: readonly unknown[]): SortedInput | undefined {
+    if (keys.length === 0 || this.#isByChance(keys[0])) return undefined;
+    return {
+      keys: new Keys(keys.map((key) => this.key(key))),
+      unique: this.unique(keys),
+    };
+  }
+
+  /** How its rows are sorted, by the names of its outputs. */
+  #sortedAs(outputs: readonly Output[]): SortedInput | undefined {
+    const keys = sortExpressions(this.#select);
+    const sorted = this.sortedBy(keys);
+    if (sorted === undefined) return undefined;
+    const names = outputs.flatMap((output, i) =>
+      "name" in output &&
+        sorted.keys.has(this.key(this.#targetOf(outputs, i)))
+        ? [output.name]
+        : []
+    );
+    // In a star there are columns of their own names.
+    const hasStar = outputs.some((output) => "star" in output);
+    const columns = hasStar ? keys.map((key) => this.key(key)) : [];
+    return { ...sorted, keys: new Keys([...names, ...columns]) };
+  }
+
+  /** Whether what is sorted by an expression comes in any order. */
+  #isByChance(expression: unknown): boolean {
+    if (isRandom(expression)) return true;
+    if (unwrap(expression)[0] !== "ColumnRef") return false;
+    return traitOf(expression, this).parts.some(({ mask }) =>
+      mask === "chance"
+    );
+  }
+
+  sortedInput(): SortedInput | undefined {
+    const [only, more] = this.#sources;
+    return more === undefined ? only?.sorted : undefined;
+  }
+
+  select(select: Node, rows: "one" | "all"): Trait {
+    const outputs = this.outputsOf({ SelectStmt: select });
+    const [first] = outputs;
+    return rows === "one"
+      ? union(outputs.map(({ trait }) => trait))
+      : first?.trait ?? STRICT;
+  }
+
+  decisions(select: Node): Trait {
+    return this.#query({ SelectStmt: select }).#deciding();
+  }
+}
+
+function joinConditions(items: unknown): unknown[] {
+  return list(items).flatMap(({ JoinExpr }) => {
+    if (JoinExpr === undefined) return [];
+    const { larg, rarg, quals } = JoinExpr as Node;
+    return [quals, ...joinConditions([larg, rarg])];
+  });
+}
+
+function tableOf(node: Node, output: Output = allOf(node)): Source {
+  const { relname, alias } = node as { relname: string; alias?: Node };
+  return alias === undefined
+    ? { name: relname, key: keyOfRelation(node), outputs: [output] }
+    : { name: String(alias.aliasname), outputs: [output] };
+}

@@ -1,0 +1,44 @@
+import assert from "node:assert/strict";
+import { StatementStore, type StatementSummary } from "../../src/stats/mod.ts";
+import { latencyOf } from "../support/sketches.ts";
+
+const none = { counts: [], sum: 0, count: 0 };
+
+function summary(pairs: number): StatementSummary {
+  return {
+    database: "shop",
+    mirror: "next",
+    fingerprint: "f",
+    text: "select 1",
+    calls: pairs,
+    results: [],
+    rows: 0,
+    primary: none,
+    mirrorLatency: none,
+    ...latencyOf([pairs, 1, 1]),
+    firstSeen: 0,
+    lastSeen: 0,
+    masked: {},
+    examples: [],
+  };
+}
+
+Deno.test("StatementStore: what earlier processes knew is joined anew if either part changes, and only then", () => {
+  const store = new StatementStore();
+  const update = (pairs: number) =>
+    store.update({
+      database: "shop",
+      mirror: "next",
+      gone: [],
+      summaries: [summary(pairs)],
+    });
+  const pairs = () => store.all().map(({ latency }) => latency.pairs);
+  store.restore([summary(10), summary(5)]);
+  update(1);
+  assert.deepEqual(pairs(), [16]);
+  assert.equal(store.all()[0], store.all()[0]);
+  update(2);
+  assert.deepEqual(pairs(), [17]);
+  store.restore([summary(30)]);
+  assert.deepEqual(pairs(), [32]);
+});
