@@ -44,9 +44,13 @@ export function storedText(statement: StatementSummary): string {
 /** Reads what {@linkcode storedText} has written, or an older version. */
 export function readStored(text: string): StatementSummary {
   // Histories before the sketch knew a sample's figures, which can't be added.
-  const { results, masked = {}, sketch = NO_SKETCH, ...rest } = JSON.parse(
-    text,
-  );
+  const {
+    results,
+    isPinned = false,
+    masked = {},
+    sketch = NO_SKETCH,
+    ...rest
+  } = JSON.parse(text);
   const counts = new Map<string, number>();
   const add = (name: string, n: number) =>
     counts.set(name, (counts.get(name) ?? 0) + n);
@@ -57,6 +61,7 @@ export function readStored(text: string): StatementSummary {
   }
   return {
     ...rest,
+    isPinned,
     masked,
     sketch,
     latency: latencyComparison(sketch),

@@ -1,7 +1,11 @@
 import {
   isAside,
+  isBeside,
   isCompared,
   isEqual,
+  isMismatch,
+  isSystematic,
+  MISMATCH_SHARE,
   type StatementSummary,
 } from "../../src/plugin/api.ts";
 
@@ -9,9 +13,9 @@ import {
 export interface ShapeCounts {
   /** That could be evidence: BEGIN and the like, reads of catalogs and what a rule accepts are not among them. */
   readonly seen: number;
-  /** Compared twice or more, and never equal. */
+  /** Compared twice or more and never equal, or different in more calls than chance explains. */
   readonly different: number;
-  /** Of which no pair was compared. */
+  /** Of which no pair was compared, or chance had its hand in too many to tell. */
   readonly uncompared: number;
 }
 
@@ -33,12 +37,9 @@ export function shapeFindings(
   const seen = statements.filter(({ results }) =>
     results.some((count, result) => count > 0 && !isAside(result))
   ).toSorted((a, b) => b.calls - a.calls);
-  const different = seen.filter((statement) =>
-    count(statement, isEqual) === 0 &&
-    count(statement, isCompared) >= MIN_DIFFERENT
-  );
+  const different = seen.filter(isDifferent);
   const uncompared = seen.filter((statement) =>
-    count(statement, isCompared) === 0
+    !isDifferent(statement) && isUncompared(statement)
   );
   return {
     counts: {
@@ -49,6 +50,32 @@ export function shapeFindings(
     different,
     uncompared,
   };
+}
+
+/** What speaks against the shape, whatever its share of the traffic. */
+export function isDifferent(statement: StatementSummary): boolean {
+  const [compared, mismatches] = [
+    count(statement, isCompared),
+    count(statement, isMismatch),
+  ];
+  return compared >= MIN_DIFFERENT && count(statement, isEqual) === 0 ||
+    isSystematic(mismatches, compared, MISMATCH_SHARE) ||
+    statement.isPinned && isExcusedTooOften(statement);
+}
+
+/** Nothing is known of it: no pair was compared, or who reads many rows that others write can't be told from who is wrong. */
+function isUncompared(statement: StatementSummary): boolean {
+  return count(statement, isCompared) === 0 || isExcusedTooOften(statement);
+}
+
+/** It differs in more calls than others who write beside it explain. */
+function isExcusedTooOften(statement: StatementSummary): boolean {
+  const beside = count(statement, isBeside);
+  if (beside === 0) return false;
+  return isSystematic(
+    beside + count(statement, isMismatch),
+    beside + count(statement, isCompared),
+  );
 }
 
 function count(

@@ -3,7 +3,9 @@ import {
   type AdminCommand,
   type Cell,
   DURATION_BUCKETS,
+  isBeside,
   isMismatch,
+  isNoise,
   isNote,
   type Outcome,
   quantile,
@@ -11,6 +13,7 @@ import {
   type StatementSummary,
 } from "../../src/plugin/api.ts";
 import type { ReadinessDocument } from "./document.ts";
+import { isDifferent } from "./shape_findings.ts";
 import { isJudged, slownessOf, slownessText } from "./latency_regressions.ts";
 import type { Thresholds } from "./thresholds.ts";
 
@@ -61,7 +64,7 @@ export function readinessCommands(
         column("mirror", "text", "Destination database"),
         column("difference", "text", "Row and column of the example"),
       ],
-      rows: () => document().evidence.statements.flatMap(diffRows),
+      rows: () => worstFirst(document().evidence.statements).flatMap(diffRows),
     },
     {
       words: "SHOW MIRROR STATEMENTS",
@@ -128,12 +131,14 @@ function readinessRows({ verdict, mirrors }: ReadinessDocument): Row[] {
 
 function diffRows(summary: StatementSummary): Row[] {
   return summary.results.flatMap((count, i): Row[] => {
-    if (count === 0 || !isMismatch(i) && !isNote(i)) return [];
+    if (count === 0 || !isMismatch(i) && !isNoise(i) && !isNote(i)) return [];
     const name = RESULTS[i] ?? "";
     const example = summary.examples.find(({ result }) => result === name);
     return [[
       summary.fingerprint,
-      name.replace(/^mismatch_/, ""),
+      isBeside(i) && summary.isPinned && isDifferent(summary)
+        ? "systematic"
+        : name.replace(/^mismatch_/, ""),
       count,
       new Date(summary.lastSeen),
       summary.text,

@@ -16,6 +16,7 @@ import { OTHER_SHAPE, type Shape } from "../sql/shape.ts";
 import {
   EVICTED,
   isMismatch,
+  isNoise,
   isNote,
   MAX_STATEMENTS,
   type Outcome,
@@ -106,7 +107,9 @@ export class StatementTable {
       entry.latency.add(pair.primaryUs, pair.mirrorUs, entry.lastSeen);
     }
     for (const column of pair.masked) entry.countMasked(column, 1);
-    if (isMismatch(result) || isNote(result)) this.#keepExample(entry, pair);
+    if (isMismatch(result) || isNote(result) || isNoise(result)) {
+      this.#keepExample(entry, pair);
+    }
     this.#putBack(entry);
   }
 

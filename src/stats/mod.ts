@@ -45,4 +45,4 @@ export {
   withoutValues,
 } from "./statements.ts";
 export { type Slower, slower, type SlowerLimits } from "./slower.ts";
-export { CHANCE_SHARE, isSystematic } from "./systematic.ts";
+export { CHANCE_SHARE, isSystematic, MISMATCH_SHARE } from "./systematic.ts";

@@ -10,6 +10,7 @@ function summary(pairs: number): StatementSummary {
     mirror: "next",
     fingerprint: "f",
     text: "select 1",
+    isPinned: false,
     calls: pairs,
     results: [],
     rows: 0,

@@ -12,6 +12,7 @@ import { latencyOf, NO_LATENCY } from "../../support/sketches.ts";
 
 const summary = {
   fingerprint: "1",
+  isPinned: true,
   calls: 7,
   results: RESULTS.map((_, i) => i),
   masked: { "id (sequence)": 2 },

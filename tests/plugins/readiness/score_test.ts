@@ -27,6 +27,7 @@ function statement(
     mirror: "next",
     fingerprint: "1",
     text: "select slow",
+    isPinned: false,
     calls: 100,
     results: [],
     rows: 0,

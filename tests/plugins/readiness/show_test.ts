@@ -25,6 +25,7 @@ function statement(
     primary: none,
     mirrorLatency: none,
     ...latencyOf(...times),
+    isPinned: false,
     firstSeen: 0,
     lastSeen: 0,
     masked: {},

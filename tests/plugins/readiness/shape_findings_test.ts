@@ -1,0 +1,78 @@
+import assert from "node:assert/strict";
+import { shapeFindings } from "../../../plugins/readiness/shape_findings.ts";
+import { RESULTS, type StatementSummary } from "../../../src/stats/mod.ts";
+import { NO_LATENCY } from "../../support/sketches.ts";
+
+type Counts = Readonly<Partial<Record<typeof RESULTS[number], number>>>;
+
+function shape(counts: Counts, isPinned: boolean): StatementSummary {
+  const none = { counts: [], sum: 0, count: 0 };
+  return {
+    database: "shop",
+    mirror: "next",
+    fingerprint: "1",
+    text: "select 1",
+    isPinned,
+    calls: Object.values(counts).reduce((sum, n) => sum + n, 0),
+    results: RESULTS.map((name) => counts[name] ?? 0),
+    rows: 0,
+    primary: none,
+    mirrorLatency: none,
+    ...NO_LATENCY,
+    firstSeen: 0,
+    lastSeen: 0,
+    masked: {},
+    examples: [],
+  };
+}
+
+/** What becomes of a shape: of any rows, and of rows that it names. */
+const CASES: readonly (readonly [Counts, any: string, pinned?: string])[] = [
+  [{ match: 1 }, "equal"],
+  [{ match_masked: 1 }, "equal"],
+  [{ match_unordered: 1, mismatch_rows: 1 }, "equal"],
+  // Once may be chance; twice and never equal is the shape.
+  [{ mismatch_rows: 1 }, "equal"],
+  [{ mismatch_rows: 2 }, "different"],
+  [{ mismatch_rows: 1, mismatch_error_on_mirror: 1 }, "different"],
+  [{ mismatch_rows: 1, noise_limit: 1_000 }, "equal"],
+  // Among calls that are equal: chance has no part in mismatches.
+  [{ match: 1_000_000, mismatch_rows: 10_000 }, "equal"],
+  [{ match: 1_000, mismatch_rows: 20 }, "equal"],
+  [{ match: 1_000, mismatch_rows: 50 }, "different"],
+  [{ match: 20, mismatch_rows: 8 }, "different"],
+  // Nothing is known of these.
+  [{ noise_limit: 1_000 }, "uncompared"],
+  [{ skipped_cascade: 1 }, "uncompared"],
+  [{ skipped_too_large: 1, note_catalog: 7 }, "uncompared"],
+  // They are no evidence, and lack none.
+  [{ match_control: 1_000 }, "not seen"],
+  [{ note_catalog: 7, note_plan: 1 }, "not seen"],
+  [{ skipped_ignored: 7 }, "not seen"],
+  // What others write beside it explains a part, and no more.
+  [{ match: 990, noise_concurrent_write: 10 }, "equal"],
+  [{ match: 900, noise_concurrent_write: 100 }, "equal"],
+  [{ match: 700, noise_concurrent_write: 300 }, "uncompared", "different"],
+  [{ match: 700, noise_time_boundary: 300 }, "uncompared", "different"],
+  [{ match: 1, noise_concurrent_write: 10 }, "uncompared", "different"],
+  // A choice is each server's own.
+  [{ match: 700, noise_limit: 300 }, "equal"],
+  [{ match: 700, noise_ties: 300 }, "equal"],
+  [{ match: 700, noise_volatile: 300 }, "equal"],
+];
+for (const [counts, any, pinned = any] of CASES) {
+  Deno.test(`shapeFindings: ${JSON.stringify(counts)}`, () => {
+    assert.deepEqual([found(counts, false), found(counts, true)], [
+      any,
+      pinned,
+    ]);
+  });
+}
+
+function found(counts: Counts, isPinned: boolean): string {
+  const summary = shape(counts, isPinned);
+  const { counts: { seen, different, uncompared } } = shapeFindings([summary]);
+  if (different === 1) return "different";
+  if (uncompared === 1) return "uncompared";
+  return seen === 1 ? "equal" : "not seen";
+}
