@@ -21,8 +21,10 @@ export class ChangedStatements {
     readonly gone: readonly StatementName[];
   } {
     const keys = new Set<string>();
-    const changed = all.filter(({ database, mirror, fingerprint, calls }) => {
+    const changed = all.filter((summary) => {
+      const { database, mirror, fingerprint } = summary;
       const name = { database, mirror, fingerprint };
+      const calls = countedIn(summary);
       const key = keyOf(name);
       keys.add(key);
       if (this.#written.get(key)?.calls === calls) return false;
@@ -49,6 +51,11 @@ export class ChangedStatements {
     ) this.#written.set(keyOf(name), { name, calls: undefined });
     this.#gone = [];
   }
+}
+
+/** Goes up with each call, and with what is counted behind it. */
+function countedIn({ calls, outcomes }: StatementSummary): number {
+  return outcomes.reduce((sum, { requests }) => sum + requests, calls);
 }
 
 function keyOf({ database, mirror, fingerprint }: StatementName): string {

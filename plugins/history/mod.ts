@@ -152,7 +152,7 @@ const HELP: Readonly<Record<keyof LedgerTotals, string>> = {
   mismatches:
     "Earlier runs less other windows of this process: statements whose result differed",
   ignored:
-    "Earlier runs less other windows of this process: differences that a rule of the configuration accepts",
+    "Earlier runs less other windows of this process: differences that a rule accepted, and an older version did not count",
   mirrorStatements:
     "Earlier runs less other windows of this process: statements that the mirror answered",
   mirrorMicroseconds:

@@ -1,4 +1,5 @@
 import {
+  isMismatch,
   RESULTS,
   type StatementSummary,
   withoutValues,
@@ -41,7 +42,7 @@ export function storedText(statement: StatementSummary): string {
 
 /** Reads what {@linkcode storedText} has written, or an older version. */
 export function readStored(text: string): StatementSummary {
-  const { results, masked = {}, ...rest } = JSON.parse(text);
+  const { results, outcomes, masked = {}, ...rest } = JSON.parse(text);
   const counts = new Map<string, number>();
   const add = (name: string, n: number) =>
     counts.set(name, (counts.get(name) ?? 0) + n);
@@ -54,5 +55,18 @@ export function readStored(text: string): StatementSummary {
     ...rest,
     masked,
     results: RESULTS.map((result) => counts.get(result) ?? 0),
+    // Older versions did not tell SQLSTATEs apart: rules that name none fit.
+    outcomes: outcomes ??
+      [...counts].flatMap(([result, count]) =>
+        count > 0 && isMismatch(RESULTS.findIndex((name) => name === result))
+          ? [{
+            result,
+            mirrorSqlstate: null,
+            primarySqlstate: null,
+            count,
+            requests: 0,
+          }]
+          : []
+      ),
   };
 }

@@ -6,6 +6,7 @@ import type {
 import type { ReadinessDocument } from "./document.ts";
 import { assess, GATES } from "./score.ts";
 import { gather, type Surroundings } from "./evidence.ts";
+import { evidenceMetrics } from "./evidence_metrics.ts";
 import { LIMIT_KEYS, limitOf, type Thresholds } from "./thresholds.ts";
 
 /** Values of `mirror_compare`. */
@@ -17,14 +18,15 @@ const NOWHERE: Surroundings = {
   observedHours: 0,
   metricsEnabled: true,
   compareMode: "rows",
+  ignoreRules: [],
+  now: 0,
   stalledSeconds: 0,
   paused: false,
 };
 
 /**
- * What a verdict rests on besides the ledger, as metrics: with them Prometheus
- * knows all that this process knows, so that several proxies can be judged as
- * one (`fleet.ts`).
+ * What a verdict rests on, as metrics: with them Prometheus knows all that this
+ * process knows, so that several proxies can be judged as one (`fleet.ts`).
  *
  * @param last the last document, at most a second old.
  */
@@ -36,11 +38,14 @@ export function basisMetrics(
   const { mirrors, general } = context;
   // Limits are there before there is anything to judge.
   const gates = () => assess(gather(NOTHING, NOWHERE), thresholds()).gates;
-  const latency = (set: Readonly<Record<string, string>> | undefined) =>
+  const of = (set: Readonly<Record<string, string>> | undefined) =>
     last()?.mirrors.find(({ database, mirror }) =>
       database === set?.database && mirror === set?.mirror
-    )?.verdict.gates.find(({ gate }) => gate === "latency_regressions");
+    );
+  const latency = (set: Readonly<Record<string, string>> | undefined) =>
+    of(set)?.verdict.gates.find(({ gate }) => gate === "latency_regressions");
   return [
+    ...evidenceMetrics(mirrors, (set) => of(set)?.evidence),
     {
       name: "mirror_readiness_observed_seconds",
       help:
@@ -70,9 +75,7 @@ export function basisMetrics(
       sets: mirrors,
       label: { name: "comparison", values: ["seen", "compared"] },
       derive: (_get, which, set) => {
-        const evidence = last()?.mirrors.find(({ database, mirror }) =>
-          database === set?.database && mirror === set?.mirror
-        )?.evidence;
+        const evidence = of(set)?.evidence;
         return (which === "seen"
           ? evidence?.shapes
           : evidence?.comparedShapes) ?? 0;

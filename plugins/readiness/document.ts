@@ -1,3 +1,4 @@
+import type { RuleUse } from "./accepted.ts";
 import type { Evidence } from "./evidence.ts";
 import type { Verdict } from "./score.ts";
 
@@ -14,6 +15,8 @@ export interface ReadinessDocument {
   /** Versions of the servers by the name of their database. */
   readonly servers: Readonly<Record<string, string>>;
   readonly verdict: Verdict;
+  /** Rules of `[[ignore]]`, and what they accept. */
+  readonly rules: readonly RuleUse[];
   readonly mirrors: readonly {
     readonly database: string;
     readonly mirror: string;

@@ -1,12 +1,15 @@
 import {
+  type IgnoreRule,
   isCompared,
   isMismatch,
+  LAG_BUCKETS,
   quantile,
   Result,
   RESULTS,
   type StatementSummary,
   type StatsSnapshot,
 } from "../../src/plugin/api.ts";
+import { acceptedOf } from "./accepted.ts";
 
 /** What a verdict rests on: counts of one mirror, or of all. */
 export interface Evidence {
@@ -22,12 +25,17 @@ export interface Evidence {
   readonly requestsWithErrors: number;
   readonly compared: number;
   readonly mismatches: number;
-  /** Mismatches that a rule of the configuration accepts. */
+  /** Those besides that a rule of the configuration accepts. */
   readonly ignored: number;
+  /** Requests whose first error on the mirror a rule accepts: they are not among those with errors. */
+  readonly acceptedRequests: number;
   readonly consecutiveErrors: number;
   /** Null without a replay. */
   readonly lagP99Seconds: number | null;
+  /** Replays by lag: one for each of LAG_BUCKETS and the overflow. */
+  readonly lagCounts: readonly number[];
   readonly mirrorStatements: number;
+  readonly mirrorSeconds: number;
   readonly mirrorMeanMs: number | null;
   /** What the primary took for all statements of replayed requests, and for those that were compared. */
   readonly replayedSeconds: number;
@@ -51,6 +59,12 @@ export interface Surroundings {
   /** Default: counted in `statements`. */
   readonly shapes?: number;
   readonly comparedShapes?: number;
+  /** Default: the registry's. */
+  readonly consecutiveErrors?: number;
+  /** Those in force apply. */
+  readonly ignoreRules: readonly IgnoreRule[];
+  /** Milliseconds since the epoch. */
+  readonly now: number;
   readonly stalledSeconds: number;
   readonly observedHours: number;
   readonly metricsEnabled: boolean;
@@ -91,9 +105,11 @@ export function gather(
     earlier("mirror_statements");
   const mirrorSeconds = seconds("mirror") +
     earlier("mirror_seconds");
+  const { ignoreRules, now, ...known } = around;
   const statements = around.statements.filter((summary) =>
     mine({ ...labelsOf(summary) })
   );
+  const accepted = acceptedOf(statements, ignoreRules, now);
   const byResult = new Map<string, number>();
   for (const { labels, value } of series("mirror_statements_total")) {
     const { result = "" } = labels;
@@ -101,7 +117,6 @@ export function gather(
   }
   const results = RESULTS.map((result) => byResult.get(result) ?? 0);
   const observed = snapshot.get("history_observed_seconds")?.series[0]?.value;
-  const lag = snapshot.get("mirror_replay_lag_seconds");
   const lagCounts = series("mirror_replay_lag_seconds")
     .map(({ histogram }) => histogram?.counts ?? [])
     .reduce<number[]>(
@@ -117,25 +132,36 @@ export function gather(
     failed: failed + earlier("failed"),
     pending: sum("mirror_pending_requests"),
     reasons: reasonsOf(series),
-    requestsWithErrors: failed + sum("mirror_replays_with_errors_total") +
-      earlier("requests_with_errors"),
+    // What is known of statements may be half a second older than the counts.
+    requestsWithErrors: Math.max(
+      0,
+      failed + sum("mirror_replays_with_errors_total") +
+        earlier("requests_with_errors") - accepted.requests,
+    ),
+    acceptedRequests: accepted.requests,
     compared: results.reduce(
       (total, n, i) => total + (isCompared(i) ? n : 0),
       earlier("compared"),
     ),
-    mismatches: results.reduce(
-      (total, n, i) => total + (isMismatch(i) ? n : 0),
-      earlier("mismatches"),
+    mismatches: Math.max(
+      0,
+      results.reduce(
+        (total, n, i) => total + (isMismatch(i) ? n : 0),
+        earlier("mismatches"),
+      ) - accepted.mismatches,
     ),
-    ignored: (results[Result.skippedIgnored] ?? 0) + earlier("ignored"),
+    ignored: accepted.mismatches + (results[Result.skippedIgnored] ?? 0) +
+      earlier("ignored"),
     consecutiveErrors: series("mirror_consecutive_errors")
       .reduce((max, { value }) => Math.max(max, value), 0),
     lagP99Seconds: lagCount === 0 ? null : quantile(
       { counts: lagCounts, sum: 0, count: lagCount },
-      lag?.spec.buckets ?? [],
+      LAG_BUCKETS,
       0.99,
     ),
+    lagCounts,
     mirrorStatements,
+    mirrorSeconds,
     mirrorMeanMs: mirrorStatements === 0
       ? null
       : mirrorSeconds / mirrorStatements * 1e3,
@@ -145,7 +171,7 @@ export function gather(
       earlier("compared_seconds"),
     shapes: statements.length,
     comparedShapes: statements.filter(wasCompared).length,
-    ...around,
+    ...known,
     observedHours: observed === undefined
       ? around.observedHours
       : observed / 3_600,
@@ -166,6 +192,13 @@ function reasonsOf(
     }
   }
   return reasons;
+}
+
+/** Without what is long, and told otherwise. */
+export function withoutStatements(
+  { statements: _statements, lagCounts: _lagCounts, ...counts }: Evidence,
+): Omit<Evidence, "statements" | "lagCounts"> {
+  return counts;
 }
 
 /** Whether at least one pair of the shape was compared. */

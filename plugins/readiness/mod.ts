@@ -11,8 +11,10 @@ import type {
   PluginInstance,
   StatsSnapshot,
 } from "../../src/plugin/api.ts";
+import { ruleUses } from "./accepted.ts";
 import { Alerts } from "./alerts.ts";
 import { basisMetrics } from "./basis.ts";
+import { ConsecutiveErrors } from "./consecutive_errors.ts";
 import { type Evidence, gather } from "./evidence.ts";
 import type { ReadinessDocument } from "./document.ts";
 import { HTML_POLICY, render } from "./report.ts";
@@ -111,6 +113,9 @@ class ReadinessJudge {
   readonly #context: PluginContext;
   #config: ReadinessConfig;
   readonly #stall = new Stall();
+  readonly #consecutive = new ConsecutiveErrors();
+  /** Rules that the row of errors was counted under. */
+  #rules: string | undefined;
 
   constructor(context: PluginContext, config: ReadinessConfig) {
     this.#context = context;
@@ -132,9 +137,18 @@ class ReadinessJudge {
     snapshot: StatsSnapshot,
     of?: { database: string; mirror: string },
   ): Evidence {
-    const { stats, general, uptimeMs, mirrors, isPaused } = this.#context;
+    const { stats, general, uptimeMs, mirrors, isPaused, ignoreRules } =
+      this.#context;
     return gather(snapshot, {
       statements: stats.statements(),
+      ignoreRules,
+      now: Date.now(),
+      consecutiveErrors: this.#consecutive.longest(
+        snapshot,
+        (labels) =>
+          of === undefined ||
+          (labels.database === of.database && labels.mirror === of.mirror),
+      ),
       observedHours: uptimeMs() / 3_600_000,
       metricsEnabled: general.mirror_metrics_enabled !== false,
       compareMode: String(general.mirror_compare ?? "rows"),
@@ -150,7 +164,8 @@ class ReadinessJudge {
 
   /** The verdict on each mirror; the process's is the worst. */
   document(snapshot = this.#context.stats.snapshot()): ReadinessDocument {
-    const { mirrors, version, startedAt, general } = this.#context;
+    const { mirrors, version, startedAt, general, ignoreRules } = this.#context;
+    this.#noteRules(snapshot);
     const verdicts = mirrors.map((of) => {
       const evidence = this.#evidence(snapshot, of);
       return { ...of, evidence, verdict: assess(evidence, this.thresholds) };
@@ -167,9 +182,19 @@ class ReadinessJudge {
       showsValues: this.#context.httpProtected,
       servers: this.#context.versions(),
       verdict,
+      rules: ruleUses(evidence.statements, ignoreRules, Date.now()),
       mirrors: verdicts,
       evidence,
     };
+  }
+
+  /** Other rules accept other errors: the row begins anew. */
+  #noteRules(snapshot: StatsSnapshot): void {
+    const rules = JSON.stringify(this.#context.ignoreRules);
+    if (this.#rules !== undefined && this.#rules !== rules) {
+      this.#consecutive.begin(snapshot);
+    }
+    this.#rules = rules;
   }
 }
 

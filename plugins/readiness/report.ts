@@ -4,7 +4,8 @@ import {
   type StatementSummary,
   withoutValues,
 } from "../../src/plugin/api.ts";
-import type { Evidence } from "./evidence.ts";
+import { ruleText } from "./accepted.ts";
+import { withoutStatements } from "./evidence.ts";
 import type { ReadinessDocument } from "./document.ts";
 import { mismatchesOf, outcomeText, worstFirst } from "./show.ts";
 
@@ -34,12 +35,10 @@ export function render(
 
 function toJson(document: ReadinessDocument) {
   const { verdict, mirrors, evidence, showsValues, ...head } = document;
-  const withoutStatements = (
-    { statements: _statements, ...counts }: Evidence,
-  ) => counts;
   return {
     ...head,
     ...verdict,
+    rules: document.rules.map((rule) => ({ rule: ruleText(rule), ...rule })),
     evidence: withoutStatements(evidence),
     mirrors: mirrors.map((mirror) => ({
       ...mirror,
@@ -101,6 +100,7 @@ function toBlocks(document: ReadinessDocument): Block[] {
         rows: gates.map((gate) => [gate.gate, gate.status, gate.sentence]),
       },
     ]),
+    ...rulesOf(document),
     { kind: "heading", level: 2, text: "Ledger" },
     {
       kind: "table",
@@ -126,6 +126,25 @@ function toBlocks(document: ReadinessDocument): Block[] {
       rows: worstFirst(evidence.statements).slice(0, WORST).map((summary) =>
         statementCells(summary, document.showsValues)
       ),
+    },
+  ];
+}
+
+/** Who has accepted what, and until when. */
+function rulesOf({ rules }: ReadinessDocument): Block[] {
+  if (rules.length === 0) return [];
+  return [
+    { kind: "heading", level: 2, text: "Accepted differences" },
+    {
+      kind: "table",
+      head: ["rule", "reason", "until", "state", "accepted"],
+      rows: rules.map((rule) => [
+        ruleText(rule),
+        rule.reason,
+        rule.until ?? "",
+        rule.state,
+        String(rule.accepted),
+      ]),
     },
   ];
 }

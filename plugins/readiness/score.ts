@@ -157,7 +157,10 @@ function judgeGates(
   ]);
   const ignored = e.ignored === 0
     ? ""
-    : ` ${e.ignored} more are ignored by rules of the configuration.`;
+    : ` ${e.ignored} more are accepted by rules of [[ignore]].`;
+  const acceptedRequests = e.acceptedRequests === 0
+    ? ""
+    : ` ${e.acceptedRequests} more had an error that rules of [[ignore]] accept.`;
   return [
     atMost(
       "error_rate",
@@ -169,7 +172,7 @@ function judgeGates(
           percent(o)
         } of the replayed requests failed, or had a statement fail on the mirror only; ${
           percent(l)
-        } are allowed.`,
+        } are allowed.${acceptedRequests}`,
     ),
     atMost(
       "latency",

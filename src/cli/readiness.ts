@@ -6,6 +6,14 @@ export interface ReadinessAnswer {
   readonly score: number;
   readonly recommendation: string;
   readonly reasons: readonly string[];
+  /** Rules of `[[ignore]]`; a fleet's are not known. */
+  readonly rules?: readonly {
+    readonly rule: string;
+    readonly reason: string;
+    readonly until: string | null;
+    readonly state: string;
+    readonly accepted: number;
+  }[];
   readonly mirrors: readonly {
     readonly database: string;
     readonly mirror: string;
@@ -49,6 +57,11 @@ export function readinessText(answer: ReadinessAnswer): string {
   const head = [
     `${answer.state}: ${answer.recommendation} (confidence ${answer.score} of 100)`,
     ...answer.reasons.map((reason) => `note: ${reason}`),
+    ...(answer.rules ?? []).map(({ rule, reason, until, state, accepted }) =>
+      `rule: ${rule} (${reason}${
+        until === null ? "" : `, until ${until}`
+      }): ${state}, accepts ${accepted}`
+    ),
   ];
   const mirrors = answer.mirrors.flatMap(({ database, mirror, verdict }) => [
     "",

@@ -22,6 +22,8 @@ import {
   type PluginHost,
   type PreparedTables,
 } from "../plugin/mod.ts";
+import { ignoreRulesOf } from "./ignore_rules.ts";
+import type { IgnoreRule } from "../stats/mod.ts";
 
 /** Between two look-ups because a server could not be reached, in milliseconds. */
 const LOOKUP_PAUSE_MS = 1_000;
@@ -66,6 +68,7 @@ export class Operations {
   /** `[general]` and the pairs for plugins: the same objects as long as the process lives, their contents change. */
   readonly general: Record<string, unknown> = {};
   readonly mirrors: MirrorPair[] = [];
+  readonly ignoreRules: IgnoreRule[] = [];
   readonly #options: OperationsOptions;
   #host: PluginHost | undefined;
   #last: Promise<unknown> = Promise.resolve();
@@ -157,15 +160,14 @@ export class Operations {
     return this.paused.has(mirror);
   }
 
-  /** Where and how is mirrored, for the history; no secrets. */
+  /** Where and how is mirrored, for the history; no secrets. Rules of `[[ignore]]` apply to what was counted before, too. */
   get mirroringConfig(): string {
-    const { databases, mirroring, ignore } = this.config;
+    const { databases, mirroring } = this.config;
     const names = mirroring.flatMap((m) => [m.source_db, m.destination_db]);
     return JSON.stringify([
       databases.filter(({ name }) => names.includes(name))
         .map(({ password: _password, ...database }) => database),
       mirroring,
-      ignore,
     ]);
   }
 
@@ -346,6 +348,7 @@ export class Operations {
         mirror: destination_db,
       })),
     );
+    this.ignoreRules.splice(0, Infinity, ...ignoreRulesOf(this.config));
   }
 
   /** One change after the other. */

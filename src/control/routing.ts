@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { ignoreRulesOf } from "./ignore_rules.ts";
 import { limitSettings } from "./limit_settings.ts";
 import type { Config, Database, TlsMaterial } from "../config/mod.ts";
 import { shareDescriptors } from "./descriptors.ts";
@@ -171,11 +172,12 @@ export class Routing {
   }
 
   #target(
-    { general, databases, ignore }: Config,
+    config: Config,
     entry: Config["mirroring"][number],
     addresses: Addresses,
     paused: ReadonlySet<string>,
   ): TargetSettings {
+    const { general, databases } = config;
     const { source_db: sourceDatabase, destination_db: name } = entry;
     const database = databases.find((d) => d.name === name);
     if (database === undefined) {
@@ -218,12 +220,7 @@ export class Routing {
       level: entry.level,
       examples: general.mirror_examples,
       maxLatencyRatio: general.mirror_max_latency_ratio,
-      ignore: ignore.map((rule) => ({
-        fingerprint: rule.fingerprint,
-        sqlstate: rule.sqlstate,
-        class: rule.class,
-        until: rule.until === undefined ? Infinity : Date.parse(rule.until),
-      })),
+      ignore: ignoreRulesOf(config),
       paused: paused.has(name),
     };
   }

@@ -199,6 +199,7 @@ class RunningSupervisor implements Supervisor {
       version: VERSION,
       startedAt: this.#startedAt,
       mirrors: this.#operations.mirrors,
+      ignoreRules: this.#operations.ignoreRules,
       isPaused: (pair) => this.#operations.isPaused(pair),
       configFolder: this.#options.configFolder ?? ".",
       mirroringConfig: () => this.#operations.mirroringConfig,

@@ -1,14 +1,12 @@
 import type { Catalog } from "../catalog/mod.ts";
 import type { Shape } from "../sql/shape.ts";
 import type { Mask } from "../sql/trait.ts";
-import { isMismatch, Result } from "../stats/ledger.ts";
-import { unpackSqlstate } from "../wire/mod.ts";
+import { Result } from "../stats/ledger.ts";
 import {
   FLAG_ROWS,
   KIND_ERROR,
   KIND_MASK,
   STATEMENT_KIND,
-  STATEMENT_SQLSTATE,
   type Transaction,
 } from "../record/mod.ts";
 import { haveEqualDescriptions } from "./answer.ts";
@@ -25,7 +23,8 @@ import type { createIgnore } from "./ignore.ts";
 import { masksOf } from "./output_masks.ts";
 import type { KnownColumns } from "./known_columns.ts";
 import type { StatementPair } from "./statement_pair.ts";
-import type { StatementTable } from "./statement_table.ts";
+import type { MismatchKind } from "./mismatch_counts.ts";
+import { mismatchKind, type StatementTable } from "./statement_table.ts";
 import { exampleValues } from "./example_values.ts";
 
 /** All that judging needs of a mirror. */
@@ -36,6 +35,7 @@ export interface JudgedMirror {
   };
   /** What is known of its schema. */
   readonly catalog: Catalog;
+  /** Whether a rule accepts a mismatch, now: for what tells of now, not for the verdict. */
   readonly ignored: ReturnType<typeof createIgnore>;
   readonly table: StatementTable;
   readonly columns: KnownColumns;
@@ -64,8 +64,12 @@ export type MayDiffer = (
 export class Judge {
   /** Statements of the transaction that failed on the mirror only. */
   errorsOnMirror = 0;
-  /** SQLSTATE of the first of them. */
-  firstError: string | undefined;
+  /** Those of them that no rule accepts. */
+  openErrors = 0;
+  /** SQLSTATE of the first of these. */
+  firstOpenError: string | undefined;
+  /** The first of all, which the request is counted with. */
+  #firstError: { fingerprint: string; kind: MismatchKind } | undefined;
   readonly #target: JudgedMirror;
   readonly #series: number;
   readonly #session: number;
@@ -95,8 +99,15 @@ export class Judge {
     this.#mirrorFloorUs = roundTripUs;
     this.#mayDiffer = mayDiffer;
     this.#failedBefore = false;
-    this.errorsOnMirror = 0;
-    this.firstError = undefined;
+    this.errorsOnMirror = this.openErrors = 0;
+    this.firstOpenError = this.#firstError = undefined;
+  }
+
+  /** The transaction is replayed to its end: what it failed at has one more request. */
+  count(): void {
+    const error = this.#firstError;
+    if (error === undefined) return;
+    this.#target.table.countRequest(error.fingerprint, error.kind);
   }
 
   /** The transaction is over: it is not kept for the next one. */
@@ -106,28 +117,16 @@ export class Judge {
 
   /** Judges one statement. */
   pair(pair: StatementPair, nowUs: number): void {
-    const { probes, table, settings, ignored, columns } = this.#target;
+    const { probes, table, settings, columns } = this.#target;
     if (pair.primary !== undefined) columns.note(pair.shape, pair.primary);
     this.#masked = undefined;
-    let result = this.#result(pair, nowUs);
-    if (
-      isMismatch(result) &&
-      ignored(
-        pair.shape,
-        result,
-        sqlstateOf(pair.mirror),
-        sqlstateOf(pair.primary),
-      )
-    ) result = Result.skippedIgnored;
-    if (result === Result.mismatchErrorOnMirror) {
-      this.errorsOnMirror++;
-      this.firstError ??= sqlstateOf(pair.mirror);
-    }
+    const result = this.#result(pair, nowUs);
+    if (result === Result.mismatchErrorOnMirror) this.#countError(pair);
     if (
       result === Result.mismatchErrorOnMirror ||
       result === Result.mismatchErrorOnPrimary ||
       result === Result.mismatchSqlstate ||
-      result === Result.noiseConcurrency || result === Result.skippedIgnored
+      result === Result.noiseConcurrency
     ) this.#failedBefore = true;
     probes.statementCompared(this.#series, result, pair.primaryUs / 1e6);
     table.add({
@@ -150,6 +149,19 @@ export class Judge {
           ? exampleValues(this.#transaction.bytes)
           : null,
     });
+  }
+
+  #countError({ shape, primary, mirror }: StatementPair): void {
+    const result = Result.mismatchErrorOnMirror;
+    const kind = mismatchKind(result, primary, mirror);
+    this.errorsOnMirror++;
+    this.#firstError ??= { fingerprint: shape.fingerprint, kind };
+    const { mirrorSqlstate, primarySqlstate } = kind;
+    const state = mirrorSqlstate ?? "00000";
+    const { ignored } = this.#target;
+    if (ignored(shape, result, state, primarySqlstate ?? "00000")) return;
+    this.openErrors++;
+    this.firstOpenError ??= state;
   }
 
   #result(pair: StatementPair, nowUs: number): number {
@@ -251,11 +263,6 @@ export class Judge {
 
 function above(us: number, floorUs: number): number {
   return Math.max(0, us - floorUs);
-}
-
-function sqlstateOf(reply: Reply | undefined): string {
-  const packed = reply?.words[reply.at + STATEMENT_SQLSTATE] ?? 0;
-  return packed === 0 ? "00000" : unpackSqlstate(packed);
 }
 
 function hasRows(reply: Reply): boolean {

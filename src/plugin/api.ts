@@ -20,6 +20,7 @@
  */
 
 import type {
+  IgnoreRule,
   MetricSpec,
   StatementSummary,
   StatsSnapshot,
@@ -35,9 +36,12 @@ export {
   Excluded,
   FAILED,
   Failed,
+  fits,
   isCompared,
+  isInForce,
   isMismatch,
   isNote,
+  LAG_BUCKETS,
   quantile,
   Result,
   RESULTS,
@@ -47,11 +51,13 @@ export type {
   Example,
   HistogramHandle,
   HistogramSnapshot,
+  IgnoreRule,
   LabelSet,
   LatencyComparison,
   MaximumHandle,
   MetricSnapshot,
   MetricSpec,
+  MismatchCount,
   Outcome,
   SeriesSnapshot,
   StatementSummary,
@@ -129,13 +135,15 @@ export interface PluginContext {
   versions(): Readonly<Record<string, string>>;
   /** The folder of the configuration file: relative paths are relative to it. */
   readonly configFolder: string;
-  /** What mirroring is configured to (addresses, levels, ignore rules …), as one text without secrets: evidence of equal ones may be added up. */
+  /** What mirroring is configured to (addresses, levels …), as one text without secrets: evidence of equal ones may be added up. */
   mirroringConfig(): string;
   /** The configured pairs of source database and destination database; the list changes with a reload. */
   readonly mirrors: readonly {
     readonly database: string;
     readonly mirror: string;
   }[];
+  /** The rules of `[[ignore]]`; the list changes with a reload. */
+  readonly ignoreRules: readonly IgnoreRule[];
   /** PAUSE MIRROR is in force. */
   isPaused(pair: {
     readonly database: string;
@@ -179,18 +187,20 @@ export interface Probe {
    *
    * @param lagSeconds end of the replay minus end on the primary.
    * @param errorsOnMirror statements that failed on the mirror only.
+   * @param openErrors those of them that no rule of `[[ignore]]` accepts.
    */
   requestReplayed?(
     series: number,
     latencySeconds: number,
     lagSeconds: number,
     errorsOnMirror: number,
+    openErrors: number,
   ): void;
   /** Proxy worker: from the last byte sent to ReadyForQuery. */
   primaryStatement?(series: number, latencySeconds: number): void;
   /** Mirror worker: the same on the mirror. */
   mirrorStatement?(series: number, latencySeconds: number): void;
-  /** Mirror worker, before `requestReplayed`: the first statement that failed on the mirror only. */
+  /** Mirror worker, before `requestReplayed`: the first statement that failed on the mirror only, and that no rule of `[[ignore]]` accepts. */
   errorOnMirror?(series: number, sqlstate: string): void;
   /**
    * Mirror worker: a pair of statements was compared.

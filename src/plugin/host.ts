@@ -38,6 +38,8 @@ export interface PluginHostOptions {
   readonly configFolder?: string;
   /** Default: nothing is known of it. */
   readonly mirroringConfig?: () => string;
+  /** Default: there are none. */
+  readonly ignoreRules?: PluginContext["ignoreRules"];
   /** Default: none is. */
   readonly isPaused?: PluginContext["isPaused"];
   readonly logger: (pluginId: string) => Logger;
@@ -107,6 +109,7 @@ export class PluginHost {
       mirrors: options.mirrors,
       configFolder: options.configFolder ?? ".",
       mirroringConfig: options.mirroringConfig ?? (() => ""),
+      ignoreRules: options.ignoreRules ?? [],
       isPaused: options.isPaused ?? (() => false),
     };
     for (const [i, plugin] of plugins.entries()) {

@@ -5,7 +5,8 @@
  * @module
  */
 
-export { DURATION_BUCKETS } from "./durations.ts";
+export { DURATION_BUCKETS, LAG_BUCKETS } from "./durations.ts";
+export { type Difference, fits, type IgnoreRule, isInForce } from "./ignore.ts";
 export * from "./ledger.ts";
 export type { StatsLayout } from "./layout.ts";
 export { quantile } from "./quantile.ts";
@@ -24,6 +25,7 @@ export {
   EVICTED,
   type Example,
   type LatencyComparison,
+  type MismatchCount,
   type Outcome,
   type StatementChanges,
   StatementStore,

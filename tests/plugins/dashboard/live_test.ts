@@ -37,6 +37,7 @@ function summary(
     text: `select ${fingerprint}`,
     calls: 1,
     results: RESULTS.map(() => 0),
+    outcomes: [],
     rows: 1,
     primary: EMPTY,
     mirrorLatency: EMPTY,

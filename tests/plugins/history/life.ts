@@ -45,6 +45,7 @@ export function statement(n: number): StatementSummary {
     text: "select $1",
     calls: n,
     results: [n, 1],
+    outcomes: [],
     rows: n,
     primary: histogram,
     mirrorLatency: histogram,

@@ -242,7 +242,7 @@ for (const [kind, on] of Object.entries({ onSqlite, onPostgres })) {
         await refused.recorder.start();
         assert.match(
           refused.warnings.join(),
-          /History is of version 99, and this program knows 2; run the newer program/,
+          /History is of version 99, and this program knows 3; run the newer program/,
         );
         await refused.recorder.close(sample(23 * HOUR, 0));
       }),

@@ -27,6 +27,7 @@ function summary(
     text: `select /* ${fingerprint} */ secret`,
     calls,
     results,
+    outcomes: [],
     rows: 0,
     primary: times,
     mirrorLatency: times,
