@@ -41,6 +41,12 @@ export class ChangedStatements {
     return { changed, gone };
   }
 
+  /** Another window has begun: nothing of it is written yet, and what was is not gone. */
+  clear(): void {
+    this.#written.clear();
+    this.#gone = [];
+  }
+
   /** What was taken last was not written: take all again. */
   forget(): void {
     for (

@@ -35,8 +35,12 @@ const STEPS: readonly (readonly Step[])[] = [
       proxy text primary key, run_id text not null, beat bigint not null,
       interval_ms bigint not null)`,
   ],
-  // In version 2 other rules of [[ignore]] began another window.
-  [forgetRules],
+  // In version 2 other rules of [[ignore]] began another window, and the windows of
+  // a process shared their statements: a run without a reason is from then.
+  [
+    forgetRules,
+    "alter table mirror_runs add column because text not null default ''",
+  ],
 ];
 
 /** Takes the rules out of what runs were configured to. */

@@ -40,6 +40,7 @@ export const METRICS: readonly MetricSpec[] = [
     help: "Transactions that finished on the primary",
     type: "counter",
     scope: "mirror",
+    open: "mirror_pending_requests",
   },
   {
     name: "mirror_requests_excluded_total",

@@ -6,7 +6,10 @@ import type { Verdict } from "./score.ts";
 export interface ReadinessDocument {
   /** ISO 8601. */
   readonly at: string;
+  /** When this process began. */
   readonly since: string;
+  /** The time whose evidence counts; `since` in ISO 8601. */
+  readonly window: { readonly since: string; readonly because: string };
   /** Of this program. */
   readonly version: string;
   readonly compare: string;

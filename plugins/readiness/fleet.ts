@@ -36,6 +36,8 @@ export interface FleetInstance {
 export interface FleetDocument extends Verdict {
   /** ISO 8601. */
   readonly at: string;
+  /** The latest of the proxies'. */
+  readonly window: { readonly since: string; readonly because: string };
   readonly evidence: FleetEvidence;
   readonly mirrors: readonly {
     readonly database: string;
@@ -54,6 +56,7 @@ const NAMES = [
   "build_info",
   "mirror_readiness_(evidence|evidence_seconds|lag_requests|consecutive_errors)",
   "mirror_readiness_(limit|observed_seconds|statements|shapes|stalled_seconds)",
+  "mirror_readiness_window_start_timestamp_seconds",
   "mirror_(compare_mode|metrics_enabled|paused)",
 ];
 
@@ -121,6 +124,7 @@ export async function judgeFleet(
   return {
     at: new Date().toISOString(),
     ...(worstOf(mirrors.map(({ verdict }) => verdict)) ?? all.verdict),
+    window: latestWindow(judged),
     evidence: all.evidence,
     mirrors,
     instances: [
@@ -165,6 +169,14 @@ function findings(proxies: readonly Proxy[], of?: Pair): LatencyFindings {
     worst: worst === undefined
       ? null
       : `see SHOW MIRROR STATEMENTS on ${worst.instance}`,
+  };
+}
+
+function latestWindow(proxies: readonly Proxy[]): FleetDocument["window"] {
+  const [latest] = proxies.toSorted((a, b) => b.windowStart - a.windowStart);
+  return {
+    since: new Date((latest?.windowStart ?? 0) * 1e3).toISOString(),
+    because: `${latest?.instance ?? "nobody"} began its window last`,
   };
 }
 

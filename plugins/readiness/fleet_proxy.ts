@@ -66,6 +66,11 @@ export class Proxy {
     return (this.#value("mirror_readiness_observed_seconds") ?? 0) / 3_600;
   }
 
+  /** Seconds since the epoch. */
+  get windowStart(): number {
+    return this.#value("mirror_readiness_window_start_timestamp_seconds") ?? 0;
+  }
+
   get metricsEnabled(): boolean {
     return this.#value("mirror_metrics_enabled") === 1;
   }

@@ -5,6 +5,7 @@
  */
 
 import type {
+  EndedWindow,
   HttpRoute,
   Plugin,
   PluginContext,
@@ -85,6 +86,13 @@ export const readiness: Plugin<ReadinessConfig> = {
       () => judge.last,
     );
     for (const spec of [...bases, ...alerts.metrics]) declare(spec);
+    declare({
+      name: "mirror_readiness_window_start_timestamp_seconds",
+      help: "When the verdict's window began, with earlier runs in the history",
+      type: "gauge",
+      scope: "process",
+      derive: () => context.window.start().since / 1e3,
+    });
     return {
       onSample(snapshot) {
         judge.sample(snapshot);
@@ -92,6 +100,7 @@ export const readiness: Plugin<ReadinessConfig> = {
         const { evidence } = judge.document(snapshot);
         alerts.look(evidence, snapshot);
       },
+      onWindow: (ended) => judge.begin(ended),
       reconfigure: (next: ReadinessConfig) => judge.configure(next),
       commands: readinessCommands(() => judge.document()),
       routes: routes(judge),
@@ -137,9 +146,9 @@ class ReadinessJudge {
     snapshot: StatsSnapshot,
     of?: { database: string; mirror: string },
   ): Evidence {
-    const { stats, general, uptimeMs, mirrors, isPaused, ignoreRules } =
+    const { stats, general, uptimeMs, mirrors, isPaused, ignoreRules, window } =
       this.#context;
-    return gather(snapshot, {
+    return gather(window.counted(snapshot), {
       statements: stats.statements(),
       ignoreRules,
       now: Date.now(),
@@ -149,12 +158,18 @@ class ReadinessJudge {
           of === undefined ||
           (labels.database === of.database && labels.mirror === of.mirror),
       ),
-      observedHours: uptimeMs() / 3_600_000,
+      observedHours: (uptimeMs() - window.beganMs()) / 3_600_000,
       metricsEnabled: general.mirror_metrics_enabled !== false,
       compareMode: String(general.mirror_compare ?? "rows"),
       stalledSeconds: this.#stall.seconds,
       paused: (of === undefined ? mirrors : [of]).some(isPaused),
     }, of);
+  }
+
+  /** Another window begins: errors in a row and pending requests, too. */
+  begin({ total }: EndedWindow): void {
+    this.#consecutive.begin(total);
+    this.document();
   }
 
   /** Takes the second's sample. */
@@ -165,6 +180,7 @@ class ReadinessJudge {
   /** The verdict on each mirror; the process's is the worst. */
   document(snapshot = this.#context.stats.snapshot()): ReadinessDocument {
     const { mirrors, version, startedAt, general, ignoreRules } = this.#context;
+    const start = this.#context.window.start();
     this.#noteRules(snapshot);
     const verdicts = mirrors.map((of) => {
       const evidence = this.#evidence(snapshot, of);
@@ -177,6 +193,7 @@ class ReadinessJudge {
     return this.last = {
       at: new Date().toISOString(),
       since: new Date(startedAt).toISOString(),
+      window: { ...start, since: new Date(start.since).toISOString() },
       version,
       compare: String(general.mirror_compare ?? ""),
       showsValues: this.#context.httpProtected,

@@ -71,7 +71,7 @@ type Block =
   };
 
 function toBlocks(document: ReadinessDocument): Block[] {
-  const { verdict, evidence, mirrors, servers } = document;
+  const { verdict, evidence, mirrors, servers, window } = document;
   const version = (database: string) =>
     `${database} (PostgreSQL ${servers[database] ?? "of unknown version"})`;
   return [
@@ -86,7 +86,7 @@ function toBlocks(document: ReadinessDocument): Block[] {
       kind: "paragraph",
       text: `Traffic was observed for ${
         evidence.observedHours.toFixed(2)
-      } hours; this process has run from ${document.since} to ${document.at}. PgDog Mirror ${document.version}, comparing "${document.compare}".`,
+      } hours in the window since ${window.since}, begun because ${window.because}; this process has run from ${document.since} to ${document.at}. PgDog Mirror ${document.version}, comparing "${document.compare}".`,
     },
     ...mirrors.flatMap(({ database, mirror, verdict: { state, gates } }) => [
       {
@@ -115,7 +115,7 @@ function toBlocks(document: ReadinessDocument): Block[] {
       ].map(String)],
     },
     ...counts(
-      "Requests that were not replayed to their end (this process)",
+      "Requests that were not replayed to their end (this process, in the window)",
       evidence.reasons,
     ),
     ...counts("Statements by result", resultsOf(evidence.statements)),

@@ -116,8 +116,12 @@ export function readinessCommands(
   ];
 }
 
-function readinessRows({ verdict, mirrors }: ReadinessDocument): Row[] {
-  const reason = [verdict.recommendation, ...verdict.reasons].join("; ");
+function readinessRows({ verdict, mirrors, window }: ReadinessDocument): Row[] {
+  const reason = [
+    verdict.recommendation,
+    ...verdict.reasons,
+    `window since ${window.since}, because ${window.because}`,
+  ].join("; ");
   return [
     ["verdict", verdict.state, verdict.score, 100, null, reason, null],
     ...mirrors.flatMap(({ mirror, verdict: { gates } }) =>

@@ -6,6 +6,8 @@ export interface ReadinessAnswer {
   readonly score: number;
   readonly recommendation: string;
   readonly reasons: readonly string[];
+  /** Since when evidence counts. */
+  readonly window: { readonly since: string; readonly because: string };
   /** Rules of `[[ignore]]`; a fleet's are not known. */
   readonly rules?: readonly {
     readonly rule: string;
@@ -56,6 +58,7 @@ export function verdictCode(state: string): number {
 export function readinessText(answer: ReadinessAnswer): string {
   const head = [
     `${answer.state}: ${answer.recommendation} (confidence ${answer.score} of 100)`,
+    `window since ${answer.window.since}, because ${answer.window.because}`,
     ...answer.reasons.map((reason) => `note: ${reason}`),
     ...(answer.rules ?? []).map(({ rule, reason, until, state, accepted }) =>
       `rule: ${rule} (${reason}${

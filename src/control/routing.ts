@@ -67,11 +67,12 @@ export class Routing {
     return this.#known;
   }
 
-  /** @param paused names of mirrors. */
+  /** @param paused names of mirrors. @param window its number. */
   settings(
     config: Config,
     addresses: Addresses,
     paused: ReadonlySet<string>,
+    window = 0,
   ): WorkerSettings {
     const { general } = config;
     const targets = config.mirroring.map((entry) =>
@@ -110,6 +111,7 @@ export class Routing {
         tls,
         queueBytes: general.mirror_queue_bytes,
         maxDescriptors: shares.lanes,
+        window,
       },
     };
   }

@@ -69,7 +69,7 @@ export class Judge {
   /** SQLSTATE of the first of these. */
   firstOpenError: string | undefined;
   /** The first of all, which the request is counted with. */
-  #firstError: { fingerprint: string; kind: MismatchKind } | undefined;
+  #firstError: { shape: Shape; kind: MismatchKind } | undefined;
   readonly #target: JudgedMirror;
   readonly #series: number;
   readonly #session: number;
@@ -107,7 +107,7 @@ export class Judge {
   count(): void {
     const error = this.#firstError;
     if (error === undefined) return;
-    this.#target.table.countRequest(error.fingerprint, error.kind);
+    this.#target.table.countRequest(error.shape, error.kind);
   }
 
   /** The transaction is over: it is not kept for the next one. */
@@ -155,7 +155,7 @@ export class Judge {
     const result = Result.mismatchErrorOnMirror;
     const kind = mismatchKind(result, primary, mirror);
     this.errorsOnMirror++;
-    this.#firstError ??= { fingerprint: shape.fingerprint, kind };
+    this.#firstError ??= { shape, kind };
     const { mirrorSqlstate, primarySqlstate } = kind;
     const state = mirrorSqlstate ?? "00000";
     const { ignored } = this.#target;

@@ -127,12 +127,29 @@ export class StatementTable {
   }
 
   /** A request is replayed whose first error on the mirror was this statement's. */
-  countRequest(fingerprint: string, kind: MismatchKind): void {
-    const entry = this.#alike.get(fingerprint) ??
-      this.#different.get(fingerprint) ?? this.#evicted;
-    if (entry === undefined) return;
+  countRequest(shape: Shape, kind: MismatchKind): void {
+    const { fingerprint } = shape;
+    const known = this.#alike.has(fingerprint) ||
+      this.#different.has(fingerprint);
+    if (!known && this.#evicted !== undefined) {
+      this.#evicted.outcomes.add(kind, 0, 1);
+      this.#changed.add(this.#evicted);
+      return;
+    }
+    // Another window may have begun since the error.
+    const entry = this.#take(shape);
     entry.outcomes.add(kind, 0, 1);
-    this.#changed.add(entry);
+    this.#putBack(entry);
+  }
+
+  /** Begins anew: nothing is known. */
+  clear(): void {
+    for (const entries of [this.#alike, this.#different]) entries.clear();
+    this.#bytes = 0;
+    this.#changed.clear();
+    this.#evicted = undefined;
+    this.#gone = new Set();
+    this.#told.clear();
   }
 
   /**

@@ -17,10 +17,16 @@ export type {
   SeriesSnapshot,
   StatsSnapshot,
 } from "./snapshot.ts";
+export { difference } from "./snapshot_difference.ts";
 export type { LabelSet, MetricSpec, Scope } from "./spec.ts";
 export { HistogramHandle } from "./histogram.ts";
 export { MaximumHandle } from "./maximum.ts";
 export { Stripe } from "./stripe.ts";
+export {
+  type EndedWindow,
+  EvidenceWindow,
+  type WindowStart,
+} from "./window.ts";
 export {
   EVICTED,
   type Example,

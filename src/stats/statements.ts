@@ -64,7 +64,7 @@ export interface MismatchCount {
   readonly requests: number;
 }
 
-/** What is known of one fingerprint on one mirror, since the process started. */
+/** What is known of one fingerprint on one mirror, since the window began. */
 export interface StatementSummary {
   readonly database: string;
   readonly mirror: string;
@@ -121,6 +121,14 @@ export class StatementStore {
       const known = this.#restored.get(key);
       this.#restored.set(key, known ? joined(known, summary) : summary);
     }
+  }
+
+  /** Begins anew, without what is known. @returns all of this process. */
+  begin(): StatementSummary[] {
+    const own = this.own();
+    this.#own.clear();
+    this.#restored = new Map();
+    return own;
   }
 
   /** All of this process, in the order of their first sight. */

@@ -5,6 +5,7 @@ import { hasProgram } from "../support/programs.ts";
 import { Prometheus } from "../support/prometheus.ts";
 import { freePort, TestProxy } from "../support/proxy.ts";
 import { gateOf, gatesOf, Surfaces } from "../support/surfaces.ts";
+import { waitFor } from "../support/wait.ts";
 
 const DAY_MS = 86_400_000;
 
@@ -18,6 +19,11 @@ const SCHEMA = `
 const DEFECTS = `
   update item set name = 'another' where id = 7;
   drop function twice;
+`;
+
+const MENDED = `
+  update item set name = 'item 7' where id = 7;
+  create function twice(int) returns int language sql as 'select 2 * $1';
 `;
 
 const STATEMENTS = [
@@ -165,9 +171,185 @@ interval_ms = 200`,
       await surfaces.assertAgree();
     });
 
+    await t.step(
+      "mended, and RESET MIRROR WINDOW: READY when earned",
+      async () => {
+        await run(mirror, MENDED);
+        // On traffic that is there, and goes on while the window begins.
+        await traffic(proxy, 20);
+        const counted = await scraped(httpPort, "mirror_requests_total");
+        await proxy.admin("RESET MIRROR WINDOW");
+        const page = await surfaces.page();
+        assert.equal(page.state, "INCONCLUSIVE");
+        assert.match(page.window.because, /RESET MIRROR WINDOW/);
+        assert.deepEqual(page.statements, []);
+        const { seen, replayed, compared, mismatches } = page.evidence;
+        assert.deepEqual([seen, replayed, compared, mismatches], [0, 0, 0, 0]);
+        for (const words of ["DIFFS", "STATEMENTS"]) {
+          assert.deepEqual(
+            await proxy.admin(`SHOW MIRROR ${words}`),
+            [],
+            words,
+          );
+        }
+        await surfaces.assertAgree();
+        // Exported counters go on.
+        assert.equal(await scraped(httpPort, "mirror_requests_total"), counted);
+        await traffic(proxy, 20);
+        await surfaces.counted(60);
+        const earned = await surfaces.assertAgree();
+        assert.equal(earned.state, "READY", JSON.stringify(earned));
+        assert.equal(earned.evidence.seen, 60);
+        assert.deepEqual(await proxy.admin("SHOW MIRROR DIFFS"), []);
+        assert.equal(
+          await scraped(httpPort, "mirror_requests_total"),
+          counted + 60,
+        );
+        const [last] = (await proxy.admin("SHOW MIRROR HISTORY"))
+          .filter(({ kind }) => kind === "window");
+        assert.ok(last !== undefined);
+      },
+    );
+
+    await t.step("another configuration begins a window, too", async () => {
+      const toml = proxy.toml;
+      proxy.toml = toml.replace(
+        "[general]",
+        '[general]\nmirror_order = "client"',
+      );
+      await proxy.admin("RELOAD");
+      const page = await surfaces.page();
+      assert.equal(page.evidence.seen, 0);
+      assert.equal(page.window.because, "mirroring is configured otherwise");
+      await surfaces.assertAgree();
+      // Back: what was earned under it is there again, for there is a history.
+      proxy.toml = toml;
+      await proxy.admin("RELOAD");
+      const back = await surfaces.until(
+        "the evidence to come back",
+        ({ evidence }) => evidence.seen === 60,
+      );
+      assert.match(back.window.because, /RESET MIRROR WINDOW/);
+      await surfaces.counted(60);
+      await surfaces.assertAgree();
+    });
+
     await Deno.remove(folder, { recursive: true });
   },
 });
+
+Deno.test({
+  name:
+    "RESET MIRROR WINDOW: under load and without history the new window's ledger closes, and a restart keeps it",
+  sanitizeOps: false,
+  sanitizeResources: false,
+  async fn(t) {
+    await using primary = await startCluster({ version: "15" });
+    await using mirror = await startCluster({ version: "18" });
+    for (const cluster of [primary, mirror]) await run(cluster, SCHEMA);
+    await run(mirror, DEFECTS);
+    const folder = await Deno.makeTempDir({ prefix: "pgdog-mirror-window-" });
+    const begin = (httpPort: number, more: string) =>
+      TestProxy.start({
+        primary,
+        mirror,
+        general: { openmetrics_port: httpPort, workers: 2 },
+        more: RULES("2100-01-01") + more,
+      });
+
+    await t.step("every mismatch of the window is accepted", async () => {
+      const httpPort = freePort();
+      await using proxy = await begin(httpPort, "");
+      const surfaces = new Surfaces(proxy, httpPort);
+      let isRunning = true;
+      const clients = Array.from({ length: 4 }, async () => {
+        while (isRunning) await statements(proxy, 5);
+      });
+      for (let i = 0; i < 10; i++) {
+        const before = proxy.ledger().replayed;
+        await waitFor(
+          "traffic to go on",
+          () => proxy.ledger().replayed > before + 50,
+          30_000,
+        );
+        // The main thread hears late of what the worker has done.
+        const busy = setInterval(() => spin(20), 1);
+        await proxy.admin("RESET MIRROR WINDOW");
+        clearInterval(busy);
+      }
+      isRunning = false;
+      await Promise.all(clients);
+      await proxy.settled();
+      const page = await surfaces.until(
+        "all that was counted to be known by statement",
+        ({ evidence, statements }) =>
+          statements.reduce((sum, { calls }) => sum + calls, 0) ===
+            evidence.replayed,
+      );
+      const { seen, replayed, pending, mismatches, requestsWithErrors } =
+        page.evidence;
+      assert.ok((replayed ?? 0) > 0);
+      assert.deepEqual([seen, pending], [replayed, 0]);
+      // To the last one: counts and statements begin at the same moment.
+      assert.deepEqual([mismatches, requestsWithErrors], [0, 0]);
+      const accepted = page.rules.reduce((sum, rule) => sum + rule.accepted, 0);
+      assert.equal(
+        accepted,
+        page.statements.reduce((sum, { mismatches }) => sum + mismatches, 0),
+      );
+    });
+
+    await t.step("with history a restart keeps the new window", async () => {
+      const history = `
+[plugins.history]
+path = "${folder}/history.sqlite"
+proxy = "one"
+interval_ms = 200`;
+      const seen = async (
+        during: (proxy: TestProxy, surfaces: Surfaces) => Promise<void>,
+      ) => {
+        const httpPort = freePort();
+        await using proxy = await begin(httpPort, history);
+        const surfaces = new Surfaces(proxy, httpPort);
+        await during(proxy, surfaces);
+        return await surfaces.page();
+      };
+      const since = (await seen(async (proxy, surfaces) => {
+        await traffic(proxy, 3);
+        await surfaces.counted(9);
+        await proxy.admin("RESET MIRROR WINDOW");
+        await traffic(proxy, 2);
+        await surfaces.counted(6);
+      })).window;
+      const after = await seen(async (proxy, surfaces) => {
+        await surfaces.until(
+          "the window",
+          ({ evidence }) => evidence.seen === 6,
+        );
+        await traffic(proxy, 1);
+        await surfaces.counted(9);
+      });
+      assert.equal(after.evidence.seen, 9);
+      assert.deepEqual(after.window, since);
+      assert.match(since.because, /RESET MIRROR WINDOW/);
+    });
+    await Deno.remove(folder, { recursive: true });
+  },
+});
+
+/** Keeps this thread, which is the proxy's main thread, from everything else. */
+function spin(ms: number): void {
+  const until = performance.now() + ms;
+  while (performance.now() < until);
+}
+
+/** A counter's sum in `/metrics`. */
+async function scraped(httpPort: number, name: string): Promise<number> {
+  const text = await (await fetch(`http://127.0.0.1:${httpPort}/metrics`))
+    .text();
+  return [...text.matchAll(new RegExp(`^pgdog_${name}\\{.*\\} (\\S+)$`, "gm"))]
+    .reduce((sum, [, value]) => sum + Number(value), 0);
+}
 
 /** The main thread's clock, as it will be. */
 async function later(ms: number, body: () => Promise<void>): Promise<void> {
@@ -182,6 +364,11 @@ async function later(ms: number, body: () => Promise<void>): Promise<void> {
 
 /** Each statement so many times, and all outcomes. */
 async function traffic(proxy: TestProxy, times: number): Promise<void> {
+  await statements(proxy, times);
+  await proxy.settled();
+}
+
+async function statements(proxy: TestProxy, times: number): Promise<void> {
   const sql = postgres(proxy.url(), {
     max: 1,
     fetch_types: false,
@@ -191,7 +378,6 @@ async function traffic(proxy: TestProxy, times: number): Promise<void> {
     for (const statement of STATEMENTS) await sql.unsafe(statement);
   }
   await sql.end();
-  await proxy.settled();
 }
 
 async function run(cluster: Cluster, sql: string): Promise<void> {

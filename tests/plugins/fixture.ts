@@ -43,6 +43,7 @@ export function counted(
     proxy: probe("proxy", proxyStripe),
     mirror: probe("mirror", mirrorStripe),
     series: (labels: Labels) => proxyStripe.series(labels),
+    mirrorCells: mirrorStripe.cells,
     command: (words: string): AdminCommand => {
       const command = host.commands.find((one) => one.words === words);
       if (command === undefined) throw new Error(`There is no ${words}`);

@@ -19,6 +19,8 @@ interface Gate {
 export interface ShownVerdict {
   readonly state: string;
   readonly reasons: readonly string[];
+  readonly window: { readonly since: string; readonly because: string };
+  readonly evidence: Readonly<Record<string, number>>;
   readonly rules: readonly {
     readonly reason: string;
     readonly state: string;

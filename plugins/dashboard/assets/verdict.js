@@ -14,21 +14,28 @@ export function createVerdict() {
   const score = el("span", { class: "score" });
   const notes = el("ul", { class: "notes" });
   const rules = el("ul", { class: "notes" });
-  answer.append(state, advice, score);
+  const since = el("span", { class: "since" });
+  answer.append(state, advice, score, since);
   const list = el("ul", { class: "gate-list" });
   byId("gates").append(notes, list, rules);
   const known = new Map();
 
   return {
-    /** @param verdict of one mirror. @param accepted rules of [[ignore]], of all. */
-    update(verdict, accepted) {
+    /** @param verdict of one mirror. @param of the document that it is in. */
+    update(verdict, of) {
       const kind = KINDS[verdict.state] ?? "open";
       answer.parentElement.dataset.kind = kind;
       setText(state, verdict.state);
       setText(advice, `${verdict.recommendation}.`);
       setText(score, `Confidence ${verdict.score} of 100`);
       keepTexts(notes, verdict.reasons.map((reason) => `Note: ${reason}.`));
-      keepTexts(rules, accepted.flatMap(ruleText));
+      keepTexts(rules, of.rules.flatMap(ruleText));
+      setText(
+        since,
+        `Window since ${
+          new Date(of.window.since).toLocaleString()
+        }, because ${of.window.because}`,
+      );
       const gates = verdict.gates.toSorted((a, b) =>
         ORDER.indexOf(a.status) - ORDER.indexOf(b.status)
       );

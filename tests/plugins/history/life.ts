@@ -2,6 +2,7 @@ import { Recorder } from "../../../plugins/history/recorder.ts";
 import type { SqlStore } from "../../../plugins/history/sql_store.ts";
 import {
   type LedgerTotals,
+  type Run,
   type Sample,
   TOTALS,
 } from "../../../plugins/history/store.ts";
@@ -86,6 +87,7 @@ export class Life {
     startedAt: number,
     config = "c",
     proxy = "one",
+    because: Run["because"] = "start",
   ) {
     this.now = startedAt;
     const silent = () => {};
@@ -103,7 +105,7 @@ export class Life {
     const id = `${proxy} ${startedAt}/0`;
     this.recorder = new Recorder({
       store,
-      run: { id, proxy, startedAt, version: "v", config },
+      run: { id, proxy, startedAt, version: "v", config, because },
       intervalMs: 1_000,
       retentionMs: 90 * 24 * HOUR,
       now: () => this.now + this.offset,

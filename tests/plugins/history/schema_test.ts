@@ -32,6 +32,7 @@ Deno.test("prepareSchema: runs of version 2 that differed in rules are of one co
         [String(i), config([], [], rules)],
       );
     }
+    await execute("alter table mirror_runs drop column because");
     await execute("update mirror_schema set version = 2");
     await prepareSchema(connection, "one");
     const rows = await execute("select distinct config from mirror_runs");
