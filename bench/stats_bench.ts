@@ -14,7 +14,13 @@ import createProbe from "../plugins/mirror_stats/probe.ts";
 import { METRICS } from "../plugins/mirror_stats/metrics.ts";
 import { prometheus } from "../plugins/prometheus/mod.ts";
 import { PluginHost, ProbeSet } from "../src/plugin/mod.ts";
-import { Dropped, Registry, StatementStore, Stripe } from "../src/stats/mod.ts";
+import {
+  Dropped,
+  EvidenceWindow,
+  Registry,
+  StatementStore,
+  Stripe,
+} from "../src/stats/mod.ts";
 
 const TIMES = 1_000;
 const SERIES = 255;
@@ -31,6 +37,7 @@ const host = new PluginHost({
   general: { openmetrics_namespace: "pgdog_" },
   version: "0.0.0",
   startedAt: Date.now(),
+  window: new EvidenceWindow(Date.now()),
   mirrors: [],
   logger: () => silent,
 });

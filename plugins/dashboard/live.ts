@@ -41,7 +41,7 @@ export interface LiveDocument {
   readonly mirrors: readonly LiveMirror[];
 }
 
-/** One mirror since the start of the process. */
+/** One mirror, by what this process has counted in the window. */
 export interface LiveMirror extends Pair {
   readonly ledger: LiveLedger;
   /** Statements by result, all of RESULTS. */
@@ -93,7 +93,7 @@ export function liveDocument(
   recent: Recent,
   since: number,
 ): LiveDocument {
-  const { stats, general, httpProtected } = context;
+  const { stats, general, httpProtected, window } = context;
   const snapshot = stats.snapshot();
   const statements = stats.statements();
   const process = (name: string) => snapshot.get(name)?.series[0]?.value ?? 0;
@@ -112,7 +112,7 @@ export function liveDocument(
         database === pair.database && mirror === pair.mirror
       );
       return {
-        ...liveMirror(pair, snapshot),
+        ...liveMirror(pair, window.counted(snapshot)),
         recent: recent.columns(pair, since),
         statements: worst(mine).map((s) => liveStatement(s, httpProtected)),
       };

@@ -21,8 +21,10 @@ export class ChangedStatements {
     readonly gone: readonly StatementName[];
   } {
     const keys = new Set<string>();
-    const changed = all.filter(({ database, mirror, fingerprint, calls }) => {
+    const changed = all.filter((summary) => {
+      const { database, mirror, fingerprint } = summary;
       const name = { database, mirror, fingerprint };
+      const calls = countedIn(summary);
       const key = keyOf(name);
       keys.add(key);
       if (this.#written.get(key)?.calls === calls) return false;
@@ -39,6 +41,12 @@ export class ChangedStatements {
     return { changed, gone };
   }
 
+  /** Another window has begun: nothing of it is written yet, and what was is not gone. */
+  clear(): void {
+    this.#written.clear();
+    this.#gone = [];
+  }
+
   /** What was taken last was not written: take all again. */
   forget(): void {
     for (
@@ -49,6 +57,11 @@ export class ChangedStatements {
     ) this.#written.set(keyOf(name), { name, calls: undefined });
     this.#gone = [];
   }
+}
+
+/** Goes up with each call, and with what is counted behind it. */
+function countedIn({ calls, outcomes }: StatementSummary): number {
+  return outcomes.reduce((sum, { requests }) => sum + requests, calls);
 }
 
 function keyOf({ database, mirror, fingerprint }: StatementName): string {

@@ -1,4 +1,5 @@
 import {
+  type EndedWindow,
   isAside,
   isCompared,
   isMismatch,
@@ -14,58 +15,58 @@ import { type LedgerTotals, type Sample, TOTALS } from "./store.ts";
 
 type Ledgers = ReadonlyMap<string, LedgerTotals>;
 
-/**
- * The ledger since the last change of configuration: the registry counts from
- * the process's start, and its counts go on.
- */
+/** The window's ledgers and statements, as the store takes them. */
 export class LedgerWindow {
   readonly #context: PluginContext;
   readonly #changed: ChangedStatements;
-  /** When it began, by `database/mirror`. */
-  #baseline: Ledgers = new Map();
 
   constructor(context: PluginContext, changed: ChangedStatements) {
     this.#context = context;
     this.#changed = changed;
   }
 
-  /** Begins anew. What is pending is the new window's, for its outcome will be. */
-  begin(snapshot: StatsSnapshot): void {
-    this.#baseline = new Map(
-      [...ledgersOf(snapshot)].map(([pair, totals]) => {
+  /** @param total the registry's counts now. */
+  sample(total: StatsSnapshot): Sample {
+    const { stats, window } = this.#context;
+    const ledgers = ledgersOf(window.counted(total));
+    return this.#sample(total.at, ledgers, stats.ownStatements());
+  }
+
+  /** The last of a window. What was pending is the next one's, for its outcome will be. */
+  ended({ counted, statements }: EndedWindow): Sample {
+    const ledgers = new Map(
+      [...ledgersOf(counted)].map(([pair, totals]) => {
         const { excluded, dropped, replayed, failed } = totals;
         const seen = excluded + dropped + replayed + failed;
         return [pair, { ...totals, seen }];
       }),
     );
-    // Statements have no windows: what is known of them goes on.
-    this.#changed.forget();
+    const sample = this.#sample(counted.at, ledgers, statements);
+    this.#changed.clear();
+    return sample;
   }
 
-  /** What this process had counted before the window began. */
-  before(pair: string, total: keyof LedgerTotals): number {
-    return this.#baseline.get(pair)?.[total] ?? 0;
-  }
-
-  /** The window's counts. */
-  sample(snapshot: StatsSnapshot): Sample {
-    const { mirrors, stats } = this.#context;
-    const now = ledgersOf(snapshot);
-    const ledgers = new Map<string, LedgerTotals>();
+  #sample(
+    at: number,
+    ledgers: Ledgers,
+    known: EndedWindow["statements"],
+  ): Sample {
+    const { mirrors } = this.#context;
+    const { changed, gone } = this.#changed.take(known);
+    const all = new Map(ledgers);
     for (const { database, mirror } of mirrors) {
       const pair = `${database}/${mirror}`;
-      const totals = TOTALS.map((total) => [
-        total,
-        (now.get(pair)?.[total] ?? 0) - this.before(pair, total),
-      ]);
-      ledgers.set(pair, Object.fromEntries(totals));
+      if (!all.has(pair)) all.set(pair, NOTHING);
     }
-    const { changed, gone } = this.#changed.take(stats.ownStatements());
-    return { at: snapshot.at, ledgers, statements: changed, gone };
+    return { at, ledgers: all, statements: changed, gone };
   }
 }
 
-/** The registry's counts of every pair that has any. */
+const NOTHING = Object.fromEntries(
+  TOTALS.map((name) => [name, 0]),
+) as unknown as LedgerTotals; // all of them
+
+/** The counts of every pair that has any. */
 function ledgersOf(snapshot: StatsSnapshot): Ledgers {
   const series = snapshot.get("mirror_requests_total")?.series ?? [];
   const ledgers = new Map<string, LedgerTotals>();

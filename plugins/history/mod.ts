@@ -64,12 +64,14 @@ export const history: Plugin<HistoryConfig> = {
     const proxy = config.proxy ?? `${Deno.hostname()}:${port}`;
     const id = crypto.randomUUID();
     let runs = 0;
-    const run = (config: string, startedAt: number): Run => ({
+    /** One for each window of the process. */
+    const run = (startedAt: number, because: Run["because"]): Run => ({
       id: `${id}/${runs++}`,
       proxy,
       startedAt,
       version: context.version,
-      config,
+      config: context.mirroringConfig(),
+      because,
     });
     const store = new SqlStore(() =>
       url === undefined
@@ -80,20 +82,23 @@ export const history: Plugin<HistoryConfig> = {
     const window = new LedgerWindow(context, changed);
     const recorder = new Recorder({
       store,
-      run: run(fingerprintOf(context), context.startedAt),
+      run: run(context.startedAt, "start"),
       intervalMs: config.interval_ms,
       retentionMs: config.retention_days * DAY_MS,
       now: Date.now,
       uptimeMs: context.uptimeMs,
       log: context.log,
-      onEarlier: ({ statements }) =>
-        context.stats.restoreStatements(statements),
+      onEarlier({ statements, began }) {
+        context.stats.restoreStatements(statements);
+        context.window.continue({
+          since: began.startedAt,
+          because: BECAUSE[began.because],
+        });
+      },
       onLost: () => changed.forget(),
     });
-    for (const spec of metrics(context, recorder, window)) {
-      context.stats.declare(spec);
-    }
-    let fingerprint = fingerprintOf(context);
+    for (const spec of metrics(context, recorder)) context.stats.declare(spec);
+    let configured = context.mirroringConfig();
     let paused = pausedMirrors(context);
     let resets = context.stats.resetEpoch();
     let samples = 0;
@@ -104,16 +109,6 @@ export const history: Plugin<HistoryConfig> = {
         const epoch = context.stats.resetEpoch();
         if (epoch !== resets) recorder.mark("reset");
         resets = epoch;
-        const now = fingerprintOf(context);
-        if (now !== fingerprint) {
-          fingerprint = now;
-          // What was counted so far belongs to the window that ends here.
-          recorder.change(
-            run(now, Math.round(context.startedAt + context.uptimeMs())),
-            window.sample(snapshot),
-          );
-          window.begin(snapshot);
-        }
         const nowPaused = pausedMirrors(context);
         if (nowPaused !== paused) {
           recorder.mark(nowPaused === "" ? "resume" : "pause", nowPaused);
@@ -126,6 +121,15 @@ export const history: Plugin<HistoryConfig> = {
           ...(verdict === undefined ? {} : { verdict }),
         }));
       },
+      onWindow(ended) {
+        const isReset = configured === context.mirroringConfig();
+        configured = context.mirroringConfig();
+        const { since } = context.window.start();
+        recorder.change(
+          run(since, isReset ? "reset" : "config"),
+          window.ended(ended),
+        );
+      },
       close: () => recorder.close(window.sample(context.stats.snapshot())),
       commands: [historyCommand(recorder)],
       routes: [historyRoute(store, proxy)],
@@ -133,46 +137,46 @@ export const history: Plugin<HistoryConfig> = {
   },
 };
 
+/** Why a window began, in words. */
+const BECAUSE: Readonly<Record<Run["because"], string>> = {
+  start: "the proxy was started",
+  config: "mirroring is configured otherwise",
+  reset: "of RESET MIRROR WINDOW",
+};
+
 /** What earlier runs with the same configuration came to. */
 const HELP: Readonly<Record<keyof LedgerTotals, string>> = {
-  seen:
-    "Earlier runs less other windows of this process: transactions that finished on the primary",
+  seen: "Earlier runs of the window: transactions that finished on the primary",
   excluded:
-    "Earlier runs less other windows of this process: transactions that were never meant to be replayed",
+    "Earlier runs of the window: transactions that were never meant to be replayed",
   untried:
-    "Earlier runs less other windows of this process: transactions that the configuration leaves out: by level, by exposure, replication",
-  dropped:
-    "Earlier runs less other windows of this process: transactions that were shed",
+    "Earlier runs of the window: transactions that the configuration leaves out: by level, by exposure, replication",
+  dropped: "Earlier runs of the window: transactions that were shed",
   withheld:
-    "Earlier runs less other windows of this process: transactions that were withheld: mirror paused, shut down, removed",
+    "Earlier runs of the window: transactions that were withheld: mirror paused, shut down, removed",
   replayed:
-    "Earlier runs less other windows of this process: transactions that were replayed to their end",
-  failed:
-    "Earlier runs less other windows of this process: transactions whose outcome is unknown",
+    "Earlier runs of the window: transactions that were replayed to their end",
+  failed: "Earlier runs of the window: transactions whose outcome is unknown",
   requestsWithErrors:
-    "Earlier runs less other windows of this process: transactions that failed, or had a statement fail on the mirror only",
-  compared:
-    "Earlier runs less other windows of this process: statements that were compared",
+    "Earlier runs of the window: transactions that failed, or had a statement fail on the mirror only",
+  compared: "Earlier runs of the window: statements that were compared",
   uncompared:
-    "Earlier runs less other windows of this process: statements that could not be compared, or differed by chance",
-  mismatches:
-    "Earlier runs less other windows of this process: statements whose result differed",
+    "Earlier runs of the window: statements that could not be compared, or differed by chance",
+  mismatches: "Earlier runs of the window: statements whose result differed",
   ignored:
-    "Earlier runs less other windows of this process: differences that a rule of the configuration accepts",
+    "Earlier runs of the window: differences that a rule accepted, and an older version did not count",
   mirrorStatements:
-    "Earlier runs less other windows of this process: statements that the mirror answered",
-  mirrorMicroseconds:
-    "Earlier runs less other windows of this process: time of the mirror for them",
+    "Earlier runs of the window: statements that the mirror answered",
+  mirrorMicroseconds: "Earlier runs of the window: time of the mirror for them",
   replayedMicroseconds:
-    "Earlier runs less other windows of this process: time of the primary for statements of replayed transactions",
+    "Earlier runs of the window: time of the primary for statements of replayed transactions",
   comparedMicroseconds:
-    "Earlier runs less other windows of this process: time of the primary for statements that were compared",
+    "Earlier runs of the window: time of the primary for statements that were compared",
 };
 
 function metrics(
   context: PluginContext,
   recorder: Recorder,
-  window: LedgerWindow,
 ): MetricSpec[] {
   const { mirrors } = context;
   return [
@@ -199,8 +203,7 @@ function metrics(
       derive: () => recorder.observedMs / 1e3,
     },
     ...TOTALS.map((total): MetricSpec => ({
-      // What the readiness plugin adds to the counts of this process: earlier
-      // runs with this configuration, less what it counted under another one.
+      // What the readiness plugin adds to the window's counts of this process.
       name: metricName(total),
       help: HELP[total],
       type: "gauge",
@@ -209,8 +212,7 @@ function metrics(
       derive(_get, _label, pair) {
         const name = `${pair?.database}/${pair?.mirror}`;
         const earlier = recorder.earlierTotals(name)?.[total] ?? 0;
-        const units = isTime(total) ? 1e6 : 1;
-        return (earlier - window.before(name, total)) / units;
+        return earlier / (isTime(total) ? 1e6 : 1);
       },
     })),
   ];
@@ -237,34 +239,18 @@ function verdictOf(snapshot: StatsSnapshot): string | undefined {
     .find(({ value }) => value === 1)?.labels.state;
 }
 
-/** Equal for runs whose counts may be added up. */
-function fingerprintOf(
-  { mirrors, mirroringConfig, general }: PluginContext,
-): string {
-  const keys = [
-    "mirror_compare",
-    "mirror_compare_bytes",
-    "mirror_exposure",
-    "mirror_order",
-  ];
-  return JSON.stringify([
-    mirrors,
-    mirroringConfig(),
-    keys.map((key) => general[key]),
-  ]);
-}
-
 function historyCommand(recorder: Recorder): AdminCommand {
   return {
     words: "SHOW MIRROR HISTORY",
     help:
-      "Starts, stops, crashes, resets, pauses, verdicts and changes of the configuration",
+      "Starts, stops, crashes, windows, resets, pauses, verdicts and changes of the configuration",
     columns: [
       { name: "at", type: "timestamptz", help: "When" },
       {
         name: "kind",
         type: "text",
-        help: "start, stop, crash, reset, config, pause, resume or verdict",
+        help:
+          "start, stop, crash, window, config, reset, pause, resume or verdict",
       },
       { name: "note", type: "text", help: "In words" },
     ],

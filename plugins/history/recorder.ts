@@ -48,8 +48,8 @@ export class Recorder {
   writeErrors = 0;
   /** Of the last write, in milliseconds since the epoch; 0: none yet. */
   lastWriteAt = 0;
-  /** Earlier runs with the same configuration. */
-  earlier: Earlier = { observedMs: 0, ledgers: new Map(), statements: [] };
+  /** Earlier runs of the window. */
+  earlier: Earlier;
   /** Latest first, as they were when the run began. */
   boundaries: readonly Boundary[] = [];
   readonly #options: RecorderOptions;
@@ -60,6 +60,8 @@ export class Recorder {
   #observedMs = 0;
   #opened = false;
   #begun = false;
+  /** Windows that have begun, and are not known to the store yet. */
+  #changing = 0;
   /** Another run has the proxy's place. */
   #held = false;
   #closing = false;
@@ -75,6 +77,7 @@ export class Recorder {
     this.#options = options;
     this.#claim = new Claim(store, intervalMs, uptimeMs);
     this.#run = run;
+    this.earlier = nothingBefore(run);
     this.#runBeganMs = uptimeMs();
   }
 
@@ -99,7 +102,7 @@ export class Recorder {
     this.#then(() => this.#write(sample, span));
   }
 
-  /** Records a moment that begins no window of the evidence. RESET MIRROR_STATS begins one of SHOW. */
+  /** Records a moment that begins no window of the evidence. `reset` is RESET MIRROR_STATS, which begins one of SHOW. */
   mark(kind: "reset" | "pause" | "resume", note = ""): void {
     const { store, now } = this.#options;
     const boundary: Boundary = { at: now(), kind, note };
@@ -111,28 +114,32 @@ export class Recorder {
   }
 
   /**
-   * Mirroring is configured otherwise from now on: the run ends with `last`, and
-   * another one begins as it would at a start.
+   * Another window begins: the run ends with `last`, and another one begins as it
+   * would at a start. What earlier runs came to counts no longer from now on.
    */
   change(run: Run, last: Sample): void {
     const { store, uptimeMs } = this.#options;
     const [span, beganMs] = [this.#span(), uptimeMs()];
     this.#runBeganMs = beganMs;
+    this.#changing++;
+    this.#observedMs = 0;
+    this.earlier = nothingBefore(run);
     this.#then(async () => {
       await this.#begin();
       await store.write(this.#run, last, span);
       await store.end(this.#run, {
         at: run.startedAt,
         kind: "stop",
-        note: "mirroring was configured otherwise",
+        note: run.because === "reset"
+          ? "the window was begun anew"
+          : "mirroring was configured otherwise",
       });
     });
     this.#then(async () => {
+      this.#changing--;
       this.#run = run;
       this.#begun = false;
       this.#observedMs = 0;
-      // Of the window before, until the store has told.
-      this.earlier = { observedMs: 0, ledgers: new Map(), statements: [] };
       await this.#begin();
     });
   }
@@ -238,17 +245,31 @@ export class Recorder {
         note: crashNote(run.startedAt - last.lastWriteAt),
       });
     }
-    if (last !== undefined && last.config !== run.config) {
+    const isOther = last !== undefined && last.config !== run.config;
+    if (isOther) {
       boundaries.push({
         at: run.startedAt,
         kind: "config",
         note: "mirroring is configured otherwise: a new window begins",
       });
+    } else if (run.because === "reset") {
+      boundaries.push({
+        at: run.startedAt,
+        kind: "window",
+        note: "RESET MIRROR WINDOW: a new window begins",
+      });
     }
     boundaries.push({ at: run.startedAt, kind: "start", note: run.version });
-    this.earlier = await store.earlier(run, run.startedAt - retentionMs);
-    this.#options.onEarlier?.(this.earlier);
-    await store.begin(run, boundaries);
+    const begun = isOther && run.because === "start"
+      ? { ...run, because: "config" as const }
+      : run;
+    const earlier = await store.earlier(begun, run.startedAt - retentionMs);
+    // Of a window that is over meanwhile nothing counts.
+    if (this.#changing === 0) {
+      this.earlier = earlier;
+      this.#options.onEarlier?.(earlier);
+    }
+    await store.begin(begun, boundaries);
     this.#begun = true;
     this.boundaries = await store.boundaries(run.proxy, MAX_BOUNDARIES);
   }
@@ -285,6 +306,11 @@ export class Recorder {
       });
     }
   }
+}
+
+function nothingBefore({ startedAt, because }: Run): Earlier {
+  const began = { startedAt, because };
+  return { began, observedMs: 0, ledgers: new Map(), statements: [] };
 }
 
 function crashNote(gapMs: number): string {

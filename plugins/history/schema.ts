@@ -17,8 +17,10 @@ const FIRST_TOTALS = [
   "comparedMicroseconds",
 ];
 
+type Step = string | ((execute: Execute) => Promise<void>);
+
 /** Steps from each version to the next; the first makes version 1. */
-const STEPS: readonly (readonly string[])[] = [
+const STEPS: readonly (readonly Step[])[] = [
   [
     `create table if not exists mirror_runs (
       id text primary key, started_at bigint not null, last_write_at bigint not null,
@@ -52,14 +54,44 @@ const STEPS: readonly (readonly string[])[] = [
       proxy text primary key, run_id text not null, beat bigint not null,
       interval_ms bigint not null)`,
   ],
-  // Version 2 did not tell why requests were excluded: none of them were tried.
+  // In version 2 other rules of [[ignore]] began another window, and the windows of
+  // a process shared their statements: a run without a reason is from then. It
+  // did not tell why requests were excluded: none of them were tried.
   [
+    forgetRules,
+    "alter table mirror_runs add column because text not null default ''",
     "alter table mirror_ledgers add column untried bigint not null default 0",
     "update mirror_ledgers set untried = excluded",
     "alter table mirror_ledgers add column withheld bigint not null default 0",
     "alter table mirror_ledgers add column uncompared bigint not null default 0",
   ],
 ];
+
+/** Takes the rules out of what runs were configured to. */
+async function forgetRules(execute: Execute): Promise<void> {
+  const rows = await execute("select distinct config from mirror_runs");
+  for (const { config } of rows) {
+    await execute("update mirror_runs set config = $1 where config = $2", [
+      withoutRules(String(config)),
+      String(config),
+    ]);
+  }
+}
+
+/** `[pairs, "[databases, mirroring, rules]", values]`. What is of another form stays. */
+export function withoutRules(config: string): string {
+  try {
+    const [pairs, mirroring, values] = JSON.parse(config);
+    const [databases, entries] = JSON.parse(mirroring);
+    return JSON.stringify([
+      pairs,
+      JSON.stringify([databases, entries]),
+      values,
+    ]);
+  } catch {
+    return config;
+  }
+}
 
 /**
  * Makes the tables, or brings those of an older version up to date.
@@ -83,8 +115,9 @@ export function prepareSchema(
         `History is of version ${found}, and this program knows ${STEPS.length}; run the newer program, or name another path or url in [plugins.history]`,
       );
     }
-    for (const sql of STEPS.slice(found).flat()) {
-      await execute(sql, sql.includes("$1") ? [proxy] : []);
+    for (const step of STEPS.slice(found).flat()) {
+      if (typeof step === "function") await step(execute);
+      else await execute(step, step.includes("$1") ? [proxy] : []);
     }
     await record(execute, STEPS.length, row === undefined);
   });

@@ -7,6 +7,7 @@ import {
   type Execute,
   type HistoryStore,
   type Holder,
+  type LastRun,
   type LedgerTotals,
   type Point,
   processOf,
@@ -68,7 +69,7 @@ export class SqlStore implements HistoryStore {
     return takeOver(this.#execute.bind(this), run, from, intervalMs);
   }
 
-  async lastRun({ proxy, id }: Run) {
+  async lastRun({ proxy, id }: Run): Promise<LastRun | undefined> {
     const [row] = await this.#execute(
       `select * from mirror_runs where proxy = $1 and id <> $2
        order by number desc, last_write_at desc limit 1`,
@@ -82,6 +83,7 @@ export class SqlStore implements HistoryStore {
       ended: Number(row.ended) === 1,
       version: String(row.version),
       config: String(row.config),
+      because: reasonOf(row.because),
     };
   }
 
@@ -95,8 +97,19 @@ export class SqlStore implements HistoryStore {
 
   async earlier(run: Run, since: number): Promise<Earlier> {
     const of = [run.config, since, run.proxy, run.id];
+    const began = { startedAt: run.startedAt, because: run.because };
+    if (run.because === "reset") {
+      return { began, observedMs: 0, ledgers: new Map(), statements: [] };
+    }
     const mine =
-      "r.config = $1 and r.last_write_at >= $2 and r.proxy = $3 and r.id <> $4";
+      `r.config = $1 and r.last_write_at >= $2 and r.proxy = $3 and r.id <> $4
+       and r.number >= coalesce((select max(number) from mirror_runs
+         where proxy = $3 and because = 'reset'), 0)`;
+    const [first] = await this.#execute(
+      `select r.started_at, r.because from mirror_runs r where ${mine}
+       order by r.number, r.started_at limit 1`,
+      of,
+    );
     const [time] = await this.#execute(
       `select coalesce(sum(observed_ms), 0) as observed
        from mirror_runs r where ${mine}`,
@@ -118,21 +131,24 @@ export class SqlStore implements HistoryStore {
       ) as unknown as LedgerTotals,
     ]));
     const statements = await this.#execute(
-      `select s.run_id, s.mirror, s.fingerprint, s.summary
+      `select s.run_id, s.mirror, s.fingerprint, s.summary, r.because
        from mirror_statements s join mirror_runs r on r.id = s.run_id
        where ${mine} order by r.number, r.started_at`,
       of,
     );
-    // Statements are counted from a process's start: its last run has all.
+    // Those of old versions are counted from a process's start: its last run has all.
     const latest = new Map(
-      statements.filter(({ run_id }) =>
-        processOf(String(run_id)) !== processOf(run.id)
-      ).map(({ run_id, mirror, fingerprint, summary }) => [
-        JSON.stringify([processOf(String(run_id)), mirror, fingerprint]),
-        summary,
-      ]),
+      statements.map(({ run_id, mirror, fingerprint, summary, because }) => {
+        const id = String(run_id);
+        const part = because === "" ? processOf(id) : id;
+        return [JSON.stringify([part, mirror, fingerprint]), summary];
+      }),
     );
     return {
+      began: first === undefined ? began : {
+        startedAt: Number(first.started_at),
+        because: reasonOf(first.because),
+      },
       observedMs: Number(time?.observed ?? 0),
       ledgers,
       statements: [...latest.values()].map((summary) =>
@@ -145,11 +161,18 @@ export class SqlStore implements HistoryStore {
     return this.#transaction(async (execute) => {
       await execute(
         `insert into mirror_runs (id, started_at, last_write_at, ended,
-           version, config, proxy, number)
-         values ($1, $2, $2, 0, $3, $4, $5,
+           version, config, proxy, because, number)
+         values ($1, $2, $2, 0, $3, $4, $5, $6,
            (select coalesce(max(number), 0) + 1 from mirror_runs))
          on conflict (id) do nothing`,
-        [run.id, run.startedAt, run.version, run.config, run.proxy],
+        [
+          run.id,
+          run.startedAt,
+          run.version,
+          run.config,
+          run.proxy,
+          run.because,
+        ],
       );
       for (const boundary of boundaries) await bound(execute, run, boundary);
     });
@@ -291,6 +314,11 @@ export class SqlStore implements HistoryStore {
     if (this.#connection === undefined) throw new Error("History is not open");
     return this.#connection;
   }
+}
+
+/** Runs of old versions began with their process, or with another configuration. */
+function reasonOf(because: Value | undefined): Run["because"] {
+  return because === "config" || because === "reset" ? because : "start";
 }
 
 function bound(

@@ -52,11 +52,13 @@ export interface Run {
   readonly proxy: string;
   readonly startedAt: number;
   readonly version: string;
-  /** What mirroring was configured to, hashed: only equal runs add up. */
+  /** What mirroring was configured to: only equal runs add up. */
   readonly config: string;
+  /** Why it began. No run before one that began by `reset` counts. */
+  readonly because: "start" | "config" | "reset";
 }
 
-/** The process of a run. An id without `/` is of a version that did not tell. */
+/** The process of a run. An id without `/` is of an old version that did not tell. */
 export function processOf(runId: string): string {
   return runId.split("/", 1)[0] as string; // of one part at least
 }
@@ -82,6 +84,7 @@ export interface Boundary {
     | "stop"
     | "crash"
     | "config"
+    | "window"
     | "reset"
     | "pause"
     | "resume"
@@ -105,11 +108,19 @@ export interface Holder {
   readonly intervalMs: number;
 }
 
-/** What earlier runs of the proxy with the same configuration came to, by `database/mirror`. */
+/** A run that has written, and whether it said goodbye. */
+export type LastRun = Run & {
+  readonly lastWriteAt: number;
+  readonly ended: boolean;
+};
+
+/** What earlier runs of the window came to, by `database/mirror`: of the proxy, with the same configuration. */
 export interface Earlier {
+  /** The first of them; the run itself if there is none. */
+  readonly began: Pick<Run, "startedAt" | "because">;
   readonly observedMs: number;
   readonly ledgers: ReadonlyMap<string, LedgerTotals>;
-  /** One for each process and fingerprint; without the run's own process, whose counts go on. */
+  /** One for each run and fingerprint. */
   readonly statements: readonly StatementSummary[];
 }
 
@@ -130,10 +141,8 @@ export interface HistoryStore {
   claim(run: Run, intervalMs: number): Promise<Holder | undefined>;
   /** Takes it from a run that has fallen silent. @returns false if that has written meanwhile. */
   takeOver(run: Run, from: Holder, intervalMs: number): Promise<boolean>;
-  /** The proxy's run before this one, and whether it said goodbye. */
-  lastRun(run: Run): Promise<
-    (Run & { lastWriteAt: number; ended: boolean }) | undefined
-  >;
+  /** The proxy's run before this one. */
+  lastRun(run: Run): Promise<LastRun | undefined>;
   /** Names of other proxies that have written here. */
   otherProxies(proxy: string): Promise<string[]>;
   earlier(run: Run, since: number): Promise<Earlier>;

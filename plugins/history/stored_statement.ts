@@ -1,4 +1,5 @@
 import {
+  isMismatch,
   latencyComparison,
   NO_SKETCH,
   RESULTS,
@@ -46,6 +47,7 @@ export function readStored(text: string): StatementSummary {
   // Histories before the sketch knew a sample's figures, which can't be added.
   const {
     results,
+    outcomes,
     isPinned = false,
     masked = {},
     sketch = NO_SKETCH,
@@ -66,5 +68,18 @@ export function readStored(text: string): StatementSummary {
     sketch,
     latency: latencyComparison(sketch),
     results: RESULTS.map((result) => counts.get(result) ?? 0),
+    // Older versions did not tell SQLSTATEs apart: rules that name none fit.
+    outcomes: outcomes ??
+      [...counts].flatMap(([result, count]) =>
+        count > 0 && isMismatch(RESULTS.findIndex((name) => name === result))
+          ? [{
+            result,
+            mirrorSqlstate: null,
+            primarySqlstate: null,
+            count,
+            requests: 0,
+          }]
+          : []
+      ),
   };
 }

@@ -3,12 +3,10 @@ import {
   DURATION_BUCKETS,
   EXCLUDED,
   FAILED,
+  LAG_BUCKETS,
   type MetricSpec,
   RESULTS,
 } from "../../src/plugin/api.ts";
-
-/** Seconds; beyond a minute lag is trouble, beyond an hour it does not matter how much. */
-const LAG_BUCKETS = [0.001, 0.01, 0.1, 0.5, 1, 5, 10, 30, 60, 120, 300, 3600];
 
 /** Positions of the `target` label. */
 export const TARGETS = ["primary", "mirror"] as const;
@@ -42,6 +40,7 @@ export const METRICS: readonly MetricSpec[] = [
     help: "Transactions that finished on the primary",
     type: "counter",
     scope: "mirror",
+    open: "mirror_pending_requests",
   },
   {
     name: "mirror_requests_excluded_total",
@@ -132,14 +131,21 @@ export const METRICS: readonly MetricSpec[] = [
   {
     name: "mirror_replays_with_errors_total",
     help:
-      "Replayed transactions with a statement that failed on the mirror only",
+      "Replayed transactions with a statement that failed on the mirror only, accepted or not",
+    type: "counter",
+    scope: "mirror",
+  },
+  {
+    name: "mirror_replays_with_accepted_errors_total",
+    help:
+      "Those of them of which rules of [[ignore]] accepted all errors when they happened",
     type: "counter",
     scope: "mirror",
   },
   {
     name: "mirror_consecutive_errors",
     help:
-      "Requests in a row that failed, found the mirror down or its queue full, or had a statement fail on the mirror only",
+      "Requests in a row that failed, found the mirror down or its queue full, or had a statement fail on the mirror only that no rule accepts",
     type: "gauge",
     scope: "mirror",
     aggregate: "max",

@@ -35,6 +35,7 @@ class LedgerProbe implements Required<Probe> {
   readonly #queueBytes: number;
   readonly #lag: number;
   readonly #replaysWithErrors: number;
+  readonly #acceptedErrors: number;
   readonly #isProxy: boolean;
   readonly #replayLag: HistogramHandle;
   readonly #primary: HistogramHandle;
@@ -66,6 +67,9 @@ class LedgerProbe implements Required<Probe> {
     this.#lag = stripe.offset("mirror_lag_seconds");
     this.#replaysWithErrors = stripe.offset(
       "mirror_replays_with_errors_total",
+    );
+    this.#acceptedErrors = stripe.offset(
+      "mirror_replays_with_accepted_errors_total",
     );
     const duration = "statement_duration_seconds";
     this.#primary = stripe.histogram(duration, Target.primary);
@@ -106,15 +110,17 @@ class LedgerProbe implements Required<Probe> {
     _latencySeconds: number,
     lagSeconds: number,
     errorsOnMirror: number,
+    openErrors: number,
   ): void {
     this.#add(series + this.#mirrored, 1);
     this.#cells[series + this.#lag] = lagSeconds;
     this.#replayLag.observe(series, lagSeconds);
-    if (errorsOnMirror > 0) {
-      this.#add(series + this.#replaysWithErrors, 1);
+    if (errorsOnMirror > 0) this.#add(series + this.#replaysWithErrors, 1);
+    if (openErrors > 0) {
       this.#add(series + this.#consecutive, 1);
       return;
     }
+    if (errorsOnMirror > 0) this.#add(series + this.#acceptedErrors, 1);
     this.#cells[series + this.#consecutive] = 0;
     this.#cells[series + this.#lastSuccess] = Date.now() / 1e3;
   }

@@ -177,15 +177,16 @@ function byReason(
 }
 
 /**
- * Requests that failed, or had a statement fail on the mirror only, per request
- * whose replay began. With none begun it is NULL, where counts and latencies are
+ * Requests that failed, or had a statement fail on the mirror only that no rule
+ * accepted then, per request whose replay began. With none begun it is NULL, where counts and latencies are
  * 0: a rate of 0 is what people wait for, and nobody has seen it.
  */
 function errorRate(totals: Totals): number | null {
   const failed = totals.count("mirror_requests_failed_total");
   const begun = failed + totals.count("mirror_requests_mirrored_total");
   if (begun === 0) return null;
-  const errors = failed + totals.count("mirror_replays_with_errors_total");
+  const errors = failed + totals.count("mirror_replays_with_errors_total") -
+    totals.count("mirror_replays_with_accepted_errors_total");
   return round(errors / begun, 6);
 }
 

@@ -46,6 +46,7 @@ export const prometheus: Plugin<PrometheusConfig> = {
         process.start();
         return Promise.resolve();
       },
+      onWindow: () => top.begin(),
       onSample: () => top.update(context.stats.statements()),
       routes: [{
         path: "/metrics",

@@ -25,8 +25,10 @@ type Tally = Pick<
 /** What is remembered of one mirror. */
 interface Mirror {
   readonly labels: Labels;
-  /** By fingerprint, as they were last seen. */
+  /** By fingerprint, as they were last seen: counts of the window. */
   readonly seen: Map<string, StatementSummary>;
+  /** What those of the top had in earlier windows. */
+  before: ReadonlyMap<string, Tally>;
   top: ReadonlySet<string>;
   /** What was counted of statements while they were not among the top. */
   other: Tally;
@@ -65,6 +67,19 @@ export class TopStatements {
         this.#mirrors.set(key, mirror);
       }
       this.#updateMirror(mirror, ofMirror);
+    }
+  }
+
+  /** Another window begins: statements count from 0 again, and counters go on. */
+  begin(): void {
+    for (const mirror of this.#mirrors.values()) {
+      mirror.before = new Map(
+        rowsOf(mirror).slice(1).map(({ labels, tally }) => [
+          labels.fingerprint,
+          tally,
+        ]),
+      );
+      mirror.seen.clear();
     }
   }
 
@@ -158,16 +173,18 @@ function newMirror({ database, mirror }: StatementSummary): Mirror {
   return {
     labels: { database, mirror },
     seen: new Map(),
+    before: new Map(),
     top: new Set(),
     other: NOTHING,
   };
 }
 
-function rowsOf({ labels, seen, top, other }: Mirror) {
+function rowsOf({ labels, seen, before, top, other }: Mirror) {
   const rows = [{ labels: { ...labels, fingerprint: OTHER }, tally: other }];
   for (const fingerprint of top) {
-    const tally = seen.get(fingerprint);
-    if (tally === undefined) continue;
+    const [now, earlier] = [seen.get(fingerprint), before.get(fingerprint)];
+    if (now === undefined && earlier === undefined) continue;
+    const tally = plus(now ?? NOTHING, earlier ?? NOTHING);
     rows.push({ labels: { ...labels, fingerprint }, tally });
   }
   return rows;

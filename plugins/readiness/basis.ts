@@ -7,6 +7,7 @@ import type { ReadinessDocument } from "./document.ts";
 import { assess, GATES } from "./score.ts";
 import { latencyFindings } from "./latency_regressions.ts";
 import { gather, type Surroundings } from "./evidence.ts";
+import { evidenceMetrics } from "./evidence_metrics.ts";
 import { LIMIT_KEYS, limitOf, type Thresholds } from "./thresholds.ts";
 
 /** Values of `mirror_compare`. */
@@ -23,15 +24,16 @@ const NOWHERE: Surroundings = {
   observedHours: 0,
   metricsEnabled: true,
   compareMode: "rows",
+  ignoreRules: [],
+  now: 0,
   stalledSeconds: 0,
   level: "all",
   paused: false,
 };
 
 /**
- * What a verdict rests on besides the ledger, as metrics: with them Prometheus
- * knows all that this process knows, so that several proxies can be judged as
- * one (`fleet.ts`).
+ * What a verdict rests on, as metrics: with them Prometheus knows all that this
+ * process knows, so that several proxies can be judged as one (`fleet.ts`).
  *
  * @param last the last document, at most a second old.
  */
@@ -50,6 +52,7 @@ export function basisMetrics(
   const latency = (set: Readonly<Record<string, string>> | undefined) =>
     latencyFindings(of(set)?.evidence.statements ?? [], thresholds());
   return [
+    ...evidenceMetrics(mirrors, (set) => of(set)?.evidence),
     {
       name: "mirror_readiness_observed_seconds",
       help:

@@ -1,3 +1,4 @@
+import type { RuleUse } from "./accepted.ts";
 import type { Evidence } from "./evidence.ts";
 import type { Verdict } from "./score.ts";
 
@@ -5,7 +6,10 @@ import type { Verdict } from "./score.ts";
 export interface ReadinessDocument {
   /** ISO 8601. */
   readonly at: string;
+  /** When this process began. */
   readonly since: string;
+  /** The time whose evidence counts; `since` in ISO 8601. */
+  readonly window: { readonly since: string; readonly because: string };
   /** Of this program. */
   readonly version: string;
   readonly compare: string;
@@ -14,6 +18,8 @@ export interface ReadinessDocument {
   /** Versions of the servers by the name of their database. */
   readonly servers: Readonly<Record<string, string>>;
   readonly verdict: Verdict;
+  /** Rules of `[[ignore]]`, and what they accept. */
+  readonly rules: readonly RuleUse[];
   readonly mirrors: readonly {
     readonly database: string;
     readonly mirror: string;

@@ -1,7 +1,9 @@
 import {
+  type IgnoreRule,
   isAside,
   isCompared,
   isMismatch,
+  LAG_BUCKETS,
   quantile,
   Result,
   RESULTS,
@@ -10,7 +12,12 @@ import {
   UNTRIED,
   WITHHELD,
 } from "../../src/plugin/api.ts";
-import { type ShapeCounts, shapeFindings } from "./shape_findings.ts";
+import { acceptedOf, withoutAccepted } from "./accepted.ts";
+import {
+  type NamedShapes,
+  type ShapeCounts,
+  shapeFindings,
+} from "./shape_findings.ts";
 
 /** What a verdict rests on: counts of one mirror, or of all. */
 export interface Evidence {
@@ -32,18 +39,24 @@ export interface Evidence {
   /** Statements that were neither compared nor set aside: noise, skipped. */
   readonly uncompared: number;
   readonly mismatches: number;
-  /** Mismatches that a rule of the configuration accepts. */
+  /** Those besides that a rule of the configuration accepts. */
   readonly ignored: number;
+  /** Requests whose first error on the mirror a rule accepts: they are not among those with errors. */
+  readonly acceptedRequests: number;
   readonly consecutiveErrors: number;
   /** Null without a replay. */
   readonly lagP99Seconds: number | null;
+  /** Replays by lag: one for each of LAG_BUCKETS and the overflow. */
+  readonly lagCounts: readonly number[];
   readonly mirrorStatements: number;
+  readonly mirrorSeconds: number;
   readonly mirrorMeanMs: number | null;
   /** What the primary took for all statements of replayed requests, and for those that were compared. */
   readonly replayedSeconds: number;
   readonly comparedSeconds: number;
   /** What the shapes came to, each by itself. */
   readonly shapes: ShapeCounts;
+  readonly named: NamedShapes;
   /** Which transactions are mirrored: a value of `level`; of several mirrors with different ones `mixed`. */
   readonly level: string;
   /** Clients that are idle in a transaction now, of whatever database: it is seen when it ends. */
@@ -63,7 +76,14 @@ export interface Surroundings {
   readonly statements: readonly StatementSummary[];
   /** Default: counted in `statements`. */
   readonly shapes?: ShapeCounts;
+  readonly named?: NamedShapes;
   readonly level: string;
+  /** Default: the registry's. */
+  readonly consecutiveErrors?: number;
+  /** Those in force apply. */
+  readonly ignoreRules: readonly IgnoreRule[];
+  /** Milliseconds since the epoch. */
+  readonly now: number;
   readonly stalledSeconds: number;
   readonly observedHours: number;
   readonly metricsEnabled: boolean;
@@ -106,9 +126,16 @@ export function gather(
     earlier("mirror_statements");
   const mirrorSeconds = seconds("mirror") +
     earlier("mirror_seconds");
+  const { ignoreRules, now, ...known } = around;
   const statements = around.statements.filter((summary) =>
     mine({ ...labelsOf(summary) })
   );
+  const shapes = shapeFindings(
+    statements.map((statement) => withoutAccepted(statement, ignoreRules, now)),
+  );
+  const comparedSeconds = sum("mirror_compared_seconds_total") +
+    earlier("compared_seconds");
+  const accepted = acceptedOf(statements, ignoreRules, now);
   const byResult = new Map<string, number>();
   for (const { labels, value } of series("mirror_statements_total")) {
     const { result = "" } = labels;
@@ -116,7 +143,6 @@ export function gather(
   }
   const results = RESULTS.map((result) => byResult.get(result) ?? 0);
   const observed = snapshot.get("history_observed_seconds")?.series[0]?.value;
-  const lag = snapshot.get("mirror_replay_lag_seconds");
   const lagCounts = series("mirror_replay_lag_seconds")
     .map(({ histogram }) => histogram?.counts ?? [])
     .reduce<number[]>(
@@ -136,38 +162,55 @@ export function gather(
     failed: failed + earlier("failed"),
     pending: sum("mirror_pending_requests"),
     reasons: reasonsOf(series),
-    requestsWithErrors: failed + sum("mirror_replays_with_errors_total") +
-      earlier("requests_with_errors"),
+    // What is known of statements may be half a second older than the counts.
+    requestsWithErrors: Math.max(
+      0,
+      failed + sum("mirror_replays_with_errors_total") +
+        earlier("requests_with_errors") - accepted.requests,
+    ),
+    acceptedRequests: accepted.requests,
     compared: results.reduce(
       (total, n, i) => total + (isCompared(i) ? n : 0),
       earlier("compared"),
     ),
-    uncompared: results.reduce(
-      (total, n, i) => total + (isCompared(i) || isAside(i) ? 0 : n),
-      earlier("uncompared"),
+    uncompared: Math.max(
+      0,
+      results.reduce(
+        (total, n, i) => total + (isCompared(i) || isAside(i) ? 0 : n),
+        earlier("uncompared"),
+      ) - accepted.noise,
     ),
-    mismatches: results.reduce(
-      (total, n, i) => total + (isMismatch(i) ? n : 0),
-      earlier("mismatches"),
+    mismatches: Math.max(
+      0,
+      results.reduce(
+        (total, n, i) => total + (isMismatch(i) ? n : 0),
+        earlier("mismatches"),
+      ) - accepted.mismatches,
     ),
-    ignored: (results[Result.skippedIgnored] ?? 0) + earlier("ignored"),
+    ignored: accepted.mismatches + (results[Result.skippedIgnored] ?? 0) +
+      earlier("ignored"),
     consecutiveErrors: series("mirror_consecutive_errors")
       .reduce((max, { value }) => Math.max(max, value), 0),
     lagP99Seconds: lagCount === 0 ? null : quantile(
       { counts: lagCounts, sum: 0, count: lagCount },
-      lag?.spec.buckets ?? [],
+      LAG_BUCKETS,
       0.99,
     ),
+    lagCounts,
     mirrorStatements,
+    mirrorSeconds,
     mirrorMeanMs: mirrorStatements === 0
       ? null
       : mirrorSeconds / mirrorStatements * 1e3,
-    replayedSeconds: sum("mirror_replayed_seconds_total") +
-      earlier("replayed_seconds"),
-    comparedSeconds: sum("mirror_compared_seconds_total") +
-      earlier("compared_seconds"),
-    ...around,
-    shapes: around.shapes ?? shapeFindings(statements).counts,
+    replayedSeconds: Math.max(
+      comparedSeconds,
+      sum("mirror_replayed_seconds_total") + earlier("replayed_seconds") -
+        accepted.noiseSeconds,
+    ),
+    comparedSeconds,
+    shapes: shapes.counts,
+    named: shapes.named,
+    ...known,
     clientsInTransaction: (snapshot.get("clients_in_transaction")?.series ?? [])
       .reduce((total, { value }) => total + value, 0),
     observedHours: observed === undefined
@@ -190,6 +233,13 @@ function reasonsOf(
     }
   }
   return reasons;
+}
+
+/** Without what is long, and told otherwise. */
+export function withoutStatements(
+  { statements: _statements, lagCounts: _lagCounts, ...counts }: Evidence,
+): Omit<Evidence, "statements" | "lagCounts"> {
+  return counts;
 }
 
 function labelsOf({ database, mirror }: StatementSummary) {

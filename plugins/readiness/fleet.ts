@@ -1,8 +1,12 @@
-import type { Evidence } from "./evidence.ts";
-import { gatherFrom, type Pair, Proxy } from "./fleet_proxy.ts";
+import {
+  type FleetEvidence,
+  gatherFrom,
+  type Pair,
+  Proxy,
+} from "./fleet_proxy.ts";
 import type { Sample } from "./samples.ts";
 import type { LatencyFindings } from "./latency_regressions.ts";
-import { assess, type NamedShapes, type Verdict, worstOf } from "./score.ts";
+import { assess, type Verdict, worstOf } from "./score.ts";
 import type { Thresholds } from "./thresholds.ts";
 
 /** Where a fleet's evidence is asked for. */
@@ -24,12 +28,12 @@ export interface FleetInstance {
   readonly evidence: FleetEvidence;
 }
 
-type FleetEvidence = Omit<Evidence, "statements">;
-
 /** The verdict on a fleet: the same gates, on the sum of what its proxies saw. */
 export interface FleetDocument extends Verdict {
   /** ISO 8601. */
   readonly at: string;
+  /** The latest of the proxies'. */
+  readonly window: { readonly since: string; readonly because: string };
   readonly evidence: FleetEvidence;
   readonly mirrors: readonly {
     readonly database: string;
@@ -47,25 +51,18 @@ const GONE_WITHIN = "1d";
 const NAMES = [
   "build_info",
   "clients_in_transaction",
-  "mirror_requests_(total|excluded_total|dropped_total|mirrored_total|failed_total)",
-  "mirror_(pending_requests|replays_with_errors_total|statements_total)",
-  "mirror_(compared_seconds_total|replayed_seconds_total|consecutive_errors)",
-  "mirror_replay_lag_seconds_(bucket|count|sum)",
-  "statement_duration_seconds_(count|sum)",
+  "mirror_readiness_(evidence|evidence_seconds|lag_requests|consecutive_errors)",
   "mirror_readiness_(limit|observed_seconds|statements|shapes|level|stalled_seconds)",
-  "mirror_(compare_mode|metrics_enabled)",
-  "history_(seen|excluded|untried|dropped|withheld|replayed|failed)",
-  "history_(requests_with_errors|compared|uncompared|mismatches|ignored|mirror_statements)",
-  "history_(mirror|replayed|compared)_seconds",
+  "mirror_readiness_window_start_timestamp_seconds",
+  "mirror_(compare_mode|metrics_enabled|paused)",
 ];
 
 /**
- * Judges several proxies as one, by what Prometheus knows of them. Counts are
- * sums of the counters as they stand, not of `increase()`: that extrapolates to
- * the edges of its range and misses what a counter had at its first scrape, so
- * that its sums are no ledger's. A restart without history takes a proxy's
- * counts away, and its observed time with them: the shortest observed time of
- * all proxies counts, so that nothing is forgotten into READY.
+ * Judges several proxies as one, by what Prometheus knows of them: the sum of
+ * what each proxy's own verdict rests on, which it exports as gauges. A restart
+ * without history takes a proxy's counts away, and its observed time with them:
+ * the shortest observed time of all proxies counts, so that nothing is forgotten
+ * into READY.
  *
  * @throws {Error} if the job has no target, or the query fails.
  */
@@ -110,35 +107,35 @@ export async function judgeFleet(
   const judge = (of?: Pair) => {
     const evidence = gatherFrom(
       of === undefined ? judged : judged.filter((proxy) => proxy.mirrors(of)),
-      namespace,
       of,
     );
-    const verdict = assess(evidence, thresholds, {
+    const whole = { ...evidence, statements: [], lagCounts: [] };
+    const verdict = assess(whole, thresholds, {
       latency: findings(judged, of),
-      shapes: namedShapes(judged, of),
       reasons,
     });
-    return { evidence: withoutStatements(evidence), verdict };
+    return { evidence, verdict };
   };
   const all = judge();
   const mirrors = pairs.map((of) => ({ ...of, ...judge(of) }));
   return {
     at: new Date().toISOString(),
     ...(worstOf(mirrors.map(({ verdict }) => verdict)) ?? all.verdict),
+    window: latestWindow(judged),
     evidence: all.evidence,
     mirrors,
     instances: [
-      ...proxies.map(({ instance, state, version, evidence }) => ({
-        instance,
-        state,
-        version,
-        evidence: withoutStatements(evidence),
+      ...proxies.map((proxy) => ({
+        instance: proxy.instance,
+        state: proxy.state,
+        version: proxy.version,
+        evidence: gatherFrom([proxy]),
       })),
       ...gone.map(({ labels }) => ({
         instance: labels.instance ?? "",
         state: "unscraped" as const,
         version: null,
-        evidence: withoutStatements(gatherFrom([], namespace)),
+        evidence: gatherFrom([]),
       })),
     ],
   };
@@ -177,12 +174,12 @@ function findings(proxies: readonly Proxy[], of?: Pair): LatencyFindings {
   };
 }
 
-/** Where the statements can be looked up. */
-function namedShapes(proxies: readonly Proxy[], of?: Pair): NamedShapes {
-  const where = (which: "different" | "uncompared") =>
-    proxies.filter((proxy) => proxy.shapes(which, of) > 0)
-      .map(({ instance }) => `see SHOW MIRROR STATEMENTS on ${instance}`);
-  return { different: where("different"), uncompared: where("uncompared") };
+function latestWindow(proxies: readonly Proxy[]): FleetDocument["window"] {
+  const [latest] = proxies.toSorted((a, b) => b.windowStart - a.windowStart);
+  return {
+    since: new Date((latest?.windowStart ?? 0) * 1e3).toISOString(),
+    because: `${latest?.instance ?? "nobody"} began its window last`,
+  };
 }
 
 function uniquePairs(proxies: readonly Proxy[]): Pair[] {
@@ -198,10 +195,4 @@ function disagreement(limits: readonly (Thresholds | undefined)[]): string[] {
   }
   const texts = new Set(limits.map((one) => JSON.stringify(one)));
   return texts.size > 1 ? ["the proxies do not have the same limits"] : [];
-}
-
-function withoutStatements(
-  { statements: _statements, ...counts }: Evidence,
-): FleetEvidence {
-  return counts;
 }

@@ -1,6 +1,8 @@
-import { type Evidence, gather } from "./evidence.ts";
+import { quantile } from "../../src/plugin/api.ts";
+import type { Evidence } from "./evidence.ts";
+import type { EVIDENCE, EVIDENCE_SECONDS } from "./evidence_metrics.ts";
+import { type Sample, Samples } from "./samples.ts";
 import type { ShapeCounts } from "./shape_findings.ts";
-import { type Sample, snapshotOf } from "./samples.ts";
 import { type Thresholds, thresholdsFrom } from "./thresholds.ts";
 
 /** A source database and its mirror. */
@@ -9,12 +11,14 @@ export interface Pair {
   readonly mirror: string;
 }
 
+/** Evidence without what is in no metric. */
+export type FleetEvidence = Omit<Evidence, "statements" | "lagCounts">;
+
 /** One proxy of a fleet, by the samples that Prometheus has of it. */
 export class Proxy {
   readonly instance: string;
-  readonly samples: readonly Sample[];
-  readonly #snapshot: ReturnType<typeof snapshotOf>;
-  readonly #namespace: string;
+  readonly #up: boolean;
+  readonly #samples: Samples;
 
   constructor(
     instance: string,
@@ -22,14 +26,13 @@ export class Proxy {
     namespace: string,
   ) {
     this.instance = instance;
-    this.samples = samples;
-    this.#namespace = namespace;
-    this.#snapshot = snapshotOf(samples, namespace);
+    const up = samples.find(({ labels }) => labels.__name__ === "up");
+    this.#up = up?.value === 1;
+    this.#samples = new Samples(samples, namespace);
   }
 
   get state(): "up" | "down" | "no metrics" {
-    const up = this.samples.find(({ labels }) => labels.__name__ === "up");
-    if (up?.value !== 1) return "down";
+    if (!this.#up) return "down";
     return this.#value("mirror_readiness_observed_seconds") === undefined
       ? "no metrics"
       : "up";
@@ -41,8 +44,9 @@ export class Proxy {
     if (this.state === "no metrics") {
       return `${this.instance} has no metrics of this program`;
     }
-    return this.pairs.length === 0
-      ? `${this.instance} mirrors nothing`
+    if (this.pairs.length === 0) return `${this.instance} mirrors nothing`;
+    return this.#series("mirror_readiness_evidence").length === 0
+      ? `${this.instance} does not export its evidence: its version is too old`
       : undefined;
   }
 
@@ -61,6 +65,11 @@ export class Proxy {
 
   get observedHours(): number {
     return (this.#value("mirror_readiness_observed_seconds") ?? 0) / 3_600;
+  }
+
+  /** Seconds since the epoch. */
+  get windowStart(): number {
+    return this.#value("mirror_readiness_window_start_timestamp_seconds") ?? 0;
   }
 
   get metricsEnabled(): boolean {
@@ -82,8 +91,29 @@ export class Proxy {
       }));
   }
 
-  get evidence(): Evidence {
-    return gatherFrom([this], this.#namespace);
+  /** One count of the evidence, as the proxy's own verdict takes it. */
+  evidence(kind: keyof typeof EVIDENCE, of?: Pair): number {
+    return this.#sum("mirror_readiness_evidence", "kind", kind, of);
+  }
+
+  evidenceSeconds(kind: keyof typeof EVIDENCE_SECONDS, of?: Pair): number {
+    return this.#sum("mirror_readiness_evidence_seconds", "kind", kind, of);
+  }
+
+  consecutiveErrors(of?: Pair): number {
+    return this.#of("mirror_readiness_consecutive_errors", of)
+      .reduce((longest, { value }) => Math.max(longest, value), 0);
+  }
+
+  /** Replays that ended within so many seconds of the primary. */
+  lag(of?: Pair): ReadonlyMap<number, number> {
+    const within = new Map<number, number>();
+    const series = this.#of("mirror_readiness_lag_requests", of);
+    for (const { labels, value } of series) {
+      const bound = Number(labels.bound?.replace("+Inf", "Infinity"));
+      within.set(bound, (within.get(bound) ?? 0) + value);
+    }
+    return within;
   }
 
   mirrors({ database, mirror }: Pair): boolean {
@@ -108,6 +138,10 @@ export class Proxy {
     ).map(({ labels }) => labels.level ?? "");
   }
 
+  get clientsInTransaction(): number {
+    return this.#value("clients_in_transaction") ?? 0;
+  }
+
   get stalledSeconds(): number {
     return this.#value("mirror_readiness_stalled_seconds") ?? 0;
   }
@@ -121,48 +155,115 @@ export class Proxy {
   }
 
   #sum(name: string, label: string, value: string, of?: Pair): number {
-    return this.#series(name).filter(({ labels }) =>
-      labels[label] === value && (of === undefined ||
-        (labels.database === of.database && labels.mirror === of.mirror))
-    ).reduce((total, series) => total + series.value, 0);
+    return this.#of(name, of).filter(({ labels }) => labels[label] === value)
+      .reduce((total, series) => total + series.value, 0);
   }
 
-  #series(name: string) {
-    return this.#snapshot.get(name)?.series ?? [];
+  /** Of one pair, or of all. */
+  #of(name: string, of?: Pair): readonly Sample[] {
+    return this.#series(name).filter(({ labels }) =>
+      of === undefined ||
+      (labels.database === of.database && labels.mirror === of.mirror)
+    );
+  }
+
+  #series(name: string): readonly Sample[] {
+    return this.#samples.of(name);
   }
 
   #value(name: string): number | undefined {
-    return this.#series(name)[0]?.value;
+    return this.#samples.value(name);
   }
 }
 
-/** The evidence of these proxies together. */
+/** Where the statements can be looked up: SQL text is in no metric. */
+function whereShapes(
+  proxies: readonly Proxy[],
+  which: keyof ShapeCounts,
+  of?: Pair,
+): string[] {
+  return proxies.filter((proxy) => proxy.shapes(which, of) > 0)
+    .map(({ instance }) => `see SHOW MIRROR STATEMENTS on ${instance}`);
+}
+
+/** The evidence of these proxies together: what each has exported, added up. */
 export function gatherFrom(
   proxies: readonly Proxy[],
-  namespace: string,
   of?: Pair,
-): Evidence {
-  const samples = proxies.flatMap((proxy) => proxy.samples);
+): FleetEvidence {
+  const sum = (value: (proxy: Proxy) => number) =>
+    proxies.reduce((total, proxy) => total + value(proxy), 0);
+  const count = (kind: keyof typeof EVIDENCE) =>
+    sum((proxy) => proxy.evidence(kind, of));
+  const seconds = (kind: keyof typeof EVIDENCE_SECONDS) =>
+    sum((proxy) => proxy.evidenceSeconds(kind, of));
+  const longest = (value: (proxy: Proxy) => number) =>
+    Math.max(0, ...proxies.map(value));
   const modes = proxies.map(({ compareMode }) => compareMode);
   const hours = proxies.map(({ observedHours }) => observedHours);
-  const shapes = (which: keyof ShapeCounts) =>
-    proxies.reduce((sum, proxy) => sum + proxy.shapes(which, of), 0);
   const levels = [...new Set(proxies.flatMap((proxy) => proxy.levels(of)))];
-  return gather(snapshotOf(samples, namespace), {
-    statements: [],
+  const mirrorStatements = count("mirror_statements");
+  const mirrorSeconds = seconds("mirror");
+  return {
+    seen: count("seen"),
+    excluded: count("excluded"),
+    untried: count("untried"),
+    dropped: count("dropped"),
+    withheld: count("withheld"),
+    replayed: count("replayed"),
+    failed: count("failed"),
+    pending: count("pending"),
+    reasons: {},
+    requestsWithErrors: count("requests_with_errors"),
+    acceptedRequests: count("accepted_requests"),
+    compared: count("compared"),
+    uncompared: count("uncompared"),
+    mismatches: count("mismatches"),
+    ignored: count("accepted_mismatches"),
+    consecutiveErrors: longest((proxy) => proxy.consecutiveErrors(of)),
+    lagP99Seconds: lagP99(proxies.map((proxy) => proxy.lag(of))),
+    mirrorStatements,
+    mirrorSeconds,
+    mirrorMeanMs: mirrorStatements === 0
+      ? null
+      : mirrorSeconds / mirrorStatements * 1e3,
+    replayedSeconds: seconds("replayed"),
+    comparedSeconds: seconds("compared"),
     shapes: {
-      seen: shapes("seen"),
-      different: shapes("different"),
-      uncompared: shapes("uncompared"),
+      seen: sum((proxy) => proxy.shapes("seen", of)),
+      different: sum((proxy) => proxy.shapes("different", of)),
+      uncompared: sum((proxy) => proxy.shapes("uncompared", of)),
+    },
+    named: {
+      different: whereShapes(proxies, "different", of),
+      uncompared: whereShapes(proxies, "uncompared", of),
     },
     level: levels.length > 1 ? "mixed" : levels[0] ?? "all",
-    stalledSeconds: Math.max(
-      0,
-      ...proxies.map(({ stalledSeconds }) => stalledSeconds),
-    ),
+    clientsInTransaction: sum((proxy) => proxy.clientsInTransaction),
+    stalledSeconds: longest(({ stalledSeconds }) => stalledSeconds),
     paused: proxies.some((proxy) => proxy.paused(of)),
     observedHours: hours.length === 0 ? 0 : Math.min(...hours),
     metricsEnabled: proxies.every(({ metricsEnabled }) => metricsEnabled),
     compareMode: modes.find((mode) => mode !== "rows") ?? modes[0] ?? "unknown",
-  }, of);
+  };
+}
+
+/**
+ * Versions of this program may have other bounds; cumulative counts at those
+ * that all have are exact.
+ *
+ * @param lags of each proxy: replays within so many seconds.
+ */
+function lagP99(lags: readonly ReadonlyMap<number, number>[]): number | null {
+  const bounds = [...lags[0]?.keys() ?? []]
+    .filter((bound) => lags.every((lag) => lag.has(bound)))
+    .sort((a, b) => a - b);
+  const within = bounds.map((bound) =>
+    lags.reduce((sum, lag) => sum + (lag.get(bound) ?? 0), 0)
+  );
+  const count = within.at(-1) ?? 0;
+  if (count === 0) return null;
+  const counts = within.map((n, i) => n - (within[i - 1] ?? 0));
+  const finite = bounds.filter(Number.isFinite);
+  return quantile({ counts, sum: 0, count }, finite, 0.99);
 }

@@ -5,14 +5,17 @@
  */
 
 import type {
+  EndedWindow,
   HttpRoute,
   Plugin,
   PluginContext,
   PluginInstance,
   StatsSnapshot,
 } from "../../src/plugin/api.ts";
+import { ruleUses } from "./accepted.ts";
 import { Alerts } from "./alerts.ts";
 import { basisMetrics } from "./basis.ts";
+import { ConsecutiveErrors } from "./consecutive_errors.ts";
 import { type Evidence, gather } from "./evidence.ts";
 import type { ReadinessDocument } from "./document.ts";
 import { HTML_POLICY, render } from "./report.ts";
@@ -83,6 +86,13 @@ export const readiness: Plugin<ReadinessConfig> = {
       () => judge.last,
     );
     for (const spec of [...bases, ...alerts.metrics]) declare(spec);
+    declare({
+      name: "mirror_readiness_window_start_timestamp_seconds",
+      help: "When the verdict's window began, with earlier runs in the history",
+      type: "gauge",
+      scope: "process",
+      derive: () => context.window.start().since / 1e3,
+    });
     return {
       onSample(snapshot) {
         judge.sample(snapshot);
@@ -90,6 +100,7 @@ export const readiness: Plugin<ReadinessConfig> = {
         const { evidence } = judge.document(snapshot);
         alerts.look(evidence, snapshot);
       },
+      onWindow: (ended) => judge.begin(ended),
       reconfigure: (next: ReadinessConfig) => judge.configure(next),
       commands: readinessCommands(
         () => judge.document(),
@@ -115,6 +126,9 @@ class ReadinessJudge {
   readonly #context: PluginContext;
   #config: ReadinessConfig;
   readonly #stall = new Stall();
+  readonly #consecutive = new ConsecutiveErrors();
+  /** Rules that the row of errors was counted under. */
+  #rules: string | undefined;
 
   constructor(context: PluginContext, config: ReadinessConfig) {
     this.#context = context;
@@ -136,19 +150,41 @@ class ReadinessJudge {
     snapshot: StatsSnapshot,
     of?: { database: string; mirror: string },
   ): Evidence {
-    const { stats, general, uptimeMs, mirrors, isPaused, levelOf } =
-      this.#context;
+    const {
+      stats,
+      general,
+      uptimeMs,
+      mirrors,
+      isPaused,
+      levelOf,
+      ignoreRules,
+      window,
+    } = this.#context;
     const pairs = of === undefined ? mirrors : [of];
     const levels = [...new Set(pairs.map(levelOf))];
-    return gather(snapshot, {
+    return gather(window.counted(snapshot), {
       statements: stats.statements(),
-      observedHours: uptimeMs() / 3_600_000,
+      ignoreRules,
+      now: Date.now(),
+      consecutiveErrors: this.#consecutive.longest(
+        snapshot,
+        (labels) =>
+          of === undefined ||
+          (labels.database === of.database && labels.mirror === of.mirror),
+      ),
+      observedHours: (uptimeMs() - window.beganMs()) / 3_600_000,
       metricsEnabled: general.mirror_metrics_enabled !== false,
       compareMode: String(general.mirror_compare ?? "rows"),
       stalledSeconds: this.#stall.seconds,
       level: levels.length === 1 ? String(levels[0]) : "mixed",
       paused: pairs.some(isPaused),
     }, of);
+  }
+
+  /** Another window begins: errors in a row and pending requests, too. */
+  begin({ total }: EndedWindow): void {
+    this.#consecutive.begin(total);
+    this.document();
   }
 
   /** Takes the second's sample. */
@@ -158,7 +194,9 @@ class ReadinessJudge {
 
   /** The verdict on each mirror; the process's is the worst. */
   document(snapshot = this.#context.stats.snapshot()): ReadinessDocument {
-    const { mirrors, version, startedAt, general } = this.#context;
+    const { mirrors, version, startedAt, general, ignoreRules } = this.#context;
+    const start = this.#context.window.start();
+    this.#noteRules(snapshot);
     const verdicts = mirrors.map((of) => {
       const evidence = this.#evidence(snapshot, of);
       return { ...of, evidence, verdict: assess(evidence, this.thresholds) };
@@ -170,14 +208,25 @@ class ReadinessJudge {
     return this.last = {
       at: new Date().toISOString(),
       since: new Date(startedAt).toISOString(),
+      window: { ...start, since: new Date(start.since).toISOString() },
       version,
       compare: String(general.mirror_compare ?? ""),
       showsValues: this.#context.httpProtected,
       servers: this.#context.versions(),
       verdict,
+      rules: ruleUses(evidence.statements, ignoreRules, Date.now()),
       mirrors: verdicts,
       evidence,
     };
+  }
+
+  /** Other rules accept other errors: the row begins anew. */
+  #noteRules(snapshot: StatsSnapshot): void {
+    const rules = JSON.stringify(this.#context.ignoreRules);
+    if (this.#rules !== undefined && this.#rules !== rules) {
+      this.#consecutive.begin(snapshot);
+    }
+    this.#rules = rules;
   }
 }
 

@@ -4,7 +4,8 @@ import {
   type StatementSummary,
   withoutValues,
 } from "../../src/plugin/api.ts";
-import type { Evidence } from "./evidence.ts";
+import { ruleText } from "./accepted.ts";
+import { withoutStatements } from "./evidence.ts";
 import type { ReadinessDocument } from "./document.ts";
 import { mismatchesOf, outcomeText, worstFirst } from "./show.ts";
 
@@ -34,12 +35,10 @@ export function render(
 
 function toJson(document: ReadinessDocument) {
   const { verdict, mirrors, evidence, showsValues, ...head } = document;
-  const withoutStatements = (
-    { statements: _statements, ...counts }: Evidence,
-  ) => counts;
   return {
     ...head,
     ...verdict,
+    rules: document.rules.map((rule) => ({ rule: ruleText(rule), ...rule })),
     evidence: withoutStatements(evidence),
     mirrors: mirrors.map((mirror) => ({
       ...mirror,
@@ -72,7 +71,7 @@ type Block =
   };
 
 function toBlocks(document: ReadinessDocument): Block[] {
-  const { verdict, evidence, mirrors, servers } = document;
+  const { verdict, evidence, mirrors, servers, window } = document;
   const known = new Map(Object.entries(servers));
   const version = (database: string) =>
     `${database} (PostgreSQL ${known.get(database) ?? "of unknown version"})`;
@@ -93,7 +92,7 @@ function toBlocks(document: ReadinessDocument): Block[] {
       kind: "paragraph",
       text: `Traffic was observed for ${
         evidence.observedHours.toFixed(2)
-      } hours; this process has run from ${document.since} to ${document.at}. PgDog Mirror ${document.version}, comparing "${document.compare}".`,
+      } hours in the window since ${window.since}, begun because ${window.because}; this process has run from ${document.since} to ${document.at}. PgDog Mirror ${document.version}, comparing "${document.compare}".`,
     },
     ...mirrors.flatMap(({ database, mirror, verdict }) => [
       {
@@ -109,6 +108,7 @@ function toBlocks(document: ReadinessDocument): Block[] {
         ) => [gate.gate, gate.status, gate.sentence]),
       },
     ]),
+    ...rulesOf(document),
     { kind: "heading", level: 2, text: "Ledger" },
     {
       kind: "table",
@@ -123,7 +123,7 @@ function toBlocks(document: ReadinessDocument): Block[] {
       ].map(String)],
     },
     ...counts(
-      "Requests that were not replayed to their end (this process)",
+      "Requests that were not replayed to their end (this process, in the window)",
       evidence.reasons,
     ),
     ...counts("Statements by result", resultsOf(evidence.statements)),
@@ -134,6 +134,25 @@ function toBlocks(document: ReadinessDocument): Block[] {
       rows: worstFirst(evidence.statements).slice(0, WORST).map((summary) =>
         statementCells(summary, document.showsValues)
       ),
+    },
+  ];
+}
+
+/** Who has accepted what, and until when. */
+function rulesOf({ rules }: ReadinessDocument): Block[] {
+  if (rules.length === 0) return [];
+  return [
+    { kind: "heading", level: 2, text: "Accepted differences" },
+    {
+      kind: "table",
+      head: ["rule", "reason", "until", "state", "accepted"],
+      rows: rules.map((rule) => [
+        ruleText(rule),
+        rule.reason,
+        rule.until ?? "",
+        rule.state,
+        String(rule.accepted),
+      ]),
     },
   ];
 }

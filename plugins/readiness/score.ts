@@ -1,11 +1,9 @@
-import type { StatementSummary } from "../../src/plugin/api.ts";
 import type { Evidence } from "./evidence.ts";
 import {
   type LatencyFindings,
   latencyFindings,
   latencySentence,
 } from "./latency_regressions.ts";
-import { shapeFindings } from "./shape_findings.ts";
 import type { Thresholds } from "./thresholds.ts";
 
 export type Status = "pass" | "fail" | "insufficient";
@@ -52,16 +50,8 @@ export interface Verdict {
   readonly reasons: readonly string[];
 }
 
-/** Statements that a gate names, by their text; fewer than it counts. */
-export interface NamedShapes {
-  readonly different: readonly string[];
-  readonly uncompared: readonly string[];
-}
-
 /** What a judge may know besides the evidence. */
 export interface Knowledge {
-  /** Default: found in the evidence's statements. */
-  readonly shapes?: NamedShapes;
   /** Default: found in the evidence's statements. */
   readonly latency?: LatencyFindings;
   /** More reasons why it can't be READY. */
@@ -82,7 +72,6 @@ export function assess(
     evidence,
     thresholds,
     knowledge.latency ?? latencyFindings(evidence.statements, thresholds),
-    knowledge.shapes ?? namedShapes(evidence.statements),
   );
   const scope = scopeOf(evidence);
   const reasons = [
@@ -122,16 +111,6 @@ export function assess(
   };
 }
 
-/** Statements that a sentence names. */
-const NAMED = 3;
-
-function namedShapes(statements: readonly StatementSummary[]): NamedShapes {
-  const { different, uncompared } = shapeFindings(statements);
-  const names = (found: readonly StatementSummary[]) =>
-    found.slice(0, NAMED).map(({ text }) => text);
-  return { different: names(different), uncompared: names(uncompared) };
-}
-
 /** What a verdict on these levels is about. */
 const SUBJECTS: Readonly<Record<string, string>> = {
   ddl: "DDL only",
@@ -151,7 +130,6 @@ function judgeGates(
   e: Evidence,
   t: Thresholds,
   latency: LatencyFindings,
-  named: NamedShapes,
 ): Gate[] {
   const begun = e.replayed + e.failed;
   const settled = e.seen - e.untried - e.pending;
@@ -165,7 +143,10 @@ function judgeGates(
   const found = e.shapes.different + e.shapes.uncompared;
   const ignored = e.ignored === 0
     ? ""
-    : ` ${e.ignored} more are ignored by rules of the configuration.`;
+    : ` ${e.ignored} more are accepted by rules of [[ignore]].`;
+  const acceptedRequests = e.acceptedRequests === 0
+    ? ""
+    : ` ${e.acceptedRequests} more had an error that rules of [[ignore]] accept.`;
   return [
     atMost(
       "error_rate",
@@ -177,7 +158,7 @@ function judgeGates(
           percent(o)
         } of the replayed requests failed, or had a statement fail on the mirror only; ${
           percent(l)
-        } are allowed.`,
+        } are allowed.${acceptedRequests}`,
     ),
     atMost(
       "latency",
@@ -237,7 +218,7 @@ function judgeGates(
         found,
         0,
         e.shapes.seen,
-        () => statementsSentence(e.shapes, named),
+        () => statementsSentence(e),
       ),
       // What was never compared says nothing.
       ...(e.shapes.different === 0 && e.shapes.uncompared > 0
@@ -294,8 +275,7 @@ function judgeGates(
 }
 
 function statementsSentence(
-  { seen, different, uncompared }: Evidence["shapes"],
-  named: NamedShapes,
+  { shapes: { seen, different, uncompared }, named }: Evidence,
 ): string {
   if (different + uncompared === 0) {
     return `Each of ${seen} statements gave the primary's result at least once.`;

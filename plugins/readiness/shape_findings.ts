@@ -19,13 +19,14 @@ export interface ShapeCounts {
   readonly uncompared: number;
 }
 
-/** The shapes, each judged by itself. */
-export interface ShapeFindings {
-  readonly counts: ShapeCounts;
-  /** Those called most first. */
-  readonly different: readonly StatementSummary[];
-  readonly uncompared: readonly StatementSummary[];
+/** Some of them by their text, those called most first; or where they can be looked up. */
+export interface NamedShapes {
+  readonly different: readonly string[];
+  readonly uncompared: readonly string[];
 }
+
+/** Statements that are named of a kind. */
+const NAMED = 3;
 
 /** A shape that differs once may be chance; never equal in two calls it is the shape. */
 const MIN_DIFFERENT = 2;
@@ -33,7 +34,7 @@ const MIN_DIFFERENT = 2;
 /** Judges each shape by itself, however rare it is among the others. */
 export function shapeFindings(
   statements: readonly StatementSummary[],
-): ShapeFindings {
+): { readonly counts: ShapeCounts; readonly named: NamedShapes } {
   const seen = statements.filter(({ results }) =>
     results.some((count, result) => count > 0 && !isAside(result))
   ).toSorted((a, b) => b.calls - a.calls);
@@ -41,14 +42,15 @@ export function shapeFindings(
   const uncompared = seen.filter((statement) =>
     !isDifferent(statement) && isUncompared(statement)
   );
+  const names = (found: readonly StatementSummary[]) =>
+    found.slice(0, NAMED).map(({ text }) => text);
   return {
     counts: {
       seen: seen.length,
       different: different.length,
       uncompared: uncompared.length,
     },
-    different,
-    uncompared,
+    named: { different: names(different), uncompared: names(uncompared) },
   };
 }
 

@@ -12,6 +12,7 @@ import {
   RESULTS,
   type StatementSummary,
 } from "../../src/plugin/api.ts";
+import { ruleText } from "./accepted.ts";
 import type { ReadinessDocument } from "./document.ts";
 import { isDifferent } from "./shape_findings.ts";
 import { isJudged, slownessOf, slownessText } from "./latency_regressions.ts";
@@ -25,7 +26,7 @@ const column = (
   help: string,
 ): AdminColumn => ({ name, type, help });
 
-/** SHOW MIRROR READINESS, DIFFS and STATEMENTS. */
+/** SHOW MIRROR READINESS, RULES, DIFFS and STATEMENTS. */
 export function readinessCommands(
   document: () => ReadinessDocument,
   thresholds: () => Thresholds,
@@ -44,6 +45,27 @@ export function readinessCommands(
         column("mirror", "text", "Destination database"),
       ],
       rows: () => readinessRows(document()),
+    },
+    {
+      words: "SHOW MIRROR RULES",
+      help: "The rules of [[ignore]], and what each accepts of the evidence",
+      columns: [
+        column("rule", "text", "What it is about"),
+        column("reason", "text", "Why the difference is accepted"),
+        column("until", "text", "The first day on which it is not any more"),
+        column("state", "text", "active, expired, or unused: nothing fits"),
+        column("accepted", "int8", "Results that it accepts"),
+        column("requests", "int8", "Requests whose errors it accepts"),
+      ],
+      rows: () =>
+        document().rules.map((rule): Row => [
+          ruleText(rule),
+          rule.reason,
+          rule.until,
+          rule.state,
+          rule.accepted,
+          rule.requests,
+        ]),
     },
     {
       words: "SHOW MIRROR DIFFS",
@@ -110,9 +132,13 @@ export function readinessCommands(
   ];
 }
 
-function readinessRows({ verdict, mirrors }: ReadinessDocument): Row[] {
-  const reason = [verdict.headline, verdict.recommendation, ...verdict.reasons]
-    .join("; ");
+function readinessRows({ verdict, mirrors, window }: ReadinessDocument): Row[] {
+  const reason = [
+    verdict.headline,
+    verdict.recommendation,
+    ...verdict.reasons,
+    `window since ${window.since}, because ${window.because}`,
+  ].join("; ");
   return [
     ["verdict", verdict.state, verdict.score, 100, null, reason, null],
     ...mirrors.flatMap(({ mirror, verdict: { gates } }) =>

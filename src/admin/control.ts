@@ -12,6 +12,8 @@ export interface AdminControl {
   resume(mirror: string | undefined): Promise<void>;
   /** @param share 0 to 1. */
   setExposure(share: number): Promise<void>;
+  /** Begins the window of the evidence anew. */
+  resetWindow(): Promise<void>;
 }
 
 /** A command that changes something, perhaps with one argument behind its words. */
@@ -75,6 +77,16 @@ export function controlCommands(control: AdminControl): ControlCommand[] {
         "mirror_exposure holds for all mirrors until the next RELOAD or restart",
       run: async (share) => {
         await control.setExposure(exposure(share ?? ""));
+        return [];
+      },
+    },
+    {
+      words: "RESET MIRROR WINDOW",
+      help:
+        "Forget the evidence: the verdict's window begins anew; exported counters go on",
+      columns: [],
+      run: async () => {
+        await control.resetWindow();
         return [];
       },
     },

@@ -7,6 +7,16 @@ export interface ReadinessAnswer {
   readonly score: number;
   readonly recommendation: string;
   readonly reasons: readonly string[];
+  /** Since when evidence counts. */
+  readonly window: { readonly since: string; readonly because: string };
+  /** Rules of `[[ignore]]`; a fleet's are not known. */
+  readonly rules?: readonly {
+    readonly rule: string;
+    readonly reason: string;
+    readonly until: string | null;
+    readonly state: string;
+    readonly accepted: number;
+  }[];
   readonly mirrors: readonly {
     readonly database: string;
     readonly mirror: string;
@@ -49,7 +59,13 @@ export function verdictCode(state: string): number {
 export function readinessText(answer: ReadinessAnswer): string {
   const head = [
     `${answer.headline}. ${answer.recommendation} (score ${answer.score} of 100 towards READY)`,
+    `window since ${answer.window.since}, because ${answer.window.because}`,
     ...answer.reasons.map((reason) => `note: ${reason}`),
+    ...(answer.rules ?? []).map(({ rule, reason, until, state, accepted }) =>
+      `rule: ${rule} (${reason}${
+        until === null ? "" : `, until ${until}`
+      }): ${state}, accepts ${accepted}`
+    ),
   ];
   const mirrors = answer.mirrors.flatMap(({ database, mirror, verdict }) => [
     "",

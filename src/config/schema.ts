@@ -224,7 +224,15 @@ export const ignoreSchema = z.strictObject({
     "error_on_mirror",
     "error_on_primary",
     "sqlstate",
-  ]).optional().describe("Differences of this class only."),
+    "limit",
+    "ties",
+    "time_boundary",
+    "volatile",
+    "concurrent_write",
+    "concurrency",
+  ]).optional().describe(
+    "Differences of this class only; one of noise is accepted by its name alone.",
+  ),
   reason: z.string().min(1)
     .describe("Why the difference is accepted; shown with the verdict."),
   until: z.iso.date().optional()

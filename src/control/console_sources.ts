@@ -148,6 +148,7 @@ export function createAdminControl(operations: Operations): AdminControl {
     pause: (mirror) => operations.pause(mirror).catch(throwUnknown),
     resume: (mirror) => operations.resume(mirror).catch(throwUnknown),
     setExposure: (share) => operations.setExposure(share),
+    resetWindow: () => operations.resetWindow(),
   };
 }
 

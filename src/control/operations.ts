@@ -22,6 +22,8 @@ import {
   type PluginHost,
   type PreparedTables,
 } from "../plugin/mod.ts";
+import { ignoreRulesOf } from "./ignore_rules.ts";
+import type { IgnoreRule } from "../stats/mod.ts";
 
 /** Between two look-ups because a server could not be reached, in milliseconds. */
 const LOOKUP_PAUSE_MS = 1_000;
@@ -41,6 +43,21 @@ export interface OperationsOptions {
   /** Puts what is in force now into the workers, the consoles, the log. */
   readonly apply: () => Promise<void>;
 }
+
+/** The evidence's window that is wanted. */
+export interface WantedWindow {
+  /** Goes up by one with each. */
+  readonly number: number;
+  readonly because: string;
+}
+
+/** Keys of `[general]` that decide what is evidence. */
+const EVIDENCE_KEYS = [
+  "mirror_compare",
+  "mirror_compare_bytes",
+  "mirror_exposure",
+  "mirror_order",
+] as const;
 
 /** One line of RELOAD's answer. */
 export interface Effect {
@@ -66,6 +83,8 @@ export class Operations {
   /** `[general]` and the pairs for plugins: the same objects as long as the process lives, their contents change. */
   readonly general: Record<string, unknown> = {};
   readonly mirrors: MirrorPair[] = [];
+  readonly ignoreRules: IgnoreRule[] = [];
+  window: WantedWindow = { number: 0, because: "" };
   readonly #options: OperationsOptions;
   #host: PluginHost | undefined;
   #last: Promise<unknown> = Promise.resolve();
@@ -135,16 +154,25 @@ export class Operations {
   setExposure(share: number): Promise<void> {
     return this.#inTurn(async () => {
       const { general, mirroring } = this.config;
-      this.config = {
+      this.#take({
         ...this.config,
         general: { ...general, mirror_exposure: share },
         mirroring: mirroring.map(({ exposure: _, ...entry }) => entry),
-      };
+      });
       await this.#apply();
       this.#options.log.warn(
         "mirror_exposure holds for all mirrors until the next RELOAD or restart",
         { mirror_exposure: share },
       );
+    });
+  }
+
+  /** Begins the window of the evidence anew. */
+  resetWindow(): Promise<void> {
+    return this.#inTurn(async () => {
+      this.#wantWindow("of RESET MIRROR WINDOW");
+      await this.#apply();
+      this.#options.log.info("The verdict's window begins anew");
     });
   }
 
@@ -164,15 +192,17 @@ export class Operations {
     )?.level ?? "all";
   }
 
-  /** Where and how is mirrored, for the history; no secrets. */
+  /** Where and how is mirrored: evidence of equal ones may be added up. No secrets. Rules of `[[ignore]]` apply to what was counted before, too. */
   get mirroringConfig(): string {
-    const { databases, mirroring, ignore } = this.config;
+    const { databases, mirroring, general } = this.config;
     const names = mirroring.flatMap((m) => [m.source_db, m.destination_db]);
+    const shown = databases.filter(({ name }) => names.includes(name))
+      .map(({ password: _password, ...database }) => database);
+    // The form of histories of older versions.
     return JSON.stringify([
-      databases.filter(({ name }) => names.includes(name))
-        .map(({ password: _password, ...database }) => database),
-      mirroring,
-      ignore,
+      pairsOf(this.config),
+      JSON.stringify([shown, mirroring]),
+      EVIDENCE_KEYS.map((key) => general[key]),
     ]);
   }
 
@@ -202,7 +232,7 @@ export class Operations {
     for (const { host, from, to } of names.moved) {
       changes.push({ key: `host ${host}`, effect: `${from} is now ${to}` });
     }
-    this.config = next;
+    this.#take(next);
     this.addresses = names.addresses;
     this.#forgetPaused();
     this.#show();
@@ -336,6 +366,19 @@ export class Operations {
     }
   }
 
+  /** Puts a configuration in force; one that mirrors otherwise is another window's. */
+  #take(config: Config): void {
+    const before = this.mirroringConfig;
+    this.config = config;
+    if (this.mirroringConfig !== before) {
+      this.#wantWindow("mirroring is configured otherwise");
+    }
+  }
+
+  #wantWindow(because: string): void {
+    this.window = { number: this.window.number + 1, because };
+  }
+
   async #apply(): Promise<void> {
     this.#show();
     await this.#options.apply();
@@ -345,14 +388,8 @@ export class Operations {
   #show(): void {
     const { http_token: _secret, ...general } = this.config.general;
     Object.assign(this.general, general);
-    this.mirrors.splice(
-      0,
-      Infinity,
-      ...this.config.mirroring.map(({ source_db, destination_db }) => ({
-        database: source_db,
-        mirror: destination_db,
-      })),
-    );
+    this.mirrors.splice(0, Infinity, ...pairsOf(this.config));
+    this.ignoreRules.splice(0, Infinity, ...ignoreRulesOf(this.config));
   }
 
   /** One change after the other. */
@@ -361,4 +398,11 @@ export class Operations {
     this.#last = turn.catch(() => {});
     return turn;
   }
+}
+
+function pairsOf({ mirroring }: Config): MirrorPair[] {
+  return mirroring.map(({ source_db, destination_db }) => ({
+    database: source_db,
+    mirror: destination_db,
+  }));
 }

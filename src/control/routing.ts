@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { ignoreRulesOf } from "./ignore_rules.ts";
 import { limitSettings } from "./limit_settings.ts";
 import type { Config, Database, TlsMaterial } from "../config/mod.ts";
 import { shareDescriptors } from "./descriptors.ts";
@@ -66,11 +67,12 @@ export class Routing {
     return this.#known;
   }
 
-  /** @param paused names of mirrors. */
+  /** @param paused names of mirrors. @param window its number. */
   settings(
     config: Config,
     addresses: Addresses,
     paused: ReadonlySet<string>,
+    window = 0,
   ): WorkerSettings {
     const { general } = config;
     const targets = config.mirroring.map((entry) =>
@@ -109,6 +111,7 @@ export class Routing {
         tls,
         queueBytes: general.mirror_queue_bytes,
         maxDescriptors: shares.lanes,
+        window,
       },
     };
   }
@@ -171,11 +174,12 @@ export class Routing {
   }
 
   #target(
-    { general, databases, ignore }: Config,
+    config: Config,
     entry: Config["mirroring"][number],
     addresses: Addresses,
     paused: ReadonlySet<string>,
   ): TargetSettings {
+    const { general, databases } = config;
     const { source_db: sourceDatabase, destination_db: name } = entry;
     const database = databases.find((d) => d.name === name);
     if (database === undefined) {
@@ -217,12 +221,7 @@ export class Routing {
       order: general.mirror_order,
       level: entry.level,
       examples: general.mirror_examples,
-      ignore: ignore.map((rule) => ({
-        fingerprint: rule.fingerprint,
-        sqlstate: rule.sqlstate,
-        class: rule.class,
-        until: rule.until === undefined ? Infinity : Date.parse(rule.until),
-      })),
+      ignore: ignoreRulesOf(config),
       paused: paused.has(name),
     };
   }

@@ -42,6 +42,7 @@ import {
   createConnectionTable,
 } from "../stats/connection_table.ts";
 import {
+  EvidenceWindow,
   Registry,
   StatementStore,
   type StatementSummary,
@@ -134,6 +135,10 @@ class RunningSupervisor implements Supervisor {
   readonly #versions = new Map<string, string>();
   readonly #log: Logger;
   readonly #startedAt = Date.now();
+  readonly #window = new EvidenceWindow(this.#startedAt);
+  /** Its number among those wanted. */
+  #windowNumber = 0;
+  readonly #uptimeMs = stopwatch();
   readonly #operations: Operations;
   #host: PluginHost | undefined;
   #routing: Routing | undefined;
@@ -199,8 +204,11 @@ class RunningSupervisor implements Supervisor {
       httpProtected: general.http_token !== undefined,
       version: VERSION,
       startedAt: this.#startedAt,
+      uptimeMs: this.#uptimeMs,
+      window: this.#window,
       mirrors: this.#operations.mirrors,
       levelOf: (pair) => this.#operations.levelOf(pair),
+      ignoreRules: this.#operations.ignoreRules,
       isPaused: (pair) => this.#operations.isPaused(pair),
       configFolder: this.#options.configFolder ?? ".",
       mirroringConfig: () => this.#operations.mirroringConfig,
@@ -237,6 +245,7 @@ class RunningSupervisor implements Supervisor {
       onVersion: (database, version) => this.#versions.set(database, version),
       onFacts: (database, mirror, facts) =>
         this.#onFacts(database, mirror, facts),
+      onWindow: (number, worker) => this.#beginWindow(number, worker),
       onUnreachable: () => this.#operations.unreachable(),
       onFailed: (worker, error) =>
         this.#log.error("A worker has failed", { worker, error }),
@@ -276,9 +285,29 @@ class RunningSupervisor implements Supervisor {
   }
 
   #settings(): WorkerSettings {
-    const { config, addresses, paused } = this.#operations;
+    const { config, addresses, paused, window } = this.#operations;
     const routing = this.#routing as Routing; // made before the workers
-    return routing.settings(config, addresses, paused);
+    return routing.settings(config, addresses, paused, window.number);
+  }
+
+  /** @param worker the mirror worker's counts of that moment; without it as they are. */
+  #beginWindow(
+    number: number,
+    worker?: { readonly stripe: number; readonly cells: Float64Array },
+  ): void {
+    const { window } = this.#operations;
+    if (number !== window.number || number === this.#windowNumber) return;
+    this.#windowNumber = number;
+    const total = this.#registry.snapshot(worker);
+    const ended = {
+      total,
+      counted: this.#window.counted(total),
+      statements: this.#statements.begin(),
+    };
+    const uptimeMs = this.#uptimeMs();
+    const since = Math.round(this.#startedAt + uptimeMs);
+    this.#window.begin(total, { since, because: window.because }, uptimeMs);
+    this.#host?.windowEnded(ended);
   }
 
   /** Another configuration is in force: tell everybody. */
@@ -289,6 +318,8 @@ class RunningSupervisor implements Supervisor {
       console.setLogin(adminLogin(config));
     }
     await this.#workers?.apply(this.#settings());
+    // A mirror worker that is not there, or has died, does not tell.
+    this.#beginWindow(this.#operations.window.number);
   }
 
   #declare(clients: readonly ConnectionTable[]): void {
@@ -419,6 +450,11 @@ class RunningSupervisor implements Supervisor {
     const warning = replicaWarning(facts, level);
     if (warning !== undefined) this.#log.warn(warning, { mirror, level });
   }
+}
+
+function stopwatch(): () => number {
+  const began = performance.now();
+  return () => performance.now() - began;
 }
 
 /** The mirror worker wants a core of its own, and fewer proxy workers have more to do in each turn. */

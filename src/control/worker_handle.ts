@@ -21,6 +21,8 @@ export interface Heard {
     mirror: string,
     facts: MirrorFacts,
   ) => void;
+  /** Another window has begun in the mirror worker. */
+  readonly onWindow?: (window: number, cells: Float64Array) => void;
   /** A server could not be connected to. */
   readonly onUnreachable?: () => void;
 }
@@ -86,6 +88,8 @@ export class WorkerHandle {
           return heard.onVersion?.(data.database, data.version);
         case "facts":
           return heard.onFacts?.(data.database, data.mirror, data.facts);
+        case "window":
+          return heard.onWindow?.(data.window, data.cells);
         case "statements":
           return heard.statements?.update(data.changes);
         case "log":

@@ -31,6 +31,11 @@ export interface WorkersOptions {
     mirror: string,
     facts: MirrorFacts,
   ) => void;
+  /** Another window has begun in the mirror worker: what its stripe had counted until then. */
+  readonly onWindow: (
+    window: number,
+    worker: { readonly stripe: number; readonly cells: Float64Array },
+  ) => void;
   /** A server can't be connected to. */
   readonly onUnreachable: () => void;
   readonly onFailed: (worker: string, message: string) => void;
@@ -116,7 +121,13 @@ export class Workers {
         this.#rings.forEach(abandonRing);
         this.#options.onFailed("mirror", message);
       },
-      { statements, onFacts, onUnreachable: this.#options.onUnreachable },
+      {
+        statements,
+        onFacts,
+        onUnreachable: this.#options.onUnreachable,
+        onWindow: (window, cells) =>
+          this.#options.onWindow(window, { stripe: init.stripe, cells }),
+      },
     );
     await this.#mirror.ready;
   }

@@ -1,14 +1,12 @@
 import type { Catalog } from "../catalog/mod.ts";
 import type { Shape } from "../sql/shape.ts";
 import type { Mask } from "../sql/trait.ts";
-import { isMismatch, Result } from "../stats/ledger.ts";
-import { unpackSqlstate } from "../wire/mod.ts";
+import { Result } from "../stats/ledger.ts";
 import {
   FLAG_ROWS,
   KIND_ERROR,
   KIND_MASK,
   STATEMENT_KIND,
-  STATEMENT_SQLSTATE,
   type Transaction,
 } from "../record/mod.ts";
 import { haveEqualDescriptions } from "./answer.ts";
@@ -25,8 +23,9 @@ import type { createIgnore } from "./ignore.ts";
 import { masksOf } from "./output_masks.ts";
 import type { KnownColumns } from "./known_columns.ts";
 import type { StatementPair } from "./statement_pair.ts";
-import type { StatementTable } from "./statement_table.ts";
+import { mismatchKind, type StatementTable } from "./statement_table.ts";
 import type { Writes } from "./writes.ts";
+import type { MismatchKind } from "./mismatch_counts.ts";
 import { exampleValues } from "./example_values.ts";
 
 /** All that judging needs of a mirror. */
@@ -43,6 +42,7 @@ export interface JudgedMirror {
   };
   /** What is known of its schema. */
   readonly catalog: Catalog;
+  /** Whether a rule accepts a mismatch, now: for what tells of now, not for the verdict. */
   readonly ignored: ReturnType<typeof createIgnore>;
   readonly table: StatementTable;
   readonly columns: KnownColumns;
@@ -71,8 +71,12 @@ export type MayDiffer = (
 export class Judge {
   /** Statements of the transaction that failed on the mirror only. */
   errorsOnMirror = 0;
-  /** SQLSTATE of the first of them. */
-  firstError: string | undefined;
+  /** Those of them that no rule accepts. */
+  openErrors = 0;
+  /** SQLSTATE of the first of these. */
+  firstOpenError: string | undefined;
+  /** The first of all, which the request is counted with. */
+  #firstError: { shape: Shape; kind: MismatchKind } | undefined;
   readonly #target: JudgedMirror;
   readonly #series: number;
   readonly #session: number;
@@ -104,8 +108,15 @@ export class Judge {
     this.#mirrorFloorUs = roundTripUs;
     this.#mayDiffer = mayDiffer;
     this.#failedBefore = false;
-    this.errorsOnMirror = 0;
-    this.firstError = undefined;
+    this.errorsOnMirror = this.openErrors = 0;
+    this.firstOpenError = this.#firstError = undefined;
+  }
+
+  /** The transaction is replayed to its end: what it failed at has one more request. */
+  count(): void {
+    const error = this.#firstError;
+    if (error === undefined) return;
+    this.#target.table.countRequest(error.shape, error.kind);
   }
 
   /** The transaction is over: it is not kept for the next one. */
@@ -115,31 +126,19 @@ export class Judge {
 
   /** Judges one statement. */
   pair(pair: StatementPair, nowUs: number): void {
-    const { probes, table, settings, ignored, columns } = this.#target;
+    const { probes, table, settings, columns } = this.#target;
     this.#masked = undefined;
     let result = this.#guarded(pair, nowUs);
     if (
       result === Result.match && pair.shape.isControl &&
       pair.primary !== undefined && !isError(pair.primary)
     ) result = Result.matchControl;
-    if (
-      isMismatch(result) &&
-      ignored(
-        pair.shape,
-        result,
-        sqlstateOf(pair.mirror),
-        sqlstateOf(pair.primary),
-      )
-    ) result = Result.skippedIgnored;
-    if (result === Result.mismatchErrorOnMirror) {
-      this.errorsOnMirror++;
-      this.firstError ??= sqlstateOf(pair.mirror);
-    }
+    if (result === Result.mismatchErrorOnMirror) this.#countError(pair);
     if (
       result === Result.mismatchErrorOnMirror ||
       result === Result.mismatchErrorOnPrimary ||
       result === Result.mismatchSqlstate ||
-      result === Result.noiseConcurrency || result === Result.skippedIgnored
+      result === Result.noiseConcurrency
     ) this.#failedBefore = true;
     probes.statementCompared(this.#series, result, pair.primaryUs / 1e6);
     table.add({
@@ -180,6 +179,19 @@ export class Judge {
       }
       return Result.skippedUnparsed;
     }
+  }
+
+  #countError({ shape, primary, mirror }: StatementPair): void {
+    const result = Result.mismatchErrorOnMirror;
+    const kind = mismatchKind(result, primary, mirror);
+    this.errorsOnMirror++;
+    this.#firstError ??= { shape, kind };
+    const { mirrorSqlstate, primarySqlstate } = kind;
+    const state = mirrorSqlstate ?? "00000";
+    const { ignored } = this.#target;
+    if (ignored(shape, result, state, primarySqlstate ?? "00000")) return;
+    this.openErrors++;
+    this.firstOpenError ??= state;
   }
 
   #result(pair: StatementPair, nowUs: number): number {
@@ -289,11 +301,6 @@ export class Judge {
 /** A time without what is in it of a round trip: a pipeline has one, and all but its first statement wait meanwhile. */
 function above(us: number, floorUs: number, queuedUs: number): number {
   return Math.max(0, us - Math.max(0, floorUs - queuedUs));
-}
-
-function sqlstateOf(reply: Reply | undefined): string {
-  const packed = reply?.words[reply.at + STATEMENT_SQLSTATE] ?? 0;
-  return packed === 0 ? "00000" : unpackSqlstate(packed);
 }
 
 function hasRows(reply: Reply): boolean {

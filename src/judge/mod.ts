@@ -7,7 +7,7 @@
 
 export { Writes } from "./writes.ts";
 export type { Reply } from "./compare.ts";
-export { createIgnore, type IgnoreRule } from "./ignore.ts";
+export { createIgnore } from "./ignore.ts";
 export { Judge, type JudgedMirror } from "./judge.ts";
 export { KnownColumns } from "./known_columns.ts";
 export type { StatementPair } from "./statement_pair.ts";

@@ -8,6 +8,7 @@ import {
   RESULTS,
   type StatementSummary,
 } from "../stats/mod.ts";
+import { MismatchCounts } from "./mismatch_counts.ts";
 
 /** Examples kept of each result. */
 const EXAMPLES = 3;
@@ -23,6 +24,7 @@ export class StatementEntry {
   calls = 0;
   rows = 0;
   readonly results = new Float64Array(RESULTS.length);
+  readonly outcomes = new MismatchCounts();
   readonly primary = new Histogram();
   readonly mirror = new Histogram();
   firstSeen = Date.now();
@@ -52,6 +54,7 @@ export class StatementEntry {
     other.results.forEach((count, i) => {
       this.results[i] = (this.results[i] ?? 0) + count;
     });
+    this.outcomes.fold(other.outcomes);
     this.primary.fold(other.primary);
     this.mirror.fold(other.mirror);
     this.firstSeen = Math.min(this.firstSeen, other.firstSeen);
@@ -91,6 +94,7 @@ export class StatementEntry {
       isPinned: this.shape.pinned !== undefined,
       calls: this.calls,
       results: [...this.results],
+      outcomes: this.outcomes.snapshot(),
       rows: this.rows,
       primary: this.primary.snapshot(),
       mirrorLatency: this.mirror.snapshot(),

@@ -27,6 +27,7 @@ import {
 } from "../stats/mod.ts";
 import { unpackSqlstate } from "../wire/mod.ts";
 import type { Reply } from "./compare.ts";
+import type { MismatchKind } from "./mismatch_counts.ts";
 import { StatementEntry } from "./statement_entry.ts";
 import type { DifferenceText } from "./difference.ts";
 
@@ -107,10 +108,39 @@ export class StatementTable {
       entry.latency.add(pair.primaryUs, pair.mirrorUs, entry.lastSeen);
     }
     for (const column of pair.masked) entry.countMasked(column, 1);
+    if (isMismatch(result)) {
+      entry.outcomes.add(mismatchKind(result, primary, mirror), 1, 0);
+    }
     if (isMismatch(result) || isNote(result) || isNoise(result)) {
       this.#keepExample(entry, pair);
     }
     this.#putBack(entry);
+  }
+
+  /** A request is replayed whose first error on the mirror was this statement's. */
+  countRequest(shape: Shape, kind: MismatchKind): void {
+    const { fingerprint } = shape;
+    const known = this.#alike.has(fingerprint) ||
+      this.#different.has(fingerprint);
+    if (!known && this.#evicted !== undefined) {
+      this.#evicted.outcomes.add(kind, 0, 1);
+      this.#changed.add(this.#evicted);
+      return;
+    }
+    // Another window may have begun since the error.
+    const entry = this.#take(shape);
+    entry.outcomes.add(kind, 0, 1);
+    this.#putBack(entry);
+  }
+
+  /** Begins anew: nothing is known. */
+  clear(): void {
+    for (const entries of [this.#alike, this.#different]) entries.clear();
+    this.#bytes = 0;
+    this.#changed.clear();
+    this.#evicted = undefined;
+    this.#gone = new Set();
+    this.#told.clear();
   }
 
   /**
@@ -132,9 +162,12 @@ export class StatementTable {
     if (this.#evicted !== undefined && this.#changed.has(this.#evicted)) {
       take(this.#evicted);
     }
-    for (const entry of this.#changed) {
-      if (summaries.length >= limit) break;
-      take(entry);
+    // Rules accept what is known here: mismatches are told first.
+    for (const differ of [true, false]) {
+      for (const entry of this.#changed) {
+        if (summaries.length >= limit) break;
+        if (entry.hasMismatches === differ) take(entry);
+      }
     }
     return { database: this.#database, mirror: this.#mirror, gone, summaries };
   }
@@ -229,6 +262,25 @@ function outcome(reply: Reply | undefined, detail: string | null): Outcome {
     rows: word(STATEMENT_ROWS),
     detail,
   };
+}
+
+/** What a rule may accept a mismatch by. */
+export function mismatchKind(
+  result: number,
+  primary: Reply | undefined,
+  mirror: Reply | undefined,
+): MismatchKind {
+  return {
+    result: RESULTS[result] as string, // a position in RESULTS
+    mirrorSqlstate: sqlstateOf(mirror),
+    primarySqlstate: sqlstateOf(primary),
+  };
+}
+
+/** `00000` without an error. */
+function sqlstateOf(reply: Reply | undefined): string {
+  const packed = reply?.words[reply.at + STATEMENT_SQLSTATE] ?? 0;
+  return packed === 0 ? "00000" : unpackSqlstate(packed);
 }
 
 function isError(reply: Reply | undefined): boolean {

@@ -126,6 +126,12 @@ export type WorkerMessage =
     readonly type: "statements";
     readonly changes: StatementChanges;
   }
+  /** Another window has begun in the mirror worker: what its stripe had counted until then. */
+  | {
+    readonly type: "window";
+    readonly window: number;
+    readonly cells: Float64Array;
+  }
   /** The settings of this sequence number are in force in the worker. */
   | { readonly type: "settings"; readonly sequence: number }
   /** A server could not be connected to: its name may have another address by now. */

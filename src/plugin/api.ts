@@ -10,7 +10,8 @@
  * 5. `start` runs, one plugin after the other: now I/O and timers are allowed.
  * 6. `onSample` is called once a second, synchronously.
  * 7. `reconfigure` takes a new table after RELOAD; `general` and `mirrors` change in place.
- * 8. `close` ends it, also after a start that failed or is not done.
+ * 8. `onWindow` is called when the window of the evidence begins anew, synchronously.
+ * 9. `close` ends it, also after a start that failed or is not done.
  *
  * What a hook throws after `create` is named in the log and counted in
  * `plugin_errors_total`, and everything else goes on; a `start` or `close` that
@@ -20,10 +21,13 @@
  */
 
 import type {
+  EndedWindow,
+  IgnoreRule,
   MetricSpec,
   StatementSummary,
   StatsSnapshot,
   Stripe,
+  WindowStart,
 } from "../stats/mod.ts";
 
 export {
@@ -37,14 +41,17 @@ export {
   Excluded,
   FAILED,
   Failed,
+  fits,
   isAside,
   isBeside,
   isCompared,
   isEqual,
+  isInForce,
   isMismatch,
   isNoise,
   isNote,
   isSystematic,
+  LAG_BUCKETS,
   latencyComparison,
   logEvidence,
   lowerBound,
@@ -60,21 +67,25 @@ export {
   withoutValues,
 } from "../stats/mod.ts";
 export type {
+  EndedWindow,
   Example,
   HistogramHandle,
   HistogramSnapshot,
+  IgnoreRule,
   LabelSet,
   LatencyComparison,
   LatencySketch,
   MaximumHandle,
   MetricSnapshot,
   MetricSpec,
+  MismatchCount,
   Outcome,
   SeriesSnapshot,
   Slower,
   StatementSummary,
   StatsSnapshot,
   Stripe,
+  WindowStart,
 } from "../stats/mod.ts";
 
 /** A plugin: an id and a constructor without side effects. */
@@ -94,6 +105,11 @@ export interface Plugin<C = unknown> {
 export interface PluginInstance<C = unknown> {
   /** Asynchronous. @param signal aborted when the process begins to end. */
   start?(signal: AbortSignal): Promise<void>;
+  /**
+   * Synchronous: another window of the evidence has begun, by RESET MIRROR WINDOW
+   * or because mirroring is configured otherwise.
+   */
+  onWindow?(ended: EndedWindow): void;
   /** Synchronous, once a second. */
   onSample?(snapshot: StatsSnapshot): void;
   /** Asynchronous; called once, at any time after `create`. */
@@ -113,7 +129,7 @@ export interface PluginContext {
     /** Only within `create`. */
     declare(spec: MetricSpec): void;
     snapshot(): StatsSnapshot;
-    /** What is known of each fingerprint, with what was restored; at most a second old. */
+    /** What the window knows of each fingerprint, with what was restored; at most a second old. */
     statements(): readonly StatementSummary[];
     /** The same without what was restored: of this process only. */
     ownStatements(): readonly StatementSummary[];
@@ -123,6 +139,17 @@ export interface PluginContext {
     resetWindow(): void;
     /** Goes up by one with each `resetWindow`, whoever called it. */
     resetEpoch(): number;
+  };
+  /** The time whose evidence the verdict rests on. */
+  readonly window: {
+    /** When and why it began; earlier runs that count included. */
+    start(): WindowStart;
+    /** When this process began to count for it, of its uptime. */
+    beganMs(): number;
+    /** What has come to the counters of a snapshot since it began; gauges are as they are. */
+    counted(total: StatsSnapshot): StatsSnapshot;
+    /** Earlier runs count, too: it began with them. */
+    continue(start: WindowStart): void;
   };
   readonly log: Logger;
   /** The `[general]` table after defaults; no secrets are in it. Its values change with a reload: read them when they are needed. */
@@ -141,7 +168,7 @@ export interface PluginContext {
   versions(): Readonly<Record<string, string>>;
   /** The folder of the configuration file: relative paths are relative to it. */
   readonly configFolder: string;
-  /** What mirroring is configured to (addresses, levels, ignore rules …), as one text without secrets: evidence of equal ones may be added up. */
+  /** What mirroring is configured to (addresses, levels, what is compared …), as one text without secrets: evidence of equal ones may be added up. */
   mirroringConfig(): string;
   /** The configured pairs of source database and destination database; the list changes with a reload. */
   readonly mirrors: readonly {
@@ -153,6 +180,8 @@ export interface PluginContext {
     readonly database: string;
     readonly mirror: string;
   }): string;
+  /** The rules of `[[ignore]]`; the list changes with a reload. */
+  readonly ignoreRules: readonly IgnoreRule[];
   /** PAUSE MIRROR is in force. */
   isPaused(pair: {
     readonly database: string;
@@ -196,18 +225,20 @@ export interface Probe {
    *
    * @param lagSeconds end of the replay minus end on the primary.
    * @param errorsOnMirror statements that failed on the mirror only.
+   * @param openErrors those of them that no rule of `[[ignore]]` accepts.
    */
   requestReplayed?(
     series: number,
     latencySeconds: number,
     lagSeconds: number,
     errorsOnMirror: number,
+    openErrors: number,
   ): void;
   /** Proxy worker: from the last byte sent to ReadyForQuery. */
   primaryStatement?(series: number, latencySeconds: number): void;
   /** Mirror worker: the same on the mirror. */
   mirrorStatement?(series: number, latencySeconds: number): void;
-  /** Mirror worker, before `requestReplayed`: the first statement that failed on the mirror only. */
+  /** Mirror worker, before `requestReplayed`: the first statement that failed on the mirror only, and that no rule of `[[ignore]]` accepts. */
   errorOnMirror?(series: number, sqlstate: string): void;
   /**
    * Mirror worker: a pair of statements was compared.

@@ -1,4 +1,4 @@
-import type { MetricSpec, StatsSnapshot } from "../stats/mod.ts";
+import type { EndedWindow, MetricSpec, StatsSnapshot } from "../stats/mod.ts";
 import type {
   AdminCommand,
   HttpRoute,
@@ -142,6 +142,14 @@ export class FencedPlugin {
       }
     } catch (error) {
       this.#failed("onSample", error);
+    }
+  }
+
+  windowEnded(ended: EndedWindow): void {
+    try {
+      this.#instance.onWindow?.(ended);
+    } catch (error) {
+      this.#failed("onWindow", error);
     }
   }
 

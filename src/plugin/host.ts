@@ -1,7 +1,11 @@
 import type {
+  EndedWindow,
+  EvidenceWindow,
   Registry,
   StatementStore,
   StatementSummary,
+  StatsSnapshot,
+  WindowStart,
 } from "../stats/mod.ts";
 import type {
   AdminCommand,
@@ -40,6 +44,9 @@ export interface PluginHostOptions {
   readonly mirroringConfig?: () => string;
   /** Default: all. */
   readonly levelOf?: PluginContext["levelOf"];
+  readonly window: EvidenceWindow;
+  /** Default: there are none. */
+  readonly ignoreRules?: PluginContext["ignoreRules"];
   /** Default: none is. */
   readonly isPaused?: PluginContext["isPaused"];
   readonly logger: (pluginId: string) => Logger;
@@ -89,7 +96,14 @@ export class PluginHost {
       new FencedPlugin(id, logger(id), hookTimeoutMs)
     );
     this.#declareErrors();
+    const { window } = options;
     const context = {
+      window: {
+        start: () => window.start,
+        beganMs: () => window.beganMs,
+        counted: (total: StatsSnapshot) => window.counted(total),
+        continue: (start: WindowStart) => window.continue(start),
+      },
       stats: {
         declare: registry.declare.bind(registry),
         snapshot: () => registry.snapshot(),
@@ -110,6 +124,7 @@ export class PluginHost {
       configFolder: options.configFolder ?? ".",
       mirroringConfig: options.mirroringConfig ?? (() => ""),
       levelOf: options.levelOf ?? (() => "all"),
+      ignoreRules: options.ignoreRules ?? [],
       isPaused: options.isPaused ?? (() => false),
     };
     for (const [i, plugin] of plugins.entries()) {
@@ -203,6 +218,11 @@ export class PluginHost {
       const snapshot = this.#options.registry.snapshot();
       for (const plugin of this.#plugins) plugin.sample(snapshot);
     }, this.#options.sampleMs ?? SAMPLE_MS);
+  }
+
+  /** Another window of the evidence has begun. */
+  windowEnded(ended: EndedWindow): void {
+    for (const plugin of this.#plugins) plugin.windowEnded(ended);
   }
 
   /** Ends the plugins, in reverse order; may be called at any time, twice. */

@@ -111,11 +111,18 @@ export class ProbeSet implements Required<Probe> {
     latencySeconds: number,
     lagSeconds: number,
     errorsOnMirror: number,
+    openErrors: number,
   ): void {
     const list = this.#requestReplayed;
     for (let i = 0; i < list.length; i++) {
       try {
-        list[i]?.call(series, latencySeconds, lagSeconds, errorsOnMirror);
+        list[i]?.call(
+          series,
+          latencySeconds,
+          lagSeconds,
+          errorsOnMirror,
+          openErrors,
+        );
       } catch (error) {
         this.#turnOff(list[i]?.module ?? "", error);
       }

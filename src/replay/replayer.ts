@@ -157,18 +157,20 @@ export class Replayer {
   /** All cycles are answered: the transaction ends well, and is counted. */
   finish(nowUs: number): QueuedTransaction {
     const { probes } = this.#target;
-    const { errorsOnMirror, firstError } = this.#judge;
+    const { errorsOnMirror, openErrors, firstOpenError } = this.#judge;
     const replay = this.#replay as Replay; // there is one
     const entry = this.end();
     if (this.#defines) this.#target.schemaChanged();
-    if (firstError !== undefined) {
-      probes.errorOnMirror(this.#series, firstError);
+    if (firstOpenError !== undefined) {
+      probes.errorOnMirror(this.#series, firstOpenError);
     }
+    this.#judge.count();
     probes.requestReplayed(
       this.#series,
       replay.latencyUs / 1e6,
       Math.max(0, nowUs - replay.transaction.endUs) / 1e6,
       errorsOnMirror,
+      openErrors,
     );
     return entry;
   }

@@ -9,10 +9,10 @@ import type { MirrorServer } from "./connection.ts";
 import type { LoginOptions } from "../auth/mod.ts";
 import type {
   createIgnore,
-  IgnoreRule,
   KnownColumns,
   StatementTable,
 } from "../judge/mod.ts";
+import type { IgnoreRule } from "../stats/mod.ts";
 import type { QueueBudget } from "../record/mod.ts";
 
 /** How a server is reached. */

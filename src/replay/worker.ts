@@ -56,6 +56,8 @@ export interface MirrorSettings {
   readonly queueBytes: number;
   /** Descriptors of lanes have lower numbers. */
   readonly maxDescriptors: number;
+  /** Its number: with another one what is known of statements begins anew. */
+  readonly window: number;
 }
 
 /** What the mirror worker is started with. */
@@ -181,7 +183,17 @@ async function start(init: MirrorInit): Promise<void> {
     for (const lane of [...lanes]) {
       if (changed.has(lane.target)) lane.targetChanged();
     }
+    if (next.settings.window !== window) beginWindow(next.settings.window);
     tell({ type: "settings", sequence: taken });
+  }
+
+  let window = init.settings.window;
+  /** Statements and counts begin at one moment: nothing is judged in between. */
+  function beginWindow(next: number): void {
+    window = next;
+    report(Infinity);
+    for (const table of targets.tables) table.clear();
+    tell({ type: "window", window, cells: stripe.cells.slice() });
   }
 
   function attempt(run: () => void): void {

@@ -21,3 +21,22 @@ export const DURATION_BUCKETS = [
   30,
   60,
 ] as const;
+
+/**
+ * The same of lag, in seconds: beyond a minute it is trouble, beyond an hour it
+ * does not matter how much.
+ */
+export const LAG_BUCKETS = [
+  0.001,
+  0.01,
+  0.1,
+  0.5,
+  1,
+  5,
+  10,
+  30,
+  60,
+  120,
+  300,
+  3600,
+] as const;

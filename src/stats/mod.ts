@@ -6,7 +6,7 @@
  */
 
 export { binomialTail, lowerBound } from "./binomial.ts";
-export { DURATION_BUCKETS } from "./durations.ts";
+export { DURATION_BUCKETS, LAG_BUCKETS } from "./durations.ts";
 export { logEvidence } from "./evidence.ts";
 export {
   type LatencyComparison,
@@ -20,6 +20,7 @@ export {
   pairsOf,
   sumsOf,
 } from "./latency_sketch.ts";
+export { type Difference, fits, type IgnoreRule, isInForce } from "./ignore.ts";
 export * from "./ledger.ts";
 export type { StatsLayout } from "./layout.ts";
 export { quantile } from "./quantile.ts";
@@ -30,14 +31,21 @@ export type {
   SeriesSnapshot,
   StatsSnapshot,
 } from "./snapshot.ts";
+export { difference } from "./snapshot_difference.ts";
 export type { LabelSet, MetricSpec, Scope } from "./spec.ts";
 export { HistogramHandle } from "./histogram.ts";
 export { MaximumHandle } from "./maximum.ts";
 export { Stripe } from "./stripe.ts";
 export {
+  type EndedWindow,
+  EvidenceWindow,
+  type WindowStart,
+} from "./window.ts";
+export {
   EVICTED,
   type Example,
   MAX_STATEMENTS,
+  type MismatchCount,
   type Outcome,
   type StatementChanges,
   StatementStore,

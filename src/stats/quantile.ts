@@ -28,7 +28,7 @@ export function quantile(
     // An empty bucket holds no quantile, not even that of q = 0.
     if (count > 0 && below + count >= rank) {
       const lower = bounds[i - 1] ?? Math.min(0, bound);
-      return lower + (bound - lower) * (rank - below) / count;
+      return lower + (bound - lower) * ((rank - below) / count);
     }
     below += count;
   }

@@ -51,9 +51,15 @@ export class Registry {
     return this.#layout;
   }
 
-  /** All metrics now; none before {@linkcode Registry.freeze}. */
-  snapshot(): StatsSnapshot {
-    return this.#reader?.read() ??
+  /**
+   * All metrics now; none before {@linkcode Registry.freeze}.
+   *
+   * @param replaced cells of a stripe as its worker has copied them.
+   */
+  snapshot(
+    replaced?: { readonly stripe: number; readonly cells: Float64Array },
+  ): StatsSnapshot {
+    return this.#reader?.read(replaced) ??
       { at: Date.now(), metrics: [], get: () => undefined };
   }
 

@@ -127,14 +127,19 @@ export class SnapshotReader {
    * declaration, so that a total that is declared before its parts is read after
    * them, and what is derived by subtraction is never negative.
    */
-  read(): StatsSnapshot {
+  read(
+    replaced?: { readonly stripe: number; readonly cells: Float64Array },
+  ): StatsSnapshot {
     const at = Date.now();
+    const stripes = replaced === undefined
+      ? this.#stripes
+      : this.#stripes.with(replaced.stripe, replaced.cells);
     const scopes = { process: [this.#process], mirror: this.#series() };
     const merged = new Map<string, Merged>();
     for (let i = this.#specs.length - 1; i >= 0; i--) {
       const spec = this.#specs[i] as MetricSpec; // i < length
       if (spec.derive !== undefined) continue;
-      merged.set(spec.name, this.#merge(spec, i, scopes[spec.scope]));
+      merged.set(spec.name, this.#merge(spec, i, scopes[spec.scope], stripes));
       // The reads of the next metric come after those of this one.
       Atomics.add(this.#barrier, 0, 0);
     }
@@ -179,12 +184,17 @@ export class SnapshotReader {
     );
   }
 
-  #merge(spec: MetricSpec, index: number, series: readonly Series[]): Merged {
+  #merge(
+    spec: MetricSpec,
+    index: number,
+    series: readonly Series[],
+    all: readonly Float64Array[],
+  ): Merged {
     const { offset, cells: length, windowed } = this.#metrics[
       index
     ] as MetricLayout; // one for each spec
     const epoch = Atomics.load(this.#control, WINDOW_EPOCH);
-    const stripes = this.#stripes.filter((_, i) =>
+    const stripes = all.filter((_, i) =>
       !windowed || Atomics.load(this.#control, STRIPE_EPOCHS + i) === epoch
     );
     return new Map(series.map((one) => {

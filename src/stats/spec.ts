@@ -25,6 +25,11 @@ export interface MetricSpec {
    * MIRROR_STATS begins anew. Written through `Stripe.maximum`.
    */
   readonly windowed?: boolean;
+  /**
+   * Counters only: the gauge of what is counted here and has no outcome yet. When
+   * a window begins that is the new window's.
+   */
+  readonly open?: string;
   /** Kept for SHOW, left out by exporters. */
   readonly internal?: boolean;
   /**

@@ -43,7 +43,19 @@ export function withoutValues(example: Example): Example {
   };
 }
 
-/** What is known of one fingerprint on one mirror, since the process started. */
+/** Mismatches of one kind: what a rule accepts, or does not. */
+export interface MismatchCount {
+  /** One of RESULTS. */
+  readonly result: string;
+  /** `00000` without an error; null: several, or not known. */
+  readonly mirrorSqlstate: string | null;
+  readonly primarySqlstate: string | null;
+  readonly count: number;
+  /** Replayed requests whose first error on the mirror was one of these. */
+  readonly requests: number;
+}
+
+/** What is known of one fingerprint on one mirror, since the window began. */
 export interface StatementSummary {
   readonly database: string;
   readonly mirror: string;
@@ -54,6 +66,8 @@ export interface StatementSummary {
   readonly calls: number;
   /** In the order of RESULTS. */
   readonly results: readonly number[];
+  /** The mismatches among them, by kind. */
+  readonly outcomes: readonly MismatchCount[];
   /** Rows that the primary returned. */
   readonly rows: number;
   readonly primary: HistogramSnapshot;
@@ -114,6 +128,14 @@ export class StatementStore {
     }
   }
 
+  /** Begins anew, without what is known. @returns all of this process. */
+  begin(): StatementSummary[] {
+    const own = this.own();
+    this.#own.clear();
+    this.#restored = new Map();
+    return own;
+  }
+
   /** All of this process, in the order of their first sight. */
   own(): StatementSummary[] {
     return [...this.#own.values()];
@@ -172,6 +194,7 @@ function joined(
     ...later,
     calls: earlier.calls + later.calls,
     results: later.results.map((n, i) => n + (earlier.results[i] ?? 0)),
+    outcomes: joinedOutcomes([...earlier.outcomes, ...later.outcomes]),
     rows: earlier.rows + later.rows,
     primary: sum(earlier.primary, later.primary),
     mirrorLatency: sum(earlier.mirrorLatency, later.mirrorLatency),
@@ -185,6 +208,27 @@ function joined(
         .filter(({ result }) => result === example.result).length < EXAMPLES
     ),
   };
+}
+
+/** One of each kind. */
+export function joinedOutcomes(
+  outcomes: readonly MismatchCount[],
+): MismatchCount[] {
+  const kinds = new Map<string, MismatchCount>();
+  for (const outcome of outcomes) {
+    const { result, mirrorSqlstate, primarySqlstate } = outcome;
+    const key = JSON.stringify([result, mirrorSqlstate, primarySqlstate]);
+    const known = kinds.get(key);
+    kinds.set(
+      key,
+      known === undefined ? outcome : {
+        ...known,
+        count: known.count + outcome.count,
+        requests: known.requests + outcome.requests,
+      },
+    );
+  }
+  return [...kinds.values()];
 }
 
 function sum(a: HistogramSnapshot, b: HistogramSnapshot): HistogramSnapshot {

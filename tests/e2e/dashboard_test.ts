@@ -98,6 +98,10 @@ Deno.test({
               );
           }, DEADLINE_MS);
           assert.match(await page.title(), /^NOT READY/);
+          assert.match(
+            await text(page, ".since"),
+            /^Window since .*, because the proxy was started$/,
+          );
         },
       );
 

@@ -1,13 +1,14 @@
 import assert from "node:assert/strict";
-import { createIgnore, type IgnoreRule } from "../../src/judge/ignore.ts";
+import { createIgnore } from "../../src/judge/ignore.ts";
 import { OTHER_SHAPE } from "../../src/sql/shape.ts";
-import { Result } from "../../src/stats/mod.ts";
+import { fits, type IgnoreRule, Result } from "../../src/stats/mod.ts";
 
 const SHAPE = { ...OTHER_SHAPE, fingerprint: "0123456789abcdef" };
 const ANY: IgnoreRule = {
   fingerprint: undefined,
   sqlstate: undefined,
   class: undefined,
+  reason: "known",
   until: Infinity,
 };
 
@@ -33,4 +34,20 @@ Deno.test("createIgnore: a rule ends with its day, and none ignores nothing", ()
   assert.ok(!ignores({ until: Date.now() - 1 }));
   const none = createIgnore([]);
   assert.ok(!none(SHAPE, Result.mismatchRows, "00000", "00000"));
+});
+
+Deno.test("fits: noise takes a rule that names its class, pooled SQLSTATEs one that names none", () => {
+  const of = (result: string, sqlstate: string | null = "00000") => ({
+    fingerprint: SHAPE.fingerprint,
+    result,
+    mirrorSqlstate: sqlstate,
+    primarySqlstate: sqlstate,
+  });
+  const { fingerprint } = SHAPE;
+  assert.ok(!fits({ ...ANY, fingerprint }, of("noise_limit")));
+  assert.ok(fits({ ...ANY, class: "limit" }, of("noise_limit")));
+  assert.ok(!fits({ ...ANY, class: "limit" }, of("noise_ties")));
+  assert.ok(!fits(ANY, of("match")));
+  assert.ok(fits({ ...ANY, class: "rows" }, of("mismatch_rows", null)));
+  assert.ok(!fits({ ...ANY, sqlstate: "00000" }, of("mismatch_rows", null)));
 });

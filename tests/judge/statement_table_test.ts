@@ -92,3 +92,37 @@ Deno.test("StatementTable: what is told in portions adds up in the end", () => {
   for (let i = 0; i < MAX; i++) store.update(table.takeChanged(2));
   assert.equal(total(store.all()), 300);
 });
+
+Deno.test("StatementTable: a mismatch has its kind, its request, and keeps both when it is given up", () => {
+  const { add, known, table } = filled();
+  const kind = {
+    result: "mismatch_rows",
+    mirrorSqlstate: "00000",
+    primarySqlstate: "00000",
+  };
+  add("bad", Result.mismatchRows);
+  assert.deepEqual(known().get("bad")?.outcomes, [{
+    ...kind,
+    count: 1,
+    requests: 0,
+  }]);
+  // The request ends later: what is known of it is told again.
+  table.countRequest({ ...OTHER_SHAPE, fingerprint: "bad" }, kind);
+  assert.equal(known().get("bad")?.outcomes[0]?.requests, 1);
+  for (let i = 0; i < 20; i++) add(`bad${i}`, Result.mismatchRows);
+  assert.ok(!known().has("bad"));
+  table.countRequest({ ...OTHER_SHAPE, fingerprint: "bad" }, kind);
+  assert.deepEqual(known().get(EVICTED)?.outcomes, [{
+    ...kind,
+    count: 11,
+    requests: 2,
+  }]);
+});
+
+Deno.test("StatementTable: of many changes those that differ are told first", () => {
+  const { add, table } = filled();
+  for (let i = 0; i < 5; i++) add(`s${i}`);
+  add("bad", Result.mismatchRows);
+  const told = table.takeChanged(1).summaries;
+  assert.deepEqual(told.map(({ fingerprint }) => fingerprint), ["bad"]);
+});

@@ -54,6 +54,24 @@ const result = (name: string, values: string): Series => ({
   [`pgdog_mirror_statements_total{${MIRROR},result="${name}"}`]: values,
 });
 
+/** Gauges of what a verdict rests on: of counts, or of `_seconds`. */
+const evidence = (
+  mirror: string,
+  unit: "" | "_seconds",
+  kinds: Readonly<Record<string, number>>,
+): Series =>
+  Object.fromEntries(
+    Object.entries(kinds).map(([kind, value]) => [
+      `pgdog_mirror_readiness_evidence${unit}{${mirror},kind="${kind}"}`,
+      `${value}x60`,
+    ]),
+  );
+
+/** Mismatches that no rule accepts. */
+const open = (values: string): Series => ({
+  [`pgdog_mirror_readiness_evidence{${MIRROR},kind="mismatches"}`]: values,
+});
+
 /** Two proxies whose evidence may be added up. */
 const FLEET: Series = {
   [`up{${PROCESS}}`]: "1x60",
@@ -169,6 +187,11 @@ export const ALERT_CASES: readonly AlertCase[] = [
     20,
     [OF_MIRROR],
   ),
+  quiet("MirrorErrors", "half fail, and rules accept it", {
+    ...ledger({ seen: 100, replayed: 100, withErrors: 50 }),
+    [`pgdog_mirror_replays_with_accepted_errors_total{${MIRROR}}`]: "0+50x60",
+    ...limit("mirror_max_error_rate", "0.01"),
+  }, 20),
   quiet("MirrorErrors", "1 of 200 fails", {
     ...ledger({ seen: 200, replayed: 199, failed: 1 }),
     ...limit("mirror_max_error_rate", "0.01"),
@@ -177,21 +200,34 @@ export const ALERT_CASES: readonly AlertCase[] = [
   fires(
     "MirrorMismatches",
     "the first one in a while",
-    result("mismatch_rows", "0x15 1x15"),
+    { ...result("mismatch_rows", "0x15 1x15"), ...open("0x15 1x15") },
     18,
     [{ ...OF_MIRROR, result: "mismatch_rows" }],
   ),
   fires(
     "MirrorMismatches",
     "there from the first scrape on",
-    result("mismatch_rows", "_x15 3x5"),
+    { ...result("mismatch_rows", "_x15 3x5"), ...open("_x15 3x5") },
     17,
     [{ ...OF_MIRROR, result: "mismatch_rows" }],
   ),
   quiet(
     "MirrorMismatches",
     "old ones, no new one",
-    result("mismatch_rows", "5x40"),
+    { ...result("mismatch_rows", "5x40"), ...open("5x40") },
+    30,
+  ),
+  fires(
+    "MirrorMismatches",
+    "one after another window has begun",
+    { ...result("mismatch_rows", "5x10 5+1x20"), ...open("5x10 0+1x20") },
+    14,
+    [{ ...OF_MIRROR, result: "mismatch_rows" }],
+  ),
+  quiet(
+    "MirrorMismatches",
+    "a rule accepts them",
+    { ...result("mismatch_rows", "0+1x40"), ...open("2x40") },
     30,
   ),
   quiet(
@@ -419,22 +455,29 @@ const faultless = (of: string, count: number): Series => {
     ),
     [`pgdog_mirror_readiness_statements{${mirror},latency="tested"}`]: "3x60",
     [`pgdog_mirror_readiness_statements{${mirror},latency="slower"}`]: "0x60",
-    [`pgdog_mirror_requests_total{${mirror}}`]: steady(count),
-    [`pgdog_mirror_requests_mirrored_total{${mirror}}`]: steady(count),
-    [`pgdog_mirror_statements_total{${mirror},result="match"}`]: steady(count),
-    [`pgdog_mirror_compared_seconds_total{${mirror}}`]: "10x60",
-    [`pgdog_mirror_replayed_seconds_total{${mirror}}`]: "10x60",
+    ...evidence(mirror, "", {
+      seen: count,
+      excluded: 0,
+      untried: 0,
+      dropped: 0,
+      withheld: 0,
+      replayed: count,
+      failed: 0,
+      pending: 0,
+      requests_with_errors: 0,
+      compared: count,
+      uncompared: 0,
+      mismatches: 0,
+      mirror_statements: count,
+    }),
+    ...evidence(mirror, "_seconds", { mirror: 12, replayed: 10, compared: 10 }),
     [`pgdog_mirror_readiness_shapes{${mirror},comparison="seen"}`]: "5x60",
     [`pgdog_mirror_readiness_shapes{${mirror},comparison="different"}`]: "0x60",
     [`pgdog_mirror_readiness_shapes{${mirror},comparison="uncompared"}`]:
       "0x60",
-    [`pgdog_statement_duration_seconds_sum{${mirror},target="mirror"}`]:
-      "12x60",
-    [`pgdog_statement_duration_seconds_count{${mirror},target="mirror"}`]:
-      steady(count),
-    [`pgdog_mirror_consecutive_errors{${mirror}}`]: "0x60",
-    [`pgdog_mirror_replay_lag_seconds_bucket{${mirror},le="1"}`]: steady(count),
-    [`pgdog_mirror_replay_lag_seconds_bucket{${mirror},le="+Inf"}`]: steady(
+    [`pgdog_mirror_readiness_consecutive_errors{${mirror}}`]: "0x60",
+    [`pgdog_mirror_readiness_lag_requests{${mirror},bound="1"}`]: steady(count),
+    [`pgdog_mirror_readiness_lag_requests{${mirror},bound="+Inf"}`]: steady(
       count,
     ),
   };
@@ -451,8 +494,7 @@ const NEXT = `${OTHER_PROCESS},database="shop",mirror="next"`;
 
 const PARTIAL: Series = {
   ...READY,
-  [`pgdog_mirror_requests_total{${NEXT}}`]: "66x60",
-  [`pgdog_mirror_requests_excluded_total{${NEXT},reason="level"}`]: "6x60",
+  ...evidence(NEXT, "", { seen: 66, excluded: 6, untried: 6 }),
 };
 
 /** What the recorded verdict must be: 1 READY, 0 NOT READY, -1 INCONCLUSIVE. */
@@ -466,14 +508,24 @@ export const VERDICT_CASES: readonly {
     name: "the second proxy has differences",
     series: {
       ...READY,
-      [`pgdog_mirror_statements_total{${NEXT},result="mismatch_rows"}`]: "9x60",
+      ...evidence(NEXT, "", { mismatches: 9 }),
     },
     verdict: 0,
   },
   {
-    name: "an earlier run of it had",
-    series: { ...READY, [`pgdog_history_mismatches{${NEXT}}`]: "9x60" },
-    verdict: 0,
+    name: "it has none that is not accepted",
+    series: { ...READY, ...evidence(NEXT, "", { accepted_mismatches: 9 }) },
+    verdict: 1,
+  },
+  {
+    name: "it is of a version that does not export its evidence",
+    series: Object.fromEntries(
+      Object.entries(READY).filter(([name]) =>
+        !name.startsWith("pgdog_mirror_readiness_evidence") ||
+        !name.includes(OTHER_PROCESS)
+      ),
+    ),
+    verdict: -1,
   },
   {
     name: "the second proxy has too few requests",
@@ -502,9 +554,7 @@ export const VERDICT_CASES: readonly {
     name: "it drops a tenth",
     series: {
       ...READY,
-      [`pgdog_mirror_requests_mirrored_total{${NEXT}}`]: "54x60",
-      [`pgdog_mirror_requests_dropped_total{${NEXT},reason="queue_full"}`]:
-        "6x60",
+      ...evidence(NEXT, "", { replayed: 54, dropped: 6 }),
     },
     verdict: 0,
   },
@@ -526,25 +576,22 @@ export const VERDICT_CASES: readonly {
     name: "a tenth of its time could not be compared",
     series: {
       ...READY,
-      [`pgdog_mirror_compared_seconds_total{${NEXT}}`]: "8x60",
+      ...evidence(NEXT, "_seconds", { compared: 8 }),
     },
     verdict: -1,
   },
   {
-    name: "an earlier run of it could compare little",
-    series: {
-      ...READY,
-      [`pgdog_history_replayed_seconds{${NEXT}}`]: "10x60",
-      [`pgdog_history_compared_seconds{${NEXT}}`]: "1x60",
-    },
-    verdict: -1,
+    name: "it was slow",
+    series: { ...READY, ...evidence(NEXT, "_seconds", { mirror: 9_000 }) },
+    verdict: 0,
   },
   {
-    name: "an earlier run of it was slow",
+    name: "its lag is above the limit",
     series: {
       ...READY,
-      [`pgdog_history_mirror_seconds{${NEXT}}`]: "9e3x60",
-      [`pgdog_history_mirror_statements{${NEXT}}`]: "60x60",
+      [`pgdog_mirror_readiness_lag_requests{${NEXT},bound="1"}`]: "0x60",
+      [`pgdog_mirror_readiness_lag_requests{${NEXT},bound="120"}`]: "60x60",
+      [`pgdog_mirror_readiness_lag_requests{${MIRROR},bound="120"}`]: "60x60",
     },
     verdict: 0,
   },
@@ -569,28 +616,15 @@ export const VERDICT_CASES: readonly {
     name: "a tenth of its statements differed by chance",
     series: {
       ...READY,
-      [`pgdog_mirror_statements_total{${NEXT},result="noise_ties"}`]: "6x60",
+      ...evidence(NEXT, "", { uncompared: 6 }),
     },
     verdict: -1,
-  },
-  {
-    name: "BEGIN and catalogs are no evidence that is missing",
-    series: {
-      ...READY,
-      [`pgdog_mirror_statements_total{${NEXT},result="match_control"}`]:
-        "600x60",
-      [`pgdog_mirror_statements_total{${NEXT},result="note_catalog"}`]: "6x60",
-      [`pgdog_mirror_statements_total{${NEXT},result="skipped_ignored"}`]:
-        "6x60",
-    },
-    verdict: 1,
   },
   {
     name: "a tenth of its requests were withheld by a pause",
     series: {
       ...READY,
-      [`pgdog_mirror_requests_mirrored_total{${NEXT}}`]: "54x60",
-      [`pgdog_mirror_requests_dropped_total{${NEXT},reason="paused"}`]: "6x60",
+      ...evidence(NEXT, "", { replayed: 54, dropped: 6, withheld: 6 }),
     },
     verdict: -1,
   },
@@ -598,9 +632,7 @@ export const VERDICT_CASES: readonly {
     name: "a tenth of its clients left",
     series: {
       ...READY,
-      [`pgdog_mirror_requests_mirrored_total{${NEXT}}`]: "54x60",
-      [`pgdog_mirror_requests_excluded_total{${NEXT},reason="client_gone"}`]:
-        "6x60",
+      ...evidence(NEXT, "", { replayed: 54, excluded: 6 }),
     },
     verdict: -1,
   },
@@ -615,7 +647,8 @@ export const VERDICT_CASES: readonly {
     series: Object.fromEntries(
       Object.entries(READY).map(([name, values]) => [
         name,
-        /_(total|sum|count|bucket|statements|shapes)\{/.test(name)
+        /_(evidence|seconds|lag_requests|statements|shapes)\{/.test(name) &&
+          !name.includes("observed")
           ? "0x60"
           : values,
       ]),

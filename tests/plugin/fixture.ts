@@ -1,6 +1,10 @@
 import type { Logger, Plugin } from "../../src/plugin/api.ts";
 import { PluginHost, type PluginHostOptions } from "../../src/plugin/mod.ts";
-import { Registry, StatementStore } from "../../src/stats/mod.ts";
+import {
+  EvidenceWindow,
+  Registry,
+  StatementStore,
+} from "../../src/stats/mod.ts";
 
 /** A plugin that does nothing but what is given. */
 export function plugin(id: string, parts: Partial<Plugin> = {}): Plugin {
@@ -22,6 +26,7 @@ export function hostOf(
     general: {},
     version: "1.2.3",
     startedAt: 1_000,
+    window: new EvidenceWindow(1_000),
     mirrors: [],
     logger: (id) => memoryLogger(id, logs),
     ...options,

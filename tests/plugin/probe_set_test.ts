@@ -13,7 +13,7 @@ const CALLS: readonly [keyof Probe, readonly (number | string)[]][] = [
   ["requestExcluded", [2, 3]],
   ["requestDropped", [4, 5]],
   ["requestFailed", [6, 7]],
-  ["requestReplayed", [8, 9, 10, 11]],
+  ["requestReplayed", [8, 9, 10, 11, 24]],
   ["primaryStatement", [12, 13]],
   ["mirrorStatement", [14, 15]],
   ["errorOnMirror", [16, "42P01"]],

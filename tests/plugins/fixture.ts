@@ -43,6 +43,7 @@ export function counted(
     proxy: probe("proxy", proxyStripe),
     mirror: probe("mirror", mirrorStripe),
     series: (labels: Labels) => proxyStripe.series(labels),
+    mirrorCells: mirrorStripe.cells,
     command: (words: string): AdminCommand => {
       const command = host.commands.find((one) => one.words === words);
       if (command === undefined) throw new Error(`There is no ${words}`);
@@ -61,15 +62,24 @@ export function replay(
     readonly times?: number;
     readonly latencySeconds?: number;
     readonly errorsOnMirror?: number;
+    /** Those that no rule accepts; default: all. */
+    readonly openErrors?: number;
   } = {},
 ): void {
   const { times = 1, latencySeconds = 0.003, errorsOnMirror = 0 } = options;
+  const { openErrors = errorsOnMirror } = options;
   const base = series(labels);
   for (let i = 0; i < times; i++) {
     proxy.primaryStatement(base, latencySeconds / 2);
     proxy.requestSeen(base);
     mirror.mirrorStatement(base, latencySeconds);
-    mirror.requestReplayed(base, latencySeconds, 0.25, errorsOnMirror);
+    mirror.requestReplayed(
+      base,
+      latencySeconds,
+      0.25,
+      errorsOnMirror,
+      openErrors,
+    );
   }
 }
 

@@ -91,7 +91,7 @@ Deno.test("RESET MIRROR_STATS: what was pending is the new window's, so that its
   assert.equal(stats(test).requests_total, "2");
   assert.equal(stats(test).requests_pending, "2");
   assertCloses(stats(test));
-  test.mirror.requestReplayed(ann, 0.001, 0.001, 0);
+  test.mirror.requestReplayed(ann, 0.001, 0.001, 0, 0);
   test.mirror.requestFailed(ann, Failed.connection);
   test.proxy.requestSeen(ann);
   const { requests_total, requests_mirrored, requests_failed } = stats(test);

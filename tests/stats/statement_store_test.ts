@@ -11,6 +11,7 @@ function summary(pairs: number): StatementSummary {
     fingerprint: "f",
     text: "select 1",
     isPinned: false,
+    outcomes: [],
     calls: pairs,
     results: [],
     rows: 0,

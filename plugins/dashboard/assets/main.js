@@ -77,7 +77,7 @@ function draw({ live, readiness }) {
   const ofMirror = mirror === undefined
     ? undefined
     : verdicts.get(keyOf(mirror));
-  verdict.update(ofMirror ?? readiness);
+  verdict.update(ofMirror ?? readiness, readiness);
   route(live, mirror);
   footer(live);
   void history.update(live);

@@ -13,14 +13,16 @@ export function createVerdict() {
   const advice = el("span", { class: "advice" });
   const score = el("span", { class: "score" });
   const notes = el("ul", { class: "notes" });
-  answer.append(state, advice, score);
+  const rules = el("ul", { class: "notes" });
+  const since = el("span", { class: "since" });
+  answer.append(state, advice, score, since);
   const list = el("ul", { class: "gate-list" });
-  byId("gates").append(notes, list);
+  byId("gates").append(notes, list, rules);
   const known = new Map();
 
   return {
-    /** @param verdict of one mirror. */
-    update(verdict) {
+    /** @param verdict of one mirror. @param of the document that it is in. */
+    update(verdict, of) {
       const kind = KINDS[verdict.state] ?? "open";
       answer.parentElement.dataset.kind = kind;
       const scope = verdict.headline.slice(verdict.state.length);
@@ -30,20 +32,37 @@ export function createVerdict() {
         `${scope === "" ? "" : `${scope.trim()}. `}${verdict.recommendation}.`,
       );
       setText(score, `Score ${verdict.score} of 100 towards READY`);
-      notes.hidden = verdict.reasons.length === 0;
-      const text = verdict.reasons.join("\n");
-      if (notes.dataset.text !== text) {
-        notes.dataset.text = text;
-        notes.replaceChildren(
-          ...verdict.reasons.map((reason) => el("li", {}, `Note: ${reason}.`)),
-        );
-      }
+      keepTexts(notes, verdict.reasons.map((reason) => `Note: ${reason}.`));
+      keepTexts(rules, of.rules.flatMap(ruleText));
+      setText(
+        since,
+        `Window since ${
+          new Date(of.window.since).toLocaleString()
+        }, because ${of.window.because}`,
+      );
       const gates = verdict.gates.toSorted((a, b) =>
         ORDER.indexOf(a.status) - ORDER.indexOf(b.status)
       );
       keepList(list, known, gates, ({ gate }) => gate, createGate);
     },
   };
+}
+
+/** Who has accepted what, and until when; a rule that fits nothing says nothing. */
+function ruleText({ rule, reason, until, state, accepted }) {
+  if (state === "unused") return [];
+  const end = until === null ? "" : `, until ${until}`;
+  return state === "expired"
+    ? [`No longer accepted${end}: ${rule} (${reason})`]
+    : [`Accepted${end}: ${accepted} results, ${rule} (${reason})`];
+}
+
+function keepTexts(list, texts) {
+  list.hidden = texts.length === 0;
+  const text = texts.join("\n");
+  if (list.dataset.text === text) return;
+  list.dataset.text = text;
+  list.replaceChildren(...texts.map((line) => el("li", {}, line)));
 }
 
 function createGate() {

@@ -39,6 +39,7 @@ function summary(
     isPinned: false,
     calls: 1,
     results: RESULTS.map(() => 0),
+    outcomes: [],
     rows: 1,
     primary: EMPTY,
     mirrorLatency: EMPTY,

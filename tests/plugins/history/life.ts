@@ -3,6 +3,7 @@ import { Recorder } from "../../../plugins/history/recorder.ts";
 import type { SqlStore } from "../../../plugins/history/sql_store.ts";
 import {
   type LedgerTotals,
+  type Run,
   type Sample,
   TOTALS,
 } from "../../../plugins/history/store.ts";
@@ -47,6 +48,7 @@ export function statement(n: number): StatementSummary {
     isPinned: false,
     calls: n,
     results: [n, 1],
+    outcomes: [],
     rows: n,
     primary: histogram,
     mirrorLatency: histogram,
@@ -80,6 +82,7 @@ export class Life {
     startedAt: number,
     config = "c",
     proxy = "one",
+    because: Run["because"] = "start",
   ) {
     this.now = startedAt;
     const silent = () => {};
@@ -97,7 +100,7 @@ export class Life {
     const id = `${proxy} ${startedAt}/0`;
     this.recorder = new Recorder({
       store,
-      run: { id, proxy, startedAt, version: "v", config },
+      run: { id, proxy, startedAt, version: "v", config, because },
       intervalMs: 1_000,
       retentionMs: 90 * 24 * HOUR,
       now: () => this.now + this.offset,

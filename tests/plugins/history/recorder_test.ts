@@ -6,6 +6,7 @@ import {
 } from "../../../plugins/history/connections.ts";
 import type { Recorder } from "../../../plugins/history/recorder.ts";
 import { SqlStore } from "../../../plugins/history/sql_store.ts";
+import type { Run } from "../../../plugins/history/store.ts";
 import { StatementStore } from "../../../src/stats/mod.ts";
 import { startCluster } from "../../support/cluster.ts";
 import {
@@ -92,6 +93,7 @@ async function story(connect: () => SqlStore): Promise<void> {
       startedAt: 14 * HOUR,
       version: "v",
       config: "c",
+      because: "config",
     },
     sample(14 * HOUR, 6),
   );
@@ -151,7 +153,7 @@ Deno.test({
   },
 });
 
-Deno.test("history: statements count once when a configuration comes back in one process", async () => {
+Deno.test("history: statements of all windows of a configuration add up, also within one process", async () => {
   const folder = await Deno.makeTempDir();
   try {
     const connect = () => new SqlStore(() => openSqlite(`${folder}/h.sqlite`));
@@ -171,7 +173,14 @@ Deno.test("history: statements count once when a configuration comes back in one
       const startedAt = first.now = run * HOUR;
       const id = `one 0/${run}`;
       first.recorder.change(
-        { id, proxy: "one", startedAt, version: "v", config },
+        {
+          id,
+          proxy: "one",
+          startedAt,
+          version: "v",
+          config,
+          because: "config",
+        },
         sample(startedAt, n),
       );
       await first.recorder.settled();
@@ -179,13 +188,13 @@ Deno.test("history: statements count once when a configuration comes back in one
     await first.recorder.start();
     await first.write(HOUR, 10);
     await change(2, "d", 10);
-    assert.deepEqual(shown(first, 10), [10]);
+    assert.deepEqual(shown(first, 0), []);
     await first.write(3 * HOUR, 12);
     await change(4, "c", 12);
-    assert.deepEqual(shown(first, 12), [12]);
+    assert.deepEqual(shown(first, 0), [10]);
     assert.deepEqual(first.recorder.earlierTotals(PAIR), totals(10));
-    await first.write(4 * HOUR + 2_000, 13);
-    // It is killed; the window's first run and its last one are no sum.
+    await first.write(4 * HOUR + 2_000, 3);
+    // It is killed.
     const second = new Life(connect(), 5 * HOUR);
     await second.write(5 * HOUR, 0);
     await second.write(5 * HOUR + SILENCE, 0);
@@ -255,6 +264,65 @@ Deno.test("history: a verdict is recorded when it changes, once for each write a
     await next.recorder.start();
     assert.deepEqual(of(next.recorder.boundaries), verdicts);
     await next.recorder.close(sample(6 * HOUR, 0));
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("history: nothing before RESET MIRROR WINDOW counts, not even after a restart", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const connect = () => new SqlStore(() => openSqlite(`${folder}/h.sqlite`));
+    const first = new Life(connect(), 0);
+    await first.write(HOUR, 10);
+    await first.recorder.close(sample(HOUR, 10));
+    const second = new Life(connect(), 2 * HOUR);
+    await second.recorder.start();
+    assert.deepEqual(second.recorder.earlierTotals(PAIR), totals(10));
+    assert.deepEqual(second.recorder.earlier.began, {
+      startedAt: 0,
+      because: "start",
+    });
+    await second.write(3 * HOUR, 5);
+    second.now = 4 * HOUR;
+    const change = (run: number, config: string, because: Run["because"]) =>
+      second.recorder.change(
+        {
+          id: `one ${2 * HOUR}/${run}`,
+          proxy: "one",
+          startedAt: second.now,
+          version: "v",
+          config,
+          because,
+        },
+        sample(second.now, 6),
+      );
+    change(1, "c", "reset");
+    // At once, whatever the store takes.
+    assert.equal(second.recorder.earlierTotals(PAIR), undefined);
+    assert.equal(second.recorder.observedMs, 0);
+    await second.recorder.settled();
+    assert.equal(second.recorder.earlierTotals(PAIR), undefined);
+    assert.ok(
+      second.recorder.boundaries.some(({ kind }) => kind === "window"),
+    );
+    await second.write(5 * HOUR, 2);
+    // Another configuration comes and goes.
+    second.now = 6 * HOUR;
+    change(2, "d", "config");
+    second.now = 7 * HOUR;
+    change(3, "c", "config");
+    await second.recorder.settled();
+    assert.deepEqual(second.recorder.earlierTotals(PAIR), totals(6));
+    await second.recorder.close(sample(7 * HOUR, 1));
+    const third = new Life(connect(), 8 * HOUR);
+    await third.recorder.start();
+    assert.deepEqual(third.recorder.earlierTotals(PAIR), totals(6 + 1));
+    assert.deepEqual(third.recorder.earlier.began, {
+      startedAt: 4 * HOUR,
+      because: "reset",
+    });
+    await third.recorder.close(sample(8 * HOUR, 0));
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

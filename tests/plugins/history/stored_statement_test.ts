@@ -15,6 +15,13 @@ const summary = {
   isPinned: true,
   calls: 7,
   results: RESULTS.map((_, i) => i),
+  outcomes: [{
+    result: "mismatch_sqlstate",
+    mirrorSqlstate: "22003",
+    primarySqlstate: "22012",
+    count: 17,
+    requests: 0,
+  }],
   masked: { "id (sequence)": 2 },
   ...latencyOf([3, 1, 2], [1, 5, 5]),
   examples: [],
@@ -28,11 +35,14 @@ Deno.test("readStored: results of an older version are found by what they were c
   const old = {
     ...summary,
     results: [5, 0, 1, 0, 2, 0, 0, 3],
+    outcomes: undefined,
     masked: undefined,
     sketch: undefined,
     latency: { pairs: 40, ratio: 1.5, pValue: 0.001 },
   };
-  const { results, masked, sketch, latency } = readStored(JSON.stringify(old));
+  const { results, masked, outcomes, sketch, latency } = readStored(
+    JSON.stringify(old),
+  );
   assert.equal(results.length, RESULTS.length);
   assert.equal(results[Result.match], 5);
   assert.equal(results[Result.noiseVolatile], 3);
@@ -40,4 +50,11 @@ Deno.test("readStored: results of an older version are found by what they were c
   assert.deepEqual(masked, {});
   // A sample's median can't be added: latency is counted anew.
   assert.deepEqual({ sketch, latency }, NO_LATENCY);
+  assert.deepEqual(outcomes, [{
+    result: "mismatch_rows",
+    mirrorSqlstate: null,
+    primarySqlstate: null,
+    count: 3,
+    requests: 0,
+  }]);
 });

@@ -28,6 +28,7 @@ function summary(
     text: `select /* ${fingerprint} */ secret`,
     calls,
     results,
+    outcomes: [],
     rows: 0,
     primary: times,
     mirrorLatency: times,
@@ -78,6 +79,19 @@ Deno.test("TopStatements: no counter falls when statements take turns", () => {
   assert.deepEqual(calls(top), { other: 7, b: 51 });
   top.update([summary("a", 100), summary("b", 52)]);
   assert.deepEqual(calls(top), { other: 7 + 1, a: 100 });
+});
+
+Deno.test("TopStatements: no counter falls when another window begins", () => {
+  const top = new TopStatements(1);
+  top.update([summary("a", 10), summary("b", 5)]);
+  top.begin();
+  top.update([]);
+  assert.deepEqual(calls(top), { other: 5, a: 10 });
+  top.update([summary("a", 2), summary("b", 1)]);
+  assert.deepEqual(calls(top), { other: 5 + 1, a: 10 + 2 });
+  top.begin();
+  top.update([summary("a", 1)]);
+  assert.deepEqual(calls(top), { other: 6, a: 13 });
 });
 
 Deno.test("TopStatements: a challenger must be clearly better", () => {

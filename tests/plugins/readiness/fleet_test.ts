@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { readiness } from "../../../plugins/readiness/mod.ts";
-import { type Sample, snapshotOf } from "../../../plugins/readiness/samples.ts";
+import type { Sample } from "../../../plugins/readiness/samples.ts";
 import { mirrorStats } from "../../../plugins/mirror_stats/mod.ts";
 import { prometheus } from "../../../plugins/prometheus/mod.ts";
 import { RESULTS } from "../../../src/stats/mod.ts";
@@ -234,38 +234,57 @@ Deno.test("judgeFleet: without a target, or without limits, it could not be aske
   );
 });
 
-Deno.test("judgeFleet: earlier runs in the history count", async () => {
-  const samples = await scraped("a", { match: 20 });
-  const fleet = await judge([
-    ...samples,
-    ...["seen", "replayed", "compared"].map((name) =>
-      sample(
-        `pgdog_history_${name}{database="shop",mirror="shop_18"}`,
-        "a",
-        1_000,
-      )
+Deno.test("judgeFleet: accepted differences are none, and said", async () => {
+  const samples = await scraped("a", { match: 20, mismatch_rows: 2 });
+  const kind = (labels: Sample["labels"], name: string) =>
+    labels.kind === name && labels.mirror === "shop_18";
+  const fleet = await judge(
+    samples.map((one) =>
+      kind(one.labels, "mismatches")
+        ? { ...one, value: 0 }
+        : kind(one.labels, "accepted_mismatches")
+        ? { ...one, value: 2 }
+        : one
     ),
-  ]);
-  const { evidence } = fleet.mirrors[0] as typeof fleet.mirrors[0];
-  assert.equal(evidence.seen, 1_020);
-  assert.equal(evidence.compared, 1_020);
+  );
+  const { evidence, verdict } = fleet.mirrors[0] as typeof fleet.mirrors[0];
+  assert.equal(evidence.mismatches, 0);
+  assert.equal(evidence.ignored, 2);
+  const gate = verdict.gates.find(({ gate }) => gate === "mismatch_rate");
+  assert.equal(gate?.status, "pass");
+  assert.match(gate?.sentence ?? "", /2 more are accepted by rules/);
 });
 
-Deno.test("snapshotOf: histograms of different bounds meet at those that all have", () => {
-  const buckets = (instance: string, counts: Record<string, number>) => [
-    ...Object.entries(counts).map(([le, n]) =>
-      sample(`x_lag_bucket{le="${le}"}`, instance, n)
-    ),
-    sample("x_lag_count{}", instance, counts["+Inf"] ?? 0),
-    sample("x_lag_sum{}", instance, 1.5),
-  ];
-  const lag = snapshotOf([
-    ...buckets("a", { "1": 3, "2": 5, "5": 9, "+Inf": 10 }),
-    ...buckets("b", { "1": 1, "5": 1, "10": 2, "+Inf": 2 }),
-  ], "x_").get("lag");
-  assert.deepEqual(lag?.spec.buckets, [1, 5]);
-  assert.deepEqual(lag?.series.map(({ histogram }) => histogram), [
-    { counts: [3, 6, 1], sum: 1.5, count: 10 },
-    { counts: [1, 0, 1], sum: 1.5, count: 2 },
+Deno.test("judgeFleet: lags of different bounds meet at those that all have", async () => {
+  const lag = (instance: string, counts: Record<string, number>) =>
+    Object.entries(counts).map(([bound, n]) =>
+      sample(
+        `pgdog_mirror_readiness_lag_requests{database="shop",mirror="shop_18",bound="${bound}"}`,
+        instance,
+        n,
+      )
+    );
+  const without = (samples: readonly Sample[]) =>
+    samples.filter(({ labels }) =>
+      labels.__name__ !== "pgdog_mirror_readiness_lag_requests"
+    );
+  const fleet = await judge([
+    ...without(await scraped("a", { match: 20 })),
+    ...lag("a", { "1": 3, "2": 5, "5": 9, "+Inf": 10 }),
+    ...without(await scraped("b", { match: 20 })),
+    ...lag("b", { "1": 1, "5": 1, "10": 2, "+Inf": 2 }),
   ]);
+  // The 99th of 100 is above the last bound that both have.
+  assert.equal(fleet.mirrors[0]?.evidence.lagP99Seconds, 5);
+});
+
+Deno.test("judgeFleet: a version that does not export its evidence is named", async () => {
+  const old = (await scraped("b", { match: 20 })).filter(({ labels }) =>
+    !labels.__name__?.startsWith("pgdog_mirror_readiness_evidence")
+  );
+  const { reasons } = await judge([
+    ...await scraped("a", { match: 20 }),
+    ...old,
+  ]);
+  assert.match(reasons.join(), /b does not export its evidence/);
 });

@@ -30,6 +30,7 @@ function statement(
     isPinned: false,
     calls: 100,
     results: [],
+    outcomes: [],
     rows: 0,
     primary: none,
     mirrorLatency: none,
@@ -57,13 +58,17 @@ const GOOD: Evidence = {
   uncompared: 0,
   mismatches: 0,
   ignored: 0,
+  acceptedRequests: 0,
   consecutiveErrors: 0,
   lagP99Seconds: 0.01,
+  lagCounts: [],
   mirrorStatements: 1_000_000,
+  mirrorSeconds: 2_000,
   mirrorMeanMs: 2,
   replayedSeconds: 1_000,
   comparedSeconds: 1_000,
   shapes: { seen: 100, different: 0, uncompared: 0 },
+  named: { different: ["select different"], uncompared: [] },
   level: "all",
   clientsInTransaction: 0,
   stalledSeconds: 0,
@@ -298,6 +303,6 @@ Deno.test("assess: the score loses what the issue says, and never falls below 0"
 Deno.test("assess: ignored mismatches stay visible", () => {
   assert.match(
     gateOf({ ignored: 7 }, "mismatch_rate").sentence,
-    /7 more are ignored/,
+    /7 more are accepted by rules/,
   );
 });

@@ -13,6 +13,7 @@ function shape(counts: Counts, isPinned: boolean): StatementSummary {
     fingerprint: "1",
     text: "select 1",
     isPinned,
+    outcomes: [],
     calls: Object.values(counts).reduce((sum, n) => sum + n, 0),
     results: RESULTS.map((name) => counts[name] ?? 0),
     rows: 0,

@@ -26,6 +26,7 @@ function statement(
     mirrorLatency: none,
     ...latencyOf(...times),
     isPinned: false,
+    outcomes: [],
     firstSeen: 0,
     lastSeen: 0,
     masked: {},
