@@ -81,11 +81,19 @@ export class OutputMasks {
       }
     };
     take(counts);
-    for (const name of deciding) {
-      const nature = this.#catalog.functionNature(name);
-      if (nature !== undefined) loosen(nature === "time" ? "boundary" : "any");
-    }
-    this.#facts.eachView(sources, ({ counts }) => take(counts));
+    const call = (names: readonly string[]) => {
+      for (const name of names) {
+        const nature = this.#catalog.functionNature(name);
+        if (nature !== undefined) {
+          loosen(nature === "time" ? "boundary" : "any");
+        }
+      }
+    };
+    call(deciding);
+    this.#facts.eachView(sources, (view) => {
+      take(view.counts);
+      call(view.deciding);
+    });
     return rule;
   }
 

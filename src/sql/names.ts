@@ -66,6 +66,8 @@ export class Names implements Scope {
   readonly #budget: Budget;
   readonly #ctes = new Map<string, Cte>();
   readonly #sources: Source[] = [];
+  /** OLD and NEW in RETURNING: no part of `*`. */
+  readonly #rows: Source[] = [];
   /** Queries within this one, by the bodies of their statements. */
   readonly #queries = new Map<Node, Names>();
   /** Those that give it rows … */
@@ -214,9 +216,11 @@ export class Names implements Scope {
       const fields = list(type === "ColumnRef" ? node.fields : undefined);
       if (fields.some((field) => "A_Star" in field)) {
         const alias = fields.length > 1 ? lastName([fields.at(-2)]) : undefined;
-        return this.#sources.filter((source) =>
-          alias === undefined || source.name === alias
-        ).flatMap((source) => source.outputs);
+        const sources = alias === undefined ? this.#sources : [
+          this.#source(fields.slice(0, -1).map((field) => lastName([field]))),
+        ]
+          .filter((source) => source !== undefined);
+        return sources.flatMap(({ outputs }) => outputs);
       }
       const trait = traitOf(val, this);
       // The columns of a row: (f(a)).*
@@ -299,6 +303,10 @@ export class Names implements Scope {
         values.#sources.push({ name, outputs: [output] }),
     });
     this.#sources.unshift(tableOf(relation, allOf(relation, write)));
+    this.#rows.push(
+      { name: "new", outputs: [allOf(relation, write)] },
+      { name: "old", outputs: [allOf(relation)] },
+    );
     const returning = node.returningList ??
       (node.returningClause as Node | undefined)?.exprs;
     return this.#targets(returning);
@@ -378,12 +386,18 @@ export class Names implements Scope {
         return union(whole.outputs.map(({ trait }) => trait));
       }
     } else {
-      const key = relationKey(names.at(-3), table);
-      const source = this.#sources.find((source) => source.key === key) ??
-        this.#sources.find(({ name }) => name === table);
+      const source = this.#source(names.slice(0, -1));
       if (source !== undefined) return union(columnIn(source.outputs, column));
     }
     return this.#outer?.column(fields) ?? STRICT;
+  }
+
+  /** @param names perhaps with a schema. */
+  #source(names: readonly string[]): Source | undefined {
+    const [name = "", schema] = names.toReversed();
+    const key = relationKey(schema, name);
+    return this.#sources.find((source) => source.key === key) ??
+      [...this.#sources, ...this.#rows].find((source) => source.name === name);
   }
 
   window(over: Node): Node {

@@ -49,17 +49,21 @@ export function mentions(
   return looks(expression);
 }
 
-/** What an expression says but for its literals. */
+/** What an expression says but for its literals, and for the relations of its columns. */
 function literalFree(expression: unknown): string {
-  return JSON.stringify(
-    expression,
-    (key, value) =>
-      key === "location"
-        ? undefined
-        : key === "A_Const" || key === "ParamRef"
-        ? null
-        : value,
-  );
+  return JSON.stringify(expression, (key, value) => {
+    switch (key) {
+      case "location":
+        return undefined;
+      case "A_Const":
+      case "ParamRef":
+        return null;
+      case "ColumnRef":
+        return lastName((value as Node).fields);
+      default:
+        return value;
+    }
+  });
 }
 
 /** A column's name alone: `t.a` is `a`; other expressions are what they say. */

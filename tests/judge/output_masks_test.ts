@@ -245,6 +245,47 @@ Deno.test("OutputMasks: excluded is the row that was to be inserted", () => {
   assert.deepEqual(masks("random()", "a = t.b", "a", "b"), ["", "chance"]);
 });
 
+Deno.test("OutputMasks: OLD and NEW are what stood there and what was written", () => {
+  const rows = relation(1, "s", "t", [["a"], ["at", "now()"]]);
+  const updated = "update s.t set a = random()";
+  assert.deepEqual(
+    masksOf(rows, `${updated} returning old.a, new.a`, ["a", "a"]),
+    ["", "chance"],
+  );
+  assert.deepEqual(
+    masksOf(rows, `${updated} returning old.*, new.*`, ["a", "at", "a", "at"]),
+    ["", "", "chance", ""],
+  );
+  assert.deepEqual(masksOf(rows, `${updated} returning *`, ["a", "at"]), [
+    "chance",
+    "",
+  ]);
+  const inserted = "insert into s.t (a) values ('x') returning new.at, old.at";
+  assert.deepEqual(masksOf(rows, inserted, ["at", "at"]), ["moment", ""]);
+  // A table that is called so.
+  assert.deepEqual(
+    masksOf(
+      rows,
+      "update s.t set a = random() from s.u as new returning new.b",
+      ["b"],
+    ),
+    [""],
+  );
+});
+
+Deno.test("OutputMasks: functions that decide which rows a view has decide its count", () => {
+  const rows = (body: string) => [
+    ...relation(1, "s", "v", ID_NAME, "SELECT id FROM s.t WHERE f(t.id)"),
+    ["function", "f", body, "9"],
+  ];
+  const counts = (body: string) =>
+    new OutputMasks(new Catalog(rows(body))).counts(
+      shapeOf("select id from s.v"),
+    );
+  assert.equal(counts("select now() > $1"), "boundary");
+  assert.equal(counts("select $1 > 1"), undefined);
+});
+
 Deno.test("OutputMasks: an alias that hides a column is not that column", () => {
   const rows = [
     ...relation(1, "s", "t", [["id"], ["name"]]),

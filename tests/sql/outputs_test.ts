@@ -225,6 +225,7 @@ const KEPT: readonly [sql: string, kept: readonly boolean[]][] = [
     true,
     true,
   ]],
+  ["select n, t.m from t group by t.n, m", [true, true]],
   ["select a, b, c from t group by rollup (a), (b, c)", [true, true, true]],
   ["select distinct n, m from t", [true, true]],
   ["select distinct t.* from t", [true]],
