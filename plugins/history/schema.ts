@@ -40,6 +40,10 @@ const STEPS: readonly (readonly Step[])[] = [
   [
     forgetRules,
     "alter table mirror_runs add column because text not null default ''",
+    `create table mirror_hours (
+      run_id text not null, mirror text not null, hour integer not null,
+      elapsed_ms bigint not null, replayed bigint not null,
+      primary key (run_id, mirror, hour))`,
   ],
 ];
 

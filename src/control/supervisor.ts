@@ -297,12 +297,14 @@ class RunningSupervisor implements Supervisor {
     if (number !== window.number || number === this.#windowNumber) return;
     this.#windowNumber = number;
     const total = this.#registry.snapshot(worker);
+    const uptimeMs = this.#uptimeMs();
+    this.#window.sample(total, uptimeMs);
     const ended = {
+      hours: this.#window.endedHours(),
       total,
       counted: this.#window.counted(total),
       statements: this.#statements.begin(),
     };
-    const uptimeMs = this.#uptimeMs();
     const since = Math.round(this.#startedAt + uptimeMs);
     this.#window.begin(total, { since, because: window.because }, uptimeMs);
     this.#host?.windowEnded(ended);

@@ -1,6 +1,9 @@
 import type { StatsSnapshot } from "./snapshot.ts";
 import { difference } from "./snapshot_difference.ts";
 import type { StatementSummary } from "./statements.ts";
+import { type TrafficHour, TrafficHours } from "./traffic_hours.ts";
+
+type Hours = ReadonlyMap<string, readonly TrafficHour[]>;
 
 /** When a window begins, and why. */
 export interface WindowStart {
@@ -18,7 +21,12 @@ export interface EndedWindow {
   readonly total: StatsSnapshot;
   /** Of this process. */
   readonly statements: readonly StatementSummary[];
+  /** Its hours in this process, of one `database/mirror`. */
+  hours(pair: string): readonly TrafficHour[];
 }
+
+/** What hours with traffic are told by. */
+const REPLAYED = "mirror_requests_mirrored_total";
 
 /**
  * The time whose evidence the verdict rests on: since the start, or since it was
@@ -28,6 +36,9 @@ export class EvidenceWindow {
   #start: WindowStart;
   #beganMs = 0;
   #baseline: StatsSnapshot | undefined;
+  #hours = new TrafficHours();
+  /** Of earlier runs, by `database/mirror`. */
+  #earlier: Hours = new Map();
 
   /** @param startedAt of the process. */
   constructor(startedAt: number) {
@@ -51,15 +62,45 @@ export class EvidenceWindow {
       : difference(total, this.#baseline);
   }
 
+  /** Takes the second's totals, for the hours. */
+  sample(total: StatsSnapshot, uptimeMs: number): void {
+    const replayed = new Map<string, number>();
+    const { series } = this.counted(total).get(REPLAYED) ?? { series: [] };
+    for (const { labels: { database, mirror }, value } of series) {
+      const pair = `${database}/${mirror}`;
+      replayed.set(pair, (replayed.get(pair) ?? 0) + value);
+    }
+    this.#hours.look(uptimeMs - this.#beganMs, replayed);
+  }
+
+  /** Its hours in this process, of one pair of databases. */
+  ownHours(pair: string): TrafficHour[] {
+    return this.#hours.of(pair);
+  }
+
+  /** The same, for when another window has begun. */
+  endedHours(): EndedWindow["hours"] {
+    const hours = this.#hours;
+    return (pair) => hours.of(pair);
+  }
+
+  /** Those of earlier runs, too. */
+  hours(pair: string): TrafficHour[] {
+    return [...this.#earlier.get(pair) ?? [], ...this.ownHours(pair)];
+  }
+
   /** Begins anew with these totals. */
   begin(total: StatsSnapshot, start: WindowStart, uptimeMs: number): void {
     this.#baseline = total;
     this.#start = start;
     this.#beganMs = uptimeMs;
+    this.#hours = new TrafficHours();
+    this.#earlier = new Map();
   }
 
   /** It is one with what earlier runs have counted. */
-  continue(start: WindowStart): void {
+  continue(start: WindowStart, earlier: Hours): void {
     this.#start = start;
+    this.#earlier = earlier;
   }
 }
