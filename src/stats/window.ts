@@ -36,6 +36,7 @@ export class EvidenceWindow {
   #start: WindowStart;
   #beganMs = 0;
   #baseline: StatsSnapshot | undefined;
+  #counted = new WeakMap<StatsSnapshot, StatsSnapshot>();
   #hours = new TrafficHours();
   /** Of earlier runs, by `database/mirror`. */
   #earlier: Hours = new Map();
@@ -57,9 +58,14 @@ export class EvidenceWindow {
 
   /** What came to the counters since it began. */
   counted(total: StatsSnapshot): StatsSnapshot {
-    return this.#baseline === undefined
-      ? total
-      : difference(total, this.#baseline);
+    if (this.#baseline === undefined) return total;
+    // Everybody asks for the second's snapshot.
+    let counted = this.#counted.get(total);
+    if (counted === undefined) {
+      counted = difference(total, this.#baseline);
+      this.#counted.set(total, counted);
+    }
+    return counted;
   }
 
   /** Takes the second's totals, for the hours. */
@@ -94,8 +100,15 @@ export class EvidenceWindow {
     this.#baseline = total;
     this.#start = start;
     this.#beganMs = uptimeMs;
+    this.#counted = new WeakMap();
     this.#hours = new TrafficHours();
     this.#earlier = new Map();
+  }
+
+  /** What came to the counters until then is none of it: the mirror worker took its time. */
+  beginLater(total: StatsSnapshot): void {
+    this.#baseline = total;
+    this.#counted = new WeakMap();
   }
 
   /** It is one with what earlier runs have counted. */

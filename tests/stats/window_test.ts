@@ -100,3 +100,18 @@ Deno.test("EvidenceWindow: hours with traffic are its own, behind those of earli
   look(80);
   assert.deepEqual(hours(), [[10, 2]]);
 });
+
+Deno.test("EvidenceWindow: what a late worker counted meanwhile is taken off", () => {
+  const all = counted();
+  const window = new EvidenceWindow(0);
+  const value = () =>
+    window.counted(all.registry.snapshot()).get("mirror_requests_total")
+      ?.series[0]?.value;
+  replay(all, ANN, { times: 3 });
+  window.begin(all.registry.snapshot(), START, 0);
+  replay(all, ANN, { times: 2 });
+  assert.equal(value(), 2);
+  window.beginLater(all.registry.snapshot());
+  assert.equal(value(), 0);
+  assert.deepEqual(window.start, START);
+});
