@@ -29,11 +29,16 @@ export class LedgerWindow {
   sample(total: StatsSnapshot): Sample {
     const { stats, window } = this.#context;
     const ledgers = ledgersOf(window.counted(total));
-    return this.#sample(total.at, ledgers, stats.ownStatements());
+    return this.#sample(
+      total.at,
+      ledgers,
+      stats.ownStatements(),
+      window.ownHours,
+    );
   }
 
   /** The last of a window. What was pending is the next one's, for its outcome will be. */
-  ended({ counted, statements }: EndedWindow): Sample {
+  ended({ counted, statements, hours }: EndedWindow): Sample {
     const ledgers = new Map(
       [...ledgersOf(counted)].map(([pair, totals]) => {
         const { excluded, dropped, replayed, failed } = totals;
@@ -41,7 +46,7 @@ export class LedgerWindow {
         return [pair, { ...totals, seen }];
       }),
     );
-    const sample = this.#sample(counted.at, ledgers, statements);
+    const sample = this.#sample(counted.at, ledgers, statements, hours);
     this.#changed.clear();
     return sample;
   }
@@ -50,6 +55,7 @@ export class LedgerWindow {
     at: number,
     ledgers: Ledgers,
     known: EndedWindow["statements"],
+    hoursOf: EndedWindow["hours"],
   ): Sample {
     const { mirrors } = this.#context;
     const { changed, gone } = this.#changed.take(known);
@@ -58,7 +64,10 @@ export class LedgerWindow {
       const pair = `${database}/${mirror}`;
       if (!all.has(pair)) all.set(pair, NOTHING);
     }
-    return { at, ledgers: all, statements: changed, gone };
+    const hours = new Map(
+      [...all.keys()].map((pair) => [pair, hoursOf(pair)]),
+    );
+    return { at, ledgers: all, hours, statements: changed, gone };
   }
 }
 

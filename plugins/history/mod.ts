@@ -88,12 +88,13 @@ export const history: Plugin<HistoryConfig> = {
       now: Date.now,
       uptimeMs: context.uptimeMs,
       log: context.log,
-      onEarlier({ statements, began }) {
+      onEarlier({ statements, began, hours }) {
         context.stats.restoreStatements(statements);
-        context.window.continue({
+        const start = {
           since: began.startedAt,
           because: BECAUSE[began.because],
-        });
+        };
+        context.window.continue(start, hours);
       },
       onLost: () => changed.forget(),
     });

@@ -310,7 +310,13 @@ export class Recorder {
 
 function nothingBefore({ startedAt, because }: Run): Earlier {
   const began = { startedAt, because };
-  return { began, observedMs: 0, ledgers: new Map(), statements: [] };
+  return {
+    began,
+    observedMs: 0,
+    ledgers: new Map(),
+    hours: new Map(),
+    statements: [],
+  };
 }
 
 function crashNote(gapMs: number): string {

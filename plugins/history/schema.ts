@@ -64,6 +64,10 @@ const STEPS: readonly (readonly Step[])[] = [
     "update mirror_ledgers set untried = excluded",
     "alter table mirror_ledgers add column withheld bigint not null default 0",
     "alter table mirror_ledgers add column uncompared bigint not null default 0",
+    `create table mirror_hours (
+      run_id text not null, mirror text not null, hour integer not null,
+      elapsed_ms bigint not null, replayed bigint not null,
+      primary key (run_id, mirror, hour))`,
   ],
 ];
 

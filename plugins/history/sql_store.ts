@@ -7,6 +7,7 @@ import {
   type Execute,
   type HistoryStore,
   type Holder,
+  type Hours,
   type LastRun,
   type LedgerTotals,
   type Point,
@@ -99,7 +100,13 @@ export class SqlStore implements HistoryStore {
     const of = [run.config, since, run.proxy, run.id];
     const began = { startedAt: run.startedAt, because: run.because };
     if (run.because === "reset") {
-      return { began, observedMs: 0, ledgers: new Map(), statements: [] };
+      return {
+        began,
+        observedMs: 0,
+        ledgers: new Map(),
+        hours: new Map(),
+        statements: [],
+      };
     }
     const mine =
       `r.config = $1 and r.last_write_at >= $2 and r.proxy = $3 and r.id <> $4
@@ -151,10 +158,35 @@ export class SqlStore implements HistoryStore {
       },
       observedMs: Number(time?.observed ?? 0),
       ledgers,
+      hours: await this.#hours(mine, of),
       statements: [...latest.values()].map((summary) =>
         readStored(String(summary))
       ),
     };
+  }
+
+  /** Of old versions all that was observed is one hour, of unknown traffic. */
+  async #hours(mine: string, of: readonly Value[]): Promise<Hours> {
+    const rows = await this.#execute(
+      `select r.number, h.mirror, h.hour, h.elapsed_ms, h.replayed
+       from mirror_hours h join mirror_runs r on r.id = h.run_id where ${mine}
+       union all
+       select r.number, l.mirror, 0, r.observed_ms, null
+       from mirror_ledgers l join mirror_runs r on r.id = l.run_id
+       where r.because = '' and ${mine}
+       order by 1, 3`,
+      of,
+    );
+    const byMirror = Map.groupBy(rows, ({ mirror }) => String(mirror));
+    return new Map(
+      [...byMirror].map(([mirror, hours]) => [
+        mirror,
+        hours.map(({ elapsed_ms, replayed }) => ({
+          elapsedMs: Number(elapsed_ms),
+          replayed: replayed === null ? null : Number(replayed),
+        })),
+      ]),
+    );
   }
 
   begin(run: Run, boundaries: readonly Boundary[]): Promise<void> {
@@ -200,6 +232,7 @@ export class SqlStore implements HistoryStore {
           [run.id, mirror, ...TOTALS.map((name) => totals[name])],
         );
       }
+      await this.#writeHours(execute, run, sample.hours);
       for (const { database, mirror, fingerprint } of sample.gone) {
         await execute(
           "delete from mirror_statements where run_id = $1 and mirror = $2 and fingerprint = $3",
@@ -236,6 +269,25 @@ export class SqlStore implements HistoryStore {
         ],
       );
     });
+  }
+
+  /** An hour that is over, and written since, stays as it is. */
+  async #writeHours(execute: Execute, { id }: Run, all: Hours): Promise<void> {
+    for (const [mirror, hours] of all) {
+      const [row] = await execute(
+        "select max(hour) as hour from mirror_hours where run_id = $1 and mirror = $2",
+        [id, mirror],
+      );
+      const from = Number(row?.hour ?? 0);
+      for (const [i, { elapsedMs, replayed }] of hours.slice(from).entries()) {
+        await execute(
+          `insert into mirror_hours values ($1, $2, $3, $4, $5)
+           on conflict (run_id, mirror, hour) do update set
+           elapsed_ms = excluded.elapsed_ms, replayed = excluded.replayed`,
+          [id, mirror, from + i, Math.round(elapsedMs), replayed ?? 0],
+        );
+      }
+    }
   }
 
   end(run: Run, boundary: Boundary): Promise<void> {
@@ -284,7 +336,12 @@ export class SqlStore implements HistoryStore {
       await execute("delete from mirror_points where at < $1", [before]);
       await execute("delete from mirror_boundaries where at < $1", [before]);
       for (
-        const table of ["mirror_ledgers", "mirror_statements", "mirror_proxies"]
+        const table of [
+          "mirror_ledgers",
+          "mirror_hours",
+          "mirror_statements",
+          "mirror_proxies",
+        ]
       ) {
         await execute(`delete from ${table} where run_id in (${old})`, [
           before,

@@ -1,5 +1,5 @@
 import type { StatementName } from "./changed_statements.ts";
-import type { StatementSummary } from "../../src/plugin/api.ts";
+import type { StatementSummary, TrafficHour } from "../../src/plugin/api.ts";
 
 /** One mirror's counts, cumulative since its run began. */
 export interface LedgerTotals {
@@ -63,6 +63,9 @@ export function processOf(runId: string): string {
   return runId.split("/", 1)[0] as string; // of one part at least
 }
 
+/** Observed time, oldest first, by `database/mirror`. */
+export type Hours = ReadonlyMap<string, readonly TrafficHour[]>;
+
 /** What is written in one transaction. */
 export interface Sample {
   readonly at: number;
@@ -70,6 +73,8 @@ export interface Sample {
   readonly ledgers: ReadonlyMap<string, LedgerTotals>;
   /** Those that have changed since the last sample. */
   readonly statements: readonly StatementSummary[];
+  /** The window's hours in this run, by `database/mirror`. */
+  readonly hours: Hours;
   /** Those that are known no longer: their counts are another's. */
   readonly gone: readonly StatementName[];
   /** The readiness plugin's verdict on all mirrors; left out if there is none yet. */
@@ -120,6 +125,8 @@ export interface Earlier {
   readonly began: Pick<Run, "startedAt" | "because">;
   readonly observedMs: number;
   readonly ledgers: ReadonlyMap<string, LedgerTotals>;
+  /** What old versions observed is of unknown traffic. */
+  readonly hours: Hours;
   /** One for each run and fingerprint. */
   readonly statements: readonly StatementSummary[];
 }

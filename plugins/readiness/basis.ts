@@ -21,7 +21,9 @@ type ShapeKind = typeof SHAPE_KINDS[number];
 const NOTHING: StatsSnapshot = { at: 0, metrics: [], get: () => undefined };
 const NOWHERE: Surroundings = {
   statements: [],
+  since: 0,
   observedHours: 0,
+  activeHours: 0,
   metricsEnabled: true,
   compareMode: "rows",
   ignoreRules: [],
@@ -56,7 +58,7 @@ export function basisMetrics(
     {
       name: "mirror_readiness_observed_seconds",
       help:
-        "How long traffic was observed, earlier runs in the history included",
+        "How much time was observed, with traffic or without, earlier runs in the history included",
       type: "gauge",
       scope: "process",
       derive: () => (last()?.evidence.observedHours ?? 0) * 3_600,

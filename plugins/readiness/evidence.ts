@@ -63,7 +63,12 @@ export interface Evidence {
   readonly clientsInTransaction: number;
   /** For how long no request has found its outcome although some are pending. */
   readonly stalledSeconds: number;
+  /** The window's begin, in milliseconds since the epoch. */
+  readonly since: number;
+  /** How much time was observed in it. */
   readonly observedHours: number;
+  /** Those of them with traffic: see `activeMs`. */
+  readonly activeHours: number;
   readonly metricsEnabled: boolean;
   readonly compareMode: string;
   /** The mirror is paused now: what it would do is not seen. */
@@ -85,7 +90,9 @@ export interface Surroundings {
   /** Milliseconds since the epoch. */
   readonly now: number;
   readonly stalledSeconds: number;
+  readonly since: number;
   readonly observedHours: number;
+  readonly activeHours: number;
   readonly metricsEnabled: boolean;
   readonly compareMode: string;
   /** The mirror is paused now: what it would do is not seen. */
@@ -142,7 +149,6 @@ export function gather(
     byResult.set(result, (byResult.get(result) ?? 0) + value);
   }
   const results = RESULTS.map((result) => byResult.get(result) ?? 0);
-  const observed = snapshot.get("history_observed_seconds")?.series[0]?.value;
   const lagCounts = series("mirror_replay_lag_seconds")
     .map(({ histogram }) => histogram?.counts ?? [])
     .reduce<number[]>(
@@ -213,9 +219,6 @@ export function gather(
     ...known,
     clientsInTransaction: (snapshot.get("clients_in_transaction")?.series ?? [])
       .reduce((total, { value }) => total + value, 0),
-    observedHours: observed === undefined
-      ? around.observedHours
-      : observed / 3_600,
     statements,
   };
 }

@@ -88,6 +88,15 @@ export function evidenceMetrics(
       ),
     ),
     {
+      name: "mirror_readiness_active_seconds",
+      help:
+        "Observed time with traffic: hours of the window in which replays came at a tenth of their usual rate at least",
+      type: "gauge",
+      scope: "process",
+      sets: mirrors,
+      derive: (_get, _label, set) => (of(set)?.activeHours ?? 0) * 3_600,
+    },
+    {
       name: "mirror_readiness_consecutive_errors",
       help:
         "Errors in a row that no rule accepts, in the verdict's window and since the rules changed",

@@ -53,7 +53,7 @@ const NAMES = [
   "clients_in_transaction",
   "mirror_readiness_(evidence|evidence_seconds|lag_requests|consecutive_errors)",
   "mirror_readiness_(limit|observed_seconds|statements|shapes|level|stalled_seconds)",
-  "mirror_readiness_window_start_timestamp_seconds",
+  "mirror_readiness_(window_start_timestamp_seconds|active_seconds)",
   "mirror_(compare_mode|metrics_enabled|paused)",
 ];
 

@@ -72,6 +72,13 @@ export class Proxy {
     return this.#value("mirror_readiness_window_start_timestamp_seconds") ?? 0;
   }
 
+  /** Of the pair with the least. */
+  activeHours(of?: Pair): number {
+    const seconds = this.#of("mirror_readiness_active_seconds", of)
+      .map(({ value }) => value);
+    return seconds.length === 0 ? 0 : Math.min(...seconds) / 3_600;
+  }
+
   get metricsEnabled(): boolean {
     return this.#value("mirror_metrics_enabled") === 1;
   }
@@ -200,8 +207,9 @@ export function gatherFrom(
   const longest = (value: (proxy: Proxy) => number) =>
     Math.max(0, ...proxies.map(value));
   const modes = proxies.map(({ compareMode }) => compareMode);
-  const hours = proxies.map(({ observedHours }) => observedHours);
   const levels = [...new Set(proxies.flatMap((proxy) => proxy.levels(of)))];
+  const least = (hours: readonly number[]) =>
+    hours.length === 0 ? 0 : Math.min(...hours);
   const mirrorStatements = count("mirror_statements");
   const mirrorSeconds = seconds("mirror");
   return {
@@ -242,7 +250,9 @@ export function gatherFrom(
     clientsInTransaction: sum((proxy) => proxy.clientsInTransaction),
     stalledSeconds: longest(({ stalledSeconds }) => stalledSeconds),
     paused: proxies.some((proxy) => proxy.paused(of)),
-    observedHours: hours.length === 0 ? 0 : Math.min(...hours),
+    since: longest(({ windowStart }) => windowStart) * 1e3,
+    observedHours: least(proxies.map(({ observedHours }) => observedHours)),
+    activeHours: least(proxies.map((proxy) => proxy.activeHours(of))),
     metricsEnabled: proxies.every(({ metricsEnabled }) => metricsEnabled),
     compareMode: modes.find((mode) => mode !== "rows") ?? modes[0] ?? "unknown",
   };

@@ -4,13 +4,15 @@
  * @module
  */
 
-import type {
-  EndedWindow,
-  HttpRoute,
-  Plugin,
-  PluginContext,
-  PluginInstance,
-  StatsSnapshot,
+import {
+  activeMs,
+  type EndedWindow,
+  type HttpRoute,
+  observedMs,
+  type Plugin,
+  type PluginContext,
+  type PluginInstance,
+  type StatsSnapshot,
 } from "../../src/plugin/api.ts";
 import { ruleUses } from "./accepted.ts";
 import { Alerts } from "./alerts.ts";
@@ -32,6 +34,7 @@ export { judgeFleet } from "./fleet.ts";
 
 type ReadinessConfig = ReturnType<typeof readinessSchema.parse>;
 
+const HOUR_MS = 3_600_000;
 const STATES: readonly State[] = ["READY", "NOT READY", "INCONCLUSIVE"];
 const STATUS_VALUES = { pass: 1, fail: 0, insufficient: -1 } as const;
 
@@ -153,7 +156,6 @@ class ReadinessJudge {
     const {
       stats,
       general,
-      uptimeMs,
       mirrors,
       isPaused,
       levelOf,
@@ -172,13 +174,27 @@ class ReadinessJudge {
           of === undefined ||
           (labels.database === of.database && labels.mirror === of.mirror),
       ),
-      observedHours: (uptimeMs() - window.beganMs()) / 3_600_000,
+      since: window.start().since,
+      ...this.#hours(of),
       metricsEnabled: general.mirror_metrics_enabled !== false,
       compareMode: String(general.mirror_compare ?? "rows"),
       stalledSeconds: this.#stall.seconds,
       level: levels.length === 1 ? String(levels[0]) : "mixed",
       paused: pairs.some(isPaused),
     }, of);
+  }
+
+  /** Of all mirrors: what the one with the least traffic had. */
+  #hours(of?: { database: string; mirror: string }) {
+    const { mirrors, window } = this.#context;
+    const hours = (of === undefined ? mirrors : [of])
+      .map(({ database, mirror }) => window.hours(`${database}/${mirror}`));
+    const least = (ms: readonly number[]) =>
+      ms.length === 0 ? 0 : Math.min(...ms) / HOUR_MS;
+    return {
+      observedHours: least(hours.map(observedMs)),
+      activeHours: least(hours.map(activeMs)),
+    };
   }
 
   /** Another window begins: errors in a row and pending requests, too. */

@@ -90,7 +90,7 @@ function toBlocks(document: ReadinessDocument): Block[] {
     },
     {
       kind: "paragraph",
-      text: `Traffic was observed for ${
+      text: `${evidence.activeHours.toFixed(2)} hours with traffic within ${
         evidence.observedHours.toFixed(2)
       } hours in the window since ${window.since}, begun because ${window.because}; this process has run from ${document.since} to ${document.at}. PgDog Mirror ${document.version}, comparing "${document.compare}".`,
     },

@@ -182,11 +182,13 @@ function judgeGates(
     },
     atLeast(
       "runtime",
-      e.observedHours,
+      e.activeHours,
       t.minRuntimeHours,
       e.seen,
       (o, l) =>
-        `Traffic was observed for ${o.toFixed(2)} hours; ${l} are needed.`,
+        `${o.toFixed(2)} hours with traffic within ${
+          e.observedHours.toFixed(2)
+        } hours, since ${new Date(e.since).toISOString()}; ${l} are needed.`,
     ),
     atLeast(
       "requests",

@@ -133,7 +133,7 @@ export const generalSchema = z.strictObject({
   mirror_max_latency_ms: z.number().min(0).default(1_000)
     .describe("READY allows this average time of a statement on the mirror."),
   mirror_min_runtime_hours: z.number().min(0).default(24)
-    .describe("READY needs so many hours of observation."),
+    .describe("READY needs so many hours with traffic."),
   mirror_min_requests: z.int().min(0).default(100_000)
     .describe("READY needs so many replayed requests."),
   mirror_error_threshold: z.int().min(1).default(100)

@@ -296,15 +296,24 @@ class RunningSupervisor implements Supervisor {
     worker?: { readonly stripe: number; readonly cells: Float64Array },
   ): void {
     const { window } = this.#operations;
-    if (number !== window.number || number === this.#windowNumber) return;
-    this.#windowNumber = number;
+    if (number !== window.number) return;
     const total = this.#registry.snapshot(worker);
+    if (number === this.#windowNumber) {
+      // The mirror worker was waited for in vain, and begins only now.
+      if (worker === undefined) return;
+      this.#statements.forgetOwn();
+      this.#window.beginLater(total);
+      return;
+    }
+    this.#windowNumber = number;
+    const uptimeMs = this.#uptimeMs();
+    this.#window.sample(total, uptimeMs);
     const ended = {
+      hours: this.#window.endedHours(),
       total,
       counted: this.#window.counted(total),
       statements: this.#statements.begin(),
     };
-    const uptimeMs = this.#uptimeMs();
     const since = Math.round(this.#startedAt + uptimeMs);
     this.#window.begin(total, { since, because: window.because }, uptimeMs);
     this.#host?.windowEnded(ended);

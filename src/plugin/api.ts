@@ -27,10 +27,12 @@ import type {
   StatementSummary,
   StatsSnapshot,
   Stripe,
+  TrafficHour,
   WindowStart,
 } from "../stats/mod.ts";
 
 export {
+  activeMs,
   binomialTail,
   CHANCE_SHARE,
   DROPPED,
@@ -58,6 +60,7 @@ export {
   MAX_STATEMENTS,
   MISMATCH_SHARE,
   NO_SKETCH,
+  observedMs,
   quantile,
   Result,
   RESULTS,
@@ -85,6 +88,7 @@ export type {
   StatementSummary,
   StatsSnapshot,
   Stripe,
+  TrafficHour,
   WindowStart,
 } from "../stats/mod.ts";
 
@@ -148,8 +152,15 @@ export interface PluginContext {
     beganMs(): number;
     /** What has come to the counters of a snapshot since it began; gauges are as they are. */
     counted(total: StatsSnapshot): StatsSnapshot;
-    /** Earlier runs count, too: it began with them. */
-    continue(start: WindowStart): void;
+    /** Observed time of one `database/mirror` by hours, with what was replayed in each: of this process. */
+    ownHours(pair: string): readonly TrafficHour[];
+    /** Those of earlier runs, too. */
+    hours(pair: string): readonly TrafficHour[];
+    /** Earlier runs count, too: it began with them. @param earlier their hours, by `database/mirror`. */
+    continue(
+      start: WindowStart,
+      earlier: ReadonlyMap<string, readonly TrafficHour[]>,
+    ): void;
   };
   readonly log: Logger;
   /** The `[general]` table after defaults; no secrets are in it. Its values change with a reload: read them when they are needed. */

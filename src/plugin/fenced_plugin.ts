@@ -146,6 +146,7 @@ export class FencedPlugin {
   }
 
   windowEnded(ended: EndedWindow): void {
+    if (this.state === "closed") return;
     try {
       this.#instance.onWindow?.(ended);
     } catch (error) {

@@ -5,6 +5,7 @@ import type {
   StatementStore,
   StatementSummary,
   StatsSnapshot,
+  TrafficHour,
   WindowStart,
 } from "../stats/mod.ts";
 import type {
@@ -80,6 +81,7 @@ export interface PreparedTables {
 export class PluginHost {
   readonly #options: PluginHostOptions;
   readonly #plugins: readonly FencedPlugin[];
+  readonly #uptimeMs: () => number;
   #tables: PluginHostOptions["config"];
   readonly #abort = new AbortController();
   #timer: ReturnType<typeof setInterval> | undefined;
@@ -90,6 +92,7 @@ export class PluginHost {
     const { plugins, config, registry, logger } = options;
     const { hookTimeoutMs = HOOK_TIMEOUT_MS } = options;
     this.#options = options;
+    this.#uptimeMs = options.uptimeMs ?? stopwatch();
     this.#tables = config;
     checkIds(plugins.map(({ id }) => id), Object.keys(config));
     this.#plugins = plugins.map(({ id }) =>
@@ -102,7 +105,12 @@ export class PluginHost {
         start: () => window.start,
         beganMs: () => window.beganMs,
         counted: (total: StatsSnapshot) => window.counted(total),
-        continue: (start: WindowStart) => window.continue(start),
+        ownHours: (pair: string) => window.ownHours(pair),
+        hours: (pair: string) => window.hours(pair),
+        continue: (
+          start: WindowStart,
+          earlier: ReadonlyMap<string, readonly TrafficHour[]>,
+        ) => window.continue(start, earlier),
       },
       stats: {
         declare: registry.declare.bind(registry),
@@ -118,7 +126,7 @@ export class PluginHost {
       httpProtected: options.httpProtected ?? false,
       version: options.version,
       startedAt: options.startedAt,
-      uptimeMs: options.uptimeMs ?? stopwatch(),
+      uptimeMs: this.#uptimeMs,
       versions: () => Object.fromEntries(options.versions ?? []),
       mirrors: options.mirrors,
       configFolder: options.configFolder ?? ".",
@@ -216,6 +224,7 @@ export class PluginHost {
     if (signal.aborted) return;
     this.#timer = setInterval(() => {
       const snapshot = this.#options.registry.snapshot();
+      this.#options.window.sample(snapshot, this.#uptimeMs());
       for (const plugin of this.#plugins) plugin.sample(snapshot);
     }, this.#options.sampleMs ?? SAMPLE_MS);
   }

@@ -37,6 +37,12 @@ export { HistogramHandle } from "./histogram.ts";
 export { MaximumHandle } from "./maximum.ts";
 export { Stripe } from "./stripe.ts";
 export {
+  activeMs,
+  observedMs,
+  type TrafficHour,
+  TrafficHours,
+} from "./traffic_hours.ts";
+export {
   type EndedWindow,
   EvidenceWindow,
   type WindowStart,

@@ -5,7 +5,10 @@ import type {
   StatsSnapshot,
 } from "./snapshot.ts";
 
-/** What was counted between two snapshots. Gauges are as they are now. */
+/**
+ * What was counted between two snapshots of one registry, which have the same
+ * objects as labels. Gauges are as they are now.
+ */
 export function difference(
   now: StatsSnapshot,
   then: StatsSnapshot,
@@ -26,11 +29,11 @@ function counted(metric: MetricSnapshot, then: StatsSnapshot): MetricSnapshot {
   return {
     ...metric,
     series: metric.series.map((series) => {
-      const key = keyOf(series);
-      const earlier = at.get(key);
+      const { labels } = series;
+      const earlier = at.get(labels);
       return earlier === undefined
         ? series
-        : minus(series, earlier, openAt?.get(key)?.value ?? 0);
+        : minus(series, earlier, openAt?.get(labels)?.value ?? 0);
     }),
   };
 }
@@ -57,9 +60,5 @@ function less(a: HistogramSnapshot, b: HistogramSnapshot): HistogramSnapshot {
 }
 
 function byLabels({ series }: MetricSnapshot) {
-  return new Map(series.map((one) => [keyOf(one), one]));
-}
-
-function keyOf({ labels }: SeriesSnapshot): string {
-  return JSON.stringify(labels);
+  return new Map(series.map((one) => [one.labels, one]));
 }

@@ -26,8 +26,9 @@ export interface MetricSpec {
    */
   readonly windowed?: boolean;
   /**
-   * Counters only: the gauge of what is counted here and has no outcome yet. When
-   * a window begins that is the new window's.
+   * Counters without a label of their own only: the gauge, of the same labels, of
+   * what is counted here and has no outcome yet. When a window begins that is the
+   * new window's.
    */
   readonly open?: string;
   /** Kept for SHOW, left out by exporters. */

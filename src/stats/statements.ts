@@ -128,6 +128,11 @@ export class StatementStore {
     }
   }
 
+  /** Forgets what is known of this process. */
+  forgetOwn(): void {
+    this.#own.clear();
+  }
+
   /** Begins anew, without what is known. @returns all of this process. */
   begin(): StatementSummary[] {
     const own = this.own();

@@ -1,6 +1,9 @@
 import type { StatsSnapshot } from "./snapshot.ts";
 import { difference } from "./snapshot_difference.ts";
 import type { StatementSummary } from "./statements.ts";
+import { type TrafficHour, TrafficHours } from "./traffic_hours.ts";
+
+type Hours = ReadonlyMap<string, readonly TrafficHour[]>;
 
 /** When a window begins, and why. */
 export interface WindowStart {
@@ -18,7 +21,12 @@ export interface EndedWindow {
   readonly total: StatsSnapshot;
   /** Of this process. */
   readonly statements: readonly StatementSummary[];
+  /** Its hours in this process, of one `database/mirror`. */
+  hours(pair: string): readonly TrafficHour[];
 }
+
+/** What hours with traffic are told by. */
+const REPLAYED = "mirror_requests_mirrored_total";
 
 /**
  * The time whose evidence the verdict rests on: since the start, or since it was
@@ -28,6 +36,10 @@ export class EvidenceWindow {
   #start: WindowStart;
   #beganMs = 0;
   #baseline: StatsSnapshot | undefined;
+  #counted = new WeakMap<StatsSnapshot, StatsSnapshot>();
+  #hours = new TrafficHours();
+  /** Of earlier runs, by `database/mirror`. */
+  #earlier: Hours = new Map();
 
   /** @param startedAt of the process. */
   constructor(startedAt: number) {
@@ -46,9 +58,41 @@ export class EvidenceWindow {
 
   /** What came to the counters since it began. */
   counted(total: StatsSnapshot): StatsSnapshot {
-    return this.#baseline === undefined
-      ? total
-      : difference(total, this.#baseline);
+    if (this.#baseline === undefined) return total;
+    // Everybody asks for the second's snapshot.
+    let counted = this.#counted.get(total);
+    if (counted === undefined) {
+      counted = difference(total, this.#baseline);
+      this.#counted.set(total, counted);
+    }
+    return counted;
+  }
+
+  /** Takes the second's totals, for the hours. */
+  sample(total: StatsSnapshot, uptimeMs: number): void {
+    const replayed = new Map<string, number>();
+    const { series } = this.counted(total).get(REPLAYED) ?? { series: [] };
+    for (const { labels: { database, mirror }, value } of series) {
+      const pair = `${database}/${mirror}`;
+      replayed.set(pair, (replayed.get(pair) ?? 0) + value);
+    }
+    this.#hours.look(uptimeMs - this.#beganMs, replayed);
+  }
+
+  /** Its hours in this process, of one pair of databases. */
+  ownHours(pair: string): TrafficHour[] {
+    return this.#hours.of(pair);
+  }
+
+  /** The same, for when another window has begun. */
+  endedHours(): EndedWindow["hours"] {
+    const hours = this.#hours;
+    return (pair) => hours.of(pair);
+  }
+
+  /** Those of earlier runs, too. */
+  hours(pair: string): TrafficHour[] {
+    return [...this.#earlier.get(pair) ?? [], ...this.ownHours(pair)];
   }
 
   /** Begins anew with these totals. */
@@ -56,10 +100,20 @@ export class EvidenceWindow {
     this.#baseline = total;
     this.#start = start;
     this.#beganMs = uptimeMs;
+    this.#counted = new WeakMap();
+    this.#hours = new TrafficHours();
+    this.#earlier = new Map();
+  }
+
+  /** What came to the counters until then is none of it: the mirror worker took its time. */
+  beginLater(total: StatsSnapshot): void {
+    this.#baseline = total;
+    this.#counted = new WeakMap();
   }
 
   /** It is one with what earlier runs have counted. */
-  continue(start: WindowStart): void {
+  continue(start: WindowStart, earlier: Hours): void {
     this.#start = start;
+    this.#earlier = earlier;
   }
 }

@@ -4,10 +4,16 @@ import { type Cluster, startCluster } from "../support/cluster.ts";
 import { hasProgram } from "../support/programs.ts";
 import { Prometheus } from "../support/prometheus.ts";
 import { freePort, TestProxy } from "../support/proxy.ts";
-import { gateOf, gatesOf, Surfaces } from "../support/surfaces.ts";
+import {
+  gateOf,
+  gatesOf,
+  type ShownVerdict,
+  Surfaces,
+} from "../support/surfaces.ts";
 import { waitFor } from "../support/wait.ts";
 
-const DAY_MS = 86_400_000;
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
 
 const SCHEMA = `
   create table item (id int primary key, name text);
@@ -343,6 +349,76 @@ function spin(ms: number): void {
   while (performance.now() < until);
 }
 
+Deno.test({
+  name:
+    "runtime: a day without traffic is none, and hours with traffic outlive a restart",
+  sanitizeOps: false,
+  sanitizeResources: false,
+  async fn() {
+    await using primary = await startCluster({ version: "15" });
+    await using mirror = await startCluster({ version: "18" });
+    for (const cluster of [primary, mirror]) await run(cluster, SCHEMA);
+    const folder = await Deno.makeTempDir({ prefix: "pgdog-mirror-hours-" });
+    const live = async (
+      during: (surfaces: Surfaces, proxy: TestProxy) => Promise<void>,
+    ) => {
+      const httpPort = freePort();
+      await using proxy = await TestProxy.start({
+        primary,
+        mirror,
+        general: { openmetrics_port: httpPort, mirror_min_runtime_hours: 2 },
+        more: `
+[plugins.history]
+path = "${folder}/history.sqlite"
+proxy = "one"
+interval_ms = 200`,
+      });
+      await during(new Surfaces(proxy, httpPort), proxy);
+    };
+    const hours = ({ mirrors: [mirror] }: ShownVerdict) =>
+      [
+        mirror?.evidence.activeHours?.toFixed(2),
+        mirror?.evidence.observedHours?.toFixed(2),
+      ].join(" of ");
+    const active = ({ mirrors: [mirror] }: ShownVerdict) =>
+      mirror?.evidence.activeHours ?? 0;
+    await live(async (surfaces, proxy) => {
+      await traffic(proxy, 5);
+      await surfaces.until("the hour to begin", (page) => active(page) > 0);
+      await later(DAY_MS, async () => {
+        const page = await surfaces.until(
+          "the day to pass",
+          (page) => hours(page) === "1.00 of 24.00",
+        );
+        const gate = gateOf(page, "runtime");
+        assert.equal(gate.status, "insufficient");
+        assert.match(
+          gate.sentence,
+          /^1\.00 hours with traffic within 24\.00 hours, since \d{4}-.*Z; 2 are needed\.$/,
+        );
+        await surfaces.assertAgree();
+      });
+    });
+    await live(async (surfaces, proxy) => {
+      await surfaces.until(
+        "the hours to be there again",
+        (page) => hours(page) === "1.00 of 24.00",
+      );
+      await traffic(proxy, 5);
+      // The run's own hour is under way: it is a second hour that has traffic.
+      await surfaces.until("another", (page) => active(page) > 1);
+      await later(HOUR_MS, async () => {
+        const page = await surfaces.until(
+          "the second hour",
+          (page) => hours(page) === "2.00 of 25.00",
+        );
+        assert.equal(gateOf(page, "runtime").status, "pass");
+      });
+    });
+    await Deno.remove(folder, { recursive: true });
+  },
+});
+
 /** A counter's sum in `/metrics`. */
 async function scraped(httpPort: number, name: string): Promise<number> {
   const text = await (await fetch(`http://127.0.0.1:${httpPort}/metrics`))
@@ -351,14 +427,17 @@ async function scraped(httpPort: number, name: string): Promise<number> {
     .reduce((sum, [, value]) => sum + Number(value), 0);
 }
 
-/** The main thread's clock, as it will be. */
+/** The main thread's clocks, as they will be. */
 async function later(ms: number, body: () => Promise<void>): Promise<void> {
-  const now = Date.now;
+  const { now } = Date;
+  const uptime = performance.now.bind(performance);
   Date.now = () => now() + ms;
+  performance.now = () => uptime() + ms;
   try {
     await body();
   } finally {
     Date.now = now;
+    performance.now = uptime;
   }
 }
 

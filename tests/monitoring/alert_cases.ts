@@ -476,6 +476,7 @@ const faultless = (of: string, count: number): Series => {
     [`pgdog_mirror_readiness_shapes{${mirror},comparison="uncompared"}`]:
       "0x60",
     [`pgdog_mirror_readiness_consecutive_errors{${mirror}}`]: "0x60",
+    [`pgdog_mirror_readiness_active_seconds{${mirror}}`]: "0+60x60",
     [`pgdog_mirror_readiness_lag_requests{${mirror},bound="1"}`]: steady(count),
     [`pgdog_mirror_readiness_lag_requests{${mirror},bound="+Inf"}`]: steady(
       count,
@@ -533,10 +534,10 @@ export const VERDICT_CASES: readonly {
     verdict: -1,
   },
   {
-    name: "it began a minute ago",
+    name: "it had a minute of traffic",
     series: {
       ...READY,
-      [`pgdog_mirror_readiness_observed_seconds{${OTHER_PROCESS}}`]: "60x60",
+      [`pgdog_mirror_readiness_active_seconds{${NEXT}}`]: "60x60",
     },
     verdict: -1,
   },

@@ -70,3 +70,48 @@ Deno.test("Registry.snapshot: a stripe's cells as its worker has copied them", (
   // The proxy's stripe is as it is now.
   assert.equal(value("mirror_requests_total"), 7);
 });
+
+Deno.test("EvidenceWindow: hours with traffic are its own, behind those of earlier runs", () => {
+  const all = counted();
+  const window = new EvidenceWindow(0);
+  const pair = `${ANN[0]}/${ANN[1]}`;
+  const look = (minutes: number) =>
+    window.sample(all.registry.snapshot(), minutes * 60_000);
+  const hours = () =>
+    window.hours(pair).map(({ elapsedMs, replayed }) => [
+      elapsedMs / 60_000,
+      replayed,
+    ]);
+  look(0);
+  replay(all, ANN, { times: 3 });
+  replay(all, BOB, { times: 2 });
+  look(59);
+  replay(all, ANN);
+  look(61);
+  assert.deepEqual(hours(), [[60, 5], [1, 1]]);
+  const earlier = [{ elapsedMs: 60_000, replayed: 9 }];
+  window.continue(START, new Map([[pair, earlier]]));
+  assert.deepEqual(hours(), [[1, 9], [60, 5], [1, 1]]);
+  const ended = window.endedHours();
+  window.begin(all.registry.snapshot(), START, 70 * 60_000);
+  assert.deepEqual(hours(), []);
+  assert.equal(ended(pair).length, 2);
+  replay(all, ANN, { times: 2 });
+  look(80);
+  assert.deepEqual(hours(), [[10, 2]]);
+});
+
+Deno.test("EvidenceWindow: what a late worker counted meanwhile is taken off", () => {
+  const all = counted();
+  const window = new EvidenceWindow(0);
+  const value = () =>
+    window.counted(all.registry.snapshot()).get("mirror_requests_total")
+      ?.series[0]?.value;
+  replay(all, ANN, { times: 3 });
+  window.begin(all.registry.snapshot(), START, 0);
+  replay(all, ANN, { times: 2 });
+  assert.equal(value(), 2);
+  window.beginLater(all.registry.snapshot());
+  assert.equal(value(), 0);
+  assert.deepEqual(window.start, START);
+});

@@ -25,6 +25,7 @@ export function sample(at: number, n: number): Sample {
   return {
     at,
     ledgers: new Map([[PAIR, totals(n)]]),
+    hours: new Map([[PAIR, [{ elapsedMs: n * 1_000, replayed: n }]]]),
     statements: [statement(n)],
     gone: [],
   };

@@ -6,8 +6,8 @@ import {
 } from "../../../plugins/history/connections.ts";
 import type { Recorder } from "../../../plugins/history/recorder.ts";
 import { SqlStore } from "../../../plugins/history/sql_store.ts";
-import type { Run } from "../../../plugins/history/store.ts";
-import { StatementStore } from "../../../src/stats/mod.ts";
+import { type Run, TOTALS } from "../../../plugins/history/store.ts";
+import { StatementStore, type TrafficHour } from "../../../src/stats/mod.ts";
 import { startCluster } from "../../support/cluster.ts";
 import {
   HOUR,
@@ -323,6 +323,65 @@ Deno.test("history: nothing before RESET MIRROR WINDOW counts, not even after a 
       because: "reset",
     });
     await third.recorder.close(sample(8 * HOUR, 0));
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("history: hours with traffic add up over restarts, and what an old version observed counts once", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const path = `${folder}/h.sqlite`;
+    const connect = () => new SqlStore(() => openSqlite(path));
+    const hour = (replayed: number, minutes = 60) => ({
+      elapsedMs: minutes * 60_000,
+      replayed,
+    });
+    const first = new Life(connect(), 0);
+    const write = async (life: Life, at: number, ...hours: TrafficHour[]) => {
+      life.now = at;
+      const hoursOf = new Map([[PAIR, hours]]);
+      life.recorder.sample(() => ({ ...sample(at, 1), hours: hoursOf }));
+      await life.recorder.settled();
+    };
+    await write(first, HOUR / 2, hour(5, 30));
+    // The hour has ended, another one begun.
+    await write(first, 1.5 * HOUR, hour(9), hour(0, 30));
+    await first.recorder.close({
+      ...sample(2 * HOUR, 1),
+      hours: new Map([[PAIR, [hour(9), hour(2)]]]),
+    });
+    // A run of a version that knew no hours.
+    const old = await openSqlite(path);
+    await old.execute(
+      `insert into mirror_runs (id, started_at, last_write_at, ended, version, config, proxy, number, observed_ms)
+       values ('old', 1, 1, 1, 'v', 'c', 'one', 0, ${5 * HOUR})`,
+    );
+    await old.execute(
+      `insert into mirror_ledgers select 'old', '${PAIR}', ${
+        TOTALS.map(() => "1").join(", ")
+      }`,
+    );
+    await old.close();
+    const second = new Life(connect(), 3 * HOUR);
+    await second.recorder.start();
+    assert.deepEqual(second.recorder.earlier.hours.get(PAIR), [
+      { elapsedMs: 5 * HOUR, replayed: null },
+      hour(9),
+      hour(2),
+    ]);
+    await write(second, 3.5 * HOUR, hour(4, 30));
+    await second.recorder.close({
+      ...sample(3.5 * HOUR, 1),
+      hours: new Map([[PAIR, [hour(4, 30)]]]),
+    });
+    const third = new Life(connect(), 4 * HOUR);
+    await third.recorder.start();
+    assert.deepEqual(
+      third.recorder.earlier.hours.get(PAIR)?.slice(1),
+      [hour(9), hour(2), hour(4, 30)],
+    );
+    await third.recorder.close(sample(4 * HOUR, 0));
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

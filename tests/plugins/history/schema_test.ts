@@ -36,6 +36,7 @@ Deno.test("prepareSchema: runs of version 2 that differed in rules are of one co
     for (const total of ["untried", "withheld", "uncompared"]) {
       await execute(`alter table mirror_ledgers drop column ${total}`);
     }
+    await execute("drop table mirror_hours");
     await execute("update mirror_schema set version = 2");
     await prepareSchema(connection, "one");
     const rows = await execute("select distinct config from mirror_runs");

@@ -211,17 +211,18 @@ Deno.test("judgeFleet: READY takes every proxy", async (t) => {
     assert.equal(gate?.status, "insufficient");
   });
   await t.step(
-    "one that just started makes the observed time short",
+    "one that just started makes the time short",
     async () => {
       const observed = (instance: string, seconds: number) => (one: Sample) =>
         one.labels.instance === instance &&
-          one.labels.__name__ === "pgdog_mirror_readiness_observed_seconds"
+          /_(observed|active)_seconds$/.test(one.labels.__name__ ?? "")
           ? { ...one, value: seconds }
           : one;
       const fleet = await judge(
         good.map(observed("a", 360_000)).map(observed("b", 36)),
       );
-      assert.equal(fleet.evidence.observedHours, 0.01);
+      const { observedHours, activeHours } = fleet.evidence;
+      assert.deepEqual([observedHours, activeHours], [0.01, 0.01]);
     },
   );
 });

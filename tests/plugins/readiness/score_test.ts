@@ -73,7 +73,9 @@ const GOOD: Evidence = {
   clientsInTransaction: 0,
   stalledSeconds: 0,
   reasons: {},
-  observedHours: 48,
+  since: 0,
+  observedHours: 100,
+  activeHours: 48,
   metricsEnabled: true,
   compareMode: "rows",
   paused: false,
@@ -107,8 +109,8 @@ const LIMITS: readonly (readonly [
   ["latency", { mirrorMeanMs: 999 }, "pass"],
   ["latency", { mirrorMeanMs: 1_000 }, "pass"],
   ["latency", { mirrorMeanMs: 1_001 }, "fail"],
-  ["runtime", { observedHours: 23.9 }, "insufficient"],
-  ["runtime", { observedHours: 24 }, "pass"],
+  ["runtime", { activeHours: 23.9 }, "insufficient"],
+  ["runtime", { activeHours: 24 }, "pass"],
   ["requests", { replayed: 99_999, seen: 99_999 }, "insufficient"],
   ["requests", { replayed: 100_000, seen: 100_000 }, "pass"],
   ["mismatch_rate", { mismatches: 1_000 }, "pass"],
@@ -265,7 +267,7 @@ Deno.test("assess: never READY without evidence", () => {
 
 Deno.test("assess: evidence against outweighs evidence that is missing", () => {
   const { state } = assess(
-    { ...GOOD, observedHours: 1, mismatches: 500_000 },
+    { ...GOOD, activeHours: 1, mismatches: 500_000 },
     THRESHOLDS,
   );
   assert.equal(state, "NOT READY");
@@ -282,7 +284,7 @@ Deno.test("assess: the score loses what the issue says, and never falls below 0"
   assert.equal(score({ requestsWithErrors: 3_001 }), 70);
   assert.equal(score({ mirrorMeanMs: 751 }), 95, "above three quarters");
   assert.equal(score({ mirrorMeanMs: 1_001 }), 80);
-  assert.equal(score({ observedHours: 1 }), 75);
+  assert.equal(score({ activeHours: 1 }), 75);
   assert.equal(score({ seen: 150_000, replayed: 150_000 }), 95, "under twice");
   assert.equal(score({ seen: 10, replayed: 10 }), 75);
   assert.equal(score({ consecutiveErrors: 100 }), 90);
@@ -291,7 +293,7 @@ Deno.test("assess: the score loses what the issue says, and never falls below 0"
     score({
       requestsWithErrors: 300_000,
       mirrorMeanMs: 9_999,
-      observedHours: 0,
+      activeHours: 0,
       replayed: 10,
       consecutiveErrors: 1_000,
       mismatches: 900_000,
