@@ -53,6 +53,19 @@ Deno.test({
         dropped: { queue_full: count },
       },
     );
+    // The window begins without its counts, which stand still.
+    const verdict = async () => {
+      const [first] = await proxy.admin("SHOW MIRROR READINESS");
+      return String(first?.reason);
+    };
+    assert.match(await verdict(), /because the proxy was started/);
+    await proxy.admin("RESET MIRROR WINDOW");
+    assert.match(await verdict(), /because of RESET MIRROR WINDOW/);
+    assert.match(await verdict(), /there was no traffic/);
+    assert.deepEqual(await proxy.admin("SHOW MIRROR STATEMENTS"), []);
+    await session();
+    assert.equal((await proxy.settled()).seen, count + 2);
+    assert.doesNotMatch(await verdict(), /there was no traffic/);
     await Deno.remove(folder, { recursive: true });
   },
 });
