@@ -184,7 +184,7 @@ export function compare(
     case "different": {
       const rule = around.about().counts();
       const isChance = rule !== undefined &&
-        mayContentsDiffer(rule, shape, found, p(STATEMENT_ROWS));
+        mayContentsDiffer(rule, around, found, p(STATEMENT_ROWS));
       return differ(Result.mismatchRows, isChance ? CHANCES[rule] : undefined);
     }
     case "sizes":
@@ -290,14 +290,21 @@ function few(rows: number): number {
   return 1 + rows / 10;
 }
 
-/** Whether contents may, for the same rule, where the number of rows is the same. */
+/** Whether contents may, for the same rule, where the number of rows is the same, in columns without a mask. */
 function mayContentsDiffer(
   rule: CountRule,
-  { folds, limited }: Shape,
+  { about, shape: { folds, limited } }: ComparisonContext,
   { difference, unmatched }: Extract<RowsFound, { kind: "different" }>,
   rows: number,
 ): boolean {
-  if (rule !== "boundary") return true;
+  switch (rule) {
+    case "choice":
+      // A choice masks the columns that it reaches; what is made of several chosen rows has no mask.
+      return folds;
+    case "any":
+      // Chance decides which rows there are, but of one row not what is in it.
+      return folds || !about().unique();
+  }
   // A row that came stands in the place of one that went.
   if (!folds) return limited && unmatched <= few(rows);
   if (difference.kind !== "value") return unmatched <= few(rows);

@@ -63,7 +63,7 @@ const IN_CLAUSE: Readonly<Record<Nature, CountRule>> = {
 const THROUGH: Readonly<Record<Nature, CountRule>> = {
   time: "boundary",
   choice: "choice",
-  chance: "choice",
+  chance: "any",
 };
 
 /** What a walk over the whole tree of a statement finds. */

@@ -76,16 +76,17 @@ class Names implements Scope {
     if (node.valuesLists !== undefined) return this.#values(node);
     for (const item of list(node.fromClause)) this.#addSource(item);
     const outputs = this.#chosen(this.#targets(node.targetList), isOuter);
-    return this.#filtered(outputs);
+    return this.#filtered(outputs, node);
   }
 
   /** A choice that decides which rows there are reaches all columns. */
-  #filtered(outputs: readonly Output[]): readonly Output[] {
-    const { whereClause, havingClause, fromClause } = this.#select;
+  #filtered(outputs: readonly Output[], node: Node): readonly Output[] {
     const conditions = [
-      whereClause,
-      havingClause,
-      ...joinConditions(fromClause),
+      node.whereClause,
+      node.havingClause,
+      node.joinCondition,
+      ...joinConditions(node.fromClause),
+      ...joinConditions(node.usingClause),
     ];
     const parts = traitOf(conditions, this).parts.filter(({ mask }) =>
       mask === "choice"
@@ -165,7 +166,7 @@ class Names implements Scope {
     if (node.sourceRelation) this.#addSource(node.sourceRelation as Node);
     const returning = node.returningList ??
       (node.returningClause as Node | undefined)?.exprs;
-    return this.#targets(returning);
+    return this.#filtered(this.#targets(returning), node);
   }
 
   /** What a statement gives to the columns of its relation; undefined: it writes no values. */
@@ -371,7 +372,7 @@ class Names implements Scope {
       { time: "boundary", moment: "boundary" },
     );
     const kept = parts.filter(({ mask }) =>
-      mask === "boundary" || mask === "chance"
+      mask === "boundary" || mask === "chance" || mask === "choice"
     );
     return { ...STRICT, parts: kept, calls };
   }

@@ -314,6 +314,35 @@ const CASES: readonly [what: string, got: () => string, result: string][] = [
     "noise_volatile",
   ],
   [
+    "another value beside a choice within",
+    () => judge(reply({}, OTHER_ROWS), { shape: choice, masks: ["choice"] }),
+    "mismatch_rows",
+  ],
+  [
+    "another value of a choice within",
+    () =>
+      judge(reply({}, OTHER_ROWS), {
+        shape: choice,
+        masks: [undefined, "choice"],
+      }),
+    "noise_limit",
+  ],
+  [
+    "another sum of what a choice within left",
+    () => judge(reply({}, OTHER_ROWS), { shape: { ...choice, folds: true } }),
+    "noise_limit",
+  ],
+  [
+    "other rows that chance has let through",
+    () => judge(reply({}, OTHER_ROWS), { shape: chance }),
+    "noise_volatile",
+  ],
+  [
+    "another value in a row of a unique key that chance has let through",
+    () => judge(reply({}, OTHER_ROWS), { shape: chance, unique: () => true }),
+    "mismatch_rows",
+  ],
+  [
     "other rows under a LIMIT without an order",
     () =>
       judge(reply({}, OTHER_ROWS), {

@@ -131,7 +131,19 @@ const CASES: readonly [sql: string, masks: readonly string[]][] = [
   ]],
   ["select a from t where id in (select id from u limit 5)", ["choice?"]],
   ["select sum(a) from (select a from t limit 5) s", ["choice? float"]],
+  ["select exists (select 1 from (select a from t limit 5) s where s.a = 1)", [
+    "choice?",
+  ]],
   // Writes
+  ["delete from t where id in (select id from u limit 5) returning a", [
+    "choice?",
+  ]],
+  [
+    "update t set a = 1 from (select id from u limit 1) s where t.id = s.id returning a",
+    [
+      "choice?",
+    ],
+  ],
   ["delete from t where a = 1 returning a, now()", ["", "time"]],
   ["with w as (update t set a = 1 returning now() as n) select n from w", [
     "time",
