@@ -1,41 +1,29 @@
 import type { Mask } from "../sql/trait.ts";
+import type { Column } from "./columns.ts";
+import { type Cell, isEqualCell } from "./difference.ts";
+import { areJoinedAlike, listText } from "./list_values.ts";
+import { areFloatsAlike, numberOf, plainNumber } from "./number_values.ts";
 import {
-  areFloatsAlike,
-  areJoinedAlike,
+  areIntervalsAlike,
+  intervalOf,
+  laterUs,
+  timeUs,
+} from "./time_values.ts";
+import {
   BOOL,
-  BPCHAR,
-  caseFree,
   DATE,
   FLOAT4,
   FLOAT8,
-  floatOf,
-  laterUs,
-  listText,
+  INTERVAL,
+  NUMBERS,
   NUMERIC,
-  plainNumber,
-  TEXT,
-  TIME,
-  TIMESTAMP,
-  TIMESTAMPTZ,
-  TIMETZ,
-  timeUs,
-  VARCHAR,
-  XML,
-} from "./cell_values.ts";
-import type { Column } from "./columns.ts";
-import { type Cell, isEqualCell } from "./difference.ts";
+  TEXTS,
+  TIMES,
+} from "./type_oids.ts";
 
 /** How far the clocks of both servers may be apart. */
 const CLOCK_MARGIN_US = 60_000_000;
 const DAY_US = 86_400_000_000;
-const TIMES: ReadonlySet<number> = new Set([
-  DATE,
-  TIME,
-  TIMETZ,
-  TIMESTAMP,
-  TIMESTAMPTZ,
-]);
-const TEXTS: ReadonlySet<number> = new Set([TEXT, VARCHAR, BPCHAR, XML]);
 const decoder = new TextDecoder();
 
 /** What is known of one column when its cells are compared. */
@@ -47,6 +35,8 @@ export interface CellRule {
   readonly form: "case" | "scale" | undefined;
   /** Of equal values the statement has kept one. */
   readonly isFolded: boolean;
+  /** It is a count of rows. */
+  readonly isCount?: boolean;
 }
 
 /** The mask that a column's type leaves of one. */
@@ -58,9 +48,13 @@ export function maskOfType(
     case "float":
       return typeOid === FLOAT4 || typeOid === FLOAT8 ? mask : undefined;
     case "time":
-    case "moment":
+      if (typeOid === INTERVAL) return "age";
       if (typeOid === BOOL) return "boundary";
       return TIMES.has(typeOid) ? mask : "moment";
+    case "age":
+      return NUMBERS.has(typeOid) ? mask : "moment";
+    case "moment":
+      return typeOid === BOOL ? "boundary" : mask;
     default:
       return mask;
   }
@@ -68,13 +62,13 @@ export function maskOfType(
 
 /**
  * What a cell is paired by: equal for all that may stand in its place. Cells
- * with equal keys are then held against each other by {@linkcode mayDiffer}.
+ * with equal keys are then held against each other by {@linkcode excuseOf}.
  *
  * @returns undefined for a NULL that only another NULL stands for.
  */
 export function pairingKey(cell: Cell, rule: CellRule): string | undefined {
   const { mask, isFolded, column: { typeOid, isBinary } } = rule;
-  if (cell === undefined) return isNullFree(mask) ? "" : undefined;
+  if (cell === undefined) return isNullFree(rule) ? "" : undefined;
   switch (mask) {
     case undefined:
       return isFolded ? formless(cell, rule) : exact(cell);
@@ -88,16 +82,16 @@ export function pairingKey(cell: Cell, rule: CellRule): string | undefined {
 
 /** Equal for values that their type takes for equal. */
 function formless(cell: Uint8Array, { form, column }: CellRule): string {
-  if (form === "case") return caseFree(cell);
+  if (form === "case") return decoder.decode(cell).toLowerCase();
   return form === "scale" && !column.isBinary
     ? plainNumber(decoder.decode(cell))
     : exact(cell);
 }
 
-/** Whether NULL may stand for a value. */
-function isNullFree(mask: Mask | undefined): boolean {
-  return mask === "choice" || mask === "moment" || mask === "chance" ||
-    mask === "boundary" || mask === "numbered";
+/** Whether NULL may stand for a value. What a moment decides may be NULL: a CASE without ELSE. */
+function isNullFree({ mask, column, isCount = false }: CellRule): boolean {
+  return mask === "choice" || mask === "chance" ||
+    mask === "boundary" && column.typeOid !== BOOL && !isCount;
 }
 
 /** Equal for equal bytes only. */
@@ -109,43 +103,152 @@ export function exact(bytes: Uint8Array): string {
   return text;
 }
 
-/** Whether two cells with equal pairing keys may differ as they do. @param lagUs how much later than the primary's the mirror's statement was over. */
-export function mayDiffer(
+/**
+ * By what two cells with equal pairing keys may differ as they do.
+ *
+ * @param lagUs how much later than the primary's the mirror's statement was over.
+ * @returns the column's mask, or one that is no evidence where nothing tells
+ *   whether they may; undefined: they may not.
+ */
+export function excuseOf(
   primary: Cell,
   mirror: Cell,
-  { mask, column: { typeOid, isBinary } }: CellRule,
+  rule: CellRule,
   lagUs: number,
-): boolean {
-  if (primary === undefined || mirror === undefined) return true;
+): Mask | undefined {
+  const { mask, column, isCount } = rule;
+  const { typeOid } = column;
+  if (primary === undefined || mirror === undefined) return mask;
   switch (mask) {
-    case "time": {
-      const theirs = timeUs(primary, typeOid, isBinary);
-      const ours = timeUs(mirror, typeOid, isBinary);
-      if (theirs === undefined || ours === undefined) return true;
-      const later = laterUs(theirs, ours, typeOid);
-      // A date tells of a moment no more than its day.
-      const margin = CLOCK_MARGIN_US + (typeOid === DATE ? DAY_US : 0);
-      return later >= -margin && later <= lagUs + margin;
+    case "time":
+      return excuse(mask, areTimesAlike(primary, mirror, column, lagUs));
+    case "age":
+      return excuse(mask, areAgesAlike(primary, mirror, column, lagUs));
+    case "moment": {
+      if (TIMES.has(typeOid)) {
+        // A day of date_trunc() is over, perhaps.
+        const found = areTimesAlike(primary, mirror, column, lagUs);
+        return found === "far" ? "boundary" : excuse(mask, found);
+      }
+      if (typeOid !== INTERVAL && !NUMBERS.has(typeOid)) return mask;
+      // In other units than seconds they are further apart.
+      return areAgesAlike(primary, mirror, column, lagUs) === "alike"
+        ? mask
+        : "boundary";
     }
+    case "boundary":
+      return !isCount || areCountsAlike(primary, mirror, column)
+        ? mask
+        : undefined;
     case "float": {
-      const theirs = floatOf(primary, typeOid, isBinary);
-      const ours = floatOf(mirror, typeOid, isBinary);
+      const [theirs, ours] = numbersOf(primary, mirror, column);
       return theirs !== undefined && ours !== undefined &&
-        areFloatsAlike(theirs, ours, typeOid);
+          areFloatsAlike(theirs, ours, typeOid)
+        ? mask
+        : undefined;
     }
     case "permuted":
     case "ties":
-      return !TEXTS.has(typeOid) || areJoinedAlike(primary, mirror);
+      return !TEXTS.has(typeOid) || areJoinedAlike(primary, mirror)
+        ? mask
+        : undefined;
     default:
-      return true;
+      return mask;
   }
+}
+
+/** What is found of two values of a moment. */
+type Found =
+  | "alike"
+  /** Further apart than both runs. */
+  | "far"
+  /** One is of a form that the other has not. */
+  | "mixed"
+  /** Neither is of a form that is read. */
+  | "unread";
+
+function excuse(mask: Mask, found: Found): Mask | undefined {
+  if (found === "unread") return "boundary";
+  return found === "alike" ? mask : undefined;
+}
+
+function areTimesAlike(
+  primary: Uint8Array,
+  mirror: Uint8Array,
+  { typeOid, isBinary }: Column,
+  lagUs: number,
+): Found {
+  const theirs = timeUs(primary, typeOid, isBinary);
+  const ours = timeUs(mirror, typeOid, isBinary);
+  if (theirs === undefined || ours === undefined) {
+    return theirs === ours ? "unread" : "mixed";
+  }
+  if (!Number.isFinite(theirs) || !Number.isFinite(ours)) {
+    return theirs === ours ? "alike" : "mixed";
+  }
+  const later = laterUs(theirs, ours, typeOid);
+  // A date tells of a moment no more than its day.
+  const margin = CLOCK_MARGIN_US + (typeOid === DATE ? DAY_US : 0);
+  return later >= -margin && later <= lagUs + margin ? "alike" : "far";
+}
+
+/** Intervals, or seconds, up to a moment: it was later on the mirror, and they are larger or smaller. */
+function areAgesAlike(
+  primary: Uint8Array,
+  mirror: Uint8Array,
+  column: Column,
+  lagUs: number,
+): Found {
+  const withinUs = lagUs + CLOCK_MARGIN_US;
+  if (column.typeOid === INTERVAL) {
+    const theirs = intervalOf(primary, column.isBinary);
+    const ours = intervalOf(mirror, column.isBinary);
+    if (theirs === undefined || ours === undefined) {
+      return theirs === ours ? "unread" : "mixed";
+    }
+    return areIntervalsAlike(theirs, ours, withinUs) ? "alike" : "far";
+  }
+  const [theirs, ours] = numbersOf(primary, mirror, column);
+  if (theirs === undefined || ours === undefined) {
+    return theirs === ours ? "unread" : "mixed";
+  }
+  // Whole seconds are rounded.
+  return Object.is(theirs, ours) ||
+      Math.abs(theirs - ours) * 1e6 <= withinUs + 1e6
+    ? "alike"
+    : "far";
+}
+
+function areCountsAlike(
+  primary: Uint8Array,
+  mirror: Uint8Array,
+  column: Column,
+): boolean {
+  const [theirs = NaN, ours = NaN] = numbersOf(primary, mirror, column);
+  return Math.abs(theirs - ours) <= fewOf(Math.max(theirs, ours));
+}
+
+/** Rows that a boundary in time may move, of so many. */
+export function fewOf(rows: number): number {
+  return 1 + rows / 10;
+}
+
+function numbersOf(
+  primary: Uint8Array,
+  mirror: Uint8Array,
+  { typeOid, isBinary }: Column,
+): [theirs: number | undefined, ours: number | undefined] {
+  return [
+    numberOf(primary, typeOid, isBinary),
+    numberOf(mirror, typeOid, isBinary),
+  ];
 }
 
 /** The order in which cells with equal keys are paired: numbers with the nearest. */
 export function pairingOrder(cell: Cell, { mask, column }: CellRule): number {
   if (cell === undefined) return 0;
   const { typeOid, isBinary } = column;
-  if (mask === "float") return floatOf(cell, typeOid, isBinary) ?? 0;
+  if (mask === "float") return numberOf(cell, typeOid, isBinary) ?? 0;
   if (mask === "time") return timeUs(cell, typeOid, isBinary) ?? 0;
   return 0;
 }

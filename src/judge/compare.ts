@@ -26,8 +26,10 @@ import {
   readAnswer,
   readCells,
 } from "./answer.ts";
+import { fewOf } from "./cell_rules.ts";
 import type { Column } from "./columns.ts";
 import type { Cell } from "./difference.ts";
+import { numberOf } from "./number_values.ts";
 import { normalAnswer } from "./own_types.ts";
 import {
   compareRows,
@@ -35,6 +37,7 @@ import {
   type RowRules,
   type RowsFound,
 } from "./rows.ts";
+import { INTEGERS } from "./type_oids.ts";
 
 /** What surrounds a pair of replies. */
 export interface ComparisonContext {
@@ -282,19 +285,17 @@ function mayCountsDiffer(
   if (rule === "any") return true;
   if (primary === 0 || mirror === 0) return false;
   return rule === "choice" ||
-    Math.abs(primary - mirror) <= few(Math.max(primary, mirror));
-}
-
-/** Rows that a boundary in time may move, of so many. */
-function few(rows: number): number {
-  return 1 + rows / 10;
+    Math.abs(primary - mirror) <= fewOf(Math.max(primary, mirror));
 }
 
 /** Whether contents may, for the same rule, where the number of rows is the same, in columns without a mask. */
 function mayContentsDiffer(
   rule: CountRule,
   { about, shape: { folds, limited } }: ComparisonContext,
-  { difference, unmatched }: Extract<RowsFound, { kind: "different" }>,
+  { difference, differences, unmatched }: Extract<
+    RowsFound,
+    { kind: "different" }
+  >,
   rows: number,
 ): boolean {
   switch (rule) {
@@ -306,18 +307,37 @@ function mayContentsDiffer(
       return folds || !about().unique();
   }
   // A row that came stands in the place of one that went.
-  if (!folds) return limited && unmatched <= few(rows);
-  if (difference.kind !== "value") return unmatched <= few(rows);
-  const [theirs, ours] = [difference.primary, difference.mirror].map(countOf);
-  return theirs === undefined || ours === undefined ||
-    mayCountsDiffer(rule, theirs, ours);
+  if (!folds) return limited && unmatched <= fewOf(rows);
+  if (difference.kind !== "value") return unmatched <= fewOf(rows);
+  const columns = about().columns();
+  let others = 0;
+  for (const cells of differences()) {
+    let hasOthers = false;
+    for (const { column, primary, mirror } of cells) {
+      const [theirs, ours] = [primary, mirror].map((cell) =>
+        countOf(cell, columns?.[column])
+      );
+      if (theirs !== undefined && ours !== undefined) {
+        if (!mayCountsDiffer(rule, theirs, ours)) return false;
+      } else if (primary === undefined || mirror === undefined) return false;
+      else hasOthers = true;
+    }
+    if (hasOthers) others++;
+  }
+  return others <= fewOf(rows);
 }
 
-/** A count as text; undefined: another value. */
-function countOf(cell: Cell): number | undefined {
-  if (cell === undefined || cell.length > 15) return undefined;
-  const text = decoder.decode(cell);
-  return /^\d+$/.test(text) ? Number(text) : undefined;
+/** A count; undefined: another value. */
+function countOf(cell: Cell, column: Column | undefined): number | undefined {
+  if (cell === undefined) return undefined;
+  if (column !== undefined) {
+    const { typeOid, isBinary } = column;
+    return INTEGERS.has(typeOid)
+      ? numberOf(cell, typeOid, isBinary)
+      : undefined;
+  }
+  const text = decoder.decode(cell.subarray(0, 16));
+  return /^\d{1,15}$/.test(text) ? Number(text) : undefined;
 }
 
 const decoder = new TextDecoder();

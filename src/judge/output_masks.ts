@@ -1,7 +1,10 @@
 import type { Catalog, CatalogColumn } from "../catalog/mod.ts";
 import { type CellRule, formOfType, maskOfType } from "./cell_rules.ts";
 import type { Column } from "./columns.ts";
+import { INT8, OID } from "./type_oids.ts";
 import { analyze } from "../sql/analyze.ts";
+import { natureOfCall } from "../sql/mod.ts";
+
 import type { CountPart, CountRule, Shape } from "../sql/shape.ts";
 import {
   type Columns,
@@ -22,8 +25,6 @@ export function masksOf(catalog: Catalog): OutputMasks {
   return masks;
 }
 
-/** The type oid (catalog/pg_type.dat). */
-const OID_TYPE = 26;
 /** Views within views that are looked into. */
 const MAX_DEPTH = 20;
 const RULES: readonly (CountRule | undefined)[] = [
@@ -41,6 +42,7 @@ const COMPUTED: Readonly<Record<Mask, Mask>> = {
   ties: "choice",
   numbered: "choice",
   time: "moment",
+  age: "moment",
   sequence: "chance",
   boundary: "boundary",
   choice: "choice",
@@ -52,9 +54,11 @@ const COMPUTED: Readonly<Record<Mask, Mask>> = {
 interface Known {
   readonly mask: Free;
   readonly isCaseFree: boolean;
+  /** It is what count() gives. */
+  readonly isCount: boolean;
 }
 
-const NOTHING: Known = { mask: undefined, isCaseFree: false };
+const NOTHING: Known = { mask: undefined, isCaseFree: false, isCount: false };
 
 /**
  * In what the columns of an answer may differ: what the statement's text says,
@@ -80,14 +84,15 @@ export class OutputMasks {
     const names = columns.map(({ name }) => name);
     const known = this.#aligned(shape.outputs ?? [], names);
     const rules = columns.map((column, i): CellRule => {
-      const { mask, isCaseFree } = known[i] ?? NOTHING;
+      const { mask, isCaseFree, isCount } = known[i] ?? NOTHING;
       // Catalogs name their rows by numbers that each server gives out.
-      const isNumber = shape.note === "catalog" && column.typeOid === OID_TYPE;
+      const isNumber = shape.note === "catalog" && column.typeOid === OID;
       return {
         column,
         mask: isNumber ? "chance" : maskOfType(mask, column),
         form: formOfType(column, isCaseFree),
         isFolded: shape.folds,
+        isCount: isCount && column.typeOid === INT8,
       };
     });
     this.#rules.set(shape, { columns, rules });
@@ -184,12 +189,18 @@ export class OutputMasks {
       return {
         mask: freest(found.map(({ mask }) => mask)),
         isCaseFree: found.some(({ isCaseFree }) => isCaseFree),
+        isCount: found.length > 0 && found.every(({ isCount }) => isCount),
       };
     });
   }
 
   #known(trait: Trait): Known {
+    const { calls } = trait;
     return {
+      isCount: calls.includes("count") &&
+        calls.every((name) =>
+          name === "count" || natureOfCall(name, 0) === "time"
+        ),
       mask: this.#free(trait, 0),
       isCaseFree: trait.columns.some(({ relation, column }) =>
         this.#catalog.columns(relation)?.some(({ name, isCaseFree }) =>

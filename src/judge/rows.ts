@@ -4,7 +4,7 @@ import {
   areEqualKeys,
   type CellRule,
   exact,
-  mayDiffer,
+  excuseOf,
   pairingKey,
   pairingOrder,
 } from "./cell_rules.ts";
@@ -42,10 +42,22 @@ export type RowsFound =
   | {
     readonly kind: "different";
     readonly difference: Difference;
+    /** The cells that differ of rows without a twin, each held against the row that is most like it: so many as are looked at. */
+    readonly differences: () => readonly (readonly CellDifference[])[];
     /** Rows that have no twin, of the side that has more of them. */
     readonly unmatched: number;
   };
 
+/** What both sides have in one column of two rows. */
+export interface CellDifference {
+  /** From 0. */
+  readonly column: number;
+  readonly primary: Cell;
+  readonly mirror: Cell;
+}
+
+/** Rows without a twin that are looked at. */
+const MAX_UNMATCHED = 100;
 /** Candidates that a row without its twin is held against. */
 const MAX_CANDIDATES = 100;
 
@@ -235,10 +247,11 @@ class RowComparison {
     const ours = readCells(mirror);
     this.#rules.columns.forEach((rule, i) => {
       if (rule.mask === undefined || isEqualCell(theirs[i], ours[i])) return;
-      if (mayDiffer(theirs[i], ours[i], rule, this.#rules.lagUs)) {
-        this.#masked.set(i, rule.mask);
-      } else {
+      const excuse = excuseOf(theirs[i], ours[i], rule, this.#rules.lagUs);
+      if (excuse === undefined) {
         this.#badCell ??= valueDifference(place, i, theirs[i], ours[i]);
+      } else if (excuse !== rule.mask || !this.#masked.has(i)) {
+        this.#masked.set(i, excuse);
       }
     });
   }
@@ -300,42 +313,67 @@ class RowComparison {
   /** Holds the first row without a twin against the row of the other side that is most like it. */
   #nearest({ theirs, ours }: Unmatched): RowsFound {
     const [first] = theirs;
-    const unmatched = Math.max(theirs.length, ours.length);
     const different = (difference: Difference): RowsFound => ({
       kind: "different",
       difference,
-      unmatched,
+      differences: () => this.#differences({ theirs, ours }),
+      unmatched: Math.max(theirs.length, ours.length),
     });
     if (first === undefined) {
       return different({ kind: "extra", row: (ours[0] ?? 0) + 1 });
     }
     const missing: Difference = { kind: "missing", row: first + 1 };
     if (ours.length === 0 || !this.#primary.hasCells) return different(missing);
-    const row = this.#primary.rows[first] as Uint8Array; // it is there
-    const cells = readCells(row);
-    const isAlike = (cell: Cell, other: Cell, i: number) => {
-      const rule = this.#rules.columns[i];
-      return isEqualCell(cell, other) ||
-        rule !== undefined && isLoose(rule) &&
-          pairingKey(cell, rule) === pairingKey(other, rule);
-    };
-    let best: readonly Cell[] | undefined;
-    let bestEqual = -1;
+    const { equal, place, cells } = this.#mostLike(first, ours);
+    const hasTwin = ours.length === theirs.length || equal > 0;
+    const [cell] = cells;
+    if (!hasTwin || place === undefined || cell === undefined) {
+      return different(missing);
+    }
+    const { column, primary, mirror } = cell;
+    return different(valueDifference(first, column, primary, mirror));
+  }
+
+  #differences({ theirs, ours }: Unmatched): CellDifference[][] {
+    const left = [...ours];
+    return theirs.slice(0, MAX_UNMATCHED).map((row) => {
+      const { place, cells } = this.#mostLike(row, left);
+      if (place !== undefined) left.splice(left.indexOf(place), 1);
+      return [...cells];
+    });
+  }
+
+  /** Of some rows of the mirror the one that has most in common with a row of the primary. */
+  #mostLike(row: number, ours: readonly number[]): {
+    readonly equal: number;
+    readonly place: number | undefined;
+    readonly cells: readonly CellDifference[];
+  } {
+    const theirs = readCells(this.#primary.rows[row] as Uint8Array);
+    let found: number | undefined;
+    let most = -1;
     for (const place of ours.slice(0, MAX_CANDIDATES)) {
       const others = readCells(this.#mirror.rows[place] as Uint8Array);
-      const equal = cells.filter((cell, i) =>
-        isAlike(cell, others[i], i)
+      const equal = theirs.filter((cell, i) =>
+        this.#isAlike(cell, others[i], i)
       ).length;
-      if (equal > bestEqual) [best, bestEqual] = [others, equal];
+      if (equal > most) [found, most] = [place, equal];
     }
-    const hasTwin = ours.length === theirs.length || bestEqual > 0;
-    if (!hasTwin || best === undefined) return different(missing);
-    const width = Math.max(cells.length, best.length);
-    for (let i = 0; i < width; i++) {
-      if (isAlike(cells[i], best[i], i)) continue;
-      return different(valueDifference(first, i, cells[i], best[i]));
+    if (found === undefined) return { equal: 0, place: found, cells: [] };
+    const others = readCells(this.#mirror.rows[found] as Uint8Array);
+    const cells: CellDifference[] = [];
+    for (let i = 0; i < Math.max(theirs.length, others.length); i++) {
+      if (this.#isAlike(theirs[i], others[i], i)) continue;
+      cells.push({ column: i, primary: theirs[i], mirror: others[i] });
     }
-    return different(missing);
+    return { equal: most, place: found, cells };
+  }
+
+  #isAlike(cell: Cell, other: Cell, column: number): boolean {
+    const rule = this.#rules.columns[column];
+    return isEqualCell(cell, other) ||
+      rule !== undefined && isLoose(rule) &&
+        pairingKey(cell, rule) === pairingKey(other, rule);
   }
 }
 
@@ -361,5 +399,13 @@ function valueDifference(
 
 /** All rows have their twins, and still something differs. */
 function different(difference: Difference): RowsFound {
-  return { kind: "different", difference, unmatched: 0 };
+  const cells = difference.kind === "value"
+    ? [[{ ...difference, column: difference.column - 1 }]]
+    : [];
+  return {
+    kind: "different",
+    difference,
+    differences: () => cells,
+    unmatched: 0,
+  };
 }

@@ -52,6 +52,7 @@ const DECIDED: RemaskTable = {
   ties: "choice",
   numbered: "choice",
   time: "boundary",
+  age: "boundary",
   sequence: "chance",
   moment: "boundary",
 };
@@ -61,6 +62,7 @@ const COMPUTED: RemaskTable = {
   ties: "choice",
   numbered: "choice",
   time: "moment",
+  age: "moment",
   sequence: "chance",
 };
 
@@ -137,7 +139,7 @@ function traitOfCall(node: Node, scope: Scope): Trait {
       : nature === undefined
       ? STRICT
       : masked(nature),
-    remasked(of, remaskOfCall(name) ?? COMPUTED),
+    remasked(of, isEpoch(name, args) ? EPOCH : remaskOfCall(name) ?? COMPUTED),
     remasked(traitOf(node.agg_filter, scope), DECIDED),
     over !== undefined
       ? traitOfWindow(name, args, scope.window(over), scope)
@@ -146,6 +148,14 @@ function traitOfCall(node: Node, scope: Scope): Trait {
       : STRICT,
     FLOAT_AGGREGATES.test(name) ? masked("float") : STRICT,
   ]);
+}
+
+/** The seconds of a moment, or up to it. */
+const EPOCH: RemaskTable = { ...COMPUTED, time: "age" };
+
+/** `extract(epoch from …)`. Of date_part() the field is a literal, which a shape does not hold. */
+function isEpoch(name: string, [field]: readonly Node[]): boolean {
+  return name === "extract" && /"sval":"epoch"/i.test(JSON.stringify(field));
 }
 
 /** An aggregate that makes a list of its input. */
@@ -224,7 +234,9 @@ function traitOfCast(node: Node, scope: Scope): Trait {
     WHOLE_LIST.has(type);
   return remasked(
     value,
-    isList ? { time: "moment" } : { ...COMPUTED, sequence: "sequence" },
+    isList
+      ? { time: "moment", age: "moment" }
+      : { ...COMPUTED, age: "age", sequence: "sequence" },
   );
 }
 
@@ -273,15 +285,18 @@ function traitOfOperator(node: Node, scope: Scope): Trait {
   if (node.kind !== "AEXPR_OP" || COMPARISONS.has(name)) {
     return remasked(both, DECIDED);
   }
-  if (name === "||") return remasked(both, { time: "moment" });
-  if (!ADDITIONS.has(name)) return remasked(both, COMPUTED);
+  if (name === "||") return remasked(both, { time: "moment", age: "moment" });
+  if (!ADDITIONS.has(name)) {
+    // An operator is a function: what it gives of a count is none.
+    return union([remasked(both, COMPUTED), { ...STRICT, calls: [name] }]);
+  }
   const times = sides.filter(({ parts }) =>
-    parts.some(({ mask }) => mask === "time")
+    parts.some(({ mask }) => mask === "time" || mask === "age")
   );
   // A moment less a moment is no moment.
   return remasked(both, {
     ...COMPUTED,
-    ...(times.length === 1 ? { time: "time" } : {}),
+    ...(times.length === 1 ? { time: "time", age: "age" } : {}),
   });
 }
 

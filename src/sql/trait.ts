@@ -13,6 +13,8 @@ export const MASKS = [
   "numbered",
   /** The moment: later on the mirror by the replay's lag. */
   "time",
+  /** Seconds, or an interval, up to the moment. */
+  "age",
   /** What a sequence gave. */
   "sequence",
   /** What a comparison with the moment decided. */

@@ -139,6 +139,9 @@ const limited: Shape = { ...PLAIN, limited: true };
 const boundary: Shape = { ...PLAIN, counts: [{ rule: "boundary" }] };
 const choice: Shape = { ...PLAIN, counts: [{ rule: "choice" }] };
 const chance: Shape = { ...PLAIN, counts: [{ rule: "any" }] };
+const aggregates = { shape: { ...boundary, folds: true } };
+const sums = (...cells: string[]) => reply({}, [row(...cells)]);
+const NULL_ROW = message("D", int16(2), int32(1), "7", int32(-1));
 const catalog: Shape = { ...PLAIN, note: "catalog" };
 const concurrent = { concurrentWrite: () => true };
 
@@ -302,6 +305,52 @@ const CASES: readonly [what: string, got: () => string, result: string][] = [
     "other counts behind a choice within",
     () => judge(counted(9), { shape: choice }),
     "noise_limit",
+  ],
+  [
+    "another count of rows at a boundary of time",
+    () => judge(sums("19", "x"), aggregates, sums("20", "x")),
+    "noise_time_boundary",
+  ],
+  [
+    "half the count of rows at a boundary of time",
+    () => judge(sums("10", "x"), aggregates, sums("20", "x")),
+    "mismatch_rows",
+  ],
+  [
+    "half the count of rows at a boundary of time, behind another value",
+    () => judge(sums("y", "10"), aggregates, sums("x", "20")),
+    "mismatch_rows",
+  ],
+  [
+    "half the count in the second of two rows at a boundary of time",
+    () =>
+      judge(
+        reply({}, [row("a", "20"), row("b", "10")]),
+        aggregates,
+        reply({}, [row("a", "21"), row("b", "20")]),
+      ),
+    "mismatch_rows",
+  ],
+  [
+    "a sum at a boundary of time that is NULL",
+    () =>
+      judge(reply({}, [NULL_ROW]), aggregates, reply({}, [row("7", "7.5")])),
+    "mismatch_rows",
+  ],
+  [
+    "another sum at a boundary of time",
+    () => judge(sums("7", "3.5"), aggregates, sums("7", "7.5")),
+    "noise_time_boundary",
+  ],
+  [
+    "other names of all groups at a boundary of time",
+    () =>
+      judge(
+        reply({}, ["c", "d"].map((name) => row(name, "7"))),
+        aggregates,
+        reply({}, ["a", "b"].map((name) => row(name, "7"))),
+      ),
+    "mismatch_rows",
   ],
   [
     "no row against some behind a choice within",

@@ -23,18 +23,25 @@ function answer(rows: readonly Row[]) {
 
 interface Rules {
   /** By column: its type, and its mask. */
-  readonly columns: readonly (readonly [typeOid: number, mask?: Mask])[];
+  readonly columns: readonly (readonly [
+    typeOid: number,
+    mask?: Mask,
+    more?: Partial<CellRule>,
+  ])[];
   readonly order?: Partial<RowOrder>;
   readonly lagUs?: number;
   readonly form?: CellRule["form"];
   readonly isFolded?: boolean;
 }
 
+const BOOL = 16;
+const INT8 = 20;
 const INT = 23;
 const TEXT = 25;
 const FLOAT = 701;
 const NUMERIC = 1_700;
 const AT = 1_184;
+const INTERVAL = 1_186;
 
 function found(
   primary: readonly Row[],
@@ -47,17 +54,22 @@ function found(
     { keys: undefined, limited: false, cut: false, ...order },
     {
       lagUs,
-      columns: columns.map(([typeOid, mask], i) => ({
+      columns: columns.map(([typeOid, mask, more], i) => ({
         column: { name: `c${i}`, typeOid, isBinary: false },
         mask,
         form,
         isFolded,
+        ...more,
       })),
     },
   );
   switch (result.kind) {
     case "masked":
-      return `masked ${[...result.columns.keys()].join(",")}`;
+      return `masked ${
+        [...result.columns].map(([i, mask]) =>
+          mask === columns[i]?.[1] ? `${i}` : `${i} (${mask})`
+        ).join(",")
+      }`;
     case "different": {
       const { difference } = result;
       return difference.kind === "value"
@@ -115,6 +127,93 @@ Deno.test("compareRows: a moment is later by the lag and a margin, and by no hou
   }
 });
 
+Deno.test("compareRows: what is computed from a moment is no NULL", () => {
+  const columns = [[INT], [NUMERIC, "moment"]] as const;
+  assert.equal(
+    found([["1", "17.5"]], [["1", null]], { columns }),
+    "row 1, column 2",
+  );
+  assert.equal(found([["1", null]], [["1", null]], { columns }), "equal");
+  // A comparison with NULL is NULL.
+  assert.equal(
+    found([["t"]], [[null]], { columns: [[BOOL, "boundary"]] }),
+    "row 1, column 1",
+  );
+  // CASE without ELSE.
+  assert.equal(
+    found([["late"]], [[null]], { columns: [[TEXT, "boundary"]] }),
+    "masked 0",
+  );
+});
+
+Deno.test("compareRows: intervals and seconds up to a moment differ by the lag", () => {
+  const lagUs = 10e6;
+  for (
+    const [type, a, near, far] of [
+      [INTERVAL, "10:00:00", "10:01:05", "10:01:15"],
+      [INTERVAL, "10:00:00", "09:58:55", "09:58:45"],
+      [NUMERIC, "100.5", "165.5", "175.5"],
+      [FLOAT, "100.5", "36", "26"],
+      [INT, "100", "171", "172"],
+    ] as const
+  ) {
+    const columns = [[type, "age"]] as const;
+    assert.equal(found([[a]], [[near]], { columns, lagUs }), "masked 0");
+    assert.equal(
+      found([[a]], [[far]], { columns, lagUs }),
+      "row 1, column 1",
+      far,
+    );
+    // Of what is computed otherwise nobody knows the unit.
+    const other = [[type, "moment"]] as const;
+    assert.equal(found([[a]], [[near]], { columns: other, lagUs }), "masked 0");
+    assert.equal(
+      found([[a]], [[far]], { columns: other, lagUs }),
+      "masked 0 (boundary)",
+    );
+  }
+});
+
+Deno.test("compareRows: one time that is not read is another one, two are no evidence", () => {
+  const columns = [[AT, "time"]] as const;
+  const time = "2024-01-01 10:00:00+00";
+  for (const other of ["infinity", "01/01/2024 10:00:00 UTC"]) {
+    assert.equal(
+      found([[time]], [[other]], { columns }),
+      "row 1, column 1",
+      other,
+    );
+    assert.equal(found([[other]], [[time]], { columns }), "row 1, column 1");
+  }
+  assert.equal(
+    found([[time]], [["0044-03-15 10:00:00 BC"]], { columns }),
+    "row 1, column 1",
+  );
+  assert.equal(
+    found([["infinity"]], [["-infinity"]], { columns }),
+    "row 1, column 1",
+  );
+  assert.equal(
+    found([["01/01/2024 10:00:00 UTC"]], [["01/01/2024 10:00:01 UTC"]], {
+      columns,
+    }),
+    "masked 0 (boundary)",
+  );
+});
+
+Deno.test("compareRows: counts at a boundary of time differ by one and a tenth", () => {
+  const columns = [[INT8, "boundary", { isCount: true }]] as const;
+  assert.equal(found([["100"]], [["91"]], { columns }), "masked 0");
+  assert.equal(found([["1"]], [["0"]], { columns }), "masked 0");
+  assert.equal(found([["100"]], [["50"]], { columns }), "row 1, column 1");
+  assert.equal(found([["3"]], [["0"]], { columns }), "row 1, column 1");
+  // Other numbers may be anything.
+  assert.equal(
+    found([["100"]], [["50"]], { columns: [[INT8, "boundary"]] }),
+    "masked 0",
+  );
+});
+
 Deno.test("compareRows: rows are paired by what is not masked, in any order", () => {
   const columns = [[TEXT], [AT, "time"]] as const;
   const rows: Row[] = [["a", "2024-01-01 10:00:00"], [
@@ -148,6 +247,11 @@ Deno.test("compareRows: float sums differ in their last digits, numbers that dif
     "masked 0",
   );
   assert.equal(found([["0.3"]], [["0.31"]], { columns }), "row 1, column 1");
+  assert.equal(
+    found([["0.3"]], [["Infinity"]], { columns }),
+    "row 1, column 1",
+  );
+  assert.equal(found([["NaN"]], [["0"]], { columns }), "row 1, column 1");
   assert.equal(
     found([["1"], ["2"], ["3.0000000000000004"]], [["3"], ["1"], ["2"]], {
       columns,

@@ -27,7 +27,22 @@ const CASES: readonly [sql: string, masks: readonly string[]][] = [
     "chance",
   ]],
   ["select now() + interval '1 day', now() - at from t", ["time", "time"]],
-  ["select now() - now(), extract(epoch from now())", ["moment", "moment"]],
+  ["select now() - now(), extract(year from now())", ["moment", "moment"]],
+  [
+    "select extract(epoch from now() - at), floor(extract(epoch from age(at)))::int - 7",
+    [
+      "age",
+      "age",
+    ],
+  ],
+  ["select extract(epoch from now()) * 1000, extract(epoch from at) from t", [
+    "moment",
+    "",
+  ]],
+  ["select age(now(), at), extract(epoch from now()) > 7 from t", [
+    "time",
+    "boundary",
+  ]],
   ["select to_char(now(), 'YYYY'), now()::text", ["moment", "moment"]],
   ["select now()::date, greatest(at, now()) from t", ["time", "time"]],
   ["select at > now(), at between now() and b from t", [
