@@ -200,6 +200,7 @@ const CHANCES: Readonly<Record<CountRule, number>> = {
   boundary: Result.noiseTimeBoundary,
   choice: Result.noiseLimit,
   any: Result.noiseVolatile,
+  draw: Result.noiseVolatile,
 };
 const NOTES: Readonly<Record<Note, number>> = {
   catalog: Result.noteCatalog,
@@ -275,16 +276,17 @@ export function rowsOf(
 
 /**
  * Whether counts may differ by a statement's nature. All or nothing is no
- * chance: a boundary in time moves a few rows, a choice leaves some.
+ * chance, unless lots are drawn: a boundary in time moves a few rows, a choice
+ * leaves some.
  */
 function mayCountsDiffer(
   rule: CountRule,
   primary: number,
   mirror: number,
 ): boolean {
-  if (rule === "any") return true;
+  if (rule === "draw") return true;
   if (primary === 0 || mirror === 0) return false;
-  return rule === "choice" ||
+  return rule !== "boundary" ||
     Math.abs(primary - mirror) <= fewOf(Math.max(primary, mirror));
 }
 
@@ -303,6 +305,7 @@ function mayContentsDiffer(
       // A choice masks the columns that it reaches; what is made of several chosen rows has no mask.
       return folds;
     case "any":
+    case "draw":
       // Chance decides which rows there are, but of one row not what is in it.
       return folds || !about().unique();
   }

@@ -32,6 +32,7 @@ const RULES: readonly (CountRule | undefined)[] = [
   "boundary",
   "choice",
   "any",
+  "draw",
 ];
 /** A mask; undefined: nothing may differ. */
 type Free = Mask | undefined;

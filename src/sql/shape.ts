@@ -15,8 +15,10 @@ export type CountRule =
   | "boundary"
   /** By a choice among equals within a query; never all of them. */
   | "choice"
-  /** By chance. */
-  | "any";
+  /** By chance; never all of them. */
+  | "any"
+  /** By a draw, a lock, or the place where a row lies: none may be left. */
+  | "draw";
 
 /** A rule about the number of rows, and what takes it away. */
 export interface CountPart {

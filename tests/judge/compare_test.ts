@@ -139,6 +139,7 @@ const limited: Shape = { ...PLAIN, limited: true };
 const boundary: Shape = { ...PLAIN, counts: [{ rule: "boundary" }] };
 const choice: Shape = { ...PLAIN, counts: [{ rule: "choice" }] };
 const chance: Shape = { ...PLAIN, counts: [{ rule: "any" }] };
+const draw: Shape = { ...PLAIN, counts: [{ rule: "draw" }] };
 const aggregates = { shape: { ...boundary, folds: true } };
 const sums = (...cells: string[]) => reply({}, [row(...cells)]);
 const NULL_ROW = message("D", int16(2), int32(1), "7", int32(-1));
@@ -358,8 +359,23 @@ const CASES: readonly [what: string, got: () => string, result: string][] = [
     "mismatch_row_count",
   ],
   [
+    "a row more by chance",
+    () => judge(counted(4), { shape: chance }),
+    "noise_volatile",
+  ],
+  [
     "no row against some by chance",
     () => judge(counted(0), { shape: chance }),
+    "mismatch_row_count",
+  ],
+  [
+    "some rows against none by chance",
+    () => judge(reply(), { shape: chance }, counted(0)),
+    "mismatch_row_count",
+  ],
+  [
+    "no row against some by a draw",
+    () => judge(counted(0), { shape: draw }),
     "noise_volatile",
   ],
   [
