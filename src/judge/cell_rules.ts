@@ -6,6 +6,7 @@ import { areFloatsAlike, numberOf, plainNumber } from "./number_values.ts";
 import {
   areIntervalsAlike,
   intervalOf,
+  intervalUs,
   laterUs,
   timeUs,
 } from "./time_values.ts";
@@ -37,6 +38,8 @@ export interface CellRule {
   readonly isFolded: boolean;
   /** It is a count of rows. */
   readonly isCount?: boolean;
+  /** Of numbered rows the columns of the window's keys: numbers change places among rows that are equal in them. Undefined: not all are selected. */
+  readonly within?: readonly number[] | undefined;
 }
 
 /** The mask that a column's type leaves of one. */
@@ -244,13 +247,15 @@ function numbersOf(
   ];
 }
 
-/** The order in which cells with equal keys are paired: numbers with the nearest. */
+/** The order in which rows with equal keys are paired: numbers and times with the nearest. */
 export function pairingOrder(cell: Cell, { mask, column }: CellRule): number {
-  if (cell === undefined) return 0;
+  if (cell === undefined || mask === undefined) return 0;
   const { typeOid, isBinary } = column;
-  if (mask === "float") return numberOf(cell, typeOid, isBinary) ?? 0;
-  if (mask === "time") return timeUs(cell, typeOid, isBinary) ?? 0;
-  return 0;
+  if (NUMBERS.has(typeOid)) return numberOf(cell, typeOid, isBinary) || 0;
+  if (TIMES.has(typeOid)) return timeUs(cell, typeOid, isBinary) ?? 0;
+  if (typeOid !== INTERVAL) return 0;
+  const interval = intervalOf(cell, isBinary);
+  return interval === undefined ? 0 : intervalUs(interval);
 }
 
 /** Whether a column's type writes equal values in several ways. */

@@ -250,9 +250,10 @@ export function rowsOf(
     (oid) => types.mirrorMark(oid),
   );
   // With fewer rows than it allows a LIMIT kept all.
-  const limited = hasLimit && !about.unique() &&
+  const partial = hasLimit &&
     (limit === undefined || p(STATEMENT_ROWS) >= limit);
-  const order = { keys: about.keys(), limited, cut };
+  const limited = partial && !about.unique();
+  const order = { keys: about.keys(), limited, partial, cut };
   const rules = about.rules();
   if (!cut) return compareRows(theirs, ours, order, rules);
   // Which rows a LIMIT keeps among equals is chance, and so is their size.

@@ -57,9 +57,16 @@ interface Known {
   readonly isCaseFree: boolean;
   /** It is what count() gives. */
   readonly isCount: boolean;
+  /** Names of the columns that rows are numbered by; undefined: they are not known. */
+  readonly within: readonly string[] | undefined;
 }
 
-const NOTHING: Known = { mask: undefined, isCaseFree: false, isCount: false };
+const NOTHING: Known = {
+  mask: undefined,
+  isCaseFree: false,
+  isCount: false,
+  within: undefined,
+};
 
 /**
  * In what the columns of an answer may differ: what the statement's text says,
@@ -85,7 +92,7 @@ export class OutputMasks {
     const names = columns.map(({ name }) => name);
     const known = this.#aligned(shape.outputs ?? [], names);
     const rules = columns.map((column, i): CellRule => {
-      const { mask, isCaseFree, isCount } = known[i] ?? NOTHING;
+      const { mask, isCaseFree, isCount, within } = known[i] ?? NOTHING;
       // Catalogs name their rows by numbers that each server gives out.
       const isNumber = shape.note === "catalog" && column.typeOid === OID;
       return {
@@ -94,6 +101,7 @@ export class OutputMasks {
         form: formOfType(column, isCaseFree),
         isFolded: shape.folds,
         isCount: isCount && column.typeOid === INT8,
+        within: within && placesOf(within, names, known),
       };
     });
     this.#rules.set(shape, { columns, rules });
@@ -191,13 +199,16 @@ export class OutputMasks {
         mask: freest(found.map(({ mask }) => mask)),
         isCaseFree: found.some(({ isCaseFree }) => isCaseFree),
         isCount: found.length > 0 && found.every(({ isCount }) => isCount),
+        within: found.length === 1 ? found[0]?.within : undefined,
       };
     });
   }
 
   #known(trait: Trait): Known {
     const { calls } = trait;
+    const numbered = trait.parts.filter(({ mask }) => mask === "numbered");
     return {
+      within: numbered.length === 1 ? numbered[0]?.within : undefined,
       isCount: calls.includes("count") &&
         calls.every((name) =>
           name === "count" || natureOfCall(name, 0) === "time"
@@ -271,6 +282,20 @@ export class OutputMasks {
     }
     return this.#views.get(name);
   }
+}
+
+/** Where columns stand; undefined: one is not there, or there twice, or may differ itself. */
+function placesOf(
+  wanted: readonly string[],
+  names: readonly string[],
+  known: readonly Known[],
+): readonly number[] | undefined {
+  const places = wanted.map((name) => names.indexOf(name));
+  const areSure = places.every((place) =>
+    place >= 0 && known[place]?.mask === undefined &&
+    names.indexOf(names[place] as string, place + 1) < 0
+  );
+  return areSure ? places : undefined;
 }
 
 function maskOfDefault(column: CatalogColumn | undefined): Free {

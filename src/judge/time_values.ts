@@ -128,9 +128,12 @@ export function areIntervalsAlike(
   b: Interval,
   withinUs: number,
 ): boolean {
-  const us = b.us - a.us;
-  const days = (b.months - a.months) * MONTH_DAYS + b.days - a.days;
   const slack = (a.months === b.months ? 0 : MONTH_SLACK_US) +
-    (us === 0 ? DAY_US : 0);
-  return Math.abs(days * DAY_US + us) <= withinUs + slack;
+    (a.us === b.us ? DAY_US : 0);
+  return Math.abs(intervalUs(b) - intervalUs(a)) <= withinUs + slack;
+}
+
+/** An interval's length in microseconds; a month is 30 days. */
+export function intervalUs({ months, days, us }: Interval): number {
+  return (months * MONTH_DAYS + days) * DAY_US + us;
 }

@@ -7,7 +7,7 @@ import {
   type Trait,
   union,
 } from "./trait.ts";
-import { bare, lastName, list, type Node, unwrap } from "./tree.ts";
+import { bare, exactText, lastName, list, type Node, unwrap } from "./tree.ts";
 import {
   natureOfCall,
   ORDERED_AGGREGATES,
@@ -184,12 +184,15 @@ function traitOfWindow(
   const keys = list(window.orderClause).map((item) =>
     (item.SortBy as Node).node
   );
-  const unique = scope.unique([...keys, ...list(window.partitionClause)]);
+  const told = [...keys, ...list(window.partitionClause)];
+  const unique = scope.unique(told);
   // Rows with equal keys have equal ones.
   const isKey = keys.map(bare).includes(bare(args[0]));
   if (isKey && NEIGHBOURS.has(name)) return STRICT;
   if (name === "row_number" || name === "ntile") {
-    return masked("numbered", unique);
+    const { parts, ...rest } = masked("numbered", unique);
+    const within = told.map(exactText);
+    return { ...rest, parts: parts.map((part) => ({ ...part, within })) };
   }
   // All rows of a group without an order are in its frame.
   const isList = !isOrdered && !byRows && keys.length === 0;

@@ -5,12 +5,13 @@ import {
   masked,
   type Output,
   remasked,
+  rewindowed,
   STRICT,
   type Trait,
   union,
   type Write,
 } from "./trait.ts";
-import { bare, lastName, list, type Node, unwrap } from "./tree.ts";
+import { bare, exactText, lastName, list, type Node, unwrap } from "./tree.ts";
 
 /**
  * In what each output column of a statement may differ on an equal server.
@@ -61,8 +62,48 @@ class Names implements Scope {
       const found = new Names(this).outputs(ctequery as Node);
       this.#ctes.set(String(ctename), renamed(found, aliascolnames));
     }
-    if (type === "SelectStmt") return this.#ofSelect(node, isOuter);
+    if (type === "SelectStmt") {
+      return this.#windowed(this.#ofSelect(node, isOuter), isOuter);
+    }
     return this.#ofWrite(type, node);
+  }
+
+  /** The windows of numbered rows by the output columns of the statement itself; of inner queries' nothing is known. */
+  #windowed(
+    outputs: readonly Output[],
+    isOuter: boolean,
+  ): readonly Output[] {
+    return outputs.map((output) => ({
+      ...output,
+      trait: rewindowed(output.trait, (keys) => {
+        const names = keys.map((key) => isOuter && this.#outputName(key));
+        return names.every((name) => typeof name === "string")
+          ? names
+          : undefined;
+      }),
+    }));
+  }
+
+  /** The output column that an expression is. */
+  #outputName(key: string): string | undefined {
+    const targets = list(this.#select.targetList).map(({ ResTarget }) =>
+      ResTarget as Node
+    );
+    const node = JSON.parse(key);
+    // Of several relations only the same words mean the same.
+    const isOne = this.#sources.length === 1;
+    const target = targets.find(({ val }) =>
+      exactText(val) === key || isOne && bare(val) === bare(node)
+    );
+    if (target !== undefined) {
+      return target.name === undefined
+        ? nameOf(target.val)
+        : String(target.name);
+    }
+    const hasStar = targets.some(({ val }) =>
+      exactText(val).includes("A_Star")
+    );
+    return isOne && hasStar && "ColumnRef" in node ? bare(node) : undefined;
   }
 
   #ofSelect(node: Node, isOuter: boolean): readonly Output[] {

@@ -41,6 +41,8 @@ export interface Part {
   readonly mask: Mask;
   /** No mask where these hold a unique key. */
   readonly unlessUnique?: Columns;
+  /** Of numbered rows the keys of their window: as expressions, and in the outputs of a statement as names of its columns. */
+  readonly within?: readonly string[];
 }
 
 /** A column of a relation: a table, or a view that has masks of its own. */
@@ -114,6 +116,19 @@ export function union(traits: readonly Trait[]): Trait {
     columns: [...columns.values()],
     ...(some.some(({ isDefault }) => isDefault) ? { isDefault: true } : {}),
   };
+}
+
+/** Puts other keys of a window in the place of those of numbered rows; undefined: nothing is known of them. */
+export function rewindowed(
+  trait: Trait,
+  within: (keys: readonly string[]) => readonly string[] | undefined,
+): Trait {
+  if (trait.parts.every((part) => part.within === undefined)) return trait;
+  const parts = trait.parts.map(({ within: keys, ...part }): Part => {
+    const known = keys && within(keys);
+    return known === undefined ? part : { ...part, within: known };
+  });
+  return { ...trait, parts };
 }
 
 /** Puts other masks in the place of some; null takes one away. */

@@ -25,7 +25,12 @@ export function list(nodes: unknown): readonly Node[] {
 /** A column's name alone: `t.a` is `a`; other expressions are what they say. */
 export function bare(expression: unknown): string {
   const [type, fields] = unwrap(expression);
-  return type === "ColumnRef" ? lastName(fields.fields) : JSON.stringify(
+  return type === "ColumnRef" ? lastName(fields.fields) : exactText(expression);
+}
+
+/** What an expression says, wherever it stands. */
+export function exactText(expression: unknown): string {
+  return JSON.stringify(
     expression,
     (key, value) => key === "location" ? undefined : value,
   );

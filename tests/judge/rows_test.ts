@@ -51,7 +51,13 @@ function found(
   const result = compareRows(
     answer(primary),
     answer(mirror),
-    { keys: undefined, limited: false, cut: false, ...order },
+    {
+      keys: undefined,
+      limited: false,
+      partial: order?.limited ?? false,
+      cut: false,
+      ...order,
+    },
     {
       lagUs,
       columns: columns.map(([typeOid, mask, more], i) => ({
@@ -233,9 +239,21 @@ Deno.test("compareRows: rows are paired by what is not masked, in any order", ()
     found(rows, later, { columns, order: { keys: [0] } }),
     "order 1",
   );
-  // By a key that is masked nothing is ordered.
+  // Times are in order within their bounds …
   assert.equal(
     found(rows, later, { columns, order: { keys: [1] } }),
+    "order 1",
+  );
+  assert.equal(
+    found(rows, [...later].reverse(), { columns, order: { keys: [1] } }),
+    "masked 1",
+  );
+  // … by chance nothing is.
+  assert.equal(
+    found(rows, later, {
+      columns: [[TEXT], [AT, "chance"]],
+      order: { keys: [1] },
+    }),
     "masked 1",
   );
 });
@@ -260,17 +278,90 @@ Deno.test("compareRows: float sums differ in their last digits, numbers that dif
   );
 });
 
-Deno.test("compareRows: numbers of rows change places, and are all there", () => {
-  const columns = [[TEXT], [INT, "numbered"]] as const;
+Deno.test("compareRows: numbers of rows change places among rows of one window, and are all there", () => {
+  const columns = [[TEXT], [INT], [INT8, "numbered", { within: [1] }]] as const;
+  const rows: Row[] = [["a", "7", "1"], ["b", "7", "2"], ["c", "8", "3"]];
+  const swapped: Row[] = [["a", "7", "2"], ["b", "7", "1"], ["c", "8", "3"]];
+  const wrong: Row[] = [["a", "7", "1"], ["b", "7", "3"], ["c", "8", "2"]];
+  const twice: Row[] = [["a", "7", "2"], ["b", "7", "2"], ["c", "8", "3"]];
+  const none: Row[] = [["a", "7", "1"], ["b", "7", null], ["c", "8", "3"]];
+  for (const order of [{}, { keys: [0] }]) {
+    assert.equal(found(rows, swapped, { columns, order }), "masked 2");
+    for (const other of [wrong, twice, none]) {
+      assert.match(
+        found(rows, other, { columns, order }),
+        /^row \d, column 3$/,
+      );
+    }
+  }
+});
+
+Deno.test("compareRows: numbers whose window is not known are no evidence", () => {
+  const columns = [[TEXT], [INT8, "numbered"]] as const;
   const rows: Row[] = [["a", "1"], ["b", "2"], ["c", "3"]];
   const swapped: Row[] = [["a", "2"], ["b", "1"], ["c", "3"]];
-  const wrong: Row[] = [["a", "2"], ["b", "2"], ["c", "3"]];
-  assert.equal(found(rows, swapped, { columns }), "masked 1");
-  assert.equal(found(rows, wrong, { columns }), "row 1, column 2");
+  const twice: Row[] = [["a", "2"], ["b", "2"], ["c", "3"]];
+  assert.equal(found(rows, swapped, { columns }), "masked 1 (ties)");
+  assert.equal(found(rows, twice, { columns }), "row 1, column 2");
   assert.equal(
-    found(rows, wrong, { columns, order: { keys: [0] } }),
+    found(rows, twice, { columns, order: { keys: [0] } }),
     "row 1, column 2",
   );
+});
+
+Deno.test("compareRows: rows sorted by their numbers are in order", () => {
+  const columns = [[TEXT], [INT], [INT8, "numbered", { within: [1] }]] as const;
+  const order = { keys: [2] };
+  const rows: Row[] = [["a", "7", "1"], ["b", "7", "2"], ["c", "8", "3"]];
+  const swapped: Row[] = [["b", "7", "1"], ["a", "7", "2"], ["c", "8", "3"]];
+  assert.equal(found(rows, swapped, { columns, order }), "masked 2");
+  assert.equal(
+    found(rows, [...rows].reverse(), { columns, order }),
+    "order 1",
+  );
+  // Of the keys behind a number the order is not known, of those before it is.
+  const two = { keys: [0, 2] };
+  assert.equal(found(rows, rows, { columns, order: two }), "equal");
+  assert.equal(found(rows, swapped, { columns, order: two }), "order 1");
+  // With a LIMIT rows that are not here have numbers of the window, too.
+  const number3: Row[] = [["a", "7", "1"], ["b", "7", "3"]];
+  for (const partial of [false, true]) {
+    assert.equal(
+      found(rows.slice(0, 2), number3, {
+        columns,
+        order: { keys: [0], partial },
+      }),
+      partial ? "masked 2 (ties)" : "row 2, column 3",
+    );
+  }
+  // At the cut of a LIMIT rows of the last window may be others.
+  const limited = { ...order, limited: true };
+  const other: Row[] = [["a", "7", "1"], ["b", "7", "2"], ["d", "8", "3"]];
+  assert.equal(found(rows, other, { columns, order: limited }), "chosen");
+  assert.equal(
+    found(rows, [["d", "7", "1"], ...rows.slice(1)], {
+      columns,
+      order: limited,
+    }),
+    "row 1, column 1",
+  );
+});
+
+Deno.test("compareRows: rows are paired by all that may differ, not by the first of it", () => {
+  const columns = [[FLOAT, "float"], [FLOAT, "float"], [INT]] as const;
+  const rows: Row[] = [
+    ["0.3", "1", "7"],
+    ["0.30000000000000004", "2", "7"],
+    ["0.3", "3", "7"],
+  ];
+  const other: Row[] = [
+    ["0.30000000000000004", "1", "7"],
+    ["0.30000000000000004", "3", "7"],
+    ["0.3", "2", "7"],
+  ];
+  assert.equal(found(rows, other, { columns }), "masked 0");
+  const wrong: Row[] = [...other.slice(0, 2), ["0.3", "2.5", "7"]];
+  assert.equal(found(rows, wrong, { columns }), "row 2, column 2");
 });
 
 Deno.test("compareRows: a list keeps its elements", () => {

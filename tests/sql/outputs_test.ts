@@ -205,3 +205,29 @@ Deno.test("outputsOf: what a statement writes shows in what it returns", () => {
   );
   assert.deepEqual(written("select a from t"), [undefined, undefined]);
 });
+
+Deno.test("outputsOf: numbered rows name the columns of their window, as far as they are selected", () => {
+  const within = (sql: string) =>
+    analyze(sql)?.shapes[0]?.outputs?.flatMap(({ trait }) => trait.parts)
+      .find(({ mask }) => mask === "numbered")?.within;
+  const number = "row_number() over (partition by p order by g) as n";
+  assert.deepEqual(within(`select p as x, g, ${number} from t`), ["g", "x"]);
+  assert.deepEqual(within(`select *, ${number} from t`), ["g", "p"]);
+  assert.deepEqual(within(`select t.*, ${number} from t`), ["g", "p"]);
+  assert.deepEqual(within(`select p, ${number} from t`), undefined);
+  assert.deepEqual(within(`select *, ${number} from t, u`), undefined);
+  assert.deepEqual(within(`select g, p, ${number} from t, u`), ["g", "p"]);
+  // Another table's p.
+  assert.deepEqual(within(`select u.p, g, ${number} from t, u`), undefined);
+  assert.deepEqual(
+    within(`select * from (select p, g, ${number} from t) s`),
+    undefined,
+  );
+  assert.deepEqual(
+    within(
+      "select g, count(*) as c, row_number() over (order by count(*) desc) from t group by g",
+    ),
+    ["c"],
+  );
+  assert.deepEqual(within("select a, row_number() over () from t"), []);
+});

@@ -1,0 +1,151 @@
+import { type Answer, readCells } from "./answer.ts";
+import {
+  type CellRule,
+  exact,
+  excuseOf,
+  pairingKey,
+  pairingOrder,
+} from "./cell_rules.ts";
+import { type Cell, isEqualCell } from "./difference.ts";
+
+/** What holds of the cells. */
+export interface RowRules {
+  /** By column; empty: rows are equal or they differ. */
+  readonly columns: readonly CellRule[];
+  /** How much later than the primary's the mirror's statement was over, in microseconds. */
+  readonly lagUs: number;
+}
+
+/** Two answers, and what holds of their cells. */
+export interface Sides {
+  readonly primary: Answer;
+  readonly mirror: Answer;
+  readonly rules: RowRules;
+  /** Cells need more than their bytes. */
+  readonly isLoose: boolean;
+}
+
+/** Rows of one side without a twin on the other: their places. */
+export interface Unmatched {
+  readonly theirs: readonly number[];
+  readonly ours: readonly number[];
+}
+
+type Cells = readonly Cell[];
+
+/** Rows of the mirror that a row is held against. */
+export const MAX_CANDIDATES = 100;
+
+/** Whether cells that are not equal may be as good. */
+export function isLoose({ mask, form, isFolded }: CellRule): boolean {
+  return mask !== undefined || isFolded && form !== undefined;
+}
+
+/** Equal for rows that may be twins. */
+export function rowKey(row: Uint8Array, { isLoose, rules }: Sides): string {
+  if (!isLoose) return exact(row);
+  return readCells(row).map((cell, i) => {
+    const rule = rules.columns[i];
+    const text = rule === undefined
+      ? cell && exact(cell)
+      : pairingKey(cell, rule);
+    return text === undefined ? "n" : `${text.length}:${text}`;
+  }).join("");
+}
+
+/**
+ * Pairs the rows `[from, to)` of both sides by their keys, and among rows with
+ * equal keys those of which all cells may differ as they do.
+ *
+ * @param onPair called for each pair whose cells may differ.
+ */
+export function findTwins(
+  sides: Sides,
+  from: number,
+  to: number,
+  onPair: (primary: Cells, mirror: Cells, place: number) => void,
+): Unmatched {
+  const groups = new Map<string, { theirs: number[]; ours: number[] }>();
+  for (const side of ["primary", "mirror"] as const) {
+    const { rows } = sides[side];
+    const list = side === "primary" ? "theirs" : "ours";
+    for (let i = from; i < Math.min(to, rows.length); i++) {
+      const key = rowKey(rows[i] as Uint8Array, sides); // i < length
+      const group = groups.get(key);
+      if (group !== undefined) group[list].push(i);
+      else groups.set(key, { theirs: [], ours: [], [list]: [i] });
+    }
+  }
+  const theirs: number[] = [];
+  const ours: number[] = [];
+  for (const group of groups.values()) {
+    const left = sides.isLoose ? pairAlike(sides, group, onPair) : group;
+    const pairs = Math.min(left.theirs.length, left.ours.length);
+    theirs.push(...left.theirs.slice(pairs));
+    ours.push(...left.ours.slice(pairs));
+    if (!sides.isLoose) continue;
+    for (let i = 0; i < pairs; i++) {
+      const place = left.theirs[i] as number; // i < length
+      const cells = cellsOf(sides.primary, place);
+      onPair(cells, cellsOf(sides.mirror, left.ours[i] as number), place);
+    }
+  }
+  const byPlace = (a: number, b: number) => a - b;
+  return { theirs: theirs.sort(byPlace), ours: ours.sort(byPlace) };
+}
+
+/** Pairs rows with equal keys whose cells may differ as they do. @returns the others, the nearest beside each other. */
+function pairAlike(
+  { primary, mirror, rules }: Sides,
+  group: Unmatched,
+  onPair: (primary: Cells, mirror: Cells, place: number) => void,
+): Unmatched {
+  if (group.theirs.length === 1 && group.ours.length === 1) return group;
+  const rest = sorted(mirror, group.ours, rules);
+  const left: number[] = [];
+  for (const { place, cells } of sorted(primary, group.theirs, rules)) {
+    const twin = rest.slice(0, MAX_CANDIDATES).findIndex((other) =>
+      mayBeTwins(cells, other.cells, rules)
+    );
+    if (twin < 0) {
+      left.push(place);
+      continue;
+    }
+    const [other] = rest.splice(twin, 1);
+    if (other !== undefined) onPair(cells, other.cells, place);
+  }
+  return { theirs: left, ours: rest.map(({ place }) => place) };
+}
+
+function mayBeTwins(
+  primary: Cells,
+  mirror: Cells,
+  { columns, lagUs }: RowRules,
+): boolean {
+  return columns.every((rule, i) =>
+    rule.mask === undefined || isEqualCell(primary[i], mirror[i]) ||
+    excuseOf(primary[i], mirror[i], rule, lagUs) !== undefined
+  );
+}
+
+/** Rows by the numbers and times that may differ: the nearest are at the same place on both sides. */
+function sorted(
+  side: Answer,
+  places: readonly number[],
+  { columns }: RowRules,
+): { readonly place: number; readonly cells: Cells }[] {
+  const rows = places.map((place) => {
+    const cells = cellsOf(side, place);
+    const order = columns.map((rule, i) => pairingOrder(cells[i], rule));
+    return { place, cells, order };
+  });
+  return rows.sort((a, b) => {
+    const at = a.order.findIndex((value, i) => value !== b.order[i]);
+    if (at < 0) return a.place - b.place;
+    return (a.order[at] as number) < (b.order[at] as number) ? -1 : 1;
+  });
+}
+
+function cellsOf({ rows }: Answer, place: number): Cells {
+  return readCells(rows[place] as Uint8Array); // the place is one of its rows
+}
