@@ -1,7 +1,7 @@
 import type { Mask } from "../sql/trait.ts";
 import type { Column } from "./columns.ts";
 import { type Cell, isEqualCell } from "./difference.ts";
-import { areJoinedAlike, listText } from "./list_values.ts";
+import { areListsAlike, listText } from "./list_values.ts";
 import { areFloatsAlike, numberOf, plainNumber } from "./number_values.ts";
 import {
   areIntervalsAlike,
@@ -18,7 +18,6 @@ import {
   INTERVAL,
   NUMBERS,
   NUMERIC,
-  TEXTS,
   TIMES,
 } from "./type_oids.ts";
 
@@ -40,6 +39,14 @@ export interface CellRule {
   readonly isCount?: boolean;
   /** Of numbered rows the columns of the window's keys: numbers change places among rows that are equal in them. Undefined: not all are selected. */
   readonly within?: readonly number[] | undefined;
+}
+
+/** What surrounds the cells of an answer. */
+export interface CellsAround {
+  /** How much later than the primary's the mirror's statement was over, in microseconds. */
+  readonly lagUs: number;
+  /** What the statement's lists have between their elements; empty: unknown. */
+  readonly separators: readonly string[];
 }
 
 /** The mask that a column's type leaves of one. */
@@ -69,15 +76,19 @@ export function maskOfType(
  *
  * @returns undefined for a NULL that only another NULL stands for.
  */
-export function pairingKey(cell: Cell, rule: CellRule): string | undefined {
-  const { mask, isFolded, column: { typeOid, isBinary } } = rule;
+export function pairingKey(
+  cell: Cell,
+  rule: CellRule,
+  { separators }: Pick<CellsAround, "separators">,
+): string | undefined {
+  const { mask, isFolded, column: { typeOid } } = rule;
   if (cell === undefined) return isNullFree(rule) ? "" : undefined;
   switch (mask) {
     case undefined:
       return isFolded ? formless(cell, rule) : exact(cell);
     case "permuted":
     case "ties":
-      return listText(cell, typeOid, isBinary) ?? exact(cell);
+      return listText(cell, typeOid, separators) ?? exact(cell);
     default:
       return "";
   }
@@ -109,7 +120,6 @@ export function exact(bytes: Uint8Array): string {
 /**
  * By what two cells with equal pairing keys may differ as they do.
  *
- * @param lagUs how much later than the primary's the mirror's statement was over.
  * @returns the column's mask, or one that is no evidence where nothing tells
  *   whether they may; undefined: they may not.
  */
@@ -117,7 +127,7 @@ export function excuseOf(
   primary: Cell,
   mirror: Cell,
   rule: CellRule,
-  lagUs: number,
+  { lagUs, separators }: CellsAround,
 ): Mask | undefined {
   const { mask, column, isCount } = rule;
   const { typeOid } = column;
@@ -151,10 +161,10 @@ export function excuseOf(
         : undefined;
     }
     case "permuted":
-    case "ties":
-      return !TEXTS.has(typeOid) || areJoinedAlike(primary, mirror)
-        ? mask
-        : undefined;
+    case "ties": {
+      const areAlike = areListsAlike(primary, mirror, typeOid, separators);
+      return areAlike === undefined ? "ties" : areAlike ? mask : undefined;
+    }
     default:
       return mask;
   }

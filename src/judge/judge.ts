@@ -180,6 +180,7 @@ export class Judge {
       rules: () => ({
         columns: masks.rules(shape, columns.of(shape, primary) ?? []),
         lagUs: this.#lagUs(pair, nowUs),
+        separators: literalsOf(shape),
       }),
       counts: () => masks.counts(shape),
       unique: () => this.#isUnique(shape),
@@ -247,6 +248,14 @@ export class Judge {
       nowUs,
     ) ?? false;
   }
+}
+
+/** What stands between elements of its lists, the longest first; empty: not all is known. */
+function literalsOf({ separators = [] }: Shape): readonly string[] {
+  const texts = separators.filter((one) => typeof one === "string");
+  return texts.length < separators.length
+    ? []
+    : texts.toSorted((a, b) => b.length - a.length);
 }
 
 function above(us: number, floorUs: number): number {

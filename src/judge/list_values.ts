@@ -1,23 +1,99 @@
-import { BPCHAR, JSON_TYPE, JSONB, TEXT, VARCHAR, XML } from "./type_oids.ts";
+import { BYTEA, JSON_TYPE, JSONB, TEXTS } from "./type_oids.ts";
 
 const decoder = new TextDecoder();
 
-/** Equal for equal lists, whatever the order of their elements, at any depth; undefined: it is no list. */
+/**
+ * Equal for lists of the same elements, whatever their order, at any depth.
+ *
+ * @param separators what stands between the elements of a text; empty: unknown.
+ * @returns undefined: it is no list.
+ */
 export function listText(
   cell: Uint8Array,
   type: number,
-  isBinary: boolean,
+  separators: readonly string[],
 ): string | undefined {
-  if (isBinary && type !== JSON_TYPE && type !== TEXT && type !== VARCHAR) {
-    return type === JSONB
-      ? bracketText(decoder.decode(cell.subarray(1)))
-      : binaryArrayText(cell);
+  if (type === BYTEA) return letters(decoder.decode(cell));
+  if (TEXTS.has(type)) {
+    const text = decoder.decode(cell);
+    switch (wayOf(text, separators)) {
+      case "brackets":
+        return bracketText(text) ?? letters(text);
+      case "parts":
+        return partsText(text, separators);
+      case "letters":
+        return letters(text);
+    }
   }
-  const text = decoder.decode(cell);
-  if (/^\s*[[{]/.test(text)) return bracketText(text);
-  return type === TEXT || type === VARCHAR || type === BPCHAR || type === XML
-    ? separatedText(text)
-    : undefined;
+  // A text has no NUL; an array of another format has some, and jsonb its version.
+  if (type === JSONB && cell[0] === 1) cell = cell.subarray(1);
+  else if (type !== JSON_TYPE && cell.includes(0)) return binaryArrayText(cell);
+  return bracketText(decoder.decode(cell));
+}
+
+/**
+ * Whether two lists of equal {@linkcode listText} have the same elements.
+ *
+ * @returns undefined: that can't be told.
+ */
+export function areListsAlike(
+  a: Uint8Array,
+  b: Uint8Array,
+  type: number,
+  separators: readonly string[],
+): boolean | undefined {
+  if (type === BYTEA) return undefined;
+  if (!TEXTS.has(type)) return true;
+  const [one, other] = [decoder.decode(a), decoder.decode(b)];
+  if (wayOf(one, separators) !== "letters") return true;
+  // Perhaps both are lists of another kind.
+  const isSame = separators.length > 0 &&
+      partsText(one, separators) === partsText(other, separators) ||
+    isBracketed(one) && bracketText(one) === bracketText(other);
+  return isSame || undefined;
+}
+
+/** How the elements of a text are told from each other. */
+function wayOf(
+  text: string,
+  separators: readonly string[],
+): "brackets" | "parts" | "letters" {
+  if (isBracketed(text)) {
+    return separators.length === 0 ? "brackets" : "letters";
+  }
+  return separators.length > 0 && !mayOverlap(separators) ? "parts" : "letters";
+}
+
+function isBracketed(text: string): boolean {
+  return /^\s*[[{]/.test(text);
+}
+
+/** Whether separators may share letters: `--` and `--`, `, ` and `,`. Behind an element that ends like one, it is not found for sure. */
+function mayOverlap(separators: readonly string[]): boolean {
+  return separators.some((one, i) =>
+    separators.some((other, j) => {
+      for (let at = i === j ? 1 : 0; at < one.length; at++) {
+        const rest = one.slice(at);
+        if (rest.startsWith(other) || other.startsWith(rest)) return true;
+      }
+      return false;
+    })
+  );
+}
+
+/** Elements between separators, sorted. */
+function partsText(text: string, separators: readonly string[]): string {
+  const [first = "", ...others] = separators;
+  let parts = text.split(first);
+  for (const other of others) {
+    parts = parts.flatMap((part) => part.split(other));
+  }
+  return parts.sort().join("\0");
+}
+
+/** Where elements begin is not known: their letters, sorted. */
+function letters(text: string): string {
+  return [...text].sort().join("");
 }
 
 /** `[…]` and `{…}` of JSON and of arrays, with sorted elements. */
@@ -72,30 +148,6 @@ function bracketText(text: string): string | undefined {
   }
   return stack.length === 1 ? stack[0]?.item : undefined;
 }
-
-/** Words and what is between them, sorted: equal if {@linkcode areJoinedAlike} holds. */
-function separatedText(text: string): string {
-  return (text.match(/[\p{L}\p{N}]+|[^\p{L}\p{N}]+/gu) ?? []).toSorted()
-    .join("\0");
-}
-
-/**
- * Whether two texts are the same parts, joined in another order by one mark.
- * string_agg's separator is a literal, which a statement's shape does not hold:
- * it is taken for one of the marks between the words.
- */
-export function areJoinedAlike(a: Uint8Array, b: Uint8Array): boolean {
-  const [one, other] = [decoder.decode(a), decoder.decode(b)];
-  const marks = [...new Set(one.match(/[^\p{L}\p{N}]+/gu))];
-  if (marks.length === 0) marks.push("");
-  const sorted = (text: string, mark: string) =>
-    text.split(mark).toSorted().join("\0");
-  return marks.slice(0, MAX_MARKS).some((mark) =>
-    sorted(one, mark) === sorted(other, mark)
-  );
-}
-
-const MAX_MARKS = 20;
 
 /** Dimensions, flags, the elements' type, then the elements (array_send in arrayfuncs.c). */
 function binaryArrayText(cell: Uint8Array): string | undefined {

@@ -1,3 +1,4 @@
+import { isUnprintable } from "./cell_format.ts";
 import { FLOAT4, FLOAT8, INT2, INT4, INT8, NUMERIC } from "./type_oids.ts";
 
 const decoder = new TextDecoder();
@@ -8,7 +9,7 @@ export function numberOf(
   type: number,
   isBinary: boolean,
 ): number | undefined {
-  if (isBinary) return binaryNumber(cell, type);
+  if (isBinary || isUnprintable(cell)) return binaryNumber(cell, type);
   const text = decoder.decode(cell);
   const value = Number(text);
   return text === "" || Number.isNaN(value) && text !== "NaN"

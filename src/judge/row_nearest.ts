@@ -98,10 +98,10 @@ function isAlike(
   cell: Cell,
   other: Cell,
   column: number,
-  { columns }: RowRules,
+  rules: RowRules,
 ): boolean {
-  const rule = columns[column];
+  const rule = rules.columns[column];
   return isEqualCell(cell, other) ||
     rule !== undefined && isLoose(rule) &&
-      pairingKey(cell, rule) === pairingKey(other, rule);
+      pairingKey(cell, rule, rules) === pairingKey(other, rule, rules);
 }

@@ -41,12 +41,13 @@ export function haveEqualWindows(
 function windowKey(
   cells: readonly Cell[],
   within: readonly number[],
-  { columns }: RowRules,
+  rules: RowRules,
 ): string {
   return within.map((key) => {
-    const rule = columns[key];
+    const rule = rules.columns[key];
     // Of equal values in several forms the window sees one.
-    const text = rule && pairingKey(cells[key], { ...rule, isFolded: true });
+    const text = rule &&
+      pairingKey(cells[key], { ...rule, isFolded: true }, rules);
     return text === undefined ? "n" : `${text.length}:${text}`;
   }).join("");
 }

@@ -1,6 +1,7 @@
 import { type Answer, readCells } from "./answer.ts";
 import {
   type CellRule,
+  type CellsAround,
   exact,
   excuseOf,
   pairingKey,
@@ -9,11 +10,9 @@ import {
 import { type Cell, isEqualCell } from "./difference.ts";
 
 /** What holds of the cells. */
-export interface RowRules {
+export interface RowRules extends CellsAround {
   /** By column; empty: rows are equal or they differ. */
   readonly columns: readonly CellRule[];
-  /** How much later than the primary's the mirror's statement was over, in microseconds. */
-  readonly lagUs: number;
 }
 
 /** Two answers, and what holds of their cells. */
@@ -48,7 +47,7 @@ export function rowKey(row: Uint8Array, { isLoose, rules }: Sides): string {
     const rule = rules.columns[i];
     const text = rule === undefined
       ? cell && exact(cell)
-      : pairingKey(cell, rule);
+      : pairingKey(cell, rule, rules);
     return text === undefined ? "n" : `${text.length}:${text}`;
   }).join("");
 }
@@ -120,11 +119,11 @@ function pairAlike(
 function mayBeTwins(
   primary: Cells,
   mirror: Cells,
-  { columns, lagUs }: RowRules,
+  rules: RowRules,
 ): boolean {
-  return columns.every((rule, i) =>
+  return rules.columns.every((rule, i) =>
     rule.mask === undefined || isEqualCell(primary[i], mirror[i]) ||
-    excuseOf(primary[i], mirror[i], rule, lagUs) !== undefined
+    excuseOf(primary[i], mirror[i], rule, rules) !== undefined
   );
 }
 

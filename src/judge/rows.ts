@@ -254,13 +254,13 @@ class RowComparison {
   ): boolean {
     const left = readCells(a);
     const right = readCells(b);
-    const { columns, lagUs } = this.#sides.rules;
+    const { rules } = this.#sides;
     return keys.every((key) => {
-      const rule = columns[key];
+      const rule = rules.columns[key];
       if (rule === undefined) return isEqualCell(left[key], right[key]);
       return areEqualKeys(left[key], right[key], rule) ||
         rule.mask !== undefined && rule.mask !== "numbered" &&
-          excuseOf(left[key], right[key], rule, lagUs) !== undefined;
+          excuseOf(left[key], right[key], rule, rules) !== undefined;
     });
   }
 
@@ -279,10 +279,10 @@ class RowComparison {
     ours: readonly Cell[],
     place: number,
   ): void {
-    const { columns, lagUs } = this.#sides.rules;
-    columns.forEach((rule, i) => {
+    const { rules } = this.#sides;
+    rules.columns.forEach((rule, i) => {
       if (rule.mask === undefined || isEqualCell(theirs[i], ours[i])) return;
-      const excuse = excuseOf(theirs[i], ours[i], rule, lagUs);
+      const excuse = excuseOf(theirs[i], ours[i], rule, rules);
       if (excuse === undefined) {
         this.#badCell ??= valueDifference(place, i, theirs[i], ours[i]);
       } else if (excuse !== rule.mask || !this.#masked.has(i)) {

@@ -1,3 +1,4 @@
+import { isUnprintable } from "./cell_format.ts";
 import { DATE, TIME, TIMETZ } from "./type_oids.ts";
 
 const DAY_US = 86_400_000_000;
@@ -21,7 +22,7 @@ export function timeUs(
   type: number,
   isBinary: boolean,
 ): number | undefined {
-  if (isBinary) return binaryTimeUs(cell, type);
+  if (isBinary || isUnprintable(cell)) return binaryTimeUs(cell, type);
   const text = decoder.decode(cell);
   if (text === "infinity") return Infinity;
   if (text === "-infinity") return -Infinity;
@@ -92,7 +93,7 @@ export function intervalOf(
   cell: Uint8Array,
   isBinary: boolean,
 ): Interval | undefined {
-  if (isBinary) {
+  if (isBinary || isUnprintable(cell)) {
     if (cell.length !== 16) return undefined;
     const view = new DataView(cell.buffer, cell.byteOffset, cell.length);
     return {

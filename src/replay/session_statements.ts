@@ -5,6 +5,8 @@ import {
   type Shape,
   type Statements,
 } from "../sql/shape.ts";
+import { joins, separatorsOf, withSeparators } from "../sql/mod.ts";
+import { boundTexts } from "./bound_texts.ts";
 import {
   BIND,
   CLOSE,
@@ -53,25 +55,26 @@ export class SessionStatements {
       const body = framer.bodyStart;
       switch (framer.type) {
         case QUERY: {
-          const shapes = this.#follow(this.#shapes.get(bytes, body, at - 1));
+          const shapes = this.#follow(this.#told(bytes, body, at - 1));
           if (results.length === 0 && at === to) return shapes;
           results.push(...shapes);
           break;
         }
         case PARSE: {
           const text = behind(bytes, body);
-          const statements = this.#shapes.get(
-            bytes,
-            text,
-            behind(bytes, text) - 1,
-          );
+          const statements = this.#told(bytes, text, behind(bytes, text) - 1);
           described = this.#follow(statements)[0] ?? OTHER_SHAPE;
           this.#set(this.#statements, name(bytes, body), described);
           break;
         }
         case BIND: {
           const statement = name(bytes, behind(bytes, body));
-          described = this.#statements.get(statement) ?? OTHER_SHAPE;
+          described = bound(
+            this.#statements.get(statement) ?? OTHER_SHAPE,
+            bytes,
+            body,
+            at,
+          );
           this.#set(this.#portals, name(bytes, body), described);
           break;
         }
@@ -99,6 +102,27 @@ export class SessionStatements {
     return results;
   }
 
+  /** The statements of the SQL in `bytes[from, to)`, with those literals that comparing needs. */
+  #told(bytes: Uint8Array, from: number, to: number): Statements {
+    const statements = this.#shapes.get(bytes, from, to);
+    const { shapes, links } = statements;
+    const all = [...shapes, ...(links ?? []).map((link) => link?.defines)];
+    if (!all.some((shape) => shape !== undefined && joins(shape))) {
+      return statements;
+    }
+    const separators = separatorsOf(bytes, from, to);
+    const told = (shape: Shape) =>
+      joins(shape) ? withSeparators(shape, separators) : shape;
+    return {
+      shapes: shapes.map(told),
+      links: links?.map((link) =>
+        link?.defines === undefined
+          ? link
+          : { ...link, defines: told(link.defines) }
+      ),
+    };
+  }
+
   /** The shapes of a text, with names put in for what they stand for. */
   #follow({ shapes, links }: Statements): readonly Shape[] {
     if (links === undefined) return shapes;
@@ -120,6 +144,24 @@ export class SessionStatements {
   #set(map: Map<string, Shape>, key: string, shape: Shape): void {
     if (map.size < MAX_NAMES || map.has(key)) map.set(key, shape);
   }
+}
+
+/** A statement with the values of those parameters that comparing needs. @param body, end of a Bind message. */
+function bound(
+  shape: Shape,
+  bytes: Uint8Array,
+  body: number,
+  end: number,
+): Shape {
+  const { separators } = shape;
+  if (!separators?.some((one) => typeof one === "number")) return shape;
+  const values = boundTexts(bytes, body, end);
+  return withSeparators(
+    shape,
+    separators.map((one) =>
+      typeof one === "number" ? values[one - 1] || one : one
+    ),
+  );
 }
 
 /** Execute ends with its row limit, an int32; 0: none. */

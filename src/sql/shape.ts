@@ -63,6 +63,8 @@ export interface Shape {
   readonly deciding: readonly string[];
   /** The only relation of a SELECT, and its columns that `=` pins to one value each. */
   readonly only: Only | undefined;
+  /** What its lists have between their elements: literals, or numbers of parameters; undefined: that is not known. */
+  readonly separators?: readonly (string | number)[];
 }
 
 /** The only relation that a statement reads rows from. */

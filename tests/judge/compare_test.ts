@@ -107,6 +107,7 @@ function judge(
     keys: () => undefined,
     rules: () => ({
       lagUs: 0,
+      separators: [],
       columns: masks.map((mask, i) => ({
         column: { name: `${i}`, typeOid: 25, isBinary: false },
         mask,

@@ -41,6 +41,7 @@ function found(
   const result = compareRows(answer(primary), answer(mirror), order, {
     columns: [],
     lagUs: 0,
+    separators: [],
   });
   if (result.kind !== "different") return result.kind;
   const text = differenceText(result.difference, COLUMNS, clear);

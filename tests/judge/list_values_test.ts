@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { areJoinedAlike, listText } from "../../src/judge/list_values.ts";
-import { JSON_TYPE, JSONB, TEXT } from "../../src/judge/type_oids.ts";
+import { areListsAlike, listText } from "../../src/judge/list_values.ts";
+import { BYTEA, JSON_TYPE, JSONB, TEXT } from "../../src/judge/type_oids.ts";
 import { concat, int32 } from "../support/wire_client.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
@@ -15,9 +15,7 @@ Deno.test("listText: equal for the same elements in any order, at any depth", ()
     ["a, b, c", "c, a, b", TEXT],
   ];
   for (const [a, b, type] of same) {
-    const [one, other] = [a, b].map((text) =>
-      listText(bytes(text), type, false)
-    );
+    const [one, other] = [a, b].map((text) => listText(bytes(text), type, []));
     assert.ok(one !== undefined);
     assert.equal(one, other, `${a} | ${b}`);
   }
@@ -31,8 +29,8 @@ Deno.test("listText: equal for the same elements in any order, at any depth", ()
   ];
   for (const [a, b, type] of others) {
     assert.notEqual(
-      listText(bytes(a), type, false),
-      listText(bytes(b), type, false),
+      listText(bytes(a), type, []),
+      listText(bytes(b), type, []),
       `${a} | ${b}`,
     );
   }
@@ -48,18 +46,39 @@ Deno.test("listText: binary arrays, and broken ones", () => {
       int32(1),
       ...values.flatMap((value) => [int32(4), int32(value)]),
     ]);
-  const text = (cell: Uint8Array) => listText(cell, 1007, true);
+  const text = (cell: Uint8Array) => listText(cell, 1007, []);
   assert.equal(text(array(1, 2, 3)), text(array(3, 1, 2)));
   assert.notEqual(text(array(1, 2, 3)), text(array(1, 2, 4)));
   assert.equal(text(array(1).subarray(0, 7)), undefined);
   assert.equal(text(concat([array(1, 2).subarray(0, -1)])), undefined);
-  assert.equal(listText(bytes("}{"), 1007, false), undefined);
+  assert.equal(listText(bytes("}{"), 1007, []), undefined);
 });
 
-Deno.test("areJoinedAlike: the parts of one separator, and not letters that changed places", () => {
-  const alike = (a: string, b: string) => areJoinedAlike(bytes(a), bytes(b));
-  assert.ok(alike("x-1, y-2", "y-2, x-1"));
-  assert.ok(alike("a b;c", "c;a b"));
-  assert.ok(!alike("foo bar, baz", "foo baz, bar"));
-  assert.ok(!alike("a1,b2", "a2,b1"));
+Deno.test("areListsAlike: parts of several separators, and not letters that changed places", () => {
+  const alike = (a: string, b: string, ...separators: string[]) =>
+    listText(bytes(a), TEXT, separators) ===
+        listText(bytes(b), TEXT, separators)
+      ? areListsAlike(bytes(a), bytes(b), TEXT, separators)
+      : false;
+  assert.equal(alike("x-1, y-2", "y-2, x-1", ", "), true);
+  assert.equal(alike("a b;c", "c;a b", ", ", ";"), true);
+  assert.equal(alike("foo bar, baz", "foo baz, bar", ", "), false);
+  assert.equal(alike("a1,b2", "a2,b1", ","), false);
+  // Two that overlap: an element begins with a space.
+  assert.equal(alike("x, y", " y,x", ", ", ","), undefined);
+  assert.equal(alike("x, y", " y,z", ", ", ","), false);
+  assert.equal(alike("[1, 2]", "[2, 1]"), true);
+  assert.equal(alike("[1, 2]", "[2, 3]"), false);
+  assert.equal(alike("[x], [y]", "[y], [x]", ", "), true);
+  assert.equal(
+    areListsAlike(bytes("\\x6162"), bytes("\\x6261"), BYTEA, []),
+    undefined,
+  );
+});
+
+Deno.test("listText: binary jsonb is its text behind a version", () => {
+  const jsonb = (text: string) =>
+    listText(concat([Uint8Array.of(1), bytes(text)]), JSONB, []);
+  assert.equal(jsonb("[1, 2]"), jsonb("[2, 1]"));
+  assert.notEqual(jsonb("[1, 2]"), jsonb("[2, 3]"));
 });

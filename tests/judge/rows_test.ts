@@ -30,6 +30,7 @@ interface Rules {
   ])[];
   readonly order?: Partial<RowOrder>;
   readonly lagUs?: number;
+  readonly separators?: readonly string[];
   readonly form?: CellRule["form"];
   readonly isFolded?: boolean;
 }
@@ -46,7 +47,7 @@ const INTERVAL = 1_186;
 function found(
   primary: readonly Row[],
   mirror: readonly Row[],
-  { columns, order, lagUs = 0, form, isFolded = false }: Rules,
+  { columns, order, lagUs = 0, separators = [], form, isFolded = false }: Rules,
 ): string {
   const result = compareRows(
     answer(primary),
@@ -60,6 +61,7 @@ function found(
     },
     {
       lagUs,
+      separators,
       columns: columns.map(([typeOid, mask, more], i) => ({
         column: { name: `c${i}`, typeOid, isBinary: false },
         mask,
@@ -395,4 +397,28 @@ Deno.test("compareRows: of equal values a group keeps one; without groups each c
     found(rows, [...rows].reverse(), { ...two, form: "scale" }),
     "permuted",
   );
+});
+
+Deno.test("compareRows: a text that joins elements keeps them, as far as the separator is known", () => {
+  const columns = [[INT], [TEXT, "permuted"]] as const;
+  const of = (a: string, b: string, ...separators: string[]) =>
+    found([["7", a]], [["7", b]], { columns, separators });
+  assert.equal(of("a, b", "b, a", ", "), "masked 1");
+  assert.equal(of("a, b", "b, c", ", "), "row 1, column 2");
+  // Elements that end like a separator
+  assert.equal(
+    of("Acme Inc., Foo Ltd", "Foo Ltd, Acme Inc.", ", "),
+    "masked 1",
+  );
+  // The same letters, but not the same elements
+  assert.equal(of("12,3", "13,2", ","), "row 1, column 2");
+  assert.equal(of("12,3", "13,2"), "masked 1 (ties)");
+  assert.equal(of("1x22", "22x1", "x"), "masked 1");
+  // Nothing between elements
+  assert.equal(of("abcd", "cdab"), "masked 1 (ties)");
+  assert.equal(of("abcd", "cdax"), "row 1, column 2");
+  // One that may overlap with an element's end
+  assert.equal(of("a---b", "b--a-", "--"), "masked 1 (ties)");
+  assert.equal(of("a--b", "b--a", "--"), "masked 1");
+  assert.equal(of("a--b", "b--c", "--"), "row 1, column 2");
 });

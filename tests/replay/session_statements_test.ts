@@ -65,3 +65,29 @@ Deno.test("SessionStatements: a FunctionCall is named by its function", () => {
   assert.equal(call(954)?.fingerprint, call(954)?.fingerprint);
   assert.notEqual(call(954)?.fingerprint, call(955)?.fingerprint);
 });
+
+Deno.test("SessionStatements: what stands between the elements of a list is told by the text, or by Bind", () => {
+  const cycle = session();
+  const told = (...messages: Uint8Array[]) =>
+    cycle(...messages).at(-1)?.separators;
+  const join = (separator: string) =>
+    `select string_agg(a, ${separator}) from t`;
+  assert.deepEqual(told(query(join("', '"))), [", "]);
+  assert.deepEqual(told(query(join("';'"))), [";"]);
+  assert.deepEqual(told(query(join("';'"))), [";"]);
+  assert.equal(told(query("select a from t")), undefined);
+  cycle(query(`prepare p as ${join("'/'")}`));
+  assert.deepEqual(told(query("execute p")), ["/"]);
+  cycle(query(`declare c cursor for ${join("'|'")}`));
+  assert.deepEqual(told(query("fetch 5 from c")), ["|"]);
+  const parse = message("P", `s\0${join("$2")}\0`, int16(0));
+  const values = [int32(-1), int32(2), "; "];
+  const bind = (count: number, ...values: (string | Uint8Array)[]) =>
+    message("B", "\0s\0", int16(0), int16(count), ...values, int16(0));
+  const execute = message("E", "\0", int32(0));
+  assert.deepEqual(told(parse, bind(2, ...values), execute), ["; "]);
+  // Later by its name, and with another value
+  assert.deepEqual(told(bind(2, int32(-1), int32(1), ","), execute), [","]);
+  assert.deepEqual(told(bind(2, int32(-1), int32(-1)), execute), [2]);
+  assert.deepEqual(told(bind(2, int32(-1), int32(99)), execute), [2]);
+});
