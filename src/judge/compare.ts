@@ -37,6 +37,7 @@ import {
   type RowRules,
   type RowsFound,
 } from "./rows.ts";
+import { isLoose } from "./row_twins.ts";
 import { INTEGERS } from "./type_oids.ts";
 
 /** What surrounds a pair of replies. */
@@ -256,23 +257,27 @@ export function rowsOf(
   const order = { keys: about.keys(), limited, partial, cut };
   const rules = about.rules();
   if (!cut) return compareRows(theirs, ours, order, rules);
-  // Which rows a LIMIT keeps among equals is chance, and so is their size.
-  const isChoice = limited && !Array.isArray(order.keys);
+  // Which rows a LIMIT keeps among equals is chance, and so is their size; cells that may differ have other sizes.
+  const isFree = rules.columns.some(isLoose) || about.counts() !== undefined;
   const areSizesEqual = same(STATEMENT_ROW_BYTES) &&
     same(STATEMENT_ROW_BYTES + 1);
+  const { keys } = order;
+  const isSorted = Array.isArray(keys) &&
+    keys.every((key) => rules.columns[key]?.mask === undefined);
   // Without an order the bound has cut two different parts out of the same rows, perhaps.
-  if (!Array.isArray(order.keys)) {
-    return areSizesEqual || isChoice ? { kind: "unseen" } : { kind: "sizes" };
+  if (isSorted) {
+    const count = Math.min(theirs.rows.length, ours.rows.length);
+    const found = compareRows(
+      { ...theirs, rows: theirs.rows.slice(0, count) },
+      { ...ours, rows: ours.rows.slice(0, count) },
+      order,
+      rules,
+    );
+    if (found.kind === "different") return found;
   }
-  const count = Math.min(theirs.rows.length, ours.rows.length);
-  const found = compareRows(
-    { ...theirs, rows: theirs.rows.slice(0, count) },
-    { ...ours, rows: ours.rows.slice(0, count) },
-    order,
-    rules,
-  );
-  if (found.kind === "different") return found;
-  return areSizesEqual || limited ? { kind: "unseen" } : { kind: "sizes" };
+  return areSizesEqual || limited || isFree
+    ? { kind: "unseen" }
+    : { kind: "sizes" };
 }
 
 /**

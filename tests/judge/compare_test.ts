@@ -545,6 +545,69 @@ const CASES: readonly [what: string, got: () => string, result: string][] = [
     "mismatch_rows",
   ],
   [
+    "many rows of another size with a masked column",
+    () =>
+      judge(
+        reply({ ...CUT, [d.STATEMENT_ROW_BYTES]: 91 }),
+        { masks: [undefined, "time"] },
+        reply(CUT),
+      ),
+    "skipped_too_large",
+  ],
+  [
+    "many ordered rows of another size with a masked column",
+    () =>
+      judge(
+        reply({ ...CUT, [d.STATEMENT_ROW_BYTES]: 91 }, OTHER_ROWS),
+        { ...byA, masks: [undefined, "chance"] },
+        reply(CUT),
+      ),
+    "skipped_too_large",
+  ],
+  [
+    "another value beside a masked column of many ordered rows",
+    () =>
+      judge(
+        reply({ ...CUT, [d.STATEMENT_ROW_BYTES]: 91 }, [
+          row("0", "y"),
+          ...ROWS.slice(1),
+        ]),
+        { ...byA, masks: [undefined, "chance"] },
+        reply(CUT),
+      ),
+    "mismatch_rows",
+  ],
+  [
+    "many rows sorted by a masked column",
+    () =>
+      judge(
+        reply({ ...CUT, [d.STATEMENT_ROW_BYTES]: 91 }, OTHER_ROWS),
+        { ...byA, masks: ["numbered"] },
+        reply(CUT),
+      ),
+    "skipped_too_large",
+  ],
+  [
+    "many rows of another size behind a boundary of time",
+    () =>
+      judge(
+        reply({ ...CUT, [d.STATEMENT_ROW_BYTES]: 91 }),
+        { shape: boundary },
+        reply(CUT),
+      ),
+    "skipped_too_large",
+  ],
+  [
+    "a row more of many with a masked column",
+    () =>
+      judge(
+        reply({ ...CUT, [d.STATEMENT_ROWS]: 10 }),
+        { masks: [undefined, "time"] },
+        reply(CUT),
+      ),
+    "mismatch_row_count",
+  ],
+  [
     "a part of many ordered rows",
     () => judge(reply(CUT, [row("0", "x"), ...ROWS.slice(1)]), byA, reply(CUT)),
     "mismatch_rows",
