@@ -10,6 +10,7 @@ import {
   laterUs,
   timeUs,
 } from "./time_values.ts";
+import { typeOfText } from "./told_type.ts";
 import {
   BOOL,
   DATE,
@@ -18,6 +19,7 @@ import {
   INTERVAL,
   NUMBERS,
   NUMERIC,
+  TEXT,
   TIMES,
 } from "./type_oids.ts";
 
@@ -54,6 +56,7 @@ export function maskOfType(
   mask: Mask | undefined,
   { typeOid }: Column,
 ): Mask | undefined {
+  if (typeOid === 0) return mask;
   switch (mask) {
     case "float":
       return typeOid === FLOAT4 || typeOid === FLOAT8 ? mask : undefined;
@@ -132,6 +135,12 @@ export function excuseOf(
   const { mask, column, isCount } = rule;
   const { typeOid } = column;
   if (primary === undefined || mirror === undefined) return mask;
+  if (typeOid === 0) {
+    const told = typeOfText(primary) ?? typeOfText(mirror) ?? TEXT;
+    const known = { ...column, typeOid: told };
+    const typed = { ...rule, column: known, mask: maskOfType(mask, known) };
+    return excuseOf(primary, mirror, typed, { lagUs, separators });
+  }
   switch (mask) {
     case "time":
       return excuse(mask, areTimesAlike(primary, mirror, column, lagUs));
@@ -260,7 +269,8 @@ function numbersOf(
 /** The order in which rows with equal keys are paired: numbers and times with the nearest. */
 export function pairingOrder(cell: Cell, { mask, column }: CellRule): number {
   if (cell === undefined || mask === undefined) return 0;
-  const { typeOid, isBinary } = column;
+  const { isBinary } = column;
+  const typeOid = column.typeOid || typeOfText(cell) || TEXT;
   if (NUMBERS.has(typeOid)) return numberOf(cell, typeOid, isBinary) || 0;
   if (TIMES.has(typeOid)) return timeUs(cell, typeOid, isBinary) ?? 0;
   if (typeOid !== INTERVAL) return 0;

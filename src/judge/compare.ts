@@ -26,6 +26,7 @@ import {
   readAnswer,
   readCells,
 } from "./answer.ts";
+import { readRows } from "./copy_rows.ts";
 import { fewOf } from "./cell_rules.ts";
 import type { Column } from "./columns.ts";
 import type { Cell } from "./difference.ts";
@@ -167,6 +168,8 @@ export function compare(
       return Result.match;
     case "unseen":
       return Result.skippedTooLarge;
+    case "unread":
+      return Result.noiseVolatile;
     case "permuted":
       return Result.matchUnordered;
     case "order_unknown":
@@ -214,6 +217,8 @@ type AllRowsFound =
   | RowsFound
   /** Equal as far as they were seen, which is not equal. */
   | { readonly kind: "unseen" }
+  /** Their values can't be told apart, and some of them may differ. */
+  | { readonly kind: "unread" }
   /** Behind the bound, the bytes of all rows together tell that some differ. */
   | { readonly kind: "sizes" };
 
@@ -221,11 +226,12 @@ type AllRowsFound =
 export function rowsOf(
   primary: Reply,
   mirror: Reply,
-  { about: ask, types, shape: { limited: hasLimit, limit } }: Pick<
+  { about: ask, types, shape }: Pick<
     ComparisonContext,
     "about" | "shape" | "types"
   >,
 ): AllRowsFound {
+  const { limited: hasLimit, limit } = shape;
   const p = (offset: number) => primary.words[primary.at + offset] as number;
   const m = (offset: number) => mirror.words[mirror.at + offset] as number;
   const same = (offset: number) => p(offset) === m(offset);
@@ -241,12 +247,12 @@ export function rowsOf(
   const about = ask();
   const columns = about.columns();
   const theirs = normalAnswer(
-    readAnswer(primary.answer),
+    readRows(primary.answer, shape),
     columns,
     (oid) => types.primaryMark(oid),
   );
   const ours = normalAnswer(
-    readAnswer(mirror.answer),
+    readRows(mirror.answer, shape),
     columns,
     (oid) => types.mirrorMark(oid),
   );
@@ -256,7 +262,12 @@ export function rowsOf(
   const limited = partial && !about.unique();
   const order = { keys: about.keys(), limited, partial, cut };
   const rules = about.rules();
-  if (!cut) return compareRows(theirs, ours, order, rules);
+  if (!cut) {
+    const found = compareRows(theirs, ours, order, rules);
+    // In lines of a form of their own nothing tells one value from another.
+    const areLines = !theirs.hasCells && rules.columns.some(isLoose);
+    return areLines && found.kind === "different" ? { kind: "unread" } : found;
+  }
   // Which rows a LIMIT keeps among equals is chance, and so is their size; cells that may differ have other sizes.
   const isFree = rules.columns.some(isLoose) || about.counts() !== undefined;
   const areSizesEqual = same(STATEMENT_ROW_BYTES) &&

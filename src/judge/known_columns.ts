@@ -1,7 +1,8 @@
 import type { Shape } from "../sql/shape.ts";
-import { leadingDescription } from "./answer.ts";
+import { leadingDescription, readCells } from "./answer.ts";
 import { type Column, readColumns } from "./columns.ts";
 import type { Reply } from "./compare.ts";
+import { readRows } from "./copy_rows.ts";
 import { isEqualCell } from "./difference.ts";
 import type { RowOrder } from "./rows.ts";
 
@@ -17,11 +18,35 @@ interface Known {
  */
 export class KnownColumns {
   readonly #known = new WeakMap<Shape, Known>();
+  readonly #unknown = new WeakMap<Shape, readonly Column[]>();
 
-  /** Those of a reply, which may describe them itself; undefined: nothing did. */
+  /** Those of a reply, which may describe them itself; if nothing did, what the statement's text says of them. */
   of(shape: Shape, reply: Reply | undefined): readonly Column[] | undefined {
-    if (reply !== undefined) this.note(shape, reply);
-    return this.#known.get(shape)?.columns;
+    if (reply === undefined) return this.#known.get(shape)?.columns;
+    this.note(shape, reply);
+    return this.#known.get(shape)?.columns ?? this.#told(shape, reply);
+  }
+
+  /** Columns of types that are not known: a COPY does not describe them. */
+  #told(shape: Shape, { answer }: Reply): readonly Column[] | undefined {
+    if (shape.outputs === undefined) return undefined;
+    const { rows: [row], hasCells } = readRows(answer, shape);
+    const count = hasCells && row !== undefined
+      ? readCells(row).length
+      : shape.outputs.length;
+    const before = this.#unknown.get(shape);
+    if (before?.length === count) return before;
+    const names = shape.outputs.map((output) =>
+      "name" in output ? output.name : undefined
+    );
+    const areNamed = names.length === count;
+    const columns = Array.from({ length: count }, (_, i): Column => ({
+      name: areNamed && names[i] || `${i + 1}`,
+      typeOid: 0,
+      isBinary: false,
+    }));
+    this.#unknown.set(shape, columns);
+    return columns;
   }
 
   /** Remembers what a reply describes. */

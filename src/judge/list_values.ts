@@ -14,7 +14,7 @@ export function listText(
   separators: readonly string[],
 ): string | undefined {
   if (type === BYTEA) return letters(decoder.decode(cell));
-  if (TEXTS.has(type)) {
+  if (isText(cell, type)) {
     const text = decoder.decode(cell);
     switch (wayOf(text, separators)) {
       case "brackets":
@@ -43,7 +43,7 @@ export function areListsAlike(
   separators: readonly string[],
 ): boolean | undefined {
   if (type === BYTEA) return undefined;
-  if (!TEXTS.has(type)) return true;
+  if (!isText(a, type)) return true;
   const [one, other] = [decoder.decode(a), decoder.decode(b)];
   if (wayOf(one, separators) !== "letters") return true;
   // Perhaps both are lists of another kind.
@@ -51,6 +51,11 @@ export function areListsAlike(
       partsText(one, separators) === partsText(other, separators) ||
     isBracketed(one) && bracketText(one) === bracketText(other);
   return isSame || undefined;
+}
+
+/** Without brackets a value of an unknown type is a text. */
+function isText(cell: Uint8Array, type: number): boolean {
+  return TEXTS.has(type) || type === 0 && !isBracketed(decoder.decode(cell));
 }
 
 /** How the elements of a text are told from each other. */

@@ -100,7 +100,7 @@ export class OutputMasks {
         mask: isNumber ? "chance" : maskOfType(mask, column),
         form: formOfType(column, isCaseFree),
         isFolded: shape.folds,
-        isCount: isCount && column.typeOid === INT8,
+        isCount: isCount && (column.typeOid === INT8 || column.typeOid === 0),
         within: within && placesOf(within, names, known),
       };
     });

@@ -1,5 +1,6 @@
 import { normalizeSync, parseSync } from "libpg-query";
 import { isServerSetting } from "./catalogs.ts";
+import { copyFormat } from "./copy_format.ts";
 import { Findings } from "./findings.ts";
 import { fingerprintOfTree } from "./fingerprint.ts";
 import { isLimited, limitOf, onlyRelation, orderKeys } from "./keys.ts";
@@ -104,6 +105,7 @@ function describe(stmt: Node): Omit<Shape, "fingerprint" | "text"> {
     isParsed: true,
     note: noteOf(type, body, found),
     outputs: outputsOf(queryOf(type, body) ?? stmt),
+    copy: type === "CopyStmt" ? copyFormat(body) : undefined,
     counts: found.counts,
     folds: found.folds,
     orderBy: type === "SelectStmt" ? orderKeys(body) : undefined,

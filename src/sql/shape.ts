@@ -20,6 +20,9 @@ export type CountRule =
   /** By a draw, a lock, or the place where a row lies: none may be left. */
   | "draw";
 
+/** How a COPY … TO writes its rows, in the form that it has without other options. */
+export type CopyFormat = "text" | "csv" | "binary";
+
 /** A rule about the number of rows, and what takes it away. */
 export interface CountPart {
   readonly rule: CountRule;
@@ -63,6 +66,8 @@ export interface Shape {
   readonly deciding: readonly string[];
   /** The only relation of a SELECT, and its columns that `=` pins to one value each. */
   readonly only: Only | undefined;
+  /** The form of the rows of a COPY … TO; undefined: it is none, or has a form of its own. */
+  readonly copy?: CopyFormat | undefined;
   /** What its lists have between their elements: literals, or numbers of parameters; undefined: that is not known. */
   readonly separators?: readonly (string | number)[];
 }

@@ -422,3 +422,27 @@ Deno.test("compareRows: a text that joins elements keeps them, as far as the sep
   assert.equal(of("a--b", "b--a", "--"), "masked 1");
   assert.equal(of("a--b", "b--c", "--"), "row 1, column 2");
 });
+
+Deno.test("compareRows: where no type is known the text of a value tells it", () => {
+  const of = (mask: Mask, a: string | null, b: string | null) =>
+    found([["7", a]], [["7", b]], { columns: [[INT], [0, mask]] });
+  const at = (time: string) => `2024-01-01 ${time}+00`;
+  assert.equal(of("time", at("10:00:00"), at("10:00:01.5")), "masked 1");
+  const far = of("time", at("10:00:00"), at("11:00:00"));
+  assert.equal(far, "row 1, column 2");
+  assert.equal(of("time", at("10:00:00"), null), "row 1, column 2");
+  assert.equal(of("time", at("10:00:00"), "infinity"), "row 1, column 2");
+  assert.equal(of("time", "infinity", at("10:00:00")), "row 1, column 2");
+  assert.equal(of("time", "10:00:00", "10:00:01"), "masked 1 (age)");
+  assert.equal(of("time", "10:00:00", "12:00:01"), "row 1, column 2");
+  assert.equal(of("age", "100.5", "101.5"), "masked 1");
+  assert.equal(of("age", "100.5", "1000.5"), "row 1, column 2");
+  assert.equal(of("float", "0.3", "0.30000000000000004"), "masked 1");
+  assert.equal(of("float", "0.3", "0.31"), "row 1, column 2");
+  // Sums of whole numbers are exact.
+  assert.equal(of("float", "10000000000", "10000000001"), "row 1, column 2");
+  assert.equal(of("permuted", "{1,2}", "{2,1}"), "masked 1");
+  assert.equal(of("permuted", "{1,2}", "{2,3}"), "row 1, column 2");
+  assert.equal(of("permuted", "a,b", "b,a"), "masked 1 (ties)");
+  assert.equal(of("chance", "a", "b"), "masked 1");
+});
