@@ -47,6 +47,7 @@ const around = {
   mode: "rows",
   shape,
   failedBefore: false,
+  unprepared: { primary: false, mirror: false },
   types: new TypePair(),
   about: () => ({
     columns: () => undefined,

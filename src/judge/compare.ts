@@ -6,6 +6,7 @@ import {
   FLAG_ROWS,
   KIND_ERROR,
   KIND_MASK,
+  KIND_SUSPENDED,
   STATEMENT_COLUMNS,
   STATEMENT_HASHED_ROWS,
   STATEMENT_KEPT_ROWS,
@@ -15,6 +16,7 @@ import {
   STATEMENT_ROWS,
   STATEMENT_SQLSTATE,
   STATEMENT_TAG,
+  tagHash,
 } from "../record/mod.ts";
 import type { CountRule, Note, Shape } from "../sql/shape.ts";
 import type { Mask } from "../sql/trait.ts";
@@ -39,6 +41,7 @@ import {
   type RowsFound,
 } from "./rows.ts";
 import { isLoose } from "./row_twins.ts";
+import { NOT_PREPARED } from "./unprepared.ts";
 import { INTEGERS } from "./type_oids.ts";
 
 /** What surrounds a pair of replies. */
@@ -47,6 +50,8 @@ export interface ComparisonContext {
   readonly shape: Shape;
   /** Earlier in this transaction a statement failed on one side only. */
   readonly failedBefore: boolean;
+  /** In an earlier one the statement did, perhaps when it was prepared: on these sides. */
+  readonly unprepared: { readonly primary: boolean; readonly mirror: boolean };
   /** The types of both servers. */
   readonly types: TypePair;
   /** Asked only when replies differ. */
@@ -95,7 +100,14 @@ const OBJECT_GONE: ReadonlySet<number> = new Set([
 /** What follows from an error before: everything is refused, a statement that could not be prepared is not there. */
 const CASCADE: ReadonlySet<number> = new Set([
   sqlstate("25P02"),
-  sqlstate("26000"),
+  NOT_PREPARED,
+]);
+
+/** The end of a transaction that has failed is a ROLLBACK, whatever was asked for. */
+const ENDS: ReadonlySet<number> = new Set([
+  tagHash("COMMIT"),
+  tagHash("PREPARE TRANSACTION"),
+  tagHash("ROLLBACK"),
 ]);
 
 /**
@@ -122,11 +134,18 @@ export function compare(
       p(STATEMENT_SQLSTATE),
       m(STATEMENT_SQLSTATE),
       severities === 0,
-      around.failedBefore,
+      around,
     );
   }
   if (around.mode === "off") return Result.skippedCompareOff;
-  if (p(STATEMENT_TAG) !== m(STATEMENT_TAG)) return Result.mismatchCommandTag;
+  // A part of the rows has no tag: that the other side has fewer is told by their number.
+  const isPart = primaryKind === KIND_SUSPENDED ||
+    mirrorKind === KIND_SUSPENDED;
+  if (!isPart && p(STATEMENT_TAG) !== m(STATEMENT_TAG)) {
+    const isCascade = around.failedBefore && ENDS.has(p(STATEMENT_TAG)) &&
+      ENDS.has(m(STATEMENT_TAG));
+    return isCascade ? Result.skippedCascade : Result.mismatchCommandTag;
+  }
   if (
     p(STATEMENT_COLUMNS) !== m(STATEMENT_COLUMNS) ||
     !haveEqualDescriptions(primary.answer, mirror.answer, around.types)
@@ -380,11 +399,15 @@ function compareErrors(
   primary: number,
   mirror: number,
   alike: boolean,
-  failedBefore: boolean,
+  { failedBefore, unprepared }: ComparisonContext,
 ): number {
   if (primary === mirror) {
     return alike ? Result.match : Result.mismatchSqlstate;
   }
+  if (
+    mirror === NOT_PREPARED && unprepared.mirror ||
+    primary === NOT_PREPARED && unprepared.primary
+  ) return Result.skippedCascade;
   if (failedBefore && (CASCADE.has(primary) || CASCADE.has(mirror))) {
     return Result.skippedCascade;
   }

@@ -27,6 +27,7 @@ import type { KnownColumns } from "./known_columns.ts";
 import type { StatementPair } from "./statement_pair.ts";
 import type { StatementTable } from "./statement_table.ts";
 import { exampleValues } from "./example_values.ts";
+import { Unprepared } from "./unprepared.ts";
 
 /** All that judging needs of a mirror. */
 export interface JudgedMirror {
@@ -72,6 +73,10 @@ export class Judge {
   #transaction: Transaction | undefined;
   #mayDiffer: MayDiffer | undefined;
   #failedBefore = false;
+  readonly #unprepared = {
+    primary: new Unprepared(),
+    mirror: new Unprepared(),
+  };
   /** Columns of the pair in which cells have differed, and may. */
   #masked: ReadonlyMap<number, Mask> | undefined;
   /** What the network alone takes on each side: the kernel's shortest round trips. */
@@ -110,6 +115,7 @@ export class Judge {
     if (pair.primary !== undefined) columns.note(pair.shape, pair.primary);
     this.#masked = undefined;
     let result = this.#result(pair, nowUs);
+    this.#noteFailures(pair);
     if (
       isMismatch(result) &&
       ignored(
@@ -164,10 +170,28 @@ export class Judge {
       mode: this.#transaction?.comparison.mode ?? "off",
       shape,
       failedBefore: this.#failedBefore,
+      unprepared: {
+        primary: this.#unprepared.primary.has(shape),
+        mirror: this.#unprepared.mirror.has(shape),
+      },
       types: this.#target.catalog.types,
       about: () => this.#about(pair, nowUs),
       onMasked: (columns) => this.#masked = columns,
     });
+  }
+
+  /** What fails on one side while the other succeeds, or fails otherwise, is not prepared there, perhaps. */
+  #noteFailures({ primary, mirror, shape }: StatementPair): void {
+    const theirs = codeOf(primary);
+    const ours = codeOf(mirror);
+    const isSame = theirs === ours;
+    // A Parse that succeeds gives no result.
+    if (theirs !== undefined) {
+      this.#unprepared.primary.note(shape, isSame ? 0 : theirs);
+    }
+    if (ours !== undefined) {
+      this.#unprepared.mirror.note(shape, isSame ? 0 : ours);
+    }
   }
 
   #about(pair: StatementPair, nowUs: number): Surroundings {
@@ -263,8 +287,12 @@ function above(us: number, floorUs: number): number {
 }
 
 function sqlstateOf(reply: Reply | undefined): string {
-  const packed = reply?.words[reply.at + STATEMENT_SQLSTATE] ?? 0;
+  const packed = codeOf(reply) ?? 0;
   return packed === 0 ? "00000" : unpackSqlstate(packed);
+}
+
+function codeOf(reply: Reply | undefined): number | undefined {
+  return reply?.words[reply.at + STATEMENT_SQLSTATE];
 }
 
 function hasRows(reply: Reply): boolean {

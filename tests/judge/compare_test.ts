@@ -75,6 +75,23 @@ function counted(rows: number) {
   return reply({ [d.STATEMENT_ROWS]: rows, [d.STATEMENT_ORDERED]: rows });
 }
 
+/** The first rows of a portal: there are more, perhaps. */
+function part(rows: number) {
+  return reply({
+    [d.STATEMENT_KIND]: d.KIND_SUSPENDED | d.FLAG_ROWS,
+    [d.STATEMENT_TAG]: 0,
+    [d.STATEMENT_ROWS]: rows,
+  });
+}
+
+function tagged(tag: string) {
+  return reply({
+    [d.STATEMENT_KIND]: d.KIND_COMPLETE,
+    [d.STATEMENT_TAG]: d.tagHash(tag),
+    [d.STATEMENT_ROWS]: 0,
+  }, []);
+}
+
 function error(code: string) {
   return reply({
     [d.STATEMENT_KIND]: d.KIND_ERROR,
@@ -124,6 +141,7 @@ function judge(
     compare(primary, mirror, {
       mode: "rows",
       failedBefore: false,
+      unprepared: { primary: false, mirror: false },
       types: new TypePair(),
       ...around,
       shape,
@@ -503,6 +521,64 @@ const CASES: readonly [what: string, got: () => string, result: string][] = [
     "what follows an error",
     () => judge(error("25P02"), { failedBefore: true }),
     "skipped_cascade",
+  ],
+  [
+    "a COMMIT that rolls back behind an error",
+    () => judge(tagged("ROLLBACK"), { failedBefore: true }, tagged("COMMIT")),
+    "skipped_cascade",
+  ],
+  [
+    "a COMMIT that rolls back on the primary behind an error",
+    () => judge(tagged("COMMIT"), { failedBefore: true }, tagged("ROLLBACK")),
+    "skipped_cascade",
+  ],
+  [
+    "a COMMIT that rolls back out of nowhere",
+    () => judge(tagged("ROLLBACK"), {}, tagged("COMMIT")),
+    "mismatch_command_tag",
+  ],
+  [
+    "another tag behind an error",
+    () => judge(tagged("INSERT"), { failedBefore: true }, tagged("COMMIT")),
+    "mismatch_command_tag",
+  ],
+  [
+    "a statement that its Parse has not prepared on the mirror",
+    () =>
+      judge(error("26000"), { unprepared: { primary: false, mirror: true } }),
+    "skipped_cascade",
+  ],
+  [
+    "a statement that its Parse has not prepared on the primary",
+    () =>
+      judge(
+        reply(),
+        { unprepared: { primary: true, mirror: false } },
+        error("26000"),
+      ),
+    "skipped_cascade",
+  ],
+  [
+    "a statement that is not prepared out of nowhere",
+    () =>
+      judge(error("26000"), { unprepared: { primary: true, mirror: false } }),
+    "mismatch_error_on_mirror",
+  ],
+  [
+    "another error of a statement that has failed before",
+    () =>
+      judge(error("42P01"), { unprepared: { primary: false, mirror: true } }),
+    "mismatch_error_on_mirror",
+  ],
+  [
+    "no row against the first one of a portal",
+    () => judge(counted(0), {}, part(1)),
+    "mismatch_row_count",
+  ],
+  [
+    "the first row of a portal against none",
+    () => judge(part(1), {}, counted(0)),
+    "mismatch_row_count",
   ],
   [
     "25P02 out of nowhere",
