@@ -112,7 +112,9 @@ export class Judge {
   /** Judges one statement. */
   pair(pair: StatementPair, nowUs: number): void {
     const { probes, table, settings, ignored, columns } = this.#target;
-    if (pair.primary !== undefined) columns.note(pair.shape, pair.primary);
+    if (pair.primary !== undefined) {
+      columns.note(pair.shape, pair.primary, pair.described);
+    }
     this.#masked = undefined;
     let result = this.#result(pair, nowUs);
     this.#noteFailures(pair);

@@ -1,5 +1,5 @@
 import type { Shape } from "../sql/shape.ts";
-import { leadingDescription, readCells } from "./answer.ts";
+import { leadingDescriptions, readCells } from "./answer.ts";
 import { type Column, readColumns } from "./columns.ts";
 import type { Reply } from "./compare.ts";
 import { readRows } from "./copy_rows.ts";
@@ -20,11 +20,10 @@ export class KnownColumns {
   readonly #known = new WeakMap<Shape, Known>();
   readonly #unknown = new WeakMap<Shape, readonly Column[]>();
 
-  /** Those of a reply, which may describe them itself; if nothing did, what the statement's text says of them. */
+  /** As they were described last; if they never were, what the statement's text says of a reply's columns. */
   of(shape: Shape, reply: Reply | undefined): readonly Column[] | undefined {
-    if (reply === undefined) return this.#known.get(shape)?.columns;
-    this.note(shape, reply);
-    return this.#known.get(shape)?.columns ?? this.#told(shape, reply);
+    const known = this.#known.get(shape.base ?? shape)?.columns;
+    return known ?? (reply && this.#told(shape, reply));
   }
 
   /** Columns of types that are not known: a COPY does not describe them. */
@@ -49,15 +48,35 @@ export class KnownColumns {
     return columns;
   }
 
-  /** Remembers what a reply describes. */
-  note(shape: Shape, { answer }: Reply): void {
+  /**
+   * Remembers what a reply describes.
+   *
+   * @param described the statements whose descriptions they are, if others than
+   *   `shape` are among them. One that gives no rows has none.
+   */
+  note(shape: Shape, { answer }: Reply, described?: readonly Shape[]): void {
+    const descriptions = leadingDescriptions(answer);
+    if (described === undefined) {
+      const last = descriptions.at(-1);
+      if (last !== undefined) this.#note(shape, last);
+      return;
+    }
+    const owners = descriptions.length === described.length
+      ? described
+      : described.filter(({ outputs }) => outputs?.length !== 0);
+    if (owners.length !== descriptions.length) return;
+    descriptions.forEach((description, i) =>
+      this.#note(owners[i] as Shape, description) // there are as many
+    );
+  }
+
+  #note(shape: Shape, description: Uint8Array): void {
     // Of text that does not parse the shape says nothing.
     if (!shape.isParsed) return;
-    const description = leadingDescription(answer);
-    if (description === undefined) return;
-    const known = this.#known.get(shape)?.description;
+    const key = shape.base ?? shape;
+    const known = this.#known.get(key)?.description;
     if (known !== undefined && isEqualCell(known, description)) return;
-    this.#known.set(shape, {
+    this.#known.set(key, {
       description: description.slice(),
       columns: readColumns(description),
     });

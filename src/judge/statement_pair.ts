@@ -4,6 +4,8 @@ import type { Reply } from "./compare.ts";
 /** One statement on both sides; a side that has none was skipping to Sync. */
 export interface StatementPair {
   readonly shape: Shape;
+  /** The statements whose descriptions stand in front of the result, if others than its own are among them. */
+  readonly described?: readonly Shape[] | undefined;
   readonly primary: Reply | undefined;
   readonly mirror: Reply | undefined;
   /** What each side took, in microseconds. */

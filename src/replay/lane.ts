@@ -287,7 +287,7 @@ export class Lane implements LinkOwner {
       }
       entry = this.#queue.shift();
     }
-    const replay = this.#replayer.begin(entry, entry.plan.shapes, this.#link);
+    const replay = this.#replayer.begin(entry, entry.plan, this.#link);
     this.#departure.begin(entry, replay);
     this.#depart(monotonicUs());
   }

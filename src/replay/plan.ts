@@ -18,7 +18,10 @@ import {
 } from "../record/mod.ts";
 import { OTHER_SHAPE, type Shape } from "../sql/shape.ts";
 import type { CommitOrder, Turn } from "./commit_order.ts";
-import type { SessionStatements } from "./session_statements.ts";
+import type {
+  DescribedStatements,
+  SessionStatements,
+} from "./session_statements.ts";
 
 /** Records hold whole microseconds, cut off: a sum of two may be so much too early. */
 const ROUNDING_US = 2;
@@ -27,6 +30,8 @@ const ROUNDING_US = 2;
 export interface Plan {
   /** For each cycle the shapes of its results, in order. */
   readonly shapes: readonly (readonly Shape[])[];
+  /** For each cycle the statements that it describes beside those that it runs. */
+  readonly described: readonly DescribedStatements[];
   /** For each cycle what it has to wait for. */
   readonly turns: readonly Turn[];
   /** Its place among the writers; undefined if it wrote nothing. */
@@ -50,6 +55,7 @@ export function planTransaction(
   const { bytes, cycles, statements, startUs, endUs } = transaction;
   const count = cycleCount(transaction);
   const shapes: (readonly Shape[])[] = [];
+  const described: DescribedStatements[] = [];
   const turns: Turn[] = [];
   const moments: { committed: number; completed: number }[] = [];
   let relations: Set<string> | undefined;
@@ -69,6 +75,7 @@ export function planTransaction(
     );
     offset += word(CYCLE_BYTES);
     shapes.push(cycleShapes);
+    described.push(session.described);
     const sentUs = startUs + cycleStart(cycles, i * CYCLE_WORDS);
     const inCycle = word(CYCLE_STATEMENTS);
     // The one that commits is its last; behind a Flush it was sent later.
@@ -106,7 +113,7 @@ export function planTransaction(
       cycle.every(({ kind }) => kind === "read" || kind === "transaction")
     );
   const writer = relations && { startUs, earliestUs, endUs, key, relations };
-  return { shapes, turns, writer, readOnly };
+  return { shapes, described, turns, writer, readOnly };
 }
 
 /** How long after its cycle's start a statement was sent, in microseconds. */

@@ -31,6 +31,7 @@ import {
   READY_FOR_QUERY,
 } from "../wire/mod.ts";
 import type { Reply, StatementPair } from "../judge/mod.ts";
+import type { DescribedStatements } from "./session_statements.ts";
 
 /**
  * Results that a mirror may give beyond those of the primary and those that the
@@ -81,6 +82,7 @@ export class Replay {
   /** What the mirror needs to answer the cycle under way when it is "stuck". */
   missing: Uint8Array<ArrayBuffer> = NOTHING.bytes;
   readonly #shapes: readonly (readonly Shape[])[];
+  readonly #described: readonly DescribedStatements[];
   readonly #digest: ReplyDigest;
   readonly #framer: Framer;
   #cycle = 0;
@@ -104,14 +106,17 @@ export class Replay {
    * @param shapes of each cycle's results, in order.
    * @param digest reused from replay to replay; cleared here.
    * @param framer the connection's: a message may begin in one replay and end in the next.
+   * @param described what each cycle describes beside what it runs.
    */
   constructor(
     transaction: Transaction,
     shapes: readonly (readonly Shape[])[],
     digest: ReplyDigest,
     framer: Framer,
+    described: readonly DescribedStatements[] = [],
   ) {
     this.#framer = framer;
+    this.#described = described;
     this.transaction = transaction;
     this.#shapes = shapes;
     this.#digest = digest;
@@ -245,6 +250,7 @@ export class Replay {
         : theirs[primaryAt + STATEMENT_SENT] as number;
       onPair({
         shape: this.#shape(ordinal),
+        described: this.#described[this.#cycle]?.get(ordinal),
         primary,
         mirror,
         primaryUs: Math.max(0, primaryEnd - Math.max(this.#primaryUs, sentUs)),

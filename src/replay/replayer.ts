@@ -1,8 +1,8 @@
 import { ReplyDigest, type Transaction } from "../record/mod.ts";
-import type { Shape } from "../sql/shape.ts";
 import { Framer } from "../wire/mod.ts";
 import { Judge, type StatementPair } from "../judge/mod.ts";
 import type { QueuedTransaction } from "./lane_queue.ts";
+import type { Plan } from "./plan.ts";
 import { isUnasked, type Progress, Replay } from "./replay.ts";
 import { restoring } from "./session_log.ts";
 import type { Target } from "./target.ts";
@@ -59,12 +59,12 @@ export class Replayer {
   /**
    * Begins a transaction.
    *
-   * @param shapes of each cycle's results, in order.
+   * @param plan what each cycle runs and describes.
    * @param connection the one that it goes to.
    */
   begin(
     entry: QueuedTransaction,
-    shapes: readonly (readonly Shape[])[],
+    plan: Pick<Plan, "shapes" | "described">,
     connection: { readonly roundTripUs: number },
   ): Replay {
     // First: whatever throws from here on, it gets an outcome.
@@ -72,7 +72,7 @@ export class Replayer {
     if ((this.#replays++ & ROUND_TRIP_MASK) === 0) {
       this.#roundTripUs = connection.roundTripUs;
     }
-    this.#defines = shapes.some((cycle) =>
+    this.#defines = plan.shapes.some((cycle) =>
       cycle.some(({ kind }) => kind === "ddl")
     );
     const { transaction, writer } = entry;
@@ -84,23 +84,24 @@ export class Replayer {
         order.mayDiffer(reads, startUs, endUs, mirrorEndUs, writer),
       this.#roundTripUs,
     );
-    return this.#begin(transaction, shapes);
+    return this.#begin(transaction, plan);
   }
 
   /** Begins to bring one message of session state back. */
   restore(message: Uint8Array<ArrayBuffer>): Replay {
-    return this.#begin(restoring(message), []);
+    return this.#begin(restoring(message), { shapes: [], described: [] });
   }
 
   #begin(
     transaction: Transaction,
-    shapes: readonly (readonly Shape[])[],
+    { shapes, described }: Pick<Plan, "shapes" | "described">,
   ): Replay {
     return this.#replay = new Replay(
       transaction,
       shapes,
       this.#digest,
       this.#framer,
+      described,
     );
   }
 

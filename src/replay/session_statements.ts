@@ -23,6 +23,11 @@ const STATEMENT = 0x53; // S, in Close and Describe
 const MAX_NAMES = 10_000;
 const framer = new Framer();
 
+/** By the number of a result in its cycle: the statements whose descriptions came in front of it. */
+export type DescribedStatements = Map<number, readonly Shape[]>;
+
+const NONE: DescribedStatements = new Map();
+
 /**
  * Knows which statement each Execute of a session runs, by following its Parse
  * and Bind messages, PREPARE and DECLARE. Names of both kinds share a space
@@ -32,12 +37,18 @@ export class SessionStatements {
   readonly #shapes: ShapeCache;
   readonly #statements: Map<string, Shape>;
   readonly #portals: Map<string, Shape>;
+  #described = NONE;
 
   /** @param from whose statements it knows already. */
   constructor(shapes: ShapeCache, from?: SessionStatements) {
     this.#shapes = shapes;
     this.#statements = new Map(from && from.#statements);
     this.#portals = new Map(from && from.#portals);
+  }
+
+  /** Of the last cycle: what it described in front of each result that is of another statement, too. */
+  get described(): DescribedStatements {
+    return this.#described;
   }
 
   /**
@@ -49,6 +60,17 @@ export class SessionStatements {
     framer.reset();
     const results: Shape[] = [];
     let described = OTHER_SHAPE;
+    this.#described = NONE;
+    let open: Shape[] = [];
+    /** A result comes, of the statements that were described and of this one. */
+    const give = (...shapes: readonly Shape[]) => {
+      if (open.some((shape) => !isSame(shape, shapes[0]))) {
+        if (this.#described === NONE) this.#described = new Map();
+        this.#described.set(results.length, open);
+      }
+      open = [];
+      results.push(...shapes);
+    };
     for (let at = from; at < to;) {
       at = framer.step(bytes, at, to);
       if (!framer.finished) break;
@@ -57,7 +79,7 @@ export class SessionStatements {
         case QUERY: {
           const shapes = this.#follow(this.#told(bytes, body, at - 1));
           if (results.length === 0 && at === to) return shapes;
-          results.push(...shapes);
+          give(...shapes);
           break;
         }
         case PARSE: {
@@ -83,14 +105,15 @@ export class SessionStatements {
             (bytes[body] === STATEMENT ? this.#statements : this.#portals).get(
               name(bytes, body + 1),
             ) ?? OTHER_SHAPE;
+          open.push(described);
           break;
         case EXECUTE: {
           const shape = this.#portals.get(name(bytes, body)) ?? OTHER_SHAPE;
-          results.push(hasRowLimit(bytes, at) ? inParts(shape) : shape);
+          give(hasRowLimit(bytes, at) ? inParts(shape) : shape);
           break;
         }
         case FUNCTION_CALL:
-          results.push(this.#shapes.ofFunction(oidAt(bytes, body)));
+          give(this.#shapes.ofFunction(oidAt(bytes, body)));
           break;
         case CLOSE:
           (bytes[body] === STATEMENT ? this.#statements : this.#portals)
@@ -98,7 +121,7 @@ export class SessionStatements {
       }
     }
     // A failed Parse or a lone Describe is a result, too.
-    if (results.length === 0) results.push(described);
+    if (results.length === 0 || open.length > 0) give(described);
     return results;
   }
 
@@ -164,6 +187,10 @@ function bound(
   );
 }
 
+function isSame(one: Shape, other: Shape | undefined): boolean {
+  return (one.base ?? one) === (other?.base ?? other);
+}
+
 /** Execute ends with its row limit, an int32; 0: none. */
 function hasRowLimit(bytes: Uint8Array, end: number): boolean {
   return bytes[end - 1] !== 0 || bytes[end - 2] !== 0 ||
@@ -186,7 +213,8 @@ function inParts(shape: Shape): Shape {
   if (shape.limited && shape.limit === undefined) return shape;
   let part = parts.get(shape);
   if (part === undefined) {
-    part = { ...shape, limited: true, limit: undefined };
+    const base = shape.base ?? shape;
+    part = { ...shape, limited: true, limit: undefined, base };
     parts.set(shape, part);
   }
   return part;

@@ -69,7 +69,7 @@ export function withSeparators(
   const before = known.get(key);
   if (before !== undefined) return before;
   if (known.size >= MAX_VARIANTS) return shape;
-  const variant = { ...shape, separators };
+  const variant = { ...shape, separators, base: shape.base ?? shape };
   known.set(key, variant);
   return variant;
 }

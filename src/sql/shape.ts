@@ -66,6 +66,8 @@ export interface Shape {
   readonly deciding: readonly string[];
   /** The only relation of a SELECT, and its columns that `=` pins to one value each. */
   readonly only: Only | undefined;
+  /** The statement that it is a form of: both have the same columns. */
+  readonly base?: Shape;
   /** The form of the rows of a COPY … TO; undefined: it is none, or has a form of its own. */
   readonly copy?: CopyFormat | undefined;
   /** What its lists have between their elements: literals, or numbers of parameters; undefined: that is not known. */

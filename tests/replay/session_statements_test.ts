@@ -91,3 +91,51 @@ Deno.test("SessionStatements: what stands between the elements of a list is told
   assert.deepEqual(told(bind(2, int32(-1), int32(-1)), execute), [2]);
   assert.deepEqual(told(bind(2, int32(-1), int32(99)), execute), [2]);
 });
+
+Deno.test("SessionStatements: a cycle that describes one statement and runs another says so", () => {
+  const statements = new SessionStatements(new ShapeCache(100));
+  const described = (...messages: Uint8Array[]) => {
+    const bytes = concat(messages);
+    const results = statements.cycle(bytes, 0, bytes.length);
+    return [
+      results.map(({ text }) => text),
+      [...statements.described].map(([i, shapes]) => [
+        i,
+        shapes.map(({ text }) => text),
+      ]),
+    ];
+  };
+  const parse = (name: string) =>
+    message("P", `${name}\0select ${name}\0`, int16(0));
+  const describe = (what: string) => message("D", `${what}\0`);
+  const bind = (name: string) =>
+    message("B", `\0${name}\0`, int16(0), int16(0), int16(0));
+  const execute = message("E", "\0", int32(0));
+  const sync = message("S");
+  assert.deepEqual(
+    described(parse("a"), describe("Sa"), bind("a"), describe("P"), execute),
+    [["select a"], []],
+  );
+  // asyncpg looks a type up before it runs what it has described.
+  assert.deepEqual(
+    described(
+      parse("a"),
+      describe("Sa"),
+      parse("b"),
+      describe("Sb"),
+      bind("b"),
+      execute,
+      sync,
+    ),
+    [["select b"], [[0, ["select a", "select b"]]]],
+  );
+  assert.deepEqual(described(describe("Sa"), bind("b"), execute, sync), [
+    ["select b"],
+    [[0, ["select a"]]],
+  ]);
+  assert.deepEqual(described(bind("b"), execute, describe("Sa"), sync), [
+    ["select b", "select a"],
+    [],
+  ]);
+  assert.deepEqual(described(bind("b"), execute, sync), [["select b"], []]);
+});
