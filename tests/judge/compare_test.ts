@@ -457,6 +457,43 @@ const CASES: readonly [what: string, got: () => string, result: string][] = [
     "mismatch_row_count",
   ],
   [
+    "other rows by a key that is not selected under a LIMIT",
+    () =>
+      judge(reply({}, [row("7", "z"), row("8", "z"), row("9", "z")]), {
+        ...byNobodyKnows,
+        shape: { ...PLAIN, orderBy: null, limited: true, limit: 3 },
+      }),
+    "noise_ties",
+  ],
+  [
+    "a row less by a key that is not selected under a LIMIT",
+    () =>
+      judge(reply({}, ROWS.slice(0, 2)), {
+        ...byNobodyKnows,
+        shape: { ...PLAIN, orderBy: null, limited: true, limit: 3 },
+      }),
+    "mismatch_row_count",
+  ],
+  [
+    "other rows by a key that is not selected, fewer than the LIMIT",
+    () =>
+      judge(reply({}, OTHER_ROWS), {
+        ...byNobodyKnows,
+        shape: { ...PLAIN, orderBy: null, limited: true, limit: 4 },
+      }),
+    "mismatch_rows",
+  ],
+  [
+    "other rows by a unique key that is not selected under a LIMIT",
+    () =>
+      judge(reply({}, OTHER_ROWS), {
+        ...byNobodyKnows,
+        shape: { ...PLAIN, orderBy: null, limited: true, limit: 3 },
+        unique: () => true,
+      }),
+    "mismatch_rows",
+  ],
+  [
     "other rows, fewer than the LIMIT, among ties",
     () =>
       judge(reply({}, OTHER_ROWS), {
