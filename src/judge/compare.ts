@@ -1,25 +1,17 @@
-import type { TypePair } from "../catalog/mod.ts";
 import {
-  type CompareMode,
-  FLAG_CUT,
   FLAG_FATAL,
   FLAG_ROWS,
   KIND_ERROR,
   KIND_MASK,
   KIND_SUSPENDED,
   STATEMENT_COLUMNS,
-  STATEMENT_HASHED_ROWS,
-  STATEMENT_KEPT_ROWS,
   STATEMENT_KIND,
-  STATEMENT_ORDERED,
-  STATEMENT_ROW_BYTES,
   STATEMENT_ROWS,
   STATEMENT_SQLSTATE,
   STATEMENT_TAG,
   tagHash,
 } from "../record/mod.ts";
-import type { CountRule, Note, Shape } from "../sql/shape.ts";
-import type { Mask } from "../sql/trait.ts";
+import type { Note } from "../sql/shape.ts";
 import { Result } from "../stats/ledger.ts";
 import { sqlstate } from "../wire/mod.ts";
 import {
@@ -28,60 +20,10 @@ import {
   readAnswer,
   readCells,
 } from "./answer.ts";
-import { readRows } from "./copy_rows.ts";
-import { fewOf } from "./cell_rules.ts";
-import type { Column } from "./columns.ts";
-import type { Cell } from "./difference.ts";
-import { numberOf } from "./number_values.ts";
-import { normalAnswer } from "./own_types.ts";
-import {
-  compareRows,
-  type RowOrder,
-  type RowRules,
-  type RowsFound,
-} from "./rows.ts";
-import { isLoose } from "./row_twins.ts";
+import { CHANCES, mayContentsDiffer, mayCountsDiffer } from "./chance_rules.ts";
+import { rowsOf } from "./reply_rows.ts";
+import type { ComparisonContext, Reply } from "./surroundings.ts";
 import { NOT_PREPARED } from "./unprepared.ts";
-import { INTEGERS } from "./type_oids.ts";
-
-/** What surrounds a pair of replies. */
-export interface ComparisonContext {
-  readonly mode: CompareMode;
-  readonly shape: Shape;
-  /** Earlier in this transaction a statement failed on one side only. */
-  readonly failedBefore: boolean;
-  /** In an earlier one the statement did, perhaps when it was prepared: on these sides. */
-  readonly unprepared: { readonly primary: boolean; readonly mirror: boolean };
-  /** The types of both servers. */
-  readonly types: TypePair;
-  /** Asked only when replies differ. */
-  readonly about: () => Surroundings;
-  /** Cells have differed, and may: by column. */
-  readonly onMasked: (columns: ReadonlyMap<number, Mask>) => void;
-}
-
-/** What is known of a statement beside its own text. */
-export interface Surroundings {
-  /** The output columns, as the primary described them last. */
-  columns(): readonly Column[] | undefined;
-  /** What ORDER BY promises. */
-  keys(): RowOrder["keys"];
-  /** In what cells may differ. */
-  rules(): RowRules;
-  /** How the number of rows may differ. */
-  counts(): CountRule | undefined;
-  /** A unique key leaves no choice among rows or their order. */
-  unique(): boolean;
-  /** Another transaction may have written what this statement read, on one side before and on the other behind it. */
-  concurrentWrite(): boolean;
-}
-
-/** One side's statement: an entry of a digest, at word `at`, and the messages that were kept. */
-export interface Reply {
-  readonly words: Uint32Array;
-  readonly at: number;
-  readonly answer: Uint8Array;
-}
 
 /** serialization_failure, deadlock_detected, lock_not_available: chance of the moment. */
 const CONCURRENCY: ReadonlySet<number> = new Set([
@@ -218,166 +160,11 @@ export function compare(
   }
 }
 
-/** What a rule about the number of rows calls its chance. */
-const CHANCES: Readonly<Record<CountRule, number>> = {
-  boundary: Result.noiseTimeBoundary,
-  choice: Result.noiseLimit,
-  any: Result.noiseVolatile,
-  draw: Result.noiseVolatile,
-};
 const NOTES: Readonly<Record<Note, number>> = {
   catalog: Result.noteCatalog,
   object: Result.noteCatalog,
   plan: Result.notePlan,
 };
-
-/** What two replies' rows have in common, those behind the bound included. */
-type AllRowsFound =
-  | RowsFound
-  /** Equal as far as they were seen, which is not equal. */
-  | { readonly kind: "unseen" }
-  /** Their values can't be told apart, and some of them may differ. */
-  | { readonly kind: "unread" }
-  /** Behind the bound, the bytes of all rows together tell that some differ. */
-  | { readonly kind: "sizes" };
-
-/** Compares the rows of two replies, of which there are equally many, or both are whole. */
-export function rowsOf(
-  primary: Reply,
-  mirror: Reply,
-  { about: ask, types, shape }: Pick<
-    ComparisonContext,
-    "about" | "shape" | "types"
-  >,
-): AllRowsFound {
-  const { limited: hasLimit, limit } = shape;
-  const p = (offset: number) => primary.words[primary.at + offset] as number;
-  const m = (offset: number) => mirror.words[mirror.at + offset] as number;
-  const same = (offset: number) => p(offset) === m(offset);
-  const cut = ((p(STATEMENT_KIND) | m(STATEMENT_KIND)) & FLAG_CUT) !== 0;
-  const isEqual = haveEqualRows(primary.answer, mirror.answer);
-  if (isEqual && !cut) return { kind: "equal" };
-  const isHashed = same(STATEMENT_KEPT_ROWS) && same(STATEMENT_HASHED_ROWS) &&
-    p(STATEMENT_KEPT_ROWS) + p(STATEMENT_HASHED_ROWS) === p(STATEMENT_ROWS);
-  if (
-    isEqual && isHashed && same(STATEMENT_ORDERED) &&
-    same(STATEMENT_ORDERED + 1)
-  ) return { kind: "equal" };
-  const about = ask();
-  const columns = about.columns();
-  const theirs = normalAnswer(
-    readRows(primary.answer, shape),
-    columns,
-    (oid) => types.primaryMark(oid),
-  );
-  const ours = normalAnswer(
-    readRows(mirror.answer, shape),
-    columns,
-    (oid) => types.mirrorMark(oid),
-  );
-  // With fewer rows than it allows a LIMIT kept all.
-  const partial = hasLimit &&
-    (limit === undefined || p(STATEMENT_ROWS) >= limit);
-  const limited = partial && !about.unique();
-  const order = { keys: about.keys(), limited, partial, cut };
-  const rules = about.rules();
-  if (!cut) {
-    const found = compareRows(theirs, ours, order, rules);
-    // In lines of a form of their own nothing tells one value from another.
-    const areLines = !theirs.hasCells && rules.columns.some(isLoose);
-    return areLines && found.kind === "different" ? { kind: "unread" } : found;
-  }
-  // Which rows a LIMIT keeps among equals is chance, and so is their size; cells that may differ have other sizes.
-  const isFree = rules.columns.some(isLoose) || about.counts() !== undefined;
-  const areSizesEqual = same(STATEMENT_ROW_BYTES) &&
-    same(STATEMENT_ROW_BYTES + 1);
-  const { keys } = order;
-  const isSorted = Array.isArray(keys) &&
-    keys.every((key) => rules.columns[key]?.mask === undefined);
-  // Without an order the bound has cut two different parts out of the same rows, perhaps.
-  if (isSorted) {
-    const count = Math.min(theirs.rows.length, ours.rows.length);
-    const found = compareRows(
-      { ...theirs, rows: theirs.rows.slice(0, count) },
-      { ...ours, rows: ours.rows.slice(0, count) },
-      order,
-      rules,
-    );
-    if (found.kind === "different") return found;
-  }
-  return areSizesEqual || limited || isFree
-    ? { kind: "unseen" }
-    : { kind: "sizes" };
-}
-
-/**
- * Whether counts may differ by a statement's nature. All or nothing is no
- * chance, unless lots are drawn: a boundary in time moves a few rows, a choice
- * leaves some.
- */
-function mayCountsDiffer(
-  rule: CountRule,
-  primary: number,
-  mirror: number,
-): boolean {
-  if (rule === "draw") return true;
-  if (primary === 0 || mirror === 0) return false;
-  return rule !== "boundary" ||
-    Math.abs(primary - mirror) <= fewOf(Math.max(primary, mirror));
-}
-
-/** Whether contents may, for the same rule, where the number of rows is the same, in columns without a mask. */
-function mayContentsDiffer(
-  rule: CountRule,
-  { about, shape: { folds, limited } }: ComparisonContext,
-  { difference, differences, unmatched }: Extract<
-    RowsFound,
-    { kind: "different" }
-  >,
-  rows: number,
-): boolean {
-  switch (rule) {
-    case "choice":
-      // A choice masks the columns that it reaches; what is made of several chosen rows has no mask.
-      return folds;
-    case "any":
-    case "draw":
-      // Chance decides which rows there are, but of one row not what is in it.
-      return folds || !about().unique();
-  }
-  // A row that came stands in the place of one that went.
-  if (!folds) return limited && unmatched <= fewOf(rows);
-  if (difference.kind !== "value") return unmatched <= fewOf(rows);
-  const columns = about().columns();
-  let others = 0;
-  for (const cells of differences()) {
-    let hasOthers = false;
-    for (const { column, primary, mirror } of cells) {
-      const [theirs, ours] = [primary, mirror].map((cell) =>
-        countOf(cell, columns?.[column])
-      );
-      if (theirs !== undefined && ours !== undefined) {
-        if (!mayCountsDiffer(rule, theirs, ours)) return false;
-      } else if (primary === undefined || mirror === undefined) return false;
-      else hasOthers = true;
-    }
-    if (hasOthers) others++;
-  }
-  return others <= fewOf(rows);
-}
-
-/** A count; undefined: another value. */
-function countOf(cell: Cell, column: Column | undefined): number | undefined {
-  if (cell === undefined) return undefined;
-  if (column !== undefined) {
-    const { typeOid, isBinary } = column;
-    return INTEGERS.has(typeOid)
-      ? numberOf(cell, typeOid, isBinary)
-      : undefined;
-  }
-  const text = decoder.decode(cell.subarray(0, 16));
-  return /^\d{1,15}$/.test(text) ? Number(text) : undefined;
-}
 
 const decoder = new TextDecoder();
 

@@ -13,7 +13,9 @@ import {
 } from "../record/mod.ts";
 import { haveEqualDescriptions } from "./answer.ts";
 import { columnDifference } from "./column_difference.ts";
-import { compare, type Reply, rowsOf, type Surroundings } from "./compare.ts";
+import { compare } from "./compare.ts";
+import { rowsOf } from "./reply_rows.ts";
+import type { Reply, Surroundings } from "./surroundings.ts";
 import type { Column } from "./columns.ts";
 import {
   type DifferenceText,

@@ -1,7 +1,7 @@
 import type { Shape } from "../sql/shape.ts";
 import { leadingDescriptions, readCells } from "./answer.ts";
 import { type Column, readColumns } from "./columns.ts";
-import type { Reply } from "./compare.ts";
+import type { Reply } from "./surroundings.ts";
 import { readRows } from "./copy_rows.ts";
 import { isEqualCell } from "./difference.ts";
 import type { RowOrder } from "./rows.ts";

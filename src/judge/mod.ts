@@ -5,7 +5,7 @@
  * @module
  */
 
-export type { Reply } from "./compare.ts";
+export type { Reply } from "./surroundings.ts";
 export { createIgnore, type IgnoreRule } from "./ignore.ts";
 export { Judge, type JudgedMirror } from "./judge.ts";
 export { KnownColumns } from "./known_columns.ts";

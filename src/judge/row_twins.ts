@@ -32,8 +32,15 @@ export interface Unmatched {
 
 type Cells = readonly Cell[];
 
-/** Rows of the mirror that a row is held against. */
+/** A row, and its cells. */
+interface Row {
+  readonly place: number;
+  readonly cells: Cells;
+}
+
+/** Rows of the mirror that a row is held against when it has no twin, and among rows with equal keys. */
 export const MAX_CANDIDATES = 100;
+const MAX_TWINS = 20;
 
 /** Whether cells that are not equal may be as good. */
 export function isLoose({ mask, form, isFolded }: CellRule): boolean {
@@ -101,19 +108,28 @@ function pairAlike(
 ): Unmatched {
   if (group.theirs.length === 1 && group.ours.length === 1) return group;
   const rest = sorted(mirror, group.ours, rules);
+  const isTaken: boolean[] = [];
+  let head = 0;
   const left: number[] = [];
   for (const { place, cells } of sorted(primary, group.theirs, rules)) {
-    const twin = rest.slice(0, MAX_CANDIDATES).findIndex((other) =>
-      mayBeTwins(cells, other.cells, rules)
-    );
-    if (twin < 0) {
-      left.push(place);
-      continue;
+    let twin: Row | undefined;
+    for (let i = head, seen = 0; i < rest.length && seen < MAX_TWINS; i++) {
+      if (isTaken[i]) continue;
+      const other = rest[i] as Row; // i < length
+      seen++;
+      if (!mayBeTwins(cells, other.cells, rules)) continue;
+      twin = other;
+      isTaken[i] = true;
+      break;
     }
-    const [other] = rest.splice(twin, 1);
-    if (other !== undefined) onPair(cells, other.cells, place);
+    while (isTaken[head]) head++;
+    if (twin === undefined) left.push(place);
+    else onPair(cells, twin.cells, place);
   }
-  return { theirs: left, ours: rest.map(({ place }) => place) };
+  return {
+    theirs: left,
+    ours: rest.filter((_, i) => !isTaken[i]).map(({ place }) => place),
+  };
 }
 
 function mayBeTwins(
@@ -132,7 +148,7 @@ function sorted(
   side: Answer,
   places: readonly number[],
   { columns }: RowRules,
-): { readonly place: number; readonly cells: Cells }[] {
+): readonly Row[] {
   const rows = places.map((place) => {
     const cells = cellsOf(side, place);
     const order = columns.map((rule, i) => pairingOrder(cells[i], rule));

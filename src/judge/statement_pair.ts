@@ -1,5 +1,5 @@
 import type { Shape } from "../sql/shape.ts";
-import type { Reply } from "./compare.ts";
+import type { Reply } from "./surroundings.ts";
 
 /** One statement on both sides; a side that has none was skipping to Sync. */
 export interface StatementPair {

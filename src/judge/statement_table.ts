@@ -24,7 +24,7 @@ import {
   type StatementSummary,
 } from "../stats/mod.ts";
 import { unpackSqlstate } from "../wire/mod.ts";
-import type { Reply } from "./compare.ts";
+import type { Reply } from "./surroundings.ts";
 import { StatementEntry } from "./statement_entry.ts";
 import type { DifferenceText } from "./difference.ts";
 

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import * as d from "../../src/record/mod.ts";
-import {
-  compare,
-  type ComparisonContext,
-  type Surroundings,
-} from "../../src/judge/compare.ts";
+import { compare } from "../../src/judge/compare.ts";
+import type {
+  ComparisonContext,
+  Surroundings,
+} from "../../src/judge/surroundings.ts";
 import { TypePair } from "../../src/catalog/mod.ts";
 import { OTHER_SHAPE, type Shape } from "../../src/sql/shape.ts";
 import type { Mask } from "../../src/sql/trait.ts";
@@ -360,6 +360,15 @@ const CASES: readonly [what: string, got: () => string, result: string][] = [
   [
     "another sum at a boundary of time",
     () => judge(sums("7", "3.5"), aggregates, sums("7", "7.5")),
+    "noise_time_boundary",
+  ],
+  [
+    "another group of a number at a boundary of time",
+    () =>
+      judge(sums("9", "1"), {
+        ...aggregates,
+        masks: [undefined, undefined],
+      }, sums("5", "3")),
     "noise_time_boundary",
   ],
   [
