@@ -48,7 +48,6 @@ const around = {
   mode: "rows",
   shape,
   failedBefore: false,
-  unprepared: { primary: false, mirror: false },
   types: new TypePair(),
   about: () => ({
     columns: () => undefined,
@@ -57,6 +56,7 @@ const around = {
     counts: () => undefined,
     unique: () => false,
     concurrentWrite: () => false,
+    unprepared: () => ({ primary: false, mirror: false }),
   }),
   onMasked() {},
 } as const;

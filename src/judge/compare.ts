@@ -186,15 +186,16 @@ function compareErrors(
   primary: number,
   mirror: number,
   alike: boolean,
-  { failedBefore, unprepared }: ComparisonContext,
+  { failedBefore, about }: ComparisonContext,
 ): number {
   if (primary === mirror) {
     return alike ? Result.match : Result.mismatchSqlstate;
   }
-  if (
-    mirror === NOT_PREPARED && unprepared.mirror ||
-    primary === NOT_PREPARED && unprepared.primary
-  ) return Result.skippedCascade;
+  if (primary === NOT_PREPARED || mirror === NOT_PREPARED) {
+    const failed = about().unprepared();
+    const isCascade = primary === NOT_PREPARED ? failed.primary : failed.mirror;
+    if (isCascade) return Result.skippedCascade;
+  }
   if (failedBefore && (CASCADE.has(primary) || CASCADE.has(mirror))) {
     return Result.skippedCascade;
   }

@@ -174,10 +174,6 @@ export class Judge {
       mode: this.#transaction?.comparison.mode ?? "off",
       shape,
       failedBefore: this.#failedBefore,
-      unprepared: {
-        primary: this.#unprepared.primary.has(shape),
-        mirror: this.#unprepared.mirror.has(shape),
-      },
       types: this.#target.catalog.types,
       about: () => this.#about(pair, nowUs),
       onMasked: (columns) => this.#masked = columns,
@@ -213,6 +209,10 @@ export class Judge {
       counts: () => masks.counts(shape),
       unique: () => this.#isUnique(shape),
       concurrentWrite: () => this.#concurrentWrite(shape, pair, nowUs),
+      unprepared: () => ({
+        primary: this.#unprepared.primary.has(shape),
+        mirror: this.#unprepared.mirror.has(shape),
+      }),
     };
   }
 

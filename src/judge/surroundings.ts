@@ -11,8 +11,6 @@ export interface ComparisonContext {
   readonly shape: Shape;
   /** Earlier in this transaction a statement failed on one side only. */
   readonly failedBefore: boolean;
-  /** In an earlier one the statement did, perhaps when it was prepared: on these sides. */
-  readonly unprepared: { readonly primary: boolean; readonly mirror: boolean };
   /** The types of both servers. */
   readonly types: TypePair;
   /** Asked only when replies differ. */
@@ -35,6 +33,8 @@ export interface Surroundings {
   unique(): boolean;
   /** Another transaction may have written what this statement read, on one side before and on the other behind it. */
   concurrentWrite(): boolean;
+  /** On these sides the statement failed last, perhaps when it was prepared. */
+  unprepared(): { readonly primary: boolean; readonly mirror: boolean };
 }
 
 /** One side's statement: an entry of a digest, at word `at`, and the messages that were kept. */

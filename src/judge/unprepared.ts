@@ -18,6 +18,7 @@ export class Unprepared {
   note(shape: Shape, code: number): void {
     // What is not prepared says nothing new.
     if (code === NOT_PREPARED) return;
+    if (code === 0 && this.#failed.size === 0) return;
     this.#failed.delete(shape);
     if (code === 0) return;
     this.#failed.add(shape);

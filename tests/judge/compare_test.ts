@@ -135,13 +135,13 @@ function judge(
     counts: () => shape.counts[0]?.rule,
     unique: () => false,
     concurrentWrite: () => false,
+    unprepared: () => ({ primary: false, mirror: false }),
     ...around,
   };
   return RESULTS[
     compare(primary, mirror, {
       mode: "rows",
       failedBefore: false,
-      unprepared: { primary: false, mirror: false },
       types: new TypePair(),
       ...around,
       shape,
@@ -591,7 +591,9 @@ const CASES: readonly [what: string, got: () => string, result: string][] = [
   [
     "a statement that its Parse has not prepared on the mirror",
     () =>
-      judge(error("26000"), { unprepared: { primary: false, mirror: true } }),
+      judge(error("26000"), {
+        unprepared: () => ({ primary: false, mirror: true }),
+      }),
     "skipped_cascade",
   ],
   [
@@ -599,7 +601,7 @@ const CASES: readonly [what: string, got: () => string, result: string][] = [
     () =>
       judge(
         reply(),
-        { unprepared: { primary: true, mirror: false } },
+        { unprepared: () => ({ primary: true, mirror: false }) },
         error("26000"),
       ),
     "skipped_cascade",
@@ -607,13 +609,17 @@ const CASES: readonly [what: string, got: () => string, result: string][] = [
   [
     "a statement that is not prepared out of nowhere",
     () =>
-      judge(error("26000"), { unprepared: { primary: true, mirror: false } }),
+      judge(error("26000"), {
+        unprepared: () => ({ primary: true, mirror: false }),
+      }),
     "mismatch_error_on_mirror",
   ],
   [
     "another error of a statement that has failed before",
     () =>
-      judge(error("42P01"), { unprepared: { primary: false, mirror: true } }),
+      judge(error("42P01"), {
+        unprepared: () => ({ primary: false, mirror: true }),
+      }),
     "mismatch_error_on_mirror",
   ],
   [
