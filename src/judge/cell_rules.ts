@@ -8,6 +8,8 @@ import {
   intervalOf,
   intervalUs,
   laterUs,
+  type TimesIn,
+  timesIn,
   timeUs,
 } from "./time_values.ts";
 import { typeOfText } from "./told_type.ts";
@@ -21,6 +23,7 @@ import {
   NUMERIC,
   TEXT,
   TIMES,
+  TIMESTAMPTZ,
 } from "./type_oids.ts";
 
 /** How far the clocks of both servers may be apart. */
@@ -152,7 +155,10 @@ export function excuseOf(
         const found = areTimesAlike(primary, mirror, column, lagUs);
         return found === "far" ? "boundary" : excuse(mask, found);
       }
-      if (typeOid !== INTERVAL && !NUMBERS.has(typeOid)) return mask;
+      if (typeOid !== INTERVAL && !NUMBERS.has(typeOid)) {
+        // A list or a text may hold values beside the moment.
+        return areTextsAlike(primary, mirror, lagUs) ? mask : "boundary";
+      }
       // In other units than seconds they are further apart.
       return areAgesAlike(primary, mirror, column, lagUs) === "alike"
         ? mask
@@ -212,6 +218,21 @@ function areTimesAlike(
   // A date tells of a moment no more than its day.
   const margin = CLOCK_MARGIN_US + (typeOid === DATE ? DAY_US : 0);
   return later >= -margin && later <= lagUs + margin ? "alike" : "far";
+}
+
+/** Texts that are equal but for times, each of which is alike. */
+function areTextsAlike(
+  primary: Uint8Array,
+  mirror: Uint8Array,
+  lagUs: number,
+): boolean {
+  const [theirs, ours] = [primary, mirror].map((cell) =>
+    timesIn(decoder.decode(cell))
+  ) as [TimesIn, TimesIn];
+  return theirs.rest === ours.rest && theirs.times.every((us, i) => {
+    const later = laterUs(us, ours.times[i] ?? NaN, TIMESTAMPTZ);
+    return later >= -CLOCK_MARGIN_US && later <= lagUs + CLOCK_MARGIN_US;
+  });
 }
 
 /** Intervals, or seconds, up to a moment: it was later on the mirror, and they are larger or smaller. */

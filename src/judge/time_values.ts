@@ -1,5 +1,5 @@
 import { isUnprintable } from "./cell_format.ts";
-import { DATE, TIME, TIMETZ } from "./type_oids.ts";
+import { DATE, TIME, TIMESTAMPTZ, TIMETZ } from "./type_oids.ts";
 
 const DAY_US = 86_400_000_000;
 /** PostgreSQL's epoch, 2000-01-01, in microseconds of Unix. */
@@ -80,6 +80,28 @@ export function laterUs(a: number, b: number, type: number): number {
   const later = ((b - a) % DAY_US + DAY_US) % DAY_US;
   return later > DAY_US / 2 ? later - DAY_US : later;
 }
+
+/** The times within a text, in microseconds, and what is around them. */
+export interface TimesIn {
+  readonly times: readonly number[];
+  readonly rest: string;
+}
+
+/** Finds the times in a text: those with a day, or dates alone. */
+export function timesIn(text: string): TimesIn {
+  const times: number[] = [];
+  const rest = text.replace(TIMES_WITHIN, (found) => {
+    const us = timeUs(encoder.encode(found), TIMESTAMPTZ, false);
+    if (us === undefined) return found;
+    times.push(us);
+    return "\0";
+  });
+  return { times, rest };
+}
+
+const TIMES_WITHIN =
+  /(?<!\d)\d{4,6}-\d\d-\d\d(?:[ T]\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:[+-]\d\d(?::?\d\d){0,2})?)?(?!\d)/g;
+const encoder = new TextEncoder();
 
 /** An interval, as PostgreSQL keeps it. */
 export interface Interval {

@@ -154,6 +154,25 @@ Deno.test("compareRows: what is computed from a moment is no NULL", () => {
   );
 });
 
+Deno.test("compareRows: a text with the moment in it is no evidence of what else differs", () => {
+  const columns = [[INT], [114, "moment"]] as const;
+  const json = (at: string, a: number) =>
+    `{"at":"2024-01-01T${at}+00:00","a":${a}}`;
+  const of = (a: string, b: string) =>
+    found([["7", a]], [["7", b]], { columns, lagUs: 1e6 });
+  assert.equal(of(json("10:00:00.12", 1), json("10:00:01", 1)), "masked 1");
+  assert.equal(
+    of(json("10:00:00.12", 1), json("10:00:01", 2)),
+    "masked 1 (boundary)",
+  );
+  assert.equal(
+    of(json("10:00:00", 1), json("11:00:00", 1)),
+    "masked 1 (boundary)",
+  );
+  // Of other forms nothing is told.
+  assert.equal(of("Monday, 10:00", "Monday, 10:01"), "masked 1 (boundary)");
+});
+
 Deno.test("compareRows: intervals and seconds up to a moment differ by the lag", () => {
   const lagUs = 10e6;
   for (

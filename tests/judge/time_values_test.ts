@@ -4,6 +4,7 @@ import {
   type Interval,
   intervalOf,
   laterUs,
+  timesIn,
   timeUs,
 } from "../../src/judge/time_values.ts";
 import {
@@ -118,4 +119,21 @@ Deno.test("laterUs: a time of day goes the shorter way around midnight", () => {
   assert.equal(laterUs(23.5 * hour, 0.5 * hour, TIME), hour);
   assert.equal(laterUs(0.5 * hour, 23.5 * hour, TIME), -hour);
   assert.equal(laterUs(1, 3, TIMESTAMP), 2);
+});
+
+Deno.test("timesIn: times and dates, and what is around them", () => {
+  const utc = (...parts: Parameters<typeof Date.UTC>) =>
+    Date.UTC(...parts) * 1e3;
+  assert.deepEqual(
+    timesIn('{"a":"2024-02-29T13:05:07.5+00:00","b":[2024,"2024-03-01"]}'),
+    {
+      times: [utc(2024, 1, 29, 13, 5, 7, 500), utc(2024, 2, 1)],
+      rest: '{"a":"\0","b":[2024,"\0"]}',
+    },
+  );
+  assert.deepEqual(timesIn("12024-02-291"), {
+    times: [],
+    rest: "12024-02-291",
+  });
+  assert.deepEqual(timesIn("none"), { times: [], rest: "none" });
 });
