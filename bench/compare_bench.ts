@@ -21,7 +21,8 @@ import {
   STATEMENT_SQLSTATE,
   STATEMENT_WORDS,
 } from "../src/record/mod.ts";
-import { compare, type Reply } from "../src/judge/compare.ts";
+import { compare } from "../src/judge/compare.ts";
+import type { Reply } from "../src/judge/surroundings.ts";
 import { sqlstate } from "../src/wire/mod.ts";
 import { judged } from "./support/judged.ts";
 import { selectReply, shapeOf } from "./support/statements.ts";
@@ -51,10 +52,11 @@ const around = {
   about: () => ({
     columns: () => undefined,
     keys: () => undefined,
-    rules: () => ({ columns: [], lagUs: 0 }),
+    rules: () => ({ columns: [], lagUs: 0, separators: [] }),
     counts: () => undefined,
     unique: () => false,
     concurrentWrite: () => false,
+    unprepared: () => ({ primary: false, mirror: false }),
   }),
   onMasked() {},
 } as const;

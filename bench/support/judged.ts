@@ -1,5 +1,5 @@
 import { Catalog } from "../../src/catalog/mod.ts";
-import type { Reply } from "../../src/judge/compare.ts";
+import type { Reply } from "../../src/judge/surroundings.ts";
 import { createIgnore } from "../../src/judge/ignore.ts";
 import { Judge } from "../../src/judge/judge.ts";
 import { KnownColumns } from "../../src/judge/known_columns.ts";

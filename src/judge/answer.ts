@@ -99,16 +99,21 @@ export function haveEqualDescriptions(
   return true;
 }
 
-/** The body of the last description in front of the rows. */
-export function leadingDescription(bytes: Uint8Array): Uint8Array | undefined {
+/** The bodies of the descriptions in front of the rows. */
+export function leadingDescriptions(bytes: Uint8Array): readonly Uint8Array[] {
   const end = behindDescriptions(bytes);
-  let body: Uint8Array | undefined;
+  const bodies: Uint8Array[] = [];
   for (let at = 0; at < end;) {
     const next = at + 1 + uint32(bytes, at + 1);
-    body = bytes.subarray(at + HEADER_BYTES, next);
+    bodies.push(bytes.subarray(at + HEADER_BYTES, next));
     at = next;
   }
-  return body;
+  return bodies;
+}
+
+/** The last of them. */
+export function leadingDescription(bytes: Uint8Array): Uint8Array | undefined {
+  return leadingDescriptions(bytes).at(-1);
 }
 
 function behindDescriptions(bytes: Uint8Array): number {

@@ -32,6 +32,7 @@ const COMPUTED: Readonly<Record<Mask, Mask>> = {
   ties: "choice",
   numbered: "choice",
   time: "moment",
+  age: "moment",
   sequence: "chance",
   boundary: "boundary",
   choice: "choice",

@@ -46,7 +46,7 @@ const TYPES: Readonly<Record<number, string>> = {
 /** One output column. */
 export interface Column {
   readonly name: string;
-  /** A domain's is that of its base (printtup.c). Own types have other numbers on other servers. */
+  /** A domain's is that of its base (printtup.c). Own types have other numbers on other servers. 0: unknown. */
   readonly typeOid: number;
   readonly isBinary: boolean;
 }

@@ -1,23 +1,17 @@
-import type { TypePair } from "../catalog/mod.ts";
 import {
-  type CompareMode,
-  FLAG_CUT,
   FLAG_FATAL,
   FLAG_ROWS,
   KIND_ERROR,
   KIND_MASK,
+  KIND_SUSPENDED,
   STATEMENT_COLUMNS,
-  STATEMENT_HASHED_ROWS,
-  STATEMENT_KEPT_ROWS,
   STATEMENT_KIND,
-  STATEMENT_ORDERED,
-  STATEMENT_ROW_BYTES,
   STATEMENT_ROWS,
   STATEMENT_SQLSTATE,
   STATEMENT_TAG,
+  tagHash,
 } from "../record/mod.ts";
-import type { CountRule, Note, Shape } from "../sql/shape.ts";
-import type { Mask } from "../sql/trait.ts";
+import type { Note } from "../sql/shape.ts";
 import { Result } from "../stats/ledger.ts";
 import { sqlstate } from "../wire/mod.ts";
 import {
@@ -26,52 +20,10 @@ import {
   readAnswer,
   readCells,
 } from "./answer.ts";
-import type { Column } from "./columns.ts";
-import type { Cell } from "./difference.ts";
-import { normalAnswer } from "./own_types.ts";
-import {
-  compareRows,
-  type RowOrder,
-  type RowRules,
-  type RowsFound,
-} from "./rows.ts";
-
-/** What surrounds a pair of replies. */
-export interface ComparisonContext {
-  readonly mode: CompareMode;
-  readonly shape: Shape;
-  /** Earlier in this transaction a statement failed on one side only. */
-  readonly failedBefore: boolean;
-  /** The types of both servers. */
-  readonly types: TypePair;
-  /** Asked only when replies differ. */
-  readonly about: () => Surroundings;
-  /** Cells have differed, and may: by column. */
-  readonly onMasked: (columns: ReadonlyMap<number, Mask>) => void;
-}
-
-/** What is known of a statement beside its own text. */
-export interface Surroundings {
-  /** The output columns, as the primary described them last. */
-  columns(): readonly Column[] | undefined;
-  /** What ORDER BY promises. */
-  keys(): RowOrder["keys"];
-  /** In what cells may differ. */
-  rules(): RowRules;
-  /** How the number of rows may differ. */
-  counts(): CountRule | undefined;
-  /** A unique key leaves no choice among rows or their order. */
-  unique(): boolean;
-  /** Another transaction may have written what this statement read, on one side before and on the other behind it. */
-  concurrentWrite(): boolean;
-}
-
-/** One side's statement: an entry of a digest, at word `at`, and the messages that were kept. */
-export interface Reply {
-  readonly words: Uint32Array;
-  readonly at: number;
-  readonly answer: Uint8Array;
-}
+import { CHANCES, mayContentsDiffer, mayCountsDiffer } from "./chance_rules.ts";
+import { rowsOf } from "./reply_rows.ts";
+import type { ComparisonContext, Reply } from "./surroundings.ts";
+import { NOT_PREPARED } from "./unprepared.ts";
 
 /** serialization_failure, deadlock_detected, lock_not_available: chance of the moment. */
 const CONCURRENCY: ReadonlySet<number> = new Set([
@@ -90,7 +42,14 @@ const OBJECT_GONE: ReadonlySet<number> = new Set([
 /** What follows from an error before: everything is refused, a statement that could not be prepared is not there. */
 const CASCADE: ReadonlySet<number> = new Set([
   sqlstate("25P02"),
-  sqlstate("26000"),
+  NOT_PREPARED,
+]);
+
+/** The end of a transaction that has failed is a ROLLBACK, whatever was asked for. */
+const ENDS: ReadonlySet<number> = new Set([
+  tagHash("COMMIT"),
+  tagHash("PREPARE TRANSACTION"),
+  tagHash("ROLLBACK"),
 ]);
 
 /**
@@ -117,11 +76,18 @@ export function compare(
       p(STATEMENT_SQLSTATE),
       m(STATEMENT_SQLSTATE),
       severities === 0,
-      around.failedBefore,
+      around,
     );
   }
   if (around.mode === "off") return Result.skippedCompareOff;
-  if (p(STATEMENT_TAG) !== m(STATEMENT_TAG)) return Result.mismatchCommandTag;
+  // A part of the rows has no tag: that the other side has fewer is told by their number.
+  const isPart = primaryKind === KIND_SUSPENDED ||
+    mirrorKind === KIND_SUSPENDED;
+  if (!isPart && p(STATEMENT_TAG) !== m(STATEMENT_TAG)) {
+    const isCascade = around.failedBefore && ENDS.has(p(STATEMENT_TAG)) &&
+      ENDS.has(m(STATEMENT_TAG));
+    return isCascade ? Result.skippedCascade : Result.mismatchCommandTag;
+  }
   if (
     p(STATEMENT_COLUMNS) !== m(STATEMENT_COLUMNS) ||
     !haveEqualDescriptions(primary.answer, mirror.answer, around.types)
@@ -163,6 +129,8 @@ export function compare(
       return Result.match;
     case "unseen":
       return Result.skippedTooLarge;
+    case "unread":
+      return Result.noiseVolatile;
     case "permuted":
       return Result.matchUnordered;
     case "order_unknown":
@@ -184,7 +152,7 @@ export function compare(
     case "different": {
       const rule = around.about().counts();
       const isChance = rule !== undefined &&
-        mayContentsDiffer(rule, shape, found, p(STATEMENT_ROWS));
+        mayContentsDiffer(rule, around, found, p(STATEMENT_ROWS));
       return differ(Result.mismatchRows, isChance ? CHANCES[rule] : undefined);
     }
     case "sizes":
@@ -192,126 +160,11 @@ export function compare(
   }
 }
 
-/** What a rule about the number of rows calls its chance. */
-const CHANCES: Readonly<Record<CountRule, number>> = {
-  boundary: Result.noiseTimeBoundary,
-  choice: Result.noiseLimit,
-  any: Result.noiseVolatile,
-};
 const NOTES: Readonly<Record<Note, number>> = {
   catalog: Result.noteCatalog,
   object: Result.noteCatalog,
   plan: Result.notePlan,
 };
-
-/** What two replies' rows have in common, those behind the bound included. */
-type AllRowsFound =
-  | RowsFound
-  /** Equal as far as they were seen, which is not equal. */
-  | { readonly kind: "unseen" }
-  /** Behind the bound, the bytes of all rows together tell that some differ. */
-  | { readonly kind: "sizes" };
-
-/** Compares the rows of two replies, of which there are equally many, or both are whole. */
-export function rowsOf(
-  primary: Reply,
-  mirror: Reply,
-  { about: ask, types, shape: { limited: hasLimit, limit } }: Pick<
-    ComparisonContext,
-    "about" | "shape" | "types"
-  >,
-): AllRowsFound {
-  const p = (offset: number) => primary.words[primary.at + offset] as number;
-  const m = (offset: number) => mirror.words[mirror.at + offset] as number;
-  const same = (offset: number) => p(offset) === m(offset);
-  const cut = ((p(STATEMENT_KIND) | m(STATEMENT_KIND)) & FLAG_CUT) !== 0;
-  const isEqual = haveEqualRows(primary.answer, mirror.answer);
-  if (isEqual && !cut) return { kind: "equal" };
-  const isHashed = same(STATEMENT_KEPT_ROWS) && same(STATEMENT_HASHED_ROWS) &&
-    p(STATEMENT_KEPT_ROWS) + p(STATEMENT_HASHED_ROWS) === p(STATEMENT_ROWS);
-  if (
-    isEqual && isHashed && same(STATEMENT_ORDERED) &&
-    same(STATEMENT_ORDERED + 1)
-  ) return { kind: "equal" };
-  const about = ask();
-  const columns = about.columns();
-  const theirs = normalAnswer(
-    readAnswer(primary.answer),
-    columns,
-    (oid) => types.primaryMark(oid),
-  );
-  const ours = normalAnswer(
-    readAnswer(mirror.answer),
-    columns,
-    (oid) => types.mirrorMark(oid),
-  );
-  // With fewer rows than it allows a LIMIT kept all.
-  const limited = hasLimit && !about.unique() &&
-    (limit === undefined || p(STATEMENT_ROWS) >= limit);
-  const order = { keys: about.keys(), limited, cut };
-  const rules = about.rules();
-  if (!cut) return compareRows(theirs, ours, order, rules);
-  // Which rows a LIMIT keeps among equals is chance, and so is their size.
-  const isChoice = limited && !Array.isArray(order.keys);
-  const areSizesEqual = same(STATEMENT_ROW_BYTES) &&
-    same(STATEMENT_ROW_BYTES + 1);
-  // Without an order the bound has cut two different parts out of the same rows, perhaps.
-  if (!Array.isArray(order.keys)) {
-    return areSizesEqual || isChoice ? { kind: "unseen" } : { kind: "sizes" };
-  }
-  const count = Math.min(theirs.rows.length, ours.rows.length);
-  const found = compareRows(
-    { ...theirs, rows: theirs.rows.slice(0, count) },
-    { ...ours, rows: ours.rows.slice(0, count) },
-    order,
-    rules,
-  );
-  if (found.kind === "different") return found;
-  return areSizesEqual || limited ? { kind: "unseen" } : { kind: "sizes" };
-}
-
-/**
- * Whether counts may differ by a statement's nature. All or nothing is no
- * chance: a boundary in time moves a few rows, a choice leaves some.
- */
-function mayCountsDiffer(
-  rule: CountRule,
-  primary: number,
-  mirror: number,
-): boolean {
-  if (rule === "any") return true;
-  if (primary === 0 || mirror === 0) return false;
-  return rule === "choice" ||
-    Math.abs(primary - mirror) <= few(Math.max(primary, mirror));
-}
-
-/** Rows that a boundary in time may move, of so many. */
-function few(rows: number): number {
-  return 1 + rows / 10;
-}
-
-/** Whether contents may, for the same rule, where the number of rows is the same. */
-function mayContentsDiffer(
-  rule: CountRule,
-  { folds, limited }: Shape,
-  { difference, unmatched }: Extract<RowsFound, { kind: "different" }>,
-  rows: number,
-): boolean {
-  if (rule !== "boundary") return true;
-  // A row that came stands in the place of one that went.
-  if (!folds) return limited && unmatched <= few(rows);
-  if (difference.kind !== "value") return unmatched <= few(rows);
-  const [theirs, ours] = [difference.primary, difference.mirror].map(countOf);
-  return theirs === undefined || ours === undefined ||
-    mayCountsDiffer(rule, theirs, ours);
-}
-
-/** A count as text; undefined: another value. */
-function countOf(cell: Cell): number | undefined {
-  if (cell === undefined || cell.length > 15) return undefined;
-  const text = decoder.decode(cell);
-  return /^\d+$/.test(text) ? Number(text) : undefined;
-}
 
 const decoder = new TextDecoder();
 
@@ -333,10 +186,15 @@ function compareErrors(
   primary: number,
   mirror: number,
   alike: boolean,
-  failedBefore: boolean,
+  { failedBefore, about }: ComparisonContext,
 ): number {
   if (primary === mirror) {
     return alike ? Result.match : Result.mismatchSqlstate;
+  }
+  if (primary === NOT_PREPARED || mirror === NOT_PREPARED) {
+    const failed = about().unprepared();
+    const isCascade = primary === NOT_PREPARED ? failed.primary : failed.mirror;
+    if (isCascade) return Result.skippedCascade;
   }
   if (failedBefore && (CASCADE.has(primary) || CASCADE.has(mirror))) {
     return Result.skippedCascade;

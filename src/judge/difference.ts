@@ -77,9 +77,9 @@ function columnText(
   columns: readonly Column[] | undefined,
 ): string {
   const column = columns?.[number - 1];
-  return column === undefined
-    ? `column ${number}`
-    : `column ${column.name} (${typeName(column)})`;
+  if (column === undefined) return `column ${number}`;
+  const { name, typeOid } = column;
+  return `column ${name}${typeOid === 0 ? "" : ` (${typeName(column)})`}`;
 }
 
 function cellText(cell: Cell, clear: boolean): string {

@@ -1,4 +1,5 @@
-import { areFloatsAlike, FLOAT8 } from "./cell_values.ts";
+import { areFloatsAlike } from "./number_values.ts";
+import { FLOAT8 } from "./type_oids.ts";
 
 const NUMBER = /-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
 /** Digits of a float8 that a sum in another order has in common with it: see areFloatsAlike. */

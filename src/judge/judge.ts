@@ -7,11 +7,14 @@ import {
   KIND_ERROR,
   KIND_MASK,
   STATEMENT_KIND,
+  STATEMENT_SQLSTATE,
   type Transaction,
 } from "../record/mod.ts";
 import { haveEqualDescriptions } from "./answer.ts";
 import { columnDifference } from "./column_difference.ts";
-import { compare, type Reply, rowsOf, type Surroundings } from "./compare.ts";
+import { compare } from "./compare.ts";
+import { rowsOf } from "./reply_rows.ts";
+import type { Reply, Surroundings } from "./surroundings.ts";
 import type { Column } from "./columns.ts";
 import {
   type DifferenceText,
@@ -27,6 +30,7 @@ import { mismatchKind, type StatementTable } from "./statement_table.ts";
 import type { Writes } from "./writes.ts";
 import type { MismatchKind } from "./mismatch_counts.ts";
 import { exampleValues } from "./example_values.ts";
+import { Unprepared } from "./unprepared.ts";
 
 /** All that judging needs of a mirror. */
 export interface JudgedMirror {
@@ -83,6 +87,10 @@ export class Judge {
   #transaction: Transaction | undefined;
   #mayDiffer: MayDiffer | undefined;
   #failedBefore = false;
+  readonly #unprepared = {
+    primary: new Unprepared(),
+    mirror: new Unprepared(),
+  };
   /** Columns of the pair in which cells have differed, and may. */
   #masked: ReadonlyMap<number, Mask> | undefined;
   /** Shapes that could not be judged, and of which that was said. */
@@ -129,6 +137,7 @@ export class Judge {
     const { probes, table, settings, columns } = this.#target;
     this.#masked = undefined;
     let result = this.#guarded(pair, nowUs);
+    this.#noteFailures(pair);
     if (
       result === Result.match && pair.shape.isControl &&
       pair.primary !== undefined && !isError(pair.primary)
@@ -164,7 +173,9 @@ export class Judge {
   #guarded(pair: StatementPair, nowUs: number): number {
     const { shape, primary } = pair;
     try {
-      if (primary !== undefined) this.#target.columns.note(shape, primary);
+      if (primary !== undefined) {
+        this.#target.columns.note(shape, primary, pair.described);
+      }
       return this.#result(pair, nowUs);
     } catch (error) {
       this.#masked = undefined;
@@ -212,6 +223,20 @@ export class Judge {
     });
   }
 
+  /** What fails on one side while the other succeeds, or fails otherwise, is not prepared there, perhaps. */
+  #noteFailures({ primary, mirror, shape }: StatementPair): void {
+    const theirs = codeOf(primary);
+    const ours = codeOf(mirror);
+    const isSame = theirs === ours;
+    // A Parse that succeeds gives no result.
+    if (theirs !== undefined) {
+      this.#unprepared.primary.note(shape, isSame ? 0 : theirs);
+    }
+    if (ours !== undefined) {
+      this.#unprepared.mirror.note(shape, isSame ? 0 : ours);
+    }
+  }
+
   #about(pair: StatementPair, nowUs: number): Surroundings {
     const { shape, primary } = pair;
     const { columns, catalog } = this.#target;
@@ -222,10 +247,15 @@ export class Judge {
       rules: () => ({
         columns: masks.rules(shape, columns.of(shape, primary) ?? []),
         lagUs: this.#lagUs(pair, nowUs),
+        separators: literalsOf(shape),
       }),
       counts: () => masks.counts(shape),
       unique: () => masks.isUnique(shape),
       concurrentWrite: () => this.#concurrentWrite(shape, pair, nowUs),
+      unprepared: () => ({
+        primary: this.#unprepared.primary.has(shape),
+        mirror: this.#unprepared.mirror.has(shape),
+      }),
     };
   }
 
@@ -298,9 +328,21 @@ export class Judge {
   }
 }
 
+/** What stands between elements of its lists, the longest first; empty: not all is known. */
+function literalsOf({ separators = [] }: Shape): readonly string[] {
+  const texts = separators.filter((one) => typeof one === "string");
+  return texts.length < separators.length
+    ? []
+    : texts.toSorted((a, b) => b.length - a.length);
+}
+
 /** A time without what is in it of a round trip: a pipeline has one, and all but its first statement wait meanwhile. */
 function above(us: number, floorUs: number, queuedUs: number): number {
   return Math.max(0, us - Math.max(0, floorUs - queuedUs));
+}
+
+function codeOf(reply: Reply | undefined): number | undefined {
+  return reply?.words[reply.at + STATEMENT_SQLSTATE];
 }
 
 function hasRows(reply: Reply): boolean {

@@ -6,7 +6,7 @@
  */
 
 export { Writes } from "./writes.ts";
-export type { Reply } from "./compare.ts";
+export type { Reply } from "./surroundings.ts";
 export { createIgnore } from "./ignore.ts";
 export { Judge, type JudgedMirror } from "./judge.ts";
 export { KnownColumns } from "./known_columns.ts";

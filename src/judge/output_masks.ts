@@ -1,9 +1,11 @@
 import type { Catalog } from "../catalog/mod.ts";
+import { natureOfCall } from "../sql/mod.ts";
 import type { CountPart, CountRule, Shape } from "../sql/shape.ts";
 import type { Output, RelationColumn, Star, Trait } from "../sql/trait.ts";
 import { type CellRule, formOfType, maskOfType } from "./cell_rules.ts";
 import { ColumnFacts, type Facts, isStar, together } from "./column_facts.ts";
 import type { Column } from "./columns.ts";
+import { INT8, OID } from "./type_oids.ts";
 
 const known = new WeakMap<Catalog, OutputMasks>();
 
@@ -14,21 +16,30 @@ export function masksOf(catalog: Catalog): OutputMasks {
   return masks;
 }
 
-/** The type oid (catalog/pg_type.dat). */
-const OID_TYPE = 26;
 const RULES: readonly (CountRule | undefined)[] = [
   undefined,
   "boundary",
   "choice",
   "any",
+  "draw",
 ];
 
 /** What holds of one column of an answer. */
 interface Known extends Facts {
   readonly isCaseFree: boolean;
+  /** It is what count() gives. */
+  readonly isCount: boolean;
+  /** Names of the columns that rows are numbered by; undefined: they are not known. */
+  readonly within: readonly string[] | undefined;
 }
 
-const NOTHING: Known = { mask: undefined, isKept: false, isCaseFree: false };
+const NOTHING: Known = {
+  mask: undefined,
+  isKept: false,
+  isCaseFree: false,
+  isCount: false,
+  within: undefined,
+};
 
 /**
  * In what the columns of an answer may differ: what the statement's text says,
@@ -55,14 +66,17 @@ export class OutputMasks {
     const names = columns.map(({ name }) => name);
     const known = this.#aligned(shape.outputs ?? [], names);
     const rules = columns.map((column, i): CellRule => {
-      const { mask, isKept, isCaseFree } = known[i] ?? NOTHING;
+      const { mask, isKept, isCaseFree, isCount, within } = known[i] ??
+        NOTHING;
       // Catalogs name their rows by numbers that each server gives out.
-      const isNumber = shape.note === "catalog" && column.typeOid === OID_TYPE;
+      const isNumber = shape.note === "catalog" && column.typeOid === OID;
       return {
         column,
         mask: isNumber ? "chance" : maskOfType(mask, column),
         form: formOfType(column, isCaseFree),
         isFolded: isKept,
+        isCount: isCount && (column.typeOid === INT8 || column.typeOid === 0),
+        within: within && placesOf(within, names, known),
       };
     });
     this.#rules.set(shape, { columns, rules });
@@ -161,14 +175,23 @@ export class OutputMasks {
       return {
         ...together(found),
         isCaseFree: found.some(({ isCaseFree }) => isCaseFree),
+        isCount: found.length > 0 && found.every(({ isCount }) => isCount),
+        within: found.length === 1 ? found[0]?.within : undefined,
       };
     });
   }
 
   #known(trait: Trait): Known {
+    const { calls } = trait;
+    const numbered = trait.parts.filter(({ mask }) => mask === "numbered");
     return {
       ...this.#facts.of(trait),
       isCaseFree: trait.columns.some((column) => this.#isCaseFree(column)),
+      isCount: calls.includes("count") &&
+        calls.every((name) =>
+          name === "count" || natureOfCall(name, 0) === "time"
+        ),
+      within: numbered.length === 1 ? numbered[0]?.within : undefined,
     };
   }
 
@@ -179,6 +202,20 @@ export class OutputMasks {
       )
     );
   }
+}
+
+/** Where columns stand; undefined: one is not there, or there twice, or may differ itself. */
+function placesOf(
+  wanted: readonly string[],
+  names: readonly string[],
+  known: readonly Known[],
+): readonly number[] | undefined {
+  const places = wanted.map((name) => names.indexOf(name));
+  const areSure = places.every((place) =>
+    place >= 0 && known[place]?.mask === undefined &&
+    names.indexOf(names[place] as string, place + 1) < 0
+  );
+  return areSure ? places : undefined;
 }
 
 function item(

@@ -1,14 +1,24 @@
 import type { Mask } from "../sql/trait.ts";
 import { type Answer, readCells } from "./answer.ts";
-import {
-  areEqualKeys,
-  type CellRule,
-  exact,
-  mayDiffer,
-  pairingKey,
-  pairingOrder,
-} from "./cell_rules.ts";
+import { areEqualKeys, excuseOf } from "./cell_rules.ts";
 import { type Cell, type Difference, isEqualCell } from "./difference.ts";
+import {
+  allDifferences,
+  type CellDifference,
+  firstDifference,
+  valueDifference,
+} from "./row_nearest.ts";
+import { haveEqualWindows, haveSameNumbers } from "./row_numbers.ts";
+import {
+  findTwins,
+  isLoose,
+  rowKey,
+  type RowRules,
+  type Sides,
+  type Unmatched,
+} from "./row_twins.ts";
+
+export type { RowRules } from "./row_twins.ts";
 
 /** What ORDER BY promises of the rows. */
 export interface RowOrder {
@@ -16,16 +26,10 @@ export interface RowOrder {
   readonly keys: readonly number[] | "unknown" | undefined;
   /** A LIMIT may have cut the last group of equal keys: which of its rows came is chance. */
   readonly limited: boolean;
+  /** A LIMIT or OFFSET may have left rows out. */
+  readonly partial: boolean;
   /** The bound has cut the rows: what came behind them is not here. */
   readonly cut: boolean;
-}
-
-/** What holds of the cells. */
-export interface RowRules {
-  /** By column; empty: rows are equal or they differ. */
-  readonly columns: readonly CellRule[];
-  /** How much later than the primary's the mirror's statement was over, in microseconds. */
-  readonly lagUs: number;
 }
 
 /** What two lists of rows have in common, as far as they are here. */
@@ -42,14 +46,20 @@ export type RowsFound =
   | {
     readonly kind: "different";
     readonly difference: Difference;
+    /** The cells that differ of rows without a twin, each held against the row that is most like it: so many as are looked at. */
+    readonly differences: () => readonly (readonly CellDifference[])[];
     /** Rows that have no twin, of the side that has more of them. */
     readonly unmatched: number;
   };
 
-/** Candidates that a row without its twin is held against. */
-const MAX_CANDIDATES = 100;
-
 const EQUAL: RowsFound = { kind: "equal" };
+/** Masks of ORDER BY's keys that leave the order as it is: each place's value is bound by them. */
+const ORDERED_MASKS: ReadonlySet<Mask> = new Set([
+  "numbered",
+  "float",
+  "time",
+  "age",
+]);
 
 /** Compares rows as they came, by cells where they differ. */
 export function compareRows(
@@ -61,19 +71,9 @@ export function compareRows(
   return new RowComparison(primary, mirror, order, rules).found();
 }
 
-/** Rows of one side without a twin on the other: their places. */
-interface Unmatched {
-  readonly theirs: readonly number[];
-  readonly ours: readonly number[];
-}
-
 class RowComparison {
-  readonly #primary: Answer;
-  readonly #mirror: Answer;
+  readonly #sides: Sides;
   readonly #order: RowOrder;
-  readonly #rules: RowRules;
-  /** Cells need more than their bytes. */
-  readonly #isLoose: boolean;
   /** Columns in which paired rows differ. */
   readonly #masked = new Map<number, Mask>();
   #badCell: Difference | undefined;
@@ -84,41 +84,56 @@ class RowComparison {
     order: RowOrder,
     rules: RowRules,
   ) {
-    this.#primary = primary;
-    this.#mirror = mirror;
     this.#order = order;
-    this.#rules = rules;
-    this.#isLoose = primary.hasCells && mirror.hasCells &&
-      rules.columns.some(isLoose);
+    this.#sides = {
+      primary,
+      mirror,
+      rules,
+      isLoose: primary.hasCells && mirror.hasCells &&
+        rules.columns.some(isLoose),
+    };
   }
 
   found(): RowsFound {
-    const { keys } = this.#order;
-    const sameCount = this.#primary.rows.length === this.#mirror.rows.length;
+    const { keys, limited } = this.#order;
+    const sameCount = this.#theirs.length === this.#ours.length;
     // A row more or less moves all that follow it.
-    if (sameCount && Array.isArray(keys) && !this.#isKeyMasked(keys)) {
-      return this.#ordered(keys);
+    if (sameCount && Array.isArray(keys)) {
+      const masked = keys.findIndex((key) => this.#maskOf(key) !== undefined);
+      return masked < 0 ? this.#ordered(keys) : this.#sorted(keys, masked);
     }
+    const left = this.#findTwins(0, Infinity);
     const found = this.#unordered(
+      left,
       sameCount && keys === "unknown" ? "order_unknown" : "permuted",
     );
-    return found.kind === "different" && sameCount && this.#order.limited &&
-        !Array.isArray(keys)
+    return found.kind === "different" && sameCount && limited
       ? { kind: "chosen" }
       : found;
   }
 
-  #isKeyMasked(keys: readonly number[]): boolean {
-    return keys.some((key) => this.#rules.columns[key]?.mask !== undefined);
+  get #theirs(): readonly Uint8Array[] {
+    return this.#sides.primary.rows;
   }
 
-  #unordered(permuted: "permuted" | "order_unknown"): RowsFound {
-    const { rows } = this.#primary;
-    const left = this.#unmatched(rows, this.#mirror.rows, 0);
+  get #ours(): readonly Uint8Array[] {
+    return this.#sides.mirror.rows;
+  }
+
+  #maskOf(column: number): Mask | undefined {
+    return this.#sides.rules.columns[column]?.mask;
+  }
+
+  #unordered(
+    left: Unmatched,
+    permuted: "permuted" | "order_unknown",
+  ): RowsFound {
     if (left.theirs.length + left.ours.length > 0) return this.#nearest(left);
     const bad = this.#badCell ?? this.#badNumbers();
     if (bad !== undefined) return different(bad);
-    if (this.#areInOrder(rows, this.#mirror.rows)) return this.#equalOrMasked();
+    if (this.#areInOrder(this.#theirs, this.#ours)) {
+      return this.#equalOrMasked();
+    }
     return permuted === "order_unknown" || this.#masked.size === 0
       ? { kind: permuted }
       : this.#equalOrMasked();
@@ -132,40 +147,71 @@ class RowComparison {
 
   /** Rows with equal keys are neighbours: each group is compared in any order. */
   #ordered(keys: readonly number[]): RowsFound {
-    const { rows } = this.#primary;
+    const rows = this.#theirs;
     const { limited, cut } = this.#order;
     let permuted = false;
     for (let from = 0; from < rows.length;) {
       const to = this.#groupEnd(rows, from, keys);
       const isLast = to === rows.length;
       if (isLast && cut) break; // the rest of the group is not here
-      const ours = this.#mirror.rows.slice(from, to);
-      const group = rows.slice(from, to);
-      const left = this.#unmatched(group, ours, from);
+      const left = this.#findTwins(from, to);
+      const ours = this.#ours.slice(from, to);
       if (left.theirs.length + left.ours.length > 0) {
         const first = rows[from] as Uint8Array; // from < length
         const isChoice = isLast && limited &&
           ours.every((row) => this.#haveEqualKeys(first, row, keys));
         return isChoice ? { kind: "chosen" } : this.#disordered(left);
       }
-      permuted ||= !this.#areInOrder(group, ours);
+      permuted ||= !this.#areInOrder(rows.slice(from, to), ours);
       from = to;
     }
-    const bad = this.#badCell ??
-      (limited || cut ? undefined : this.#badNumbers());
+    const bad = this.#badCell ?? this.#badNumbers();
     if (bad !== undefined) return different(bad);
     return this.#masked.size === 0 && permuted
       ? { kind: "permuted" }
       : this.#equalOrMasked();
   }
 
+  /** The first keys come in the same order on both sides, up to one whose values may differ: it is `keys[masked]`. */
+  #sorted(keys: readonly number[], masked: number): RowsFound {
+    const mask = this.#maskOf(keys[masked] as number);
+    const isBound = mask !== undefined && ORDERED_MASKS.has(mask);
+    const told = keys.slice(0, masked + (isBound ? 1 : 0));
+    const left = this.#findTwins(0, Infinity);
+    const found = this.#unordered(left, "permuted");
+    if (found.kind === "different") {
+      const isChoice = mask === "numbered" && this.#order.limited &&
+        this.#areAtTheCut(left, keys[masked] as number);
+      return isChoice ? { kind: "chosen" } : found;
+    }
+    const row = this.#theirs.findIndex((row, i) => {
+      const other = this.#ours[i] as Uint8Array; // there are as many
+      return !this.#haveAlikeKeys(row, other, told);
+    });
+    return row < 0 ? found : different({ kind: "order", row: row + 1 });
+  }
+
+  /** Rows without a twin, which have the last number that a LIMIT let through: others of their window have the next one. */
+  #areAtTheCut({ theirs, ours }: Unmatched, column: number): boolean {
+    const { rules, primary, mirror } = this.#sides;
+    const within = rules.columns[column]?.within;
+    const last = primary.rows.at(-1);
+    if (within === undefined || last === undefined) return true;
+    const all = [
+      ...theirs.map((place) => primary.rows[place]),
+      ...ours.map((place) => mirror.rows[place]),
+    ];
+    return all.every((row) =>
+      row !== undefined && haveEqualWindows(row, last, within, rules)
+    );
+  }
+
   /** A group has others: all rows are there in another order, or some differ. */
   #disordered(left: Unmatched): RowsFound {
-    const { rows } = this.#primary;
-    const all = this.#unmatched(rows, this.#mirror.rows, 0);
+    const all = this.#findTwins(0, Infinity);
     if (!this.#order.cut && all.theirs.length + all.ours.length === 0) {
-      const row = rows.findIndex((row, i) =>
-        this.#key(row) !== this.#key(this.#mirror.rows[i] as Uint8Array)
+      const row = this.#theirs.findIndex((row, i) =>
+        this.#key(row) !== this.#key(this.#ours[i] as Uint8Array)
       );
       return different({ kind: "order", row: row + 1 });
     }
@@ -193,67 +239,74 @@ class RowComparison {
     const left = readCells(a);
     const right = readCells(b);
     return keys.every((key) => {
-      const rule = this.#rules.columns[key];
+      const rule = this.#sides.rules.columns[key];
       return rule === undefined
         ? isEqualCell(left[key], right[key])
         : areEqualKeys(left[key], right[key], rule);
     });
   }
 
-  /** Pairs rows by their keys, and looks at the cells of pairs. @param offset of the places. */
-  #unmatched(
-    primary: readonly Uint8Array[],
-    mirror: readonly Uint8Array[],
-    offset: number,
-  ): Unmatched {
-    const places = new Map<string, number[]>();
-    for (const i of this.#pairingOrder(mirror)) {
-      const key = this.#key(mirror[i] as Uint8Array);
-      const known = places.get(key);
-      if (known === undefined) places.set(key, [i]);
-      else known.push(i);
-    }
-    for (const known of places.values()) known.reverse();
-    const theirs: number[] = [];
-    for (const i of this.#pairingOrder(primary)) {
-      const row = primary[i] as Uint8Array; // i < length
-      const twin = places.get(this.#key(row))?.pop();
-      if (twin === undefined) theirs.push(offset + i);
-      else if (this.#isLoose) {
-        this.#pair(row, mirror[twin] as Uint8Array, offset + i);
-      }
-    }
-    theirs.sort((a, b) => a - b);
-    const ours = [...places.values()].flat().map((i) => offset + i)
-      .sort((a, b) => a - b);
-    return { theirs, ours };
+  /** Whether a row of the mirror may have the place of a row of the primary. */
+  #haveAlikeKeys(
+    a: Uint8Array,
+    b: Uint8Array,
+    keys: readonly number[],
+  ): boolean {
+    const left = readCells(a);
+    const right = readCells(b);
+    const { rules } = this.#sides;
+    return keys.every((key) => {
+      const rule = rules.columns[key];
+      if (rule === undefined) return isEqualCell(left[key], right[key]);
+      return areEqualKeys(left[key], right[key], rule) ||
+        rule.mask !== undefined && rule.mask !== "numbered" &&
+          excuseOf(left[key], right[key], rule, rules) !== undefined;
+    });
+  }
+
+  #findTwins(from: number, to: number): Unmatched {
+    return findTwins(
+      this.#sides,
+      from,
+      to,
+      (primary, mirror, place) => this.#pair(primary, mirror, place),
+    );
   }
 
   /** Looks at the cells of two rows that belong together. */
-  #pair(primary: Uint8Array, mirror: Uint8Array, place: number): void {
-    const theirs = readCells(primary);
-    const ours = readCells(mirror);
-    this.#rules.columns.forEach((rule, i) => {
+  #pair(
+    theirs: readonly Cell[],
+    ours: readonly Cell[],
+    place: number,
+  ): void {
+    const { rules } = this.#sides;
+    rules.columns.forEach((rule, i) => {
       if (rule.mask === undefined || isEqualCell(theirs[i], ours[i])) return;
-      if (mayDiffer(theirs[i], ours[i], rule, this.#rules.lagUs)) {
-        this.#masked.set(i, rule.mask);
-      } else {
+      const excuse = excuseOf(theirs[i], ours[i], rule, rules);
+      if (excuse === undefined) {
         this.#badCell ??= valueDifference(place, i, theirs[i], ours[i]);
+      } else if (excuse !== rule.mask || !this.#masked.has(i)) {
+        this.#masked.set(i, excuse);
       }
     });
   }
 
-  /** Numbers of rows may change places, and nothing more. */
+  /** Numbers of rows with equal window keys may change places, and nothing more. */
   #badNumbers(): Difference | undefined {
-    for (const [i, { mask }] of this.#rules.columns.entries()) {
+    const { partial, cut } = this.#order;
+    for (const [i, { mask, within }] of this.#sides.rules.columns.entries()) {
       if (mask !== "numbered" || !this.#masked.has(i)) continue;
-      const [theirs, ours] = [this.#primary, this.#mirror].map(({ rows }) =>
+      // Without the window's keys nothing tells which rows may change places.
+      if (within === undefined) this.#masked.set(i, "ties");
+      // Of rows that are not here some have the other numbers.
+      if (partial || cut) {
+        this.#masked.set(i, "ties");
+        continue;
+      }
+      if (haveSameNumbers(this.#sides, i, within ?? [])) continue;
+      const [theirs, ours] = [this.#theirs, this.#ours].map((rows) =>
         rows.map((row) => readCells(row)[i])
       ) as [Cell[], Cell[]];
-      const text = (cells: readonly Cell[]) =>
-        cells.map((cell) => cell === undefined ? "" : exact(cell)).toSorted()
-          .join("\0");
-      if (text(theirs) === text(ours)) continue;
       const row = theirs.findIndex((cell, row) =>
         !isEqualCell(cell, ours[row])
       );
@@ -262,30 +315,8 @@ class RowComparison {
     return undefined;
   }
 
-  #pairingOrder(rows: readonly Uint8Array[]): readonly number[] {
-    const places = rows.map((_, i) => i);
-    const by = this.#rules.columns.findIndex(({ mask }) =>
-      mask === "float" || mask === "time"
-    );
-    const rule = this.#rules.columns[by];
-    if (!this.#isLoose || rule === undefined) return places;
-    const order = rows.map((row) => pairingOrder(readCells(row)[by], rule));
-    return places.sort((a, b) =>
-      (order[a] as number) - (order[b] as number) || a - b
-    );
-  }
-
-  /** Equal for rows that may be twins. */
   #key(row: Uint8Array): string {
-    if (!this.#isLoose) return exact(row);
-    const cells = readCells(row);
-    return cells.map((cell, i) => {
-      const rule = this.#rules.columns[i];
-      const text = rule === undefined
-        ? cell && exact(cell)
-        : pairingKey(cell, rule);
-      return text === undefined ? "n" : `${text.length}:${text}`;
-    }).join("");
+    return rowKey(row, this.#sides);
   }
 
   #areInOrder(a: readonly Uint8Array[], b: readonly Uint8Array[]): boolean {
@@ -293,73 +324,29 @@ class RowComparison {
       const other = b[i];
       return other !== undefined &&
         (isEqualCell(row, other) ||
-          this.#isLoose && this.#key(row) === this.#key(other));
+          this.#sides.isLoose && this.#key(row) === this.#key(other));
     });
   }
 
-  /** Holds the first row without a twin against the row of the other side that is most like it. */
-  #nearest({ theirs, ours }: Unmatched): RowsFound {
-    const [first] = theirs;
-    const unmatched = Math.max(theirs.length, ours.length);
-    const different = (difference: Difference): RowsFound => ({
+  #nearest(left: Unmatched): RowsFound {
+    return {
       kind: "different",
-      difference,
-      unmatched,
-    });
-    if (first === undefined) {
-      return different({ kind: "extra", row: (ours[0] ?? 0) + 1 });
-    }
-    const missing: Difference = { kind: "missing", row: first + 1 };
-    if (ours.length === 0 || !this.#primary.hasCells) return different(missing);
-    const row = this.#primary.rows[first] as Uint8Array; // it is there
-    const cells = readCells(row);
-    const isAlike = (cell: Cell, other: Cell, i: number) => {
-      const rule = this.#rules.columns[i];
-      return isEqualCell(cell, other) ||
-        rule !== undefined && isLoose(rule) &&
-          pairingKey(cell, rule) === pairingKey(other, rule);
+      difference: firstDifference(this.#sides, left),
+      differences: () => allDifferences(this.#sides, left),
+      unmatched: Math.max(left.theirs.length, left.ours.length),
     };
-    let best: readonly Cell[] | undefined;
-    let bestEqual = -1;
-    for (const place of ours.slice(0, MAX_CANDIDATES)) {
-      const others = readCells(this.#mirror.rows[place] as Uint8Array);
-      const equal = cells.filter((cell, i) =>
-        isAlike(cell, others[i], i)
-      ).length;
-      if (equal > bestEqual) [best, bestEqual] = [others, equal];
-    }
-    const hasTwin = ours.length === theirs.length || bestEqual > 0;
-    if (!hasTwin || best === undefined) return different(missing);
-    const width = Math.max(cells.length, best.length);
-    for (let i = 0; i < width; i++) {
-      if (isAlike(cells[i], best[i], i)) continue;
-      return different(valueDifference(first, i, cells[i], best[i]));
-    }
-    return different(missing);
   }
-}
-
-/** Whether cells that are not equal may be as good. */
-function isLoose({ mask, form, isFolded }: CellRule): boolean {
-  return mask !== undefined || isFolded && form !== undefined;
-}
-
-function valueDifference(
-  row: number,
-  column: number,
-  primary: Cell,
-  mirror: Cell,
-): Difference {
-  return {
-    kind: "value",
-    row: row + 1,
-    column: column + 1,
-    primary,
-    mirror,
-  };
 }
 
 /** All rows have their twins, and still something differs. */
 function different(difference: Difference): RowsFound {
-  return { kind: "different", difference, unmatched: 0 };
+  const cells = difference.kind === "value"
+    ? [[{ ...difference, column: difference.column - 1 }]]
+    : [];
+  return {
+    kind: "different",
+    difference,
+    differences: () => cells,
+    unmatched: 0,
+  };
 }

@@ -1,12 +1,14 @@
 import type { TouchedRows } from "../sql/pinned_values.ts";
 import type { Shape } from "../sql/shape.ts";
-import type { Reply } from "./compare.ts";
+import type { Reply } from "./surroundings.ts";
 
 /** One statement on both sides; a side that has none was skipping to Sync. */
 export interface StatementPair {
   readonly shape: Shape;
   /** The rows that it touches of its only relation, as far as its text and values tell. */
   readonly rows: TouchedRows | undefined;
+  /** The statements whose descriptions stand in front of the result, if others than its own are among them. */
+  readonly described?: readonly Shape[] | undefined;
   readonly primary: Reply | undefined;
   readonly mirror: Reply | undefined;
   /** What each side took, in microseconds. */

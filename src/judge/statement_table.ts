@@ -26,8 +26,8 @@ import {
   type StatementSummary,
 } from "../stats/mod.ts";
 import { unpackSqlstate } from "../wire/mod.ts";
-import type { Reply } from "./compare.ts";
 import type { MismatchKind } from "./mismatch_counts.ts";
+import type { Reply } from "./surroundings.ts";
 import { StatementEntry } from "./statement_entry.ts";
 import type { DifferenceText } from "./difference.ts";
 

@@ -22,9 +22,10 @@ import type { Asked, SessionStatements } from "./session_statements.ts";
 import { Writes } from "../judge/mod.ts";
 
 /** Of statements that nobody has followed. */
-export const UNPLANNED: Pick<Plan, "shapes" | "rows"> = {
+export const UNPLANNED: PlannedStatements = {
   shapes: [],
   rows: [],
+  described: [],
 };
 
 /** Records hold whole microseconds, cut off: a sum of two may be so much too early. */
@@ -36,6 +37,8 @@ export interface Plan {
   readonly shapes: readonly (readonly Shape[])[];
   /** For each cycle the rows that its statements touch; see {@linkcode Asked}. */
   readonly rows: readonly Asked["rows"][];
+  /** For each cycle the statements that it describes beside those that it runs. */
+  readonly described: readonly Asked["described"][];
   /** For each cycle what it has to wait for. */
   readonly turns: readonly Turn[];
   /** Its place among the writers; undefined if it wrote nothing. */
@@ -43,6 +46,9 @@ export interface Plan {
   /** No statement changes data, definitions or session state. */
   readonly readOnly: boolean;
 }
+
+/** What a replay knows of the statements of a transaction. */
+export type PlannedStatements = Pick<Plan, "shapes" | "rows" | "described">;
 
 /**
  * Follows the session's statements through `transaction`, and says where it
@@ -59,6 +65,7 @@ export function planTransaction(
   const { bytes, cycles, statements, startUs, endUs } = transaction;
   const count = cycleCount(transaction);
   const shapes: (readonly Shape[])[] = [];
+  const described: Asked["described"][] = [];
   const turns: Turn[] = [];
   const moments: { committed: number; completed: number }[] = [];
   const rows: Asked["rows"][] = [];
@@ -81,6 +88,7 @@ export function planTransaction(
     const { shapes: cycleShapes } = asked;
     shapes.push(cycleShapes);
     rows.push(asked.rows);
+    described.push(asked.described);
     const sentUs = startUs + cycleStart(cycles, i * CYCLE_WORDS);
     const inCycle = word(CYCLE_STATEMENTS);
     // The one that commits is its last; behind a Flush it was sent later.
@@ -118,7 +126,7 @@ export function planTransaction(
       cycle.every(({ kind }) => kind === "read" || kind === "transaction")
     );
   const writer = writes && { startUs, earliestUs, endUs, key, writes };
-  return { shapes, rows, turns, writer, readOnly };
+  return { shapes, rows, described, turns, writer, readOnly };
 }
 
 /** How long after its cycle's start a statement was sent, in microseconds. */

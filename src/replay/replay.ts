@@ -17,7 +17,7 @@ import {
   SYNC_MESSAGE,
   type Transaction,
 } from "../record/mod.ts";
-import type { Plan } from "./plan.ts";
+import type { PlannedStatements } from "./plan.ts";
 import { OTHER_SHAPE, type Shape } from "../sql/shape.ts";
 import {
   COMPLETES,
@@ -81,7 +81,7 @@ export class Replay {
   asked = false;
   /** What the mirror needs to answer the cycle under way when it is "stuck". */
   missing: Uint8Array<ArrayBuffer> = NOTHING.bytes;
-  readonly #plan: Pick<Plan, "shapes" | "rows">;
+  readonly #plan: PlannedStatements;
   readonly #digest: ReplyDigest;
   readonly #framer: Framer;
   #cycle = 0;
@@ -108,7 +108,7 @@ export class Replay {
    */
   constructor(
     transaction: Transaction,
-    plan: Pick<Plan, "shapes" | "rows">,
+    plan: PlannedStatements,
     digest: ReplyDigest,
     framer: Framer,
   ) {
@@ -247,6 +247,7 @@ export class Replay {
       onPair({
         shape: this.#shape(ordinal),
         rows: this.#plan.rows[this.#cycle]?.[ordinal],
+        described: this.#plan.described[this.#cycle]?.get(ordinal),
         primary,
         mirror,
         primaryUs: Math.max(0, primaryEnd - Math.max(this.#primaryUs, sentUs)),

@@ -1,5 +1,5 @@
 import { ReplyDigest, type Transaction } from "../record/mod.ts";
-import { type Plan, UNPLANNED } from "./plan.ts";
+import { type PlannedStatements, UNPLANNED } from "./plan.ts";
 import { Framer } from "../wire/mod.ts";
 import { Judge, type StatementPair } from "../judge/mod.ts";
 import type { QueuedTransaction } from "./lane_queue.ts";
@@ -59,11 +59,12 @@ export class Replayer {
   /**
    * Begins a transaction.
    *
+   * @param plan what each cycle runs and describes.
    * @param connection the one that it goes to.
    */
   begin(
     entry: QueuedTransaction,
-    plan: Plan,
+    plan: PlannedStatements,
     connection: { readonly roundTripUs: number },
   ): Replay {
     // First: whatever throws from here on, it gets an outcome.
@@ -93,7 +94,7 @@ export class Replayer {
 
   #begin(
     transaction: Transaction,
-    plan: Pick<Plan, "shapes" | "rows">,
+    plan: PlannedStatements,
   ): Replay {
     return this.#replay = new Replay(
       transaction,

@@ -5,6 +5,8 @@ import {
   type Shape,
   type Statements,
 } from "../sql/shape.ts";
+import { joins, separatorsOf, withSeparators } from "../sql/mod.ts";
+import { boundTexts } from "./bound_texts.ts";
 import {
   BIND,
   CLOSE,
@@ -28,12 +30,17 @@ const STATEMENT = 0x53; // S, in Close and Describe
 const MAX_NAMES = 10_000;
 const framer = new Framer();
 
+/** By the number of a result in its cycle: the statements whose descriptions came in front of it. */
+export type DescribedStatements = ReadonlyMap<number, readonly Shape[]>;
+
 /** What the client asked for in one cycle. */
 export interface Asked {
   /** The shape of each result that the server will give, in order. */
   readonly shapes: readonly Shape[];
   /** Of each the rows that it touches, as far as its text and values tell; too short where none does. */
   readonly rows: readonly (TouchedRows | undefined)[];
+  /** What it described in front of each result that is of another statement, too. */
+  readonly described: DescribedStatements;
 }
 
 /** A prepared statement, and the values that stand in its text. */
@@ -53,6 +60,7 @@ const UNKNOWN: Prepared & Portal = {
   rows: undefined,
 };
 const NO_ROWS: Asked["rows"] = [];
+const NONE: DescribedStatements = new Map();
 
 /**
  * Knows which statement each Execute of a session runs, by following its Parse
@@ -77,28 +85,39 @@ export class SessionStatements {
     const results: Shape[] = [];
     let rows: (TouchedRows | undefined)[] | undefined;
     let described = OTHER_SHAPE;
+    let before: Map<number, readonly Shape[]> | undefined;
+    let open: Shape[] = [];
+    /** A result comes, of the statements that were described and of this one. */
+    const give = (...shapes: readonly Shape[]) => {
+      if (open.some((shape) => !isSame(shape, shapes[0]))) {
+        before ??= new Map();
+        before.set(results.length, open);
+      }
+      open = [];
+      results.push(...shapes);
+    };
     for (let at = from; at < to;) {
       at = framer.step(bytes, at, to);
       if (!framer.finished) break;
       const body = framer.bodyStart;
       switch (framer.type) {
         case QUERY: {
-          const statements = this.#shapes.get(bytes, body, at - 1);
+          const statements = this.#told(bytes, body, at - 1);
           const shapes = this.#follow(statements);
           const touched = statements.links === undefined
             ? touchedRows(shapes[0], bytes, body, at - 1)
             : undefined;
           if (touched !== undefined) (rows ??= [])[results.length] = touched;
           if (results.length === 0 && at === to) {
-            return { shapes, rows: rows ?? NO_ROWS };
+            return { shapes, rows: rows ?? NO_ROWS, described: NONE };
           }
-          results.push(...shapes);
+          give(...shapes);
           break;
         }
         case PARSE: {
           const text = behind(bytes, body);
           const end = behind(bytes, text) - 1;
-          const statements = this.#shapes.get(bytes, text, end);
+          const statements = this.#told(bytes, text, end);
           described = this.#follow(statements)[0] ?? OTHER_SHAPE;
           set(this.#statements, name(bytes, body), {
             shape: described,
@@ -112,9 +131,9 @@ export class SessionStatements {
           const names = behind(bytes, body);
           const { shape, literals } =
             this.#statements.get(name(bytes, names)) ?? UNKNOWN;
-          described = shape;
+          described = bound(shape, bytes, body, at);
           set(this.#portals, name(bytes, body), {
-            shape,
+            shape: described,
             rows: literals &&
               boundRows(shape, literals, bytes, behind(bytes, names), at),
           });
@@ -125,16 +144,17 @@ export class SessionStatements {
             ((bytes[body] === STATEMENT ? this.#statements : this.#portals).get(
               name(bytes, body + 1),
             ) ?? UNKNOWN).shape;
+          open.push(described);
           break;
         case EXECUTE: {
           const { shape, rows: touched } =
             this.#portals.get(name(bytes, body)) ?? UNKNOWN;
           if (touched !== undefined) (rows ??= [])[results.length] = touched;
-          results.push(hasRowLimit(bytes, at) ? inParts(shape) : shape);
+          give(hasRowLimit(bytes, at) ? inParts(shape) : shape);
           break;
         }
         case FUNCTION_CALL:
-          results.push(this.#shapes.ofFunction(oidAt(bytes, body)));
+          give(this.#shapes.ofFunction(oidAt(bytes, body)));
           break;
         case CLOSE:
           (bytes[body] === STATEMENT ? this.#statements : this.#portals)
@@ -142,8 +162,33 @@ export class SessionStatements {
       }
     }
     // A failed Parse or a lone Describe is a result, too.
-    if (results.length === 0) results.push(described);
-    return { shapes: results, rows: rows ?? NO_ROWS };
+    if (results.length === 0 || open.length > 0) give(described);
+    return {
+      shapes: results,
+      rows: rows ?? NO_ROWS,
+      described: before ?? NONE,
+    };
+  }
+
+  /** The statements of the SQL in `bytes[from, to)`, with those literals that comparing needs. */
+  #told(bytes: Uint8Array, from: number, to: number): Statements {
+    const statements = this.#shapes.get(bytes, from, to);
+    const { shapes, links } = statements;
+    const all = [...shapes, ...(links ?? []).map((link) => link?.defines)];
+    if (!all.some((shape) => shape !== undefined && joins(shape))) {
+      return statements;
+    }
+    const separators = separatorsOf(bytes, from, to);
+    const told = (shape: Shape) =>
+      joins(shape) ? withSeparators(shape, separators) : shape;
+    return {
+      shapes: shapes.map(told),
+      links: links?.map((link) =>
+        link?.defines === undefined
+          ? link
+          : { ...link, defines: told(link.defines) }
+      ),
+    };
   }
 
   /** The shapes of a text, with names put in for what they stand for. */
@@ -205,6 +250,28 @@ function rowsOf(
   return values.size === 0 ? undefined : { relation, values };
 }
 
+/** A statement with the values of those parameters that comparing needs. @param body, end of a Bind message. */
+function bound(
+  shape: Shape,
+  bytes: Uint8Array,
+  body: number,
+  end: number,
+): Shape {
+  const { separators } = shape;
+  if (!separators?.some((one) => typeof one === "number")) return shape;
+  const values = boundTexts(bytes, body, end);
+  return withSeparators(
+    shape,
+    separators.map((one) =>
+      typeof one === "number" ? values[one - 1] || one : one
+    ),
+  );
+}
+
+function isSame(one: Shape, other: Shape | undefined): boolean {
+  return (one.base ?? one) === (other?.base ?? other);
+}
+
 /** Execute ends with its row limit, an int32; 0: none. */
 function hasRowLimit(bytes: Uint8Array, end: number): boolean {
   return bytes[end - 1] !== 0 || bytes[end - 2] !== 0 ||
@@ -227,7 +294,8 @@ function inParts(shape: Shape): Shape {
   if (shape.limited && shape.limit === undefined) return shape;
   let part = parts.get(shape);
   if (part === undefined) {
-    part = { ...shape, limited: true, limit: undefined };
+    const base = shape.base ?? shape;
+    part = { ...shape, limited: true, limit: undefined, base };
     parts.set(shape, part);
   }
   return part;

@@ -1,6 +1,7 @@
 import { normalizeSync, parseSync } from "libpg-query";
 import { isServerSetting } from "./catalogs.ts";
 import { TooLargeError } from "./budget.ts";
+import { copyFormat } from "./copy_format.ts";
 import { Findings } from "./findings.ts";
 import { fingerprintOfTree } from "./fingerprint.ts";
 import { isLimited, limitOf, onlyRelation } from "./keys.ts";
@@ -143,6 +144,7 @@ function describe(
     isControl: CONTROL.has(type),
     ...knownOutputs(queryOf(type, body) ?? stmt, onFault),
     note: noteOf(type, body, found),
+    copy: type === "CopyStmt" ? copyFormat(body) : undefined,
     counts: found.counts,
     folds: found.joinsRows,
     orderBy: type === "SelectStmt" ? orderKeys(body) : undefined,

@@ -6,13 +6,23 @@ export type RemaskTable = Readonly<Partial<Record<Mask, Mask | null>>>;
 /** They give of a list what does not depend on its order. */
 const SIZES: RemaskTable = { permuted: null, ties: null, numbered: null };
 /** They keep a list's elements, or put it into a larger one. */
-const LISTS: RemaskTable = { time: "moment", numbered: "choice" };
+const LISTS: RemaskTable = {
+  time: "moment",
+  age: "moment",
+  numbered: "choice",
+};
 /** They keep a moment. */
 const MOMENTS: RemaskTable = {
   permuted: "choice",
   ties: "choice",
   numbered: "choice",
   sequence: "sequence",
+};
+/** They keep the size of a number. */
+const ROUNDED: RemaskTable = {
+  ...MOMENTS,
+  time: "moment",
+  sequence: "chance",
 };
 /** They count values that are not NULL. */
 const COUNTS: RemaskTable = {
@@ -21,6 +31,7 @@ const COUNTS: RemaskTable = {
   ties: null,
   numbered: null,
   time: null,
+  age: null,
   sequence: null,
   moment: null,
   chance: null,
@@ -39,8 +50,9 @@ const TABLES: readonly [RemaskTable, string][] = [
   [
     MOMENTS,
     `min max any_value mode percentile_cont percentile_disc timezone date
-     timestamp timestamptz`,
+     timestamp timestamptz age`,
   ],
+  [ROUNDED, "floor ceil ceiling round trunc abs"],
   [COUNTS, "count"],
 ];
 

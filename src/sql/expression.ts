@@ -76,6 +76,7 @@ const DECIDED: RemaskTable = {
   ties: "choice",
   numbered: "choice",
   time: "boundary",
+  age: "boundary",
   sequence: "chance",
   moment: "boundary",
 };
@@ -85,6 +86,7 @@ const COMPUTED: RemaskTable = {
   ties: "choice",
   numbered: "choice",
   time: "moment",
+  age: "moment",
   sequence: "chance",
 };
 
@@ -171,7 +173,11 @@ function traitOfCall(node: Node, scope: Scope): Trait {
       : masked(nature),
     remasked(
       of,
-      isWithin && RANKS.has(name) ? DECIDED : remaskOfCall(name) ?? COMPUTED,
+      isWithin && RANKS.has(name)
+        ? DECIDED
+        : isEpoch(name, args)
+        ? EPOCH
+        : remaskOfCall(name) ?? COMPUTED,
     ),
     remasked(traitOf(node.agg_filter, scope), DECIDED),
     over !== undefined
@@ -187,6 +193,14 @@ function traitOfCall(node: Node, scope: Scope): Trait {
     KEEPERS.has(name) || node.agg_distinct === true ? KEPT : STRICT,
     name === "any_value" ? masked("choice") : STRICT,
   ]);
+}
+
+/** The seconds of a moment, or up to it. */
+const EPOCH: RemaskTable = { ...COMPUTED, time: "age" };
+
+/** `extract(epoch from …)`. Of date_part() the field is a literal, which a shape does not hold. */
+function isEpoch(name: string, [field]: readonly Node[]): boolean {
+  return name === "extract" && /"sval":"epoch"/i.test(JSON.stringify(field));
 }
 
 function sortKeys(order: unknown): readonly unknown[] {
@@ -223,14 +237,20 @@ function traitOfWindow(
   const isOrdered = ORDERED_WINDOW_FUNCTIONS.has(name);
   if (!isOrdered && !byRows && !ORDERED_AGGREGATES.has(name)) return STRICT;
   const keys = sortKeys(window.orderClause);
-  const unique = scope.unique([...keys, ...list(window.partitionClause)]);
+  const told = [...keys, ...list(window.partitionClause)];
+  const unique = scope.unique(told);
   // Rows with equal keys have equal ones.
   const isKey = new Keys(keys.map((key) => scope.key(key))).has(
     scope.key(args[0]),
   );
   if (isKey && NEIGHBOURS.has(name)) return KEPT;
   if (name === "row_number" || name === "ntile") {
-    return masked("numbered", unique);
+    const { parts, ...rest } = masked("numbered", unique);
+    const within = told.map((key) => scope.key(key));
+    const areTold = within.every((key) => key !== undefined);
+    return areTold
+      ? { ...rest, parts: parts.map((part) => ({ ...part, within })) }
+      : { ...rest, parts };
   }
   // All rows of a group without an order are in its frame.
   const isList = !isOrdered && !byRows && keys.length === 0;
@@ -275,7 +295,9 @@ function traitOfCast(node: Node, scope: Scope): Trait {
     WHOLE_LIST.has(type);
   return remasked(
     value,
-    isList ? { time: "moment" } : { ...COMPUTED, sequence: "sequence" },
+    isList
+      ? { time: "moment", age: "moment" }
+      : { ...COMPUTED, age: "age", sequence: "sequence" },
   );
 }
 
@@ -324,15 +346,18 @@ function traitOfOperator(node: Node, scope: Scope): Trait {
   if (node.kind !== "AEXPR_OP" || COMPARISONS.has(name)) {
     return remasked(both, DECIDED);
   }
-  if (name === "||") return remasked(both, { time: "moment" });
-  if (!ADDITIONS.has(name)) return remasked(both, COMPUTED);
+  if (name === "||") return remasked(both, { time: "moment", age: "moment" });
+  if (!ADDITIONS.has(name)) {
+    // An operator is a function: what it gives of a count is none.
+    return union([remasked(both, COMPUTED), { ...STRICT, calls: [name] }]);
+  }
   const times = sides.filter(({ parts }) =>
-    parts.some(({ mask }) => mask === "time")
+    parts.some(({ mask }) => mask === "time" || mask === "age")
   );
   // A moment less a moment is no moment.
   return remasked(both, {
     ...COMPUTED,
-    ...(times.length === 1 ? { time: "time" } : {}),
+    ...(times.length === 1 ? { time: "time", age: "age" } : {}),
   });
 }
 

@@ -1,6 +1,7 @@
 import { isAggregate } from "./aggregates.ts";
 import { isCatalog, isCatalogFunction } from "./catalogs.ts";
 import {
+  DRAWS,
   type Nature,
   natureOfCall,
   ORDERED_AGGREGATES,
@@ -57,16 +58,12 @@ const SOURCES = new Set([
   "rarg",
 ]);
 
-/** What reaches the count of rows by each nature, in a clause that decides it and through an inner query. */
-const IN_CLAUSE: Readonly<Record<Nature, CountRule>> = {
+/** What reaches the count of rows by each nature. */
+const RULES: Readonly<Record<Nature | "draw", CountRule>> = {
   time: "boundary",
   choice: "choice",
   chance: "any",
-};
-const THROUGH: Readonly<Record<Nature, CountRule>> = {
-  time: "boundary",
-  choice: "choice",
-  chance: "choice",
+  draw: "draw",
 };
 
 /** What a walk over the whole tree of a statement finds. */
@@ -112,9 +109,13 @@ export class Findings {
   }
 
   /** @param unlessUnique no rows are alike in these. */
-  #mark(nature: Nature, place: Place, unlessUnique?: Columns): void {
+  #mark(
+    nature: Nature | "draw",
+    place: Place,
+    unlessUnique?: Columns,
+  ): void {
     if (place === "rows" || place === "value") return;
-    const rule = (place === "counts" ? IN_CLAUSE : THROUGH)[nature];
+    const rule = RULES[nature];
     const isKnown = this.counts.some((part) =>
       part.rule === rule && part.unlessUnique === undefined
     );
@@ -197,7 +198,7 @@ export class Findings {
         }
         break;
       case "RangeTableSample":
-        this.#mark("chance", place === "value" ? place : "counts");
+        this.#mark("draw", place === "value" ? place : "counts");
         break;
       case "FuncCall":
         this.#call(node, place);
@@ -207,17 +208,15 @@ export class Findings {
         }
         break;
       case "SQLValueFunction": // current_timestamp, current_user, …
-        this.#mark(
-          /DATE|TIME/.test(String(node.op)) ? "time" : "chance",
-          place,
-        );
+        // Users and schemas are the session's, and the mirror's session has them, too.
+        if (/DATE|TIME/.test(String(node.op))) this.#mark("time", place);
         break;
       case "TypeCast":
         this.#cast(node, place);
         break;
       case "ColumnRef":
         if (PHYSICAL_COLUMNS.has(lastName(node.fields))) {
-          this.#mark("chance", place);
+          this.#mark("draw", place);
         }
         break;
       case "LockingClause":
@@ -285,8 +284,10 @@ export class Findings {
     if (PRIVILEGES.test(name) && args(node).some(isOid)) this.#asksByOid = true;
     const nature = natureOfCall(name, args(node).length);
     // Settings that filter rows are the session's, and replayed (`app.tenant`).
-    const isSetting = name === "current_setting" && place !== "rows";
-    if (nature !== undefined) this.#mark(nature, isSetting ? "value" : place);
+    const isSetting = name === "current_setting";
+    if (nature !== undefined && !isSetting) {
+      this.#mark(DRAWS.has(name) ? "draw" : nature, place);
+    }
     const over = node.over as Node | undefined;
     const isUnsorted = over === undefined
       ? ORDERED_AGGREGATES.has(name) && node.agg_order === undefined

@@ -7,6 +7,7 @@
  */
 
 export { relationKey } from "./relation_key.ts";
+export { joins, separatorsOf, withSeparators } from "./separators.ts";
 export * from "./session_state.ts";
 export { StateWatch } from "./state_watch.ts";
 export { type Nature, natureOfCall, TIME_LITERAL } from "./volatile.ts";

@@ -26,6 +26,7 @@ import {
   masked,
   type Output,
   remasked,
+  rewindowed,
   STRICT,
   type Trait,
   union,
@@ -120,7 +121,10 @@ export class Names implements Scope {
     this.#readCtes(node);
     if (type === "SelectStmt") {
       this.#select = node;
-      this.#outputs = this.#ofSelect(node, isOuter, onFirst);
+      this.#outputs = this.#windowed(
+        this.#ofSelect(node, isOuter, onFirst),
+        isOuter,
+      );
     } else this.#outputs = this.#ofWrite(type, node);
   }
 
@@ -160,11 +164,59 @@ export class Names implements Scope {
     if (node.valuesLists !== undefined) return this.#values(node);
     for (const item of list(node.fromClause)) this.#addSource(item);
     const targets = this.#grouped(this.#targets(node.targetList));
-    // A choice that decides which rows there are reaches all columns.
-    const parts = this.#condition().parts.filter(({ mask }) =>
-      mask === "choice"
-    );
-    const outputs = this.#chosen(targets, isOuter);
+    return this.#filtered(this.#chosen(targets, isOuter), this.#condition());
+  }
+
+  /** The windows of numbered rows by the output columns of the statement itself; of inner queries' nothing is known. */
+  #windowed(outputs: readonly Output[], isOuter: boolean): readonly Output[] {
+    let names: ReadonlyMap<string, string | undefined> | undefined;
+    return outputs.map((output) => ({
+      ...output,
+      trait: rewindowed(output.trait, (keys) => {
+        if (!isOuter) return undefined;
+        names ??= this.#namesByKey();
+        const [only, more] = this.#sources;
+        const hasAll = only !== undefined && more === undefined &&
+          this.#hasStar();
+        const found: string[] = [];
+        for (const key of keys) {
+          // Other expressions than columns are trees.
+          const name = names.get(key) ??
+            (hasAll && !key.startsWith("{") ? key : undefined);
+          if (name === undefined) return undefined;
+          found.push(name);
+        }
+        return found;
+      }),
+    }));
+  }
+
+  /** Output columns by what they are of. */
+  #namesByKey(): ReadonlyMap<string, string | undefined> {
+    const names = new Map<string, string | undefined>();
+    for (const { ResTarget } of list(this.#select.targetList)) {
+      const { name, val } = ResTarget as Node;
+      const key = this.key(val);
+      if (key === undefined || names.has(key)) continue;
+      names.set(key, name === undefined ? nameOf(val) : String(name));
+    }
+    return names;
+  }
+
+  #hasStar(): boolean {
+    return list(this.#select.targetList).some(({ ResTarget }) => {
+      const [type, { fields }] = unwrap((ResTarget as Node).val);
+      return type === "ColumnRef" &&
+        list(fields).some((field) => "A_Star" in field);
+    });
+  }
+
+  /** A choice that decides which rows there are reaches all columns. */
+  #filtered(
+    outputs: readonly Output[],
+    condition: Trait,
+  ): readonly Output[] {
+    const parts = condition.parts.filter(({ mask }) => mask === "choice");
     return parts.length === 0
       ? outputs
       : withTrait(outputs, { ...STRICT, parts });
@@ -190,10 +242,10 @@ export class Names implements Scope {
         ...this.#fed,
         ...this.#feeders.map((names) => names.#deciding()),
       ]),
-      { time: "boundary", moment: "boundary" },
+      { time: "boundary", age: "boundary", moment: "boundary" },
     );
     const kept = parts.filter(({ mask }) =>
-      mask === "boundary" || mask === "chance"
+      mask === "boundary" || mask === "chance" || mask === "choice"
     );
     return this.#decisions = { ...STRICT, parts: kept, calls };
   }
@@ -307,9 +359,19 @@ export class Names implements Scope {
       { name: "new", outputs: [allOf(relation, write)] },
       { name: "old", outputs: [allOf(relation)] },
     );
+    this.#conditions = traitOf(
+      [
+        node.whereClause,
+        node.joinCondition,
+        ...joinConditions(fromClause),
+        ...joinConditions(usingClause),
+        ...joinConditions([sourceRelation ?? {}]),
+      ],
+      values,
+    );
     const returning = node.returningList ??
       (node.returningClause as Node | undefined)?.exprs;
-    return this.#targets(returning);
+    return this.#filtered(this.#targets(returning), this.#conditions);
   }
 
   #addSource(item: Node): void {

@@ -16,8 +16,13 @@ export type CountRule =
   | "boundary"
   /** By a choice among equals within a query; never all of them. */
   | "choice"
-  /** By chance. */
-  | "any";
+  /** By chance; never all of them. */
+  | "any"
+  /** By a draw, a lock, or the place where a row lies: none may be left. */
+  | "draw";
+
+/** How a COPY … TO writes its rows, in the form that it has without other options. */
+export type CopyFormat = "text" | "csv" | "binary";
 
 /** A rule about the number of rows, and what takes it away. */
 export interface CountPart {
@@ -68,6 +73,12 @@ export interface Shape {
   readonly only: Only | undefined;
   /** The rows that it touches of its only relation; undefined: any. */
   readonly pinned: PinnedRows | undefined;
+  /** The statement that it is a form of: both have the same columns. */
+  readonly base?: Shape;
+  /** The form of the rows of a COPY … TO; undefined: it is none, or has a form of its own. */
+  readonly copy?: CopyFormat | undefined;
+  /** What its lists have between their elements: literals, or numbers of parameters; undefined: that is not known. */
+  readonly separators?: readonly (string | number)[];
 }
 
 /** The only relation that a statement reads rows from, by its key. */

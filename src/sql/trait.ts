@@ -13,6 +13,8 @@ export const MASKS = [
   "numbered",
   /** The moment: later on the mirror by the replay's lag. */
   "time",
+  /** Seconds, or an interval, up to the moment. */
+  "age",
   /** What a sequence gave. */
   "sequence",
   /** What a comparison with the moment decided. */
@@ -39,6 +41,8 @@ export interface Part {
   readonly mask: Mask;
   /** No mask where these hold a unique key. */
   readonly unlessUnique?: Columns;
+  /** Of numbered rows the keys of their window: as a scope tells expressions apart, and in the outputs of a statement as names of its columns. */
+  readonly within?: readonly string[];
 }
 
 /** A column of a relation, by its key: a table, or a view that has masks of its own. */
@@ -125,10 +129,24 @@ export function union(traits: readonly Trait[]): Trait {
   };
 }
 
-function keyOf({ mask, unlessUnique }: Part): string {
-  if (unlessUnique === undefined) return mask;
+function keyOf({ mask, unlessUnique, within }: Part): string {
+  const key = within === undefined ? mask : mask + JSON.stringify(within);
+  if (unlessUnique === undefined) return key;
   const { relation, columns } = unlessUnique;
-  return [mask, relation, ...columns].join("\n");
+  return [key, relation, ...columns].join("\n");
+}
+
+/** Puts other keys of a window in the place of those of numbered rows; undefined: nothing is known of them. */
+export function rewindowed(
+  trait: Trait,
+  within: (keys: readonly string[]) => readonly string[] | undefined,
+): Trait {
+  if (trait.parts.every((part) => part.within === undefined)) return trait;
+  const parts = trait.parts.map(({ within: keys, ...part }): Part => {
+    const known = keys && within(keys);
+    return known === undefined ? part : { ...part, within: known };
+  });
+  return { ...trait, parts };
 }
 
 /** Puts other masks in the place of some; null takes one away. */

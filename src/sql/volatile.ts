@@ -110,6 +110,23 @@ const CHANCE_FUNCTIONS: ReadonlySet<string> = new Set([
   "pg_stat_file",
 ]);
 
+/** Those that may let no row through on one of two equal servers: they draw lots, or ask for a lock that another session may hold. */
+export const DRAWS: ReadonlySet<string> = new Set([
+  "random",
+  "random_normal",
+  "gen_random_uuid",
+  "gen_random_bytes",
+  "uuidv4",
+  "uuidv7",
+  "uuid_generate_v1",
+  "uuid_generate_v1mc",
+  "uuid_generate_v4",
+  "pg_try_advisory_lock",
+  "pg_try_advisory_lock_shared",
+  "pg_try_advisory_xact_lock",
+  "pg_try_advisory_xact_lock_shared",
+]);
+
 /** Families of the same kind: statistics, pg_control, files of the data directory. */
 const CHANCE_PREFIXES = ["pg_stat_get_", "pg_control_", "pg_ls_"];
 

@@ -46,14 +46,42 @@ Deno.test({
       sync(),
     ]));
     await client.ready(1);
+    // asyncpg looks a type up between describing a statement and running it.
+    await client.send(concat([
+      message("P", "two\0select now() as seen, id from item\0", int16(0)),
+      message("D", "Stwo\0"),
+      message("P", "\0select typname from pg_type limit 1\0", int16(0)),
+      message("D", "S\0"),
+      message("B", "\0\0", int16(0), int16(0), int16(0)),
+      message("E", "\0", int32(0)),
+      sync(),
+    ]));
+    await client.ready(1);
+    await client.send(concat([
+      message("B", "\0two\0", int16(0), int16(0), int16(1), int16(1)),
+      message("E", "\0", int32(0)),
+      sync(),
+    ]));
+    await client.ready(1);
     await client.terminate();
     await proxy.settled();
-    const found = () =>
+    const found = (text: string) =>
       proxy.supervisor.statements().filter((summary) =>
-        summary.text.startsWith("select now()")
+        summary.text.startsWith(text)
       );
-    await waitFor("both results", () => (found()[0]?.calls ?? 0) === 2, 10_000);
-    assert.deepEqual(resultsOf(found()), { match: 1, match_masked: 1 });
-    assert.equal(found()[0]?.masked["at (time)"], 1);
+    const calls = (text: string) => found(text)[0]?.calls ?? 0;
+    await waitFor(
+      "both results",
+      () =>
+        calls("select now() as at") === 2 &&
+        calls("select now() as seen") === 1,
+      10_000,
+    );
+    assert.deepEqual(resultsOf(found("select now() as at")), {
+      match: 1,
+      match_masked: 1,
+    });
+    assert.equal(found("select now() as at")[0]?.masked["at (time)"], 1);
+    assert.equal(found("select now() as seen")[0]?.masked["seen (time)"], 1);
   },
 });

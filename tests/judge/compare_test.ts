@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import * as d from "../../src/record/mod.ts";
-import {
-  compare,
-  type ComparisonContext,
-  type Surroundings,
-} from "../../src/judge/compare.ts";
+import { compare } from "../../src/judge/compare.ts";
+import type {
+  ComparisonContext,
+  Surroundings,
+} from "../../src/judge/surroundings.ts";
 import { TypePair } from "../../src/catalog/mod.ts";
 import { OTHER_SHAPE, type Shape } from "../../src/sql/shape.ts";
 import type { Mask } from "../../src/sql/trait.ts";
@@ -75,6 +75,23 @@ function counted(rows: number) {
   return reply({ [d.STATEMENT_ROWS]: rows, [d.STATEMENT_ORDERED]: rows });
 }
 
+/** The first rows of a portal: there are more, perhaps. */
+function part(rows: number) {
+  return reply({
+    [d.STATEMENT_KIND]: d.KIND_SUSPENDED | d.FLAG_ROWS,
+    [d.STATEMENT_TAG]: 0,
+    [d.STATEMENT_ROWS]: rows,
+  });
+}
+
+function tagged(tag: string) {
+  return reply({
+    [d.STATEMENT_KIND]: d.KIND_COMPLETE,
+    [d.STATEMENT_TAG]: d.tagHash(tag),
+    [d.STATEMENT_ROWS]: 0,
+  }, []);
+}
+
 function error(code: string) {
   return reply({
     [d.STATEMENT_KIND]: d.KIND_ERROR,
@@ -107,6 +124,7 @@ function judge(
     keys: () => undefined,
     rules: () => ({
       lagUs: 0,
+      separators: [],
       columns: masks.map((mask, i) => ({
         column: { name: `${i}`, typeOid: 25, isBinary: false },
         mask,
@@ -117,6 +135,7 @@ function judge(
     counts: () => shape.counts[0]?.rule,
     unique: () => false,
     concurrentWrite: () => false,
+    unprepared: () => ({ primary: false, mirror: false }),
     ...around,
   };
   return RESULTS[
@@ -139,6 +158,10 @@ const limited: Shape = { ...PLAIN, limited: true };
 const boundary: Shape = { ...PLAIN, counts: [{ rule: "boundary" }] };
 const choice: Shape = { ...PLAIN, counts: [{ rule: "choice" }] };
 const chance: Shape = { ...PLAIN, counts: [{ rule: "any" }] };
+const draw: Shape = { ...PLAIN, counts: [{ rule: "draw" }] };
+const aggregates = { shape: { ...boundary, folds: true } };
+const sums = (...cells: string[]) => reply({}, [row(...cells)]);
+const NULL_ROW = message("D", int16(2), int32(1), "7", int32(-1));
 const catalog: Shape = { ...PLAIN, note: "catalog" };
 const concurrent = { concurrentWrite: () => true };
 
@@ -304,14 +327,113 @@ const CASES: readonly [what: string, got: () => string, result: string][] = [
     "noise_limit",
   ],
   [
+    "another count of rows at a boundary of time",
+    () => judge(sums("19", "x"), aggregates, sums("20", "x")),
+    "noise_time_boundary",
+  ],
+  [
+    "half the count of rows at a boundary of time",
+    () => judge(sums("10", "x"), aggregates, sums("20", "x")),
+    "mismatch_rows",
+  ],
+  [
+    "half the count of rows at a boundary of time, behind another value",
+    () => judge(sums("y", "10"), aggregates, sums("x", "20")),
+    "mismatch_rows",
+  ],
+  [
+    "half the count in the second of two rows at a boundary of time",
+    () =>
+      judge(
+        reply({}, [row("a", "20"), row("b", "10")]),
+        aggregates,
+        reply({}, [row("a", "21"), row("b", "20")]),
+      ),
+    "mismatch_rows",
+  ],
+  [
+    "a sum at a boundary of time that is NULL",
+    () =>
+      judge(reply({}, [NULL_ROW]), aggregates, reply({}, [row("7", "7.5")])),
+    "mismatch_rows",
+  ],
+  [
+    "another sum at a boundary of time",
+    () => judge(sums("7", "3.5"), aggregates, sums("7", "7.5")),
+    "noise_time_boundary",
+  ],
+  [
+    "another group of a number at a boundary of time",
+    () =>
+      judge(sums("9", "1"), {
+        ...aggregates,
+        masks: [undefined, undefined],
+      }, sums("5", "3")),
+    "noise_time_boundary",
+  ],
+  [
+    "other names of all groups at a boundary of time",
+    () =>
+      judge(
+        reply({}, ["c", "d"].map((name) => row(name, "7"))),
+        aggregates,
+        reply({}, ["a", "b"].map((name) => row(name, "7"))),
+      ),
+    "mismatch_rows",
+  ],
+  [
     "no row against some behind a choice within",
     () => judge(counted(0), { shape: choice }),
     "mismatch_row_count",
   ],
   [
+    "a row more by chance",
+    () => judge(counted(4), { shape: chance }),
+    "noise_volatile",
+  ],
+  [
     "no row against some by chance",
     () => judge(counted(0), { shape: chance }),
+    "mismatch_row_count",
+  ],
+  [
+    "some rows against none by chance",
+    () => judge(reply(), { shape: chance }, counted(0)),
+    "mismatch_row_count",
+  ],
+  [
+    "no row against some by a draw",
+    () => judge(counted(0), { shape: draw }),
     "noise_volatile",
+  ],
+  [
+    "another value beside a choice within",
+    () => judge(reply({}, OTHER_ROWS), { shape: choice, masks: ["choice"] }),
+    "mismatch_rows",
+  ],
+  [
+    "another value of a choice within",
+    () =>
+      judge(reply({}, OTHER_ROWS), {
+        shape: choice,
+        masks: [undefined, "choice"],
+      }),
+    "noise_limit",
+  ],
+  [
+    "another sum of what a choice within left",
+    () => judge(reply({}, OTHER_ROWS), { shape: { ...choice, folds: true } }),
+    "noise_limit",
+  ],
+  [
+    "other rows that chance has let through",
+    () => judge(reply({}, OTHER_ROWS), { shape: chance }),
+    "noise_volatile",
+  ],
+  [
+    "another value in a row of a unique key that chance has let through",
+    () => judge(reply({}, OTHER_ROWS), { shape: chance, unique: () => true }),
+    "mismatch_rows",
   ],
   [
     "other rows under a LIMIT without an order",
@@ -342,6 +464,43 @@ const CASES: readonly [what: string, got: () => string, result: string][] = [
     "a row less under a LIMIT",
     () => judge(counted(2), { shape: { ...PLAIN, limited: true, limit: 3 } }),
     "mismatch_row_count",
+  ],
+  [
+    "other rows by a key that is not selected under a LIMIT",
+    () =>
+      judge(reply({}, [row("7", "z"), row("8", "z"), row("9", "z")]), {
+        ...byNobodyKnows,
+        shape: { ...PLAIN, orderBy: null, limited: true, limit: 3 },
+      }),
+    "noise_ties",
+  ],
+  [
+    "a row less by a key that is not selected under a LIMIT",
+    () =>
+      judge(reply({}, ROWS.slice(0, 2)), {
+        ...byNobodyKnows,
+        shape: { ...PLAIN, orderBy: null, limited: true, limit: 3 },
+      }),
+    "mismatch_row_count",
+  ],
+  [
+    "other rows by a key that is not selected, fewer than the LIMIT",
+    () =>
+      judge(reply({}, OTHER_ROWS), {
+        ...byNobodyKnows,
+        shape: { ...PLAIN, orderBy: null, limited: true, limit: 4 },
+      }),
+    "mismatch_rows",
+  ],
+  [
+    "other rows by a unique key that is not selected under a LIMIT",
+    () =>
+      judge(reply({}, OTHER_ROWS), {
+        ...byNobodyKnows,
+        shape: { ...PLAIN, orderBy: null, limited: true, limit: 3 },
+        unique: () => true,
+      }),
+    "mismatch_rows",
   ],
   [
     "other rows, fewer than the LIMIT, among ties",
@@ -410,6 +569,70 @@ const CASES: readonly [what: string, got: () => string, result: string][] = [
     "skipped_cascade",
   ],
   [
+    "a COMMIT that rolls back behind an error",
+    () => judge(tagged("ROLLBACK"), { failedBefore: true }, tagged("COMMIT")),
+    "skipped_cascade",
+  ],
+  [
+    "a COMMIT that rolls back on the primary behind an error",
+    () => judge(tagged("COMMIT"), { failedBefore: true }, tagged("ROLLBACK")),
+    "skipped_cascade",
+  ],
+  [
+    "a COMMIT that rolls back out of nowhere",
+    () => judge(tagged("ROLLBACK"), {}, tagged("COMMIT")),
+    "mismatch_command_tag",
+  ],
+  [
+    "another tag behind an error",
+    () => judge(tagged("INSERT"), { failedBefore: true }, tagged("COMMIT")),
+    "mismatch_command_tag",
+  ],
+  [
+    "a statement that its Parse has not prepared on the mirror",
+    () =>
+      judge(error("26000"), {
+        unprepared: () => ({ primary: false, mirror: true }),
+      }),
+    "skipped_cascade",
+  ],
+  [
+    "a statement that its Parse has not prepared on the primary",
+    () =>
+      judge(
+        reply(),
+        { unprepared: () => ({ primary: true, mirror: false }) },
+        error("26000"),
+      ),
+    "skipped_cascade",
+  ],
+  [
+    "a statement that is not prepared out of nowhere",
+    () =>
+      judge(error("26000"), {
+        unprepared: () => ({ primary: true, mirror: false }),
+      }),
+    "mismatch_error_on_mirror",
+  ],
+  [
+    "another error of a statement that has failed before",
+    () =>
+      judge(error("42P01"), {
+        unprepared: () => ({ primary: false, mirror: true }),
+      }),
+    "mismatch_error_on_mirror",
+  ],
+  [
+    "no row against the first one of a portal",
+    () => judge(counted(0), {}, part(1)),
+    "mismatch_row_count",
+  ],
+  [
+    "the first row of a portal against none",
+    () => judge(part(1), {}, counted(0)),
+    "mismatch_row_count",
+  ],
+  [
     "25P02 out of nowhere",
     () => judge(error("25P02")),
     "mismatch_error_on_mirror",
@@ -448,6 +671,69 @@ const CASES: readonly [what: string, got: () => string, result: string][] = [
     "many rows of another size",
     () => judge(reply({ ...CUT, [d.STATEMENT_ROW_BYTES]: 91 }), {}, reply(CUT)),
     "mismatch_rows",
+  ],
+  [
+    "many rows of another size with a masked column",
+    () =>
+      judge(
+        reply({ ...CUT, [d.STATEMENT_ROW_BYTES]: 91 }),
+        { masks: [undefined, "time"] },
+        reply(CUT),
+      ),
+    "skipped_too_large",
+  ],
+  [
+    "many ordered rows of another size with a masked column",
+    () =>
+      judge(
+        reply({ ...CUT, [d.STATEMENT_ROW_BYTES]: 91 }, OTHER_ROWS),
+        { ...byA, masks: [undefined, "chance"] },
+        reply(CUT),
+      ),
+    "skipped_too_large",
+  ],
+  [
+    "another value beside a masked column of many ordered rows",
+    () =>
+      judge(
+        reply({ ...CUT, [d.STATEMENT_ROW_BYTES]: 91 }, [
+          row("0", "y"),
+          ...ROWS.slice(1),
+        ]),
+        { ...byA, masks: [undefined, "chance"] },
+        reply(CUT),
+      ),
+    "mismatch_rows",
+  ],
+  [
+    "many rows sorted by a masked column",
+    () =>
+      judge(
+        reply({ ...CUT, [d.STATEMENT_ROW_BYTES]: 91 }, OTHER_ROWS),
+        { ...byA, masks: ["numbered"] },
+        reply(CUT),
+      ),
+    "skipped_too_large",
+  ],
+  [
+    "many rows of another size behind a boundary of time",
+    () =>
+      judge(
+        reply({ ...CUT, [d.STATEMENT_ROW_BYTES]: 91 }),
+        { shape: boundary },
+        reply(CUT),
+      ),
+    "skipped_too_large",
+  ],
+  [
+    "a row more of many with a masked column",
+    () =>
+      judge(
+        reply({ ...CUT, [d.STATEMENT_ROWS]: 10 }),
+        { masks: [undefined, "time"] },
+        reply(CUT),
+      ),
+    "mismatch_row_count",
   ],
   [
     "a part of many ordered rows",

@@ -24,7 +24,12 @@ const COLUMNS = [
   { name: "id", typeOid: 23, isBinary: false },
   { name: "name", typeOid: 25, isBinary: false },
 ];
-const ANY: RowOrder = { keys: undefined, limited: false, cut: false };
+const ANY: RowOrder = {
+  keys: undefined,
+  limited: false,
+  partial: false,
+  cut: false,
+};
 const BY_ID: RowOrder = { ...ANY, keys: [0] };
 
 function found(
@@ -36,6 +41,7 @@ function found(
   const result = compareRows(answer(primary), answer(mirror), order, {
     columns: [],
     lagUs: 0,
+    separators: [],
   });
   if (result.kind !== "different") return result.kind;
   const text = differenceText(result.difference, COLUMNS, clear);

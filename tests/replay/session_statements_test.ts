@@ -65,3 +65,77 @@ Deno.test("SessionStatements: a FunctionCall is named by its function", () => {
   assert.equal(call(954)?.fingerprint, call(954)?.fingerprint);
   assert.notEqual(call(954)?.fingerprint, call(955)?.fingerprint);
 });
+
+Deno.test("SessionStatements: what stands between the elements of a list is told by the text, or by Bind", () => {
+  const cycle = session();
+  const told = (...messages: Uint8Array[]) =>
+    cycle(...messages).at(-1)?.separators;
+  const join = (separator: string) =>
+    `select string_agg(a, ${separator}) from t`;
+  assert.deepEqual(told(query(join("', '"))), [", "]);
+  assert.deepEqual(told(query(join("';'"))), [";"]);
+  assert.deepEqual(told(query(join("';'"))), [";"]);
+  assert.equal(told(query("select a from t")), undefined);
+  cycle(query(`prepare p as ${join("'/'")}`));
+  assert.deepEqual(told(query("execute p")), ["/"]);
+  cycle(query(`declare c cursor for ${join("'|'")}`));
+  assert.deepEqual(told(query("fetch 5 from c")), ["|"]);
+  const parse = message("P", `s\0${join("$2")}\0`, int16(0));
+  const values = [int32(-1), int32(2), "; "];
+  const bind = (count: number, ...values: (string | Uint8Array)[]) =>
+    message("B", "\0s\0", int16(0), int16(count), ...values, int16(0));
+  const execute = message("E", "\0", int32(0));
+  assert.deepEqual(told(parse, bind(2, ...values), execute), ["; "]);
+  // Later by its name, and with another value
+  assert.deepEqual(told(bind(2, int32(-1), int32(1), ","), execute), [","]);
+  assert.deepEqual(told(bind(2, int32(-1), int32(-1)), execute), [2]);
+  assert.deepEqual(told(bind(2, int32(-1), int32(99)), execute), [2]);
+});
+
+Deno.test("SessionStatements: a cycle that describes one statement and runs another says so", () => {
+  const statements = new SessionStatements(new ShapeCache(100));
+  const described = (...messages: Uint8Array[]) => {
+    const bytes = concat(messages);
+    const asked = statements.cycle(bytes, 0, bytes.length);
+    return [
+      asked.shapes.map(({ text }) => text),
+      [...asked.described].map(([i, shapes]) => [
+        i,
+        shapes.map(({ text }) => text),
+      ]),
+    ];
+  };
+  const parse = (name: string) =>
+    message("P", `${name}\0select ${name}\0`, int16(0));
+  const describe = (what: string) => message("D", `${what}\0`);
+  const bind = (name: string) =>
+    message("B", `\0${name}\0`, int16(0), int16(0), int16(0));
+  const execute = message("E", "\0", int32(0));
+  const sync = message("S");
+  assert.deepEqual(
+    described(parse("a"), describe("Sa"), bind("a"), describe("P"), execute),
+    [["select a"], []],
+  );
+  // asyncpg looks a type up before it runs what it has described.
+  assert.deepEqual(
+    described(
+      parse("a"),
+      describe("Sa"),
+      parse("b"),
+      describe("Sb"),
+      bind("b"),
+      execute,
+      sync,
+    ),
+    [["select b"], [[0, ["select a", "select b"]]]],
+  );
+  assert.deepEqual(described(describe("Sa"), bind("b"), execute, sync), [
+    ["select b"],
+    [[0, ["select a"]]],
+  ]);
+  assert.deepEqual(described(bind("b"), execute, describe("Sa"), sync), [
+    ["select b", "select a"],
+    [],
+  ]);
+  assert.deepEqual(described(bind("b"), execute, sync), [["select b"], []]);
+});

@@ -30,7 +30,22 @@ const CASES: readonly [sql: string, masks: readonly string[]][] = [
     "chance",
   ]],
   ["select now() + interval '1 day', now() - at from t", ["time", "time"]],
-  ["select now() - now(), extract(epoch from now())", ["moment", "moment"]],
+  ["select now() - now(), extract(year from now())", ["moment", "moment"]],
+  [
+    "select extract(epoch from now() - at), floor(extract(epoch from age(at)))::int - 7",
+    [
+      "age",
+      "age",
+    ],
+  ],
+  ["select extract(epoch from now()) * 1000, extract(epoch from at) from t", [
+    "moment",
+    "",
+  ]],
+  ["select age(now(), at), extract(epoch from now()) > 7 from t", [
+    "time",
+    "boundary",
+  ]],
   ["select to_char(now(), 'YYYY'), now()::text", ["moment", "moment"]],
   ["select now()::date, greatest(at, now()) from t", ["time", "time"]],
   ["select at > now(), at between now() and b from t", [
@@ -194,8 +209,28 @@ const CASES: readonly [sql: string, masks: readonly string[]][] = [
     "select (select a from u x where x.id = 5 order by x.b limit 1) from t",
     ["choice?id+b"],
   ],
+  ["select exists (select 1 from (select a from t limit 5) s where s.a = 1)", [
+    "choice?",
+  ]],
   // Writes
+  ["delete from t where id in (select id from u limit 5) returning a", [
+    "choice?",
+  ]],
+  [
+    "update t set a = 1 from (select id from u limit 1) s where t.id = s.id returning a",
+    [
+      "choice?",
+    ],
+  ],
   ["delete from t where a = 1 returning a, now()", ["", "time"]],
+  [
+    "with w as (delete from t where at < now() returning a) select exists (select from w), a from w",
+    ["boundary", ""],
+  ],
+  [
+    "merge into t using (select id from u limit 1) s on t.id = s.id when matched then delete returning t.a",
+    ["choice?"],
+  ],
   ["with w as (update t set a = 1 returning now() as n) select n from w", [
     "time",
   ]],
@@ -423,5 +458,42 @@ Deno.test("outputsOf: what a statement writes shows in what it returns", () => {
       "merge into t using u on t.a = u.a when not matched then insert values (1, random()) returning t.*",
     ),
     [true, 2],
+  );
+});
+
+Deno.test("outputsOf: numbered rows name the columns of their window, as far as they are selected", () => {
+  const within = (sql: string) =>
+    analyze(sql)?.shapes[0]?.outputs?.flatMap(({ trait }) => trait.parts)
+      .find(({ mask }) => mask === "numbered")?.within;
+  const number = "row_number() over (partition by p order by g) as n";
+  assert.deepEqual(within(`select p as x, g, ${number} from t`), ["g", "x"]);
+  assert.deepEqual(within(`select *, ${number} from t`), ["g", "p"]);
+  assert.deepEqual(within(`select t.*, ${number} from t`), ["g", "p"]);
+  assert.deepEqual(within(`select p, ${number} from t`), undefined);
+  assert.deepEqual(within(`select *, ${number} from t, u`), undefined);
+  assert.deepEqual(within(`select g, p, ${number} from t, u`), ["g", "p"]);
+  // Another table's p.
+  assert.deepEqual(within(`select u.p, g, ${number} from t, u`), undefined);
+  assert.deepEqual(
+    within(`select * from (select p, g, ${number} from t) s`),
+    undefined,
+  );
+  assert.deepEqual(
+    within(
+      "select g, count(*) as c, row_number() over (order by count(*) desc) from t group by g",
+    ),
+    ["c"],
+  );
+  assert.deepEqual(within("select a, row_number() over () from t"), []);
+  // The next text of the shape may have another literal in one place of both.
+  assert.deepEqual(
+    within("select a + 1 as b, row_number() over (order by a + 1) from t"),
+    undefined,
+  );
+  assert.deepEqual(
+    within(
+      "select lower(a) as b, row_number() over (order by lower(a)) from t",
+    ),
+    ["b"],
   );
 });

@@ -9,7 +9,7 @@ import {
   STATEMENT_SQLSTATE,
   STATEMENT_TAG,
 } from "../../../src/record/mod.ts";
-import type { Reply } from "../../../src/judge/compare.ts";
+import type { Reply } from "../../../src/judge/surroundings.ts";
 import { Replay } from "../../../src/replay/replay.ts";
 import type { StatementPair } from "../../../src/judge/statement_pair.ts";
 import type { ShapeCache } from "../../../src/sql/shape_cache.ts";

@@ -1,0 +1,83 @@
+import type { CountRule } from "../sql/shape.ts";
+import { Result } from "../stats/ledger.ts";
+import { type CellRule, fewOf } from "./cell_rules.ts";
+import type { Cell } from "./difference.ts";
+import { numberOf } from "./number_values.ts";
+import type { RowsFound } from "./rows.ts";
+import type { ComparisonContext } from "./surroundings.ts";
+
+const decoder = new TextDecoder();
+
+/** What a rule about the number of rows calls its chance. */
+export const CHANCES: Readonly<Record<CountRule, number>> = {
+  boundary: Result.noiseTimeBoundary,
+  choice: Result.noiseLimit,
+  any: Result.noiseVolatile,
+  draw: Result.noiseVolatile,
+};
+/**
+ * Whether counts may differ by a statement's nature. All or nothing is no
+ * chance, unless lots are drawn: a boundary in time moves a few rows, a choice
+ * leaves some.
+ */
+export function mayCountsDiffer(
+  rule: CountRule,
+  primary: number,
+  mirror: number,
+): boolean {
+  if (rule === "draw") return true;
+  if (primary === 0 || mirror === 0) return false;
+  return rule !== "boundary" ||
+    Math.abs(primary - mirror) <= fewOf(Math.max(primary, mirror));
+}
+
+/** Whether contents may, for the same rule, where the number of rows is the same, in columns without a mask. */
+export function mayContentsDiffer(
+  rule: CountRule,
+  { about, shape: { folds, limited } }: ComparisonContext,
+  { difference, differences, unmatched }: Extract<
+    RowsFound,
+    { kind: "different" }
+  >,
+  rows: number,
+): boolean {
+  switch (rule) {
+    case "choice":
+      // A choice masks the columns that it reaches; what is made of several chosen rows has no mask.
+      return folds;
+    case "any":
+    case "draw":
+      // Chance decides which rows there are, but of one row not what is in it.
+      return folds || !about().unique();
+  }
+  // A row that came stands in the place of one that went.
+  if (!folds) return limited && unmatched <= fewOf(rows);
+  if (difference.kind !== "value") return unmatched <= fewOf(rows);
+  const { columns } = about().rules();
+  let others = 0;
+  for (const cells of differences()) {
+    let hasOthers = false;
+    for (const { column, primary, mirror } of cells) {
+      const [theirs, ours] = [primary, mirror].map((cell) =>
+        countOf(cell, columns[column])
+      );
+      if (theirs !== undefined && ours !== undefined) {
+        if (!mayCountsDiffer(rule, theirs, ours)) return false;
+      } else if (primary === undefined || mirror === undefined) return false;
+      else hasOthers = true;
+    }
+    if (hasOthers) others++;
+  }
+  return others <= fewOf(rows);
+}
+
+/** A count of rows; undefined: another value. */
+function countOf(cell: Cell, rule: CellRule | undefined): number | undefined {
+  if (cell === undefined) return undefined;
+  if (rule !== undefined) {
+    const { column: { typeOid, isBinary }, isCount } = rule;
+    return isCount ? numberOf(cell, typeOid, isBinary) : undefined;
+  }
+  const text = decoder.decode(cell.subarray(0, 16));
+  return /^\d{1,15}$/.test(text) ? Number(text) : undefined;
+}

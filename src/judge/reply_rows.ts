@@ -1,0 +1,94 @@
+import {
+  FLAG_CUT,
+  STATEMENT_HASHED_ROWS,
+  STATEMENT_KEPT_ROWS,
+  STATEMENT_KIND,
+  STATEMENT_ORDERED,
+  STATEMENT_ROW_BYTES,
+  STATEMENT_ROWS,
+} from "../record/mod.ts";
+import { haveEqualRows } from "./answer.ts";
+import { readRows } from "./copy_rows.ts";
+import { normalAnswer } from "./own_types.ts";
+import { isLoose } from "./row_twins.ts";
+import { compareRows, type RowsFound } from "./rows.ts";
+import type { ComparisonContext, Reply } from "./surroundings.ts";
+
+/** What two replies' rows have in common, those behind the bound included. */
+type AllRowsFound =
+  | RowsFound
+  /** Equal as far as they were seen, which is not equal. */
+  | { readonly kind: "unseen" }
+  /** Their values can't be told apart, and some of them may differ. */
+  | { readonly kind: "unread" }
+  /** Behind the bound, the bytes of all rows together tell that some differ. */
+  | { readonly kind: "sizes" };
+
+/** Compares the rows of two replies, of which there are equally many, or both are whole. */
+export function rowsOf(
+  primary: Reply,
+  mirror: Reply,
+  { about: ask, types, shape }: Pick<
+    ComparisonContext,
+    "about" | "shape" | "types"
+  >,
+): AllRowsFound {
+  const { limited: hasLimit, limit } = shape;
+  const p = (offset: number) => primary.words[primary.at + offset] as number;
+  const m = (offset: number) => mirror.words[mirror.at + offset] as number;
+  const same = (offset: number) => p(offset) === m(offset);
+  const cut = ((p(STATEMENT_KIND) | m(STATEMENT_KIND)) & FLAG_CUT) !== 0;
+  const isEqual = haveEqualRows(primary.answer, mirror.answer);
+  if (isEqual && !cut) return { kind: "equal" };
+  const isHashed = same(STATEMENT_KEPT_ROWS) && same(STATEMENT_HASHED_ROWS) &&
+    p(STATEMENT_KEPT_ROWS) + p(STATEMENT_HASHED_ROWS) === p(STATEMENT_ROWS);
+  if (
+    isEqual && isHashed && same(STATEMENT_ORDERED) &&
+    same(STATEMENT_ORDERED + 1)
+  ) return { kind: "equal" };
+  const about = ask();
+  const columns = about.columns();
+  const theirs = normalAnswer(
+    readRows(primary.answer, shape),
+    columns,
+    (oid) => types.primaryMark(oid),
+  );
+  const ours = normalAnswer(
+    readRows(mirror.answer, shape),
+    columns,
+    (oid) => types.mirrorMark(oid),
+  );
+  // With fewer rows than it allows a LIMIT kept all.
+  const partial = hasLimit &&
+    (limit === undefined || p(STATEMENT_ROWS) >= limit);
+  const limited = partial && !about.unique();
+  const order = { keys: about.keys(), limited, partial, cut };
+  const rules = about.rules();
+  if (!cut) {
+    const found = compareRows(theirs, ours, order, rules);
+    // In lines of a form of their own nothing tells one value from another.
+    const areLines = !theirs.hasCells && rules.columns.some(isLoose);
+    return areLines && found.kind === "different" ? { kind: "unread" } : found;
+  }
+  // Which rows a LIMIT keeps among equals is chance, and so is their size; cells that may differ have other sizes.
+  const isFree = rules.columns.some(isLoose) || about.counts() !== undefined;
+  const areSizesEqual = same(STATEMENT_ROW_BYTES) &&
+    same(STATEMENT_ROW_BYTES + 1);
+  const { keys } = order;
+  const isSorted = Array.isArray(keys) &&
+    keys.every((key) => rules.columns[key]?.mask === undefined);
+  // Without an order the bound has cut two different parts out of the same rows, perhaps.
+  if (isSorted) {
+    const count = Math.min(theirs.rows.length, ours.rows.length);
+    const found = compareRows(
+      { ...theirs, rows: theirs.rows.slice(0, count) },
+      { ...ours, rows: ours.rows.slice(0, count) },
+      order,
+      rules,
+    );
+    if (found.kind === "different") return found;
+  }
+  return areSizesEqual || limited || isFree
+    ? { kind: "unseen" }
+    : { kind: "sizes" };
+}

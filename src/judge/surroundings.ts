@@ -1,0 +1,45 @@
+import type { TypePair } from "../catalog/mod.ts";
+import type { CompareMode } from "../record/mod.ts";
+import type { CountRule, Shape } from "../sql/shape.ts";
+import type { Mask } from "../sql/trait.ts";
+import type { Column } from "./columns.ts";
+import type { RowOrder, RowRules } from "./rows.ts";
+
+/** What surrounds a pair of replies. */
+export interface ComparisonContext {
+  readonly mode: CompareMode;
+  readonly shape: Shape;
+  /** Earlier in this transaction a statement failed on one side only. */
+  readonly failedBefore: boolean;
+  /** The types of both servers. */
+  readonly types: TypePair;
+  /** Asked only when replies differ. */
+  readonly about: () => Surroundings;
+  /** Cells have differed, and may: by column. */
+  readonly onMasked: (columns: ReadonlyMap<number, Mask>) => void;
+}
+
+/** What is known of a statement beside its own text. */
+export interface Surroundings {
+  /** The output columns, as the primary described them last. */
+  columns(): readonly Column[] | undefined;
+  /** What ORDER BY promises. */
+  keys(): RowOrder["keys"];
+  /** In what cells may differ. */
+  rules(): RowRules;
+  /** How the number of rows may differ. */
+  counts(): CountRule | undefined;
+  /** A unique key leaves no choice among rows or their order. */
+  unique(): boolean;
+  /** Another transaction may have written what this statement read, on one side before and on the other behind it. */
+  concurrentWrite(): boolean;
+  /** On these sides the statement failed last, perhaps when it was prepared. */
+  unprepared(): { readonly primary: boolean; readonly mirror: boolean };
+}
+
+/** One side's statement: an entry of a digest, at word `at`, and the messages that were kept. */
+export interface Reply {
+  readonly words: Uint32Array;
+  readonly at: number;
+  readonly answer: Uint8Array;
+}
