@@ -185,7 +185,8 @@ export class Recorder {
 
   /** What the run has observed until now. */
   #span(): Span {
-    const observedMs = Math.round(
+    // Up: observed time never falls by a restart.
+    const observedMs = Math.ceil(
       this.#options.uptimeMs() - this.#runBeganMs,
     );
     return { observedMs, until: this.#run.startedAt + observedMs };

@@ -284,7 +284,7 @@ export class SqlStore implements HistoryStore {
           `insert into mirror_hours values ($1, $2, $3, $4, $5)
            on conflict (run_id, mirror, hour) do update set
            elapsed_ms = excluded.elapsed_ms, replayed = excluded.replayed`,
-          [id, mirror, from + i, Math.round(elapsedMs), replayed ?? 0],
+          [id, mirror, from + i, Math.ceil(elapsedMs), replayed ?? 0],
         );
       }
     }

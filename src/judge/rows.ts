@@ -180,8 +180,8 @@ class RowComparison {
     const left = this.#findTwins(0, Infinity);
     const found = this.#unordered(left, "permuted");
     if (found.kind === "different") {
-      const isChoice = mask === "numbered" && this.#order.limited &&
-        this.#areAtTheCut(left, keys[masked] as number);
+      const isChoice = this.#order.limited && (!isBound ||
+        this.#areAtTheCut(left, keys[masked] as number, told));
       return isChoice ? { kind: "chosen" } : found;
     }
     const row = this.#theirs.findIndex((row, i) => {
@@ -191,19 +191,28 @@ class RowComparison {
     return row < 0 ? found : different({ kind: "order", row: row + 1 });
   }
 
-  /** Rows without a twin, which have the last number that a LIMIT let through: others of their window have the next one. */
-  #areAtTheCut({ theirs, ours }: Unmatched, column: number): boolean {
+  /** Rows without a twin have the last keys that a LIMIT let through, and so have rows that it did not. */
+  #areAtTheCut(
+    { theirs, ours }: Unmatched,
+    column: number,
+    told: readonly number[],
+  ): boolean {
     const { rules, primary, mirror } = this.#sides;
-    const within = rules.columns[column]?.within;
     const last = primary.rows.at(-1);
-    if (within === undefined || last === undefined) return true;
+    if (last === undefined) return false;
+    const { mask, within } = rules.columns[column] ?? {};
     const all = [
-      ...theirs.map((place) => primary.rows[place]),
-      ...ours.map((place) => mirror.rows[place]),
+      ...theirs.map((place) => primary.rows[place] as Uint8Array),
+      ...ours.map((place) => mirror.rows[place] as Uint8Array),
     ];
-    return all.every((row) =>
-      row !== undefined && haveEqualWindows(row, last, within, rules)
-    );
+    if (mask !== "numbered") {
+      return all.every((row) =>
+        this.#haveAlikeKeys(row, last, told) ||
+        this.#haveAlikeKeys(last, row, told)
+      );
+    }
+    return within === undefined ||
+      all.every((row) => haveEqualWindows(row, last, within, rules));
   }
 
   /** A group has others: all rows are there in another order, or some differ. */

@@ -110,7 +110,7 @@ const CHANCE_FUNCTIONS: ReadonlySet<string> = new Set([
   "pg_stat_file",
 ]);
 
-/** Those that may let no row through on one of two equal servers: they draw lots, or ask for a lock that another session may hold. */
+/** Those that may let no row through on one of two equal servers: they draw lots, ask for a lock that another session may hold, or tell which transactions are under way. */
 export const DRAWS: ReadonlySet<string> = new Set([
   "random",
   "random_normal",
@@ -125,6 +125,18 @@ export const DRAWS: ReadonlySet<string> = new Set([
   "pg_try_advisory_lock_shared",
   "pg_try_advisory_xact_lock",
   "pg_try_advisory_xact_lock_shared",
+  "txid_current",
+  "txid_current_if_assigned",
+  "txid_current_snapshot",
+  "txid_snapshot_xmin",
+  "txid_snapshot_xmax",
+  "txid_status",
+  "pg_current_xact_id",
+  "pg_current_xact_id_if_assigned",
+  "pg_current_snapshot",
+  "pg_snapshot_xmin",
+  "pg_snapshot_xmax",
+  "pg_xact_status",
 ]);
 
 /** Families of the same kind: statistics, pg_control, files of the data directory. */

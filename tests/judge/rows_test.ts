@@ -368,6 +368,31 @@ Deno.test("compareRows: rows sorted by their numbers are in order", () => {
   );
 });
 
+Deno.test("compareRows: at the cut of a LIMIT by a key that may differ rows with the last key may be others", () => {
+  const columns = [[TEXT], [INTERVAL, "age"]] as const;
+  const limited = { keys: [1], limited: true };
+  const rows: Row[] = [["a", "01:00:00"], ["b", "05:00:00"]];
+  const of = (...mirror: Row[]) =>
+    found(rows, mirror, { columns, order: limited });
+  assert.equal(of(["a", "01:00:01"], ["c", "05:00:01"]), "chosen");
+  assert.equal(of(["c", "01:00:01"], ["b", "05:00:01"]), "row 1, column 1");
+  assert.equal(
+    found(rows, [["a", "01:00:01"], ["c", "05:00:01"]], {
+      columns,
+      order: { keys: [1] },
+    }),
+    "row 2, column 1",
+  );
+  // By chance any may have come.
+  assert.equal(
+    found([["a", "0.1"]], [["b", "0.7"]], {
+      columns: [[TEXT], [FLOAT, "chance"]],
+      order: limited,
+    }),
+    "chosen",
+  );
+});
+
 Deno.test("compareRows: rows are paired by all that may differ, not by the first of it", () => {
   const columns = [[FLOAT, "float"], [FLOAT, "float"], [INT]] as const;
   const rows: Row[] = [

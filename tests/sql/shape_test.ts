@@ -107,6 +107,10 @@ const COUNTS: readonly [sql: string, counts: CountRule | undefined][] = [
   ["select a from t where place = current_schema", undefined],
   ["select a from t where id = currval('s')", "any"],
   ["select a from t where pg_try_advisory_lock(id)", "draw"],
+  [
+    "select a from t where b < txid_snapshot_xmin(txid_current_snapshot())",
+    "draw",
+  ],
   ["select a from t where b > now()", "boundary"],
   ["select a from t where b > 'now'::timestamptz", "boundary"],
   ["select a from t join u on u.b < current_date", "boundary"],
