@@ -143,12 +143,10 @@ export class Judge {
       pair.primary !== undefined && !isError(pair.primary)
     ) result = Result.matchControl;
     if (result === Result.mismatchErrorOnMirror) this.#countError(pair);
-    if (
-      result === Result.mismatchErrorOnMirror ||
-      result === Result.mismatchErrorOnPrimary ||
-      result === Result.mismatchSqlstate ||
-      result === Result.noiseConcurrency
-    ) this.#failedBefore = true;
+    // Whatever an error on one side is called, its transaction has failed there.
+    if ((codeOf(pair.primary) ?? 0) !== (codeOf(pair.mirror) ?? 0)) {
+      this.#failedBefore = true;
+    }
     probes.statementCompared(this.#series, result, pair.primaryUs / 1e6);
     table.add({
       shape: pair.shape,

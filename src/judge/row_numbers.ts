@@ -1,5 +1,5 @@
 import { readCells } from "./answer.ts";
-import { areEqualKeys, exact, pairingKey } from "./cell_rules.ts";
+import { exact, pairingKey } from "./cell_rules.ts";
 import type { Cell } from "./difference.ts";
 import type { RowRules, Sides } from "./row_twins.ts";
 
@@ -22,20 +22,6 @@ export function haveSameNumbers(
     }).sort().join("\0")
   );
   return theirs === ours;
-}
-
-/** Whether two rows are equal to the window of a column's numbers. */
-export function haveEqualWindows(
-  a: Uint8Array,
-  b: Uint8Array,
-  within: readonly number[],
-  { columns }: RowRules,
-): boolean {
-  const [left, right] = [readCells(a), readCells(b)];
-  return within.every((key) => {
-    const rule = columns[key];
-    return rule !== undefined && areEqualKeys(left[key], right[key], rule);
-  });
 }
 
 function windowKey(

@@ -1,14 +1,15 @@
 import type { Mask } from "../sql/trait.ts";
 import { type Answer, readCells } from "./answer.ts";
-import { areEqualKeys, excuseOf } from "./cell_rules.ts";
+import { excuseOf } from "./cell_rules.ts";
 import { type Cell, type Difference, isEqualCell } from "./difference.ts";
+import { groupEnd, haveAlikeKeys, haveEqualKeys } from "./row_keys.ts";
 import {
   allDifferences,
   type CellDifference,
   firstDifference,
   valueDifference,
 } from "./row_nearest.ts";
-import { haveEqualWindows, haveSameNumbers } from "./row_numbers.ts";
+import { haveSameNumbers } from "./row_numbers.ts";
 import {
   findTwins,
   isLoose,
@@ -148,10 +149,11 @@ class RowComparison {
   /** Rows with equal keys are neighbours: each group is compared in any order. */
   #ordered(keys: readonly number[]): RowsFound {
     const rows = this.#theirs;
+    const { rules } = this.#sides;
     const { limited, cut } = this.#order;
     let permuted = false;
     for (let from = 0; from < rows.length;) {
-      const to = this.#groupEnd(rows, from, keys);
+      const to = groupEnd(rows, from, keys, rules);
       const isLast = to === rows.length;
       if (isLast && cut) break; // the rest of the group is not here
       const left = this.#findTwins(from, to);
@@ -159,7 +161,7 @@ class RowComparison {
       if (left.theirs.length + left.ours.length > 0) {
         const first = rows[from] as Uint8Array; // from < length
         const isChoice = isLast && limited &&
-          ours.every((row) => this.#haveEqualKeys(first, row, keys));
+          ours.every((row) => haveEqualKeys(first, row, keys, rules));
         return isChoice ? { kind: "chosen" } : this.#disordered(left);
       }
       permuted ||= !this.#areInOrder(rows.slice(from, to), ours);
@@ -186,7 +188,7 @@ class RowComparison {
     }
     const row = this.#theirs.findIndex((row, i) => {
       const other = this.#ours[i] as Uint8Array; // there are as many
-      return !this.#haveAlikeKeys(row, other, told);
+      return !haveAlikeKeys(row, other, told, this.#sides.rules);
     });
     return row < 0 ? found : different({ kind: "order", row: row + 1 });
   }
@@ -207,12 +209,12 @@ class RowComparison {
     ];
     if (mask !== "numbered") {
       return all.every((row) =>
-        this.#haveAlikeKeys(row, last, told) ||
-        this.#haveAlikeKeys(last, row, told)
+        haveAlikeKeys(row, last, told, rules) ||
+        haveAlikeKeys(last, row, told, rules)
       );
     }
     return within === undefined ||
-      all.every((row) => haveEqualWindows(row, last, within, rules));
+      all.every((row) => haveEqualKeys(row, last, within, rules));
   }
 
   /** A group has others: all rows are there in another order, or some differ. */
@@ -225,52 +227,6 @@ class RowComparison {
       return different({ kind: "order", row: row + 1 });
     }
     return this.#nearest(left);
-  }
-
-  #groupEnd(
-    rows: readonly Uint8Array[],
-    from: number,
-    keys: readonly number[],
-  ): number {
-    const first = rows[from] as Uint8Array; // from < length
-    let to = from + 1;
-    for (; to < rows.length; to++) {
-      if (!this.#haveEqualKeys(first, rows[to] as Uint8Array, keys)) break;
-    }
-    return to;
-  }
-
-  #haveEqualKeys(
-    a: Uint8Array,
-    b: Uint8Array,
-    keys: readonly number[],
-  ): boolean {
-    const left = readCells(a);
-    const right = readCells(b);
-    return keys.every((key) => {
-      const rule = this.#sides.rules.columns[key];
-      return rule === undefined
-        ? isEqualCell(left[key], right[key])
-        : areEqualKeys(left[key], right[key], rule);
-    });
-  }
-
-  /** Whether a row of the mirror may have the place of a row of the primary. */
-  #haveAlikeKeys(
-    a: Uint8Array,
-    b: Uint8Array,
-    keys: readonly number[],
-  ): boolean {
-    const left = readCells(a);
-    const right = readCells(b);
-    const { rules } = this.#sides;
-    return keys.every((key) => {
-      const rule = rules.columns[key];
-      if (rule === undefined) return isEqualCell(left[key], right[key]);
-      return areEqualKeys(left[key], right[key], rule) ||
-        rule.mask !== undefined && rule.mask !== "numbered" &&
-          excuseOf(left[key], right[key], rule, rules) !== undefined;
-    });
   }
 
   #findTwins(from: number, to: number): Unmatched {

@@ -26,6 +26,7 @@ Deno.test({
     await prepare(
       primary,
       `${SCHEMA}; insert into token values (1, 'a');
+       create view seen as select 1 as a;
        create function twice(int) returns int language sql as 'select $1 * 2'`,
     );
     await prepare(mirror, SCHEMA);
@@ -54,6 +55,18 @@ Deno.test({
     await send(query("begin"));
     await send(query("insert into token values (twice(3), 'b')"));
     await send(query("commit"));
+    // A statement that is not prepared there, and what follows in its transaction.
+    await send(query("begin"));
+    await send(bind("one"), execute(), sync());
+    await send(query("select id from token where id = 7"));
+    await send(query("rollback"));
+    // An object that the mirror does not know by its OID.
+    await send(query("begin"));
+    await send(
+      query("select pg_get_viewdef('seen'::regclass::oid::text::oid)"),
+    );
+    await send(query("select id from token where id = 7"));
+    await send(query("commit"));
     // The first row of a portal, as asyncpg's fetchrow() asks for.
     await send(
       parse("", "select id from token where word = 'a'"),
@@ -76,10 +89,16 @@ Deno.test({
     );
     assert.deepEqual(results("select twice"), {
       mismatch_error_on_mirror: 1,
+      skipped_cascade: 3,
+    });
+    assert.deepEqual(results("select id from token where id"), {
       skipped_cascade: 2,
     });
     assert.deepEqual(results("insert"), { mismatch_error_on_mirror: 1 });
-    assert.deepEqual(results("commit"), { skipped_cascade: 1 });
-    assert.deepEqual(results("select id"), { mismatch_row_count: 1 });
+    assert.deepEqual(results("commit"), { skipped_cascade: 2 });
+    assert.deepEqual(results("select pg_get_viewdef"), { note_catalog: 1 });
+    assert.deepEqual(results("select id from token where word"), {
+      mismatch_row_count: 1,
+    });
   },
 });

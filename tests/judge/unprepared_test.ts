@@ -14,6 +14,10 @@ Deno.test("Unprepared: what failed last is known until it succeeds, up to a boun
   assert.ok(failed.has(shape));
   failed.note(shape, 0);
   assert.ok(!failed.has(shape));
+  // It was prepared if it broke a constraint.
+  failed.note(shape, sqlstate("42883"));
+  failed.note(shape, sqlstate("23505"));
+  assert.ok(!failed.has(shape));
   failed.note(shape, sqlstate("42883"));
   for (let i = 0; i < 999; i++) failed.note({ ...shape }, sqlstate("42883"));
   assert.ok(failed.has(shape));
