@@ -21,7 +21,8 @@ import {
 } from "../wire/mod.ts";
 import { ColumnsHash } from "./columns_hash.ts";
 import { RowHash } from "./row_hash.ts";
-import { STATEMENT_WORDS } from "./record.ts";
+import { MAX_WORD, STATEMENT_WORDS } from "./record.ts";
+import { tagCountAt, tagHashAt } from "./tags.ts";
 import * as s from "./statement.ts";
 
 const { recordStatements: MAX_STATEMENTS, answerBytes: MAX_ANSWER_BYTES } =
@@ -31,8 +32,6 @@ const COPY_HEADER_BYTES = 19;
 const BINARY = 1;
 /** A cancel's, a statement_timeout's, and that of a COPY that CopyFail has ended. */
 const QUERY_CANCELED = sqlstate("57014");
-/** Times and counts stop here. */
-const MAX_WORD = 0xffff_ffff;
 
 const TWO_32 = 0x1_0000_0000;
 
@@ -277,7 +276,9 @@ export class ReplyDigest {
     elapsedUs: number,
   ): void {
     if (type === COMMAND_COMPLETE) {
-      return this.#endCommand(bytes, from, to, elapsedUs);
+      const tag = tagHashAt(bytes, from, to);
+      const count = tagCountAt(bytes, from, to);
+      return this.#end(s.KIND_COMPLETE, 0, tag, elapsedUs, count);
     }
     if (this.#maxBytes > 0 && to - from <= ERROR_BYTES) {
       this.#answer.header(type, to - from);
@@ -287,39 +288,6 @@ export class ReplyDigest {
     const body = bytes.subarray(from, to);
     if (isFatal(body, body.length)) this.#flags |= s.FLAG_FATAL;
     this.#end(s.KIND_ERROR, sqlstateOf(body, body.length), 0, elapsedUs);
-  }
-
-  /** A tag is `SELECT 5`, `INSERT 0 1`, `BEGIN`: words, then perhaps a row count. */
-  #endCommand(
-    bytes: Uint8Array,
-    from: number,
-    to: number,
-    elapsedUs: number,
-  ): void {
-    let hash = s.HASH_SEED;
-    let count = 0;
-    let spaces = 0;
-    for (let i = from; i < to; i++) {
-      const byte = bytes[i] as number;
-      if (byte === 0) break;
-      if (byte === 0x20) {
-        spaces++;
-        count = 0;
-      } else if (byte >= 0x30 && byte <= 0x39) {
-        // The last number is the count: the oid before it (INSERT) starts over.
-        count = count * 10 + byte - 0x30;
-      } else {
-        for (; spaces > 0; spaces--) hash = s.hashByte(hash, 0x20);
-        hash = s.hashByte(hash, byte);
-      }
-    }
-    this.#end(
-      s.KIND_COMPLETE,
-      0,
-      hash >>> 0,
-      elapsedUs,
-      Math.min(count, MAX_WORD),
-    );
   }
 
   /** @param count of the tag: what a command without rows counts. */
