@@ -242,6 +242,8 @@ export class Endpoint implements Handler {
       // A short read has emptied the socket; asking again would cost a call.
       if (count < this.#scratch.length) break;
     }
+    // A read changes what is waited for, or leaves bytes behind, on TLS only.
+    if (!transport.encrypted) return;
     this.#update();
     this.#readWhatIsHeld();
   }

@@ -25,8 +25,8 @@ export class CycleEntries {
   #words = new Float64Array(WORDS * AT_REST);
   /** Index of the oldest entry's first word. */
   #head = 0;
-  /** So many of the oldest are known to end no cycle: they are not looked through for each message. */
-  #ends = 0;
+  /** Place of the oldest that ends a cycle, behind all if there is none: it is asked for at each message. */
+  firstCycle = 0;
 
   kind(i: number): number {
     return this.#words[this.#at(i) + KIND] as number;
@@ -47,13 +47,6 @@ export class CycleEntries {
     return this.#words[this.#at(i) + BEFORE] as number;
   }
 
-  /** Place of the oldest that ends a cycle, behind all if there is none. */
-  firstCycle(): number {
-    let i = this.#ends;
-    while (i < this.length && this.kind(i) < QUERY_ENTRY) i++;
-    return this.#ends = i;
-  }
-
   /** Place of the oldest Sync, likewise. */
   firstSync(): number {
     let i = 0;
@@ -63,6 +56,7 @@ export class CycleEntries {
 
   push(kind: number, end: number, timeUs: number, before: number): void {
     this.#makeRoom();
+    if (kind < QUERY_ENTRY && this.cycles === 0) this.firstCycle++;
     this.#set(this.length++, kind, end, timeUs, before);
   }
 
@@ -71,18 +65,20 @@ export class CycleEntries {
     this.#makeRoom();
     this.#head = this.#at(this.#words.length / WORDS - 1);
     this.length++;
-    this.#ends = 0;
+    this.firstCycle = kind < QUERY_ENTRY ? this.firstCycle + 1 : 0;
     this.#set(0, kind, end, timeUs, before);
   }
 
   /** Drops the `count` oldest. */
   drop(count: number): void {
-    this.#ends = Math.max(0, this.#ends - count);
-    for (; count > 0; count--) {
-      if (this.kind(0) >= QUERY_ENTRY) this.cycles--;
-      this.#head = this.#at(1);
-      this.length--;
+    const first = this.firstCycle;
+    for (let i = first; i < count; i++) {
+      if (this.kind(i) >= QUERY_ENTRY) this.cycles--;
     }
+    this.#head = this.#at(count);
+    this.length -= count;
+    if (count <= first) this.firstCycle = first - count;
+    else this.#find();
     const atRest = WORDS * AT_REST;
     if (this.length === 0 && this.#words.length > atRest) this.#resize(atRest);
   }
@@ -93,12 +89,18 @@ export class CycleEntries {
    * @returns false if there is none.
    */
   carry(count: number): boolean {
-    const first = this.firstCycle();
+    const first = this.firstCycle;
     const isThere = first < this.length;
     for (let i = 0; i < (isThere ? first + 1 : first); i++) {
       this.#words[this.#at(i) + BEFORE] = this.before(i) + count;
     }
     return isThere;
+  }
+
+  #find(): void {
+    let i = this.cycles === 0 ? this.length : 0;
+    while (i < this.length && this.kind(i) < QUERY_ENTRY) i++;
+    this.firstCycle = i;
   }
 
   #at(i: number): number {

@@ -122,12 +122,12 @@ export class Cycles {
 
   /** Position behind the oldest unanswered cycle. */
   get headEnd(): number {
-    return this.#entries.end(this.#entries.firstCycle());
+    return this.#entries.end(this.#entries.firstCycle);
   }
 
   /** When its last byte was relayed, in microseconds. */
   get headTimeUs(): number {
-    return this.#entries.timeUs(this.#entries.firstCycle());
+    return this.#entries.timeUs(this.#entries.firstCycle);
   }
 
   /** The client ends the copy under way with CopyFail. */
@@ -212,7 +212,7 @@ export class Cycles {
     const entries = this.#entries;
     this.#answers();
     this.#state = "copy";
-    const first = entries.firstCycle();
+    const first = entries.firstCycle;
     this.#byQuery = first < entries.length &&
       entries.kind(first) === QUERY_ENTRY &&
       this.#completed >= entries.before(first);
@@ -269,7 +269,7 @@ export class Cycles {
 
   /** What the server reads is a message of the extended protocol. */
   #atExtended(): boolean {
-    const first = this.#entries.firstCycle();
+    const first = this.#entries.firstCycle;
     const isThere = first < this.#entries.length;
     return this.#completed <
       (isThere ? this.#entries.before(first) : this.#extended);
@@ -285,7 +285,7 @@ export class Cycles {
     const state = this.#state;
     if (state === "copy" || state === "copied") return false;
     const isSkipping = state === "skipping";
-    const next = isSkipping ? entries.firstSync() : entries.firstCycle();
+    const next = isSkipping ? entries.firstSync() : entries.firstCycle;
     const isThere = next < entries.length;
     this.#state = "normal";
     this.#refused = false;

@@ -14,6 +14,7 @@ import {
   FUNCTION_CALL_RESPONSE,
   HEADER_BYTES,
   isFatal,
+  lengthAt,
   PORTAL_SUSPENDED,
   ROW_DESCRIPTION,
   sqlstate,
@@ -21,7 +22,9 @@ import {
 } from "../wire/mod.ts";
 import { ColumnsHash } from "./columns_hash.ts";
 import { RowHash } from "./row_hash.ts";
-import { STATEMENT_WORDS } from "./record.ts";
+import { MAX_WORD, STATEMENT_WORDS } from "./record.ts";
+import type { Copyable } from "./viewed_bytes.ts";
+import { tagCountAt, tagHashAt } from "./tags.ts";
 import * as s from "./statement.ts";
 
 const { recordStatements: MAX_STATEMENTS, answerBytes: MAX_ANSWER_BYTES } =
@@ -31,8 +34,6 @@ const COPY_HEADER_BYTES = 19;
 const BINARY = 1;
 /** A cancel's, a statement_timeout's, and that of a COPY that CopyFail has ended. */
 const QUERY_CANCELED = sqlstate("57014");
-/** Times and counts stop here. */
-const MAX_WORD = 0xffff_ffff;
 
 const TWO_32 = 0x1_0000_0000;
 
@@ -91,8 +92,18 @@ export class ReplyDigest {
   }
 
   /** `answerLength` bytes of answers, until {@linkcode ReplyDigest.drain}. */
-  get answer(): Uint8Array<ArrayBuffer> {
+  get answer(): Uint8Array {
     return this.#answer.bytes;
+  }
+
+  /** Copies the answers. */
+  copyAnswer(to: Copyable, at: number): void {
+    this.#answer.copyTo(to, at);
+  }
+
+  /** The chunk that was taken last will be written to again. */
+  settle(): void {
+    this.#answer.settle();
   }
 
   get answerLength(): number {
@@ -112,7 +123,8 @@ export class ReplyDigest {
 
   /** The entries and the answers were taken; a statement under way goes on. */
   drain(): void {
-    this.statements = this.#answer.length = 0;
+    this.statements = 0;
+    this.#answer.clear();
     this.full = false;
   }
 
@@ -133,8 +145,45 @@ export class ReplyDigest {
 
   /** Memory that a reply has taken, and that lasts. */
   get heldBytes(): number {
-    return this.#entries.heldBytes + this.#answer.bytes.length +
+    return this.#entries.heldBytes + this.#answer.heldBytes +
       this.#body.heldBytes;
+  }
+
+  /**
+   * Takes of `chunk[from, to)`, where a message begins, a description and rows
+   * that are there whole and are kept, or rows that are only counted: of most
+   * replies all that is long, in one copy. The rest is for {@linkcode
+   * ReplyDigest.step}.
+   *
+   * @returns where that begins.
+   */
+  whole(chunk: Uint8Array, from: number, to: number): number {
+    const isCut = this.#isCut;
+    if (isCut && !this.#rest.full) return from;
+    const end = isCut ? to : Math.min(to, from + this.#room);
+    const isDescribed = chunk[from] === ROW_DESCRIPTION && !isCut;
+    const firstRow = isDescribed ? wholeEnd(chunk, from, end) : from;
+    let at = firstRow;
+    let rows = 0;
+    while (chunk[at] === DATA_ROW) {
+      const next = wholeEnd(chunk, at, end);
+      if (next === at) break;
+      at = next;
+      rows++;
+    }
+    const taken = at - from;
+    if (taken === 0) return at;
+    if (this.#sentUs < 0) this.#sentUs = this.sentUs;
+    this.#flags |= s.FLAG_ROWS;
+    this.#rows += rows;
+    this.#rowBytes += at - firstRow - rows * HEADER_BYTES;
+    if (isCut) return at;
+    this.#keptRows += rows;
+    this.#answerBytes += taken;
+    this.#room -= taken;
+    this.#answer.add(chunk, from, at);
+    if (this.#answer.length >= MAX_ANSWER_BYTES) this.full = true;
+    return at;
   }
 
   /**
@@ -153,13 +202,6 @@ export class ReplyDigest {
     if (this.#sentUs < 0) this.#sentUs = this.sentUs;
     switch (framer.type) {
       case DATA_ROW:
-        if (this.#isCut && this.#rest.full) {
-          if (!framer.finished) return;
-          // Most rows of a large result: they are counted, and no more.
-          this.#rows++;
-          this.#rowBytes += framer.bodyLength;
-          return;
-        }
         this.#take(framer, chunk, from, to, from);
         if (framer.finished) this.#endRow(framer.bodyLength);
         return;
@@ -221,20 +263,29 @@ export class ReplyDigest {
     to: number,
     hashedFrom: number,
   ): void {
-    if (framer.started) this.#keepIfRoom(framer);
-    if (!this.#isKept) return this.#rest.add(chunk, hashedFrom, to);
-    this.#answer.add(chunk, from, to);
-    if (this.#answer.length >= MAX_ANSWER_BYTES) this.full = true;
+    if (this.#keep(framer, chunk, from, to)) return;
+    this.#rest.add(chunk, hashedFrom, to);
   }
 
-  #keepIfRoom({ type, bodyLength }: Framer): void {
-    const size = HEADER_BYTES + bodyLength;
-    this.#isCut ||= size > this.#room;
-    this.#isKept = !this.#isCut;
-    if (this.#isCut) return;
-    this.#room -= size;
-    this.#answerBytes += size;
-    this.#answer.header(type, bodyLength);
+  /** The answer keeps a piece of a message that it has room for. */
+  #keep(framer: Framer, chunk: Uint8Array, from: number, to: number): boolean {
+    let begin = from;
+    if (framer.started) {
+      const size = HEADER_BYTES + framer.bodyLength;
+      this.#isCut ||= size > this.#room;
+      this.#isKept = !this.#isCut;
+      if (this.#isKept) {
+        this.#room -= size;
+        this.#answerBytes += size;
+        // Nearly always the header stands in front of the body.
+        if (from >= HEADER_BYTES) begin -= HEADER_BYTES;
+        else this.#answer.header(framer.type, framer.bodyLength);
+      }
+    }
+    if (!this.#isKept) return false;
+    this.#answer.add(chunk, begin, to);
+    if (this.#answer.length >= MAX_ANSWER_BYTES) this.full = true;
+    return true;
   }
 
   /** A row, of `bytes` bytes in all, is over. */
@@ -246,15 +297,11 @@ export class ReplyDigest {
   }
 
   #describe(framer: Framer, chunk: Uint8Array, from: number, to: number): void {
-    if (framer.started) {
-      this.#keepIfRoom(framer);
-      this.#description.begin();
-    }
-    if (this.#isKept) this.#answer.add(chunk, from, to);
-    else this.#description.add(chunk, from, to);
-    if (!framer.finished) return;
-    this.#columns = this.#isKept ? 0 : this.#description.value;
     this.#flags |= s.FLAG_ROWS;
+    if (framer.started) this.#description.begin();
+    if (this.#keep(framer, chunk, from, to)) return;
+    this.#description.add(chunk, from, to);
+    if (framer.finished) this.#columns = this.#description.value;
   }
 
   /** A row of a COPY. The binary format's header travels in the first one, whichever that is, and is no part of it. */
@@ -277,49 +324,20 @@ export class ReplyDigest {
     elapsedUs: number,
   ): void {
     if (type === COMMAND_COMPLETE) {
-      return this.#endCommand(bytes, from, to, elapsedUs);
+      const tag = tagHashAt(bytes, from, to);
+      const count = tagCountAt(bytes, from, to);
+      return this.#end(s.KIND_COMPLETE, 0, tag, elapsedUs, count);
     }
     if (this.#maxBytes > 0 && to - from <= ERROR_BYTES) {
       this.#answer.header(type, to - from);
       this.#answer.add(bytes, from, to);
+      // They may be a collector's, which the next message may overwrite.
+      this.#answer.settle();
       this.#answerBytes += HEADER_BYTES + to - from;
     }
     const body = bytes.subarray(from, to);
     if (isFatal(body, body.length)) this.#flags |= s.FLAG_FATAL;
     this.#end(s.KIND_ERROR, sqlstateOf(body, body.length), 0, elapsedUs);
-  }
-
-  /** A tag is `SELECT 5`, `INSERT 0 1`, `BEGIN`: words, then perhaps a row count. */
-  #endCommand(
-    bytes: Uint8Array,
-    from: number,
-    to: number,
-    elapsedUs: number,
-  ): void {
-    let hash = s.HASH_SEED;
-    let count = 0;
-    let spaces = 0;
-    for (let i = from; i < to; i++) {
-      const byte = bytes[i] as number;
-      if (byte === 0) break;
-      if (byte === 0x20) {
-        spaces++;
-        count = 0;
-      } else if (byte >= 0x30 && byte <= 0x39) {
-        // The last number is the count: the oid before it (INSERT) starts over.
-        count = count * 10 + byte - 0x30;
-      } else {
-        for (; spaces > 0; spaces--) hash = s.hashByte(hash, 0x20);
-        hash = s.hashByte(hash, byte);
-      }
-    }
-    this.#end(
-      s.KIND_COMPLETE,
-      0,
-      hash >>> 0,
-      elapsedUs,
-      Math.min(count, MAX_WORD),
-    );
   }
 
   /** @param count of the tag: what a command without rows counts. */
@@ -372,4 +390,11 @@ export class ReplyDigest {
     this.#columns = this.#flags = this.#header = 0;
     this.#sentUs = -1;
   }
+}
+
+/** Where the message at `at` ends; `at` itself if that is beyond `end`, or nothing that can be cut. */
+function wholeEnd(chunk: Uint8Array, at: number, end: number): number {
+  if (end - at < HEADER_BYTES) return at;
+  const size = 1 + lengthAt(chunk, at + 1);
+  return size < HEADER_BYTES || size > end - at ? at : at + size;
 }

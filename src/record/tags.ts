@@ -1,4 +1,5 @@
-import { tagHash } from "./statement.ts";
+import { MAX_WORD } from "./record.ts";
+import { HASH_SEED, hashByte, tagHash } from "./statement.ts";
 
 /** Command tags that change data or definitions (manual, CommandComplete; tcop/cmdtaglist.h). */
 const WRITING = [
@@ -74,3 +75,40 @@ export function isWritingTag(hash: number): boolean {
 export function tagText(hash: number): string | null {
   return TEXTS.get(hash) ?? null;
 }
+
+/**
+ * The hash of the tag at `[from, to)`, without the numbers at its end. A tag is
+ * `SELECT 5`, `INSERT 0 1`, `BEGIN`: words, then perhaps a row count, then 0.
+ */
+export function tagHashAt(bytes: Uint8Array, from: number, to: number): number {
+  let end = to;
+  while (end > from && isNoWord(bytes[end - 1] as number)) end--;
+  let hash = HASH_SEED;
+  for (let i = from; i < end; i++) hash = hashByte(hash, bytes[i] as number);
+  return hash >>> 0;
+}
+
+function isNoWord(byte: number): boolean {
+  return byte <= NINE && (byte >= ZERO || byte === SPACE || byte === 0);
+}
+
+/** The row count of the same tag, its last number: that before it (INSERT) is an OID. 0: it has none; stops at 2^32 - 1. */
+export function tagCountAt(
+  bytes: Uint8Array,
+  from: number,
+  to: number,
+): number {
+  let i = to - 1;
+  if (bytes[i] === 0) i--;
+  let count = 0;
+  for (let unit = 1; i >= from; i--, unit *= 10) {
+    const byte = bytes[i] as number;
+    if (byte < ZERO || byte > NINE) break;
+    count += unit * (byte - ZERO);
+  }
+  return Math.min(count, MAX_WORD);
+}
+
+const SPACE = 0x20;
+const ZERO = 0x30;
+const NINE = 0x39;

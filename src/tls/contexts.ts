@@ -22,7 +22,10 @@ export class TlsContexts {
   /** Of the certificate that clients are shown; undefined: no login can be bound to it. */
   #hash: Uint8Array | undefined;
   #servers: ReadonlyMap<string, Server> = new Map();
+  #reactor: Reactor | undefined;
+  /** Steps taken in the turn that began at this moment: asked for here, so that turns without a handshake pay nothing. */
   #shakes = 0;
+  #turnUs = 0;
   readonly #readsAhead: boolean;
 
   /**
@@ -42,7 +45,7 @@ export class TlsContexts {
 
   /** Bounds the handshakes in each turn of `reactor`. */
   attach(reactor: Reactor): void {
-    reactor.onTurnBegin(() => this.#shakes = 0);
+    this.#reactor = reactor;
   }
 
   /**
@@ -95,6 +98,9 @@ export class TlsContexts {
 
   /** Takes a step of a handshake off this turn's. False: not in this turn. */
   takeShake(): boolean {
+    const turnUs = this.#reactor?.nowUs ?? 0;
+    if (turnUs !== this.#turnUs) this.#shakes = 0;
+    this.#turnUs = turnUs;
     return ++this.#shakes <= SHAKES_PER_TURN;
   }
 

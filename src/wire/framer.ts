@@ -1,5 +1,13 @@
 import { HEADER_BYTES } from "./codes.ts";
 
+/** The length that stands at `at`: signed, as PostgreSQL reads it, so that it is negative beyond 2^31. It counts itself. */
+export function lengthAt(chunk: Uint8Array, at: number): number {
+  return ((chunk[at] as number) << 24) |
+    ((chunk[at + 1] as number) << 16) |
+    ((chunk[at + 2] as number) << 8) |
+    (chunk[at + 3] as number);
+}
+
 /**
  * Finds the messages in a byte stream that comes in arbitrary chunks. It looks
  * at headers only, copies nothing and never believes an announced length with
@@ -64,39 +72,22 @@ export class Framer {
   step(chunk: Uint8Array, from: number, to: number): number {
     this.started = false;
     this.finished = false;
-    if (this.broken) {
-      this.bodyStart = to;
-      return to;
-    }
+    if (this.broken) return this.bodyStart = to;
     let at = from;
     if (this.#headerBytes !== HEADER_BYTES) {
       if (this.#headerBytes === 0 && to - at >= HEADER_BYTES) {
         this.type = chunk[at] as number;
-        this.#length = ((chunk[at + 1] as number) << 24) |
-          ((chunk[at + 2] as number) << 16) |
-          ((chunk[at + 3] as number) << 8) |
-          (chunk[at + 4] as number);
+        this.#length = lengthAt(chunk, at + 1);
         at += HEADER_BYTES;
+        this.#headerBytes = HEADER_BYTES;
       } else {
-        while (this.#headerBytes < HEADER_BYTES) {
-          if (at === to) {
-            this.bodyStart = at;
-            return at;
-          }
-          const byte = chunk[at++] as number;
-          if (this.#headerBytes === 0) {
-            this.type = byte;
-            this.#length = 0;
-          } else this.#length = (this.#length << 8) | byte;
-          this.#headerBytes++;
-        }
+        at = this.#header(chunk, from, to);
+        if (this.#headerBytes < HEADER_BYTES) return this.bodyStart = at;
       }
-      this.#headerBytes = HEADER_BYTES;
-      // The length counts itself. Negative: beyond 2^31, PostgreSQL reads it signed.
+      // The length counts itself.
       if (this.#length < 4) {
         this.broken = true;
-        this.bodyStart = to;
-        return to;
+        return this.bodyStart = to;
       }
       this.bodyLength = this.remaining = this.#length - 4;
       this.started = true;
@@ -111,6 +102,19 @@ export class Framer {
     this.remaining = 0;
     this.#headerBytes = 0;
     this.finished = true;
+    return at;
+  }
+
+  /** Takes what is there of a header that comes in pieces; returns where the body begins, or the bytes end. */
+  #header(chunk: Uint8Array, from: number, to: number): number {
+    let at = from;
+    while (this.#headerBytes < HEADER_BYTES && at < to) {
+      const byte = chunk[at++] as number;
+      if (this.#headerBytes++ === 0) {
+        this.type = byte;
+        this.#length = 0;
+      } else this.#length = (this.#length << 8) | byte;
+    }
     return at;
   }
 }

@@ -16,7 +16,7 @@ export {
   encodeNotice,
   type ErrorFields,
 } from "./error_response.ts";
-export { Framer } from "./framer.ts";
+export { Framer, lengthAt } from "./framer.ts";
 export { PROTOCOL_VIOLATION, ProtocolError } from "./protocol_error.ts";
 export { Reader } from "./reader.ts";
 export * from "./sqlstate.ts";

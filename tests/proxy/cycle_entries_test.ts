@@ -27,7 +27,7 @@ Deno.test("CycleEntries: the oldest that ends a cycle is found, whatever comes a
       model.splice(0, count);
     }
     const first = model.findIndex((kind) => kind >= QUERY_ENTRY);
-    assert.equal(entries.firstCycle(), first < 0 ? model.length : first);
+    assert.equal(entries.firstCycle, first < 0 ? model.length : first);
     assert.deepEqual(model.map((_, at) => entries.kind(at)), model);
   }
 });
