@@ -48,7 +48,6 @@ export function readStored(text: string): StatementSummary {
   const {
     results,
     outcomes,
-    isPinned = false,
     masked = {},
     sketch = NO_SKETCH,
     ...rest
@@ -63,7 +62,6 @@ export function readStored(text: string): StatementSummary {
   }
   return {
     ...rest,
-    isPinned,
     masked,
     sketch,
     latency: latencyComparison(sketch),

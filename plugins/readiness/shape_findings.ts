@@ -1,6 +1,5 @@
 import {
   isAside,
-  isBeside,
   isCompared,
   isEqual,
   isMismatch,
@@ -13,9 +12,9 @@ import {
 export interface ShapeCounts {
   /** That could be evidence: BEGIN and the like, reads of catalogs and what a rule accepts are not among them. */
   readonly seen: number;
-  /** Compared twice or more and never equal, or different in more calls than chance explains. */
+  /** Compared twice or more and never equal, or with more mismatches than chance explains. */
   readonly different: number;
-  /** Of which no pair was compared, or chance had its hand in too many to tell. */
+  /** Of which no pair was compared, or too many were noise or skipped. */
   readonly uncompared: number;
 }
 
@@ -55,29 +54,20 @@ export function shapeFindings(
 }
 
 /** What speaks against the shape, whatever its share of the traffic. */
-export function isDifferent(statement: StatementSummary): boolean {
-  const [compared, mismatches] = [
-    count(statement, isCompared),
-    count(statement, isMismatch),
-  ];
+function isDifferent(statement: StatementSummary): boolean {
+  const compared = count(statement, isCompared);
   return compared >= MIN_DIFFERENT && count(statement, isEqual) === 0 ||
-    isSystematic(mismatches, compared, MISMATCH_SHARE) ||
-    statement.isPinned && isExcusedTooOften(statement);
+    isSystematic(count(statement, isMismatch), compared, MISMATCH_SHARE);
 }
 
-/** Nothing is known of it: no pair was compared, or who reads many rows that others write can't be told from who is wrong. */
+/** Too little is known of it: no pair was compared, or more than chance may take were not. */
 function isUncompared(statement: StatementSummary): boolean {
-  return count(statement, isCompared) === 0 || isExcusedTooOften(statement);
-}
-
-/** It differs in more calls than others who write beside it explain. */
-function isExcusedTooOften(statement: StatementSummary): boolean {
-  const beside = count(statement, isBeside);
-  if (beside === 0) return false;
-  return isSystematic(
-    beside + count(statement, isMismatch),
-    beside + count(statement, isCompared),
+  const compared = count(statement, isCompared);
+  const unknown = count(
+    statement,
+    (result) => !isCompared(result) && !isAside(result),
   );
+  return compared === 0 || isSystematic(unknown, unknown + compared);
 }
 
 function count(

@@ -3,7 +3,6 @@ import {
   type AdminCommand,
   type Cell,
   DURATION_BUCKETS,
-  isBeside,
   isMismatch,
   isNoise,
   isNote,
@@ -14,7 +13,6 @@ import {
 } from "../../src/plugin/api.ts";
 import { ruleText } from "./accepted.ts";
 import type { ReadinessDocument } from "./document.ts";
-import { isDifferent } from "./shape_findings.ts";
 import { isJudged, slownessOf, slownessText } from "./latency_regressions.ts";
 import type { Thresholds } from "./thresholds.ts";
 
@@ -162,9 +160,7 @@ function diffRows(summary: StatementSummary): Row[] {
     const example = summary.examples.find(({ result }) => result === name);
     return [[
       summary.fingerprint,
-      isBeside(i) && summary.isPinned && isDifferent(summary)
-        ? "systematic"
-        : name.replace(/^mismatch_/, ""),
+      name.replace(/^mismatch_/, ""),
       count,
       new Date(summary.lastSeen),
       summary.text,

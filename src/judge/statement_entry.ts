@@ -91,7 +91,6 @@ export class StatementEntry {
       mirror: whose.mirror,
       fingerprint: this.shape.fingerprint,
       text: this.shape.text,
-      isPinned: this.shape.pinned !== undefined,
       calls: this.calls,
       results: [...this.results],
       outcomes: this.outcomes.snapshot(),

@@ -85,9 +85,9 @@ const uuid: Normal = ({ isBinary, text }) => {
 };
 
 /** What no collation takes for alike. */
-const ascii: Normal = ({ text }) =>
+const ascii: Normal = ({ isBinary, text }) =>
   // deno-lint-ignore no-control-regex
-  /^[\x00-\x7f]*$/.test(text)
+  !isBinary && /^[\x00-\x7f]*$/.test(text)
     ? text.toLowerCase().replaceAll(/[^a-z0-9]/g, "")
     : undefined;
 

@@ -45,7 +45,6 @@ export {
   Failed,
   fits,
   isAside,
-  isBeside,
   isCompared,
   isEqual,
   isInForce,

@@ -77,10 +77,14 @@ export function literalFreeKey(
       if (literal) token = 0x30;
       else for (let i = start; i < at; i++) token = token * 31 + bytes[i]!; // in bounds
     } else if (kind === DOLLAR && !inWord) {
+      const start = at;
       const end = skipDollar(bytes, at, to);
-      literal = end > at;
-      at = literal ? end : at + 1;
+      const isParam = CLASSES[bytes[at + 1] as number] === DIGIT;
+      literal = end > at && (!isParam || list > 0 && depth === list);
+      at = end > at ? end : at + 1;
       if (literal) token = 0x27;
+      // Which parameter stands where is no value: $1 is not $2, but in a list.
+      else for (let i = start; i < at; i++) token = token * 31 + bytes[i]!; // in bounds
     } else at++;
     if (literal && comma) {
       comma = false;

@@ -32,16 +32,18 @@ export function literalValues(
   }
   if (wanted.size === 0) return values;
   let number = 0;
-  for (const [start, end] of literals(bytes, from, to)) {
+  for (const [start, end, before] of literals(bytes, from, to)) {
     const column = wanted.get(++number);
     if (column === undefined || end - start > MAX_VALUE) continue;
     const text = decoder.decode(bytes.slice(start, end));
-    // With quotes, escapes or a sign within it would have to be read as the server does.
-    const plain = /^'([^'\\]*)'$/.exec(text)?.[1] ??
-      (/^\d+$/.test(text) ? text : undefined);
-    const before = bytes[start - 1];
-    if (plain === undefined || before === MINUS) continue;
-    values.set(column, { isBinary: false, text: plain });
+    const isPlain = QUOTED.test(text)
+      ? !isPrefix(bytes, start)
+      : /^\d+$/.test(text) && before !== MINUS && !isWord(bytes[end]);
+    if (!isPlain) continue;
+    values.set(column, {
+      isBinary: false,
+      text: text.startsWith("'") ? text.slice(1, -1) : text,
+    });
   }
   return values;
 }
@@ -59,10 +61,10 @@ export function addParameters(
   at: number,
   to: number,
 ): void {
-  const wanted = new Map<number, string>();
-  for (const { column, from } of pins) {
-    if ("param" in from) wanted.set(from.param, column);
-  }
+  const wanted = Map.groupBy(
+    pins.filter(({ from }) => "param" in from),
+    ({ from }) => "param" in from ? from.param : 0,
+  );
   if (wanted.size === 0 || at + 2 > to) return;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const formats = view.getUint16(at);
@@ -75,18 +77,34 @@ export function addParameters(
     value += 4;
     if (length < 0) continue;
     if (value + length > to) return;
-    const column = wanted.get(i + 1);
-    if (column !== undefined && length <= MAX_VALUE) {
+    const own = wanted.get(i + 1);
+    if (own !== undefined && length <= MAX_VALUE) {
       const format = formats === 0 ? 0 : formats === 1 ? 0 : i;
       const isBinary = formats > 0 && format < formats &&
         view.getUint16(at + 2 + 2 * format) === 1;
-      values.set(column, {
-        isBinary,
-        text: decoder.decode(bytes.slice(value, value + length)),
-      });
+      const text = decoder.decode(bytes.slice(value, value + length));
+      for (const { column, isCast } of own) {
+        if (!isBinary || !isCast) values.set(column, { isBinary, text });
+      }
     }
     value += length;
   }
 }
 
 const MINUS = 0x2d;
+/** Without quotes and escapes, which would have to be read as the server does. */
+const QUOTED = /^'[^'\\]*'$/;
+
+/** Whether a letter or & stands before a quote: U&'…', b'…'. E'…' without a backslash is what it says. */
+function isPrefix(bytes: Uint8Array, quote: number): boolean {
+  const byte = quote === 0 ? 0 : bytes[quote - 1] as number;
+  return byte === AMPERSAND || isWord(byte) && (byte | 0x20) !== LETTER_E;
+}
+
+/** A literal goes on in it: 0x10, 1_000. */
+function isWord(byte = 0): boolean {
+  return /[\w\x80-\xff]/.test(String.fromCharCode(byte));
+}
+
+const AMPERSAND = 0x26;
+const LETTER_E = 0x65;

@@ -6,7 +6,12 @@ export interface Pin {
   readonly column: string;
   /** `$n` of the text, or its nth literal, both from 1. */
   readonly from: { readonly param: number } | { readonly literal: number };
+  /** The value is cast: in binary it is of another type than the column. */
+  readonly isCast: boolean;
 }
+
+/** Columns of a statement that are looked at. */
+const MAX_PINS = 16;
 
 /**
  * The rows that a statement touches of its only relation, as far as its text
@@ -51,23 +56,36 @@ export function pinnedRows(
   const tree = JSON.stringify(stmt);
   const named = tree.split(`"relname":${JSON.stringify(relation)}`).length - 1;
   if (named !== 1) return undefined;
-  // The number of values in a list differs from text to text of one shape.
-  const hasLists = /"A_ArrayExpr"|"AEXPR_IN"/.test(tree);
+  // The number of literals in a list differs from text to text of one shape.
+  const hasLists = /"A_ArrayExpr"|"AEXPR_IN"|"ANY_SUBLINK"/.test(tree);
   let starts: readonly number[] | undefined;
   const pins: Pin[] = [];
   for (const [column, value] of values) {
+    if (pins.length === MAX_PINS) break;
     const from = sourceOf(value);
     if (from === undefined) continue;
-    if ("param" in from) pins.push({ column, from });
-    else if (!hasLists) {
+    const { isCast } = from;
+    if ("param" in from) {
+      pins.push({ column, from: { param: from.param }, isCast });
+    } else if (!hasLists) {
       starts ??= literalStarts(text);
-      const literal = starts.filter((start) => start <= from.at).length;
       // A sign, or the E of E'…', stands before its literal.
-      const own = starts[literal - 1] === from.at ? literal : literal + 1;
-      pins.push({ column, from: { literal: own } });
+      const literal = countBelow(starts, from.at) + 1;
+      pins.push({ column, from: { literal }, isCast });
     }
   }
   return pins.length === 0 ? undefined : { relation, pins };
+}
+
+/** How many of `sorted` are below `limit`. */
+function countBelow(sorted: readonly number[], limit: number): number {
+  let [low, high] = [0, sorted.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((sorted[middle] as number) < limit) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 interface Found {
@@ -105,21 +123,29 @@ function ofInsert(body: Node): Found | undefined {
   const [row, more] = list(SelectStmt?.valuesLists);
   if (
     row === undefined || more !== undefined ||
-    body.onConflictClause !== undefined
+    body.onConflictClause !== undefined ||
+    body.override === "OVERRIDING_USER_VALUE"
   ) return undefined;
   const values = list((row.List as Node | undefined)?.items);
   return {
     relation: String((body.relation as Node).relname),
     values: list(body.cols).flatMap((column, i) => {
       const value = values[i];
-      return value === undefined ? [] : [[nameOf(column), value] as const];
+      return value === undefined || isPart(column)
+        ? []
+        : [[nameOf(column), value] as const];
     }),
   };
 }
 
-/** Of a column that is written; one of its fields or elements is not it. */
+/** Of a column that is written, whole or in part. */
 function nameOf({ ResTarget }: Node): string {
   return String((ResTarget as Node).name);
+}
+
+/** Whether a field or an element of a column is written only. */
+function isPart({ ResTarget }: Node): boolean {
+  return (ResTarget as Node).indirection !== undefined;
 }
 
 function equalities({ whereClause }: Node): Found["values"] {
@@ -146,23 +172,25 @@ function equalities({ whereClause }: Node): Found["values"] {
   return found;
 }
 
-/** Where a value stands: in a parameter, or at a byte of the text. */
-function sourceOf(
-  value: unknown,
-): { readonly param: number } | { readonly at: number } | undefined {
+type Source =
+  | { readonly param: number; readonly isCast: boolean }
+  | { readonly at: number; readonly isCast: boolean };
+
+/** Where a value stands, cast once at the most: in a parameter, or at a byte of the text. */
+function sourceOf(value: unknown, isCast = false): Source | undefined {
   const [type, fields] = unwrap(value);
   switch (type) {
     case "ParamRef":
-      return { param: Number(fields.number) };
+      return { param: Number(fields.number), isCast };
     case "A_Const":
       return fields.sval !== undefined || fields.ival !== undefined
-        ? { at: Number(fields.location ?? 0) }
+        ? { at: Number(fields.location ?? 0), isCast }
         : undefined;
     case "TypeCast": {
       const { names, typmods, arrayBounds } = fields.typeName as Node;
-      return KEEPING.has(lastName(names)) && typmods === undefined &&
-          arrayBounds === undefined
-        ? sourceOf(fields.arg)
+      return !isCast && KEEPING.has(lastName(names)) &&
+          typmods === undefined && arrayBounds === undefined
+        ? sourceOf(fields.arg, true)
         : undefined;
     }
     default:

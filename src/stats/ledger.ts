@@ -157,12 +157,6 @@ export function isMismatch(result: number): boolean {
   return result >= Result.mismatchRows && result <= Result.mismatchSqlstate;
 }
 
-/** Whether a result differs by what other transactions, or the moment, did beside it. */
-export function isBeside(result: number): boolean {
-  return result === Result.noiseConcurrentWrite ||
-    result === Result.noiseConcurrency || result === Result.noiseTimeBoundary;
-}
-
 /** Whether a result differs, and a rule puts that down to chance. */
 export function isNoise(result: number): boolean {
   return result >= Result.noiseLimit && result <= Result.noiseConcurrency;

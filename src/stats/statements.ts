@@ -61,8 +61,6 @@ export interface StatementSummary {
   readonly mirror: string;
   readonly fingerprint: string;
   readonly text: string;
-  /** It reads certain rows of one relation, by their values: writers of other rows are no chance to it. */
-  readonly isPinned: boolean;
   readonly calls: number;
   /** In the order of RESULTS. */
   readonly results: readonly number[];

@@ -25,12 +25,10 @@ const NEEDED = Math.log(MAX_STATEMENTS / FALSE_ALARM);
  *
  * The limits: a share of up to {@linkcode CHANCE_SHARE} is never found here, a
  * wrong row behind it neither. Differences that come in bursts (one write that
- * many reads in a row meet) break the model if a burst exceeds the share. For a
- * choice that each server is free to make (LIMIT without order, SKIP LOCKED) the
- * share says nothing, because equal servers may choose differently each time.
+ * many reads in a row meet) break the model if a burst exceeds the share.
  *
- * @param differed calls that differed, and that a rule puts down to chance.
- * @param compared these and those that were equal.
+ * @param differed calls that differed, or of which nothing is known.
+ * @param compared these and all others.
  * @param share that chance may have.
  */
 export function isSystematic(

@@ -67,6 +67,17 @@ const TEXTS: readonly (readonly [sql: string, rows: string])[] = [
   // How many values a list has differs from text to text.
   ["select * from t where a in (1, 2) and id = 7", ""],
   ["select * from t where a = any(array[1, 2]) and id = 7", ""],
+  ["select * from t where a in (select 1 from u order by 1) and id = 7", ""],
+  // As the server reads it, and not as it begins:
+  ["select * from t where id = 0x10", ""],
+  ["select * from t where id = 1_000", ""],
+  ["select * from t where id = - /* 5 */ 7", ""],
+  ["select * from t where a = U&'d!0061t' uescape '!'", ""],
+  ["select * from t where a = b'101'", ""],
+  ["select * from t where a = e'x'", "t a=x"],
+  ["insert into t (id, a) overriding user value values (7, 'x')", ""],
+  ["insert into t (id[1], a) values (7, 'x')", "t a=x"],
+  ["update t set c[1] = 3 where c = 'x' and id = 7", "t id=7"],
 ];
 for (const [sql, rows] of TEXTS) {
   Deno.test(`pinned rows: ${sql.replaceAll("\n", " ")}`, () => {
@@ -99,6 +110,54 @@ Deno.test("pinned rows: parameters, with values that stand in the text", () => {
     ),
     "",
   );
+});
+
+Deno.test("pinned rows: parameters in another order, or literals in their place, are other texts", () => {
+  const session = new SessionStatements(new ShapeCache(100));
+  const rowsOf = (sql: string, values: readonly string[]) => {
+    const bytes = concat([parse("", sql), bind("", "", values), execute()]);
+    const { rows } = session.cycle(bytes, 0, bytes.length);
+    return [...rows[0]?.values ?? []].map(([column, { text }]) =>
+      `${column}=${text}`
+    ).join(" ");
+  };
+  const asked: [sql: string, values: string[], rows: string][] = [
+    ["update t set a = $1 where id = $2", ["100", "5"], "id=5"],
+    ["update t set a = $2 where id = $1", ["5", "100"], "id=5"],
+    ["insert into t (id, k) values ($1, $2)", ["5", "9"], "id=5 k=9"],
+    ["insert into t (id, k) values ($2, $1)", ["9", "5"], "k=9 id=5"],
+    ["delete from t where k = $1 and id = 7", ["3"], "id=7 k=3"],
+    ["delete from t where k = '3' and id = 7", [], "k=3 id=7"],
+    [
+      "delete from t where k = $1 and j = $1 and id = $2",
+      ["3", "7"],
+      "k=3 j=3 id=7",
+    ],
+  ];
+  for (const [sql, values, rows] of asked) {
+    assert.equal(rowsOf(sql, values), rows, sql);
+  }
+});
+
+Deno.test("pinned rows: a binary value is the column's only without a cast", () => {
+  const binary = (sql: string) =>
+    touched(
+      parse("", sql),
+      message(
+        "B",
+        "\0\0",
+        int16(1),
+        int16(1),
+        int16(1),
+        int32(4),
+        int32(5),
+        int16(0),
+      ),
+      execute(),
+    );
+  assert.equal(binary("delete from t where id = $1"), "t id=\0\0\0\x05");
+  assert.equal(binary("delete from t where id = $1::text"), "");
+  assert.equal(binary("delete from t where id = $1::int8::text"), "");
 });
 
 Deno.test("pinned rows: one shape, one row and two", () => {

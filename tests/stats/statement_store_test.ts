@@ -10,7 +10,6 @@ function summary(pairs: number): StatementSummary {
     mirror: "next",
     fingerprint: "f",
     text: "select 1",
-    isPinned: false,
     outcomes: [],
     calls: pairs,
     results: [],

@@ -36,7 +36,6 @@ function summary(
     mirror: "shop_18",
     fingerprint,
     text: `select ${fingerprint}`,
-    isPinned: false,
     calls: 1,
     results: RESULTS.map(() => 0),
     outcomes: [],

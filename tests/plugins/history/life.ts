@@ -46,7 +46,6 @@ export function statement(n: number): StatementSummary {
     mirror: "next",
     fingerprint: "f",
     text: "select $1",
-    isPinned: false,
     calls: n,
     results: [n, 1],
     outcomes: [],

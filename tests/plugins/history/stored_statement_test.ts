@@ -12,7 +12,6 @@ import { latencyOf, NO_LATENCY } from "../../support/sketches.ts";
 
 const summary = {
   fingerprint: "1",
-  isPinned: true,
   calls: 7,
   results: RESULTS.map((_, i) => i),
   outcomes: [{

@@ -33,7 +33,6 @@ function summary(
     primary: times,
     mirrorLatency: times,
     ...NO_LATENCY,
-    isPinned: false,
     firstSeen: 0,
     lastSeen: 0,
     masked: {},

@@ -27,7 +27,6 @@ function statement(
     mirror: "next",
     fingerprint: "1",
     text: "select slow",
-    isPinned: false,
     calls: 100,
     results: [],
     outcomes: [],

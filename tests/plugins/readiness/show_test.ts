@@ -25,7 +25,6 @@ function statement(
     primary: none,
     mirrorLatency: none,
     ...latencyOf(...times),
-    isPinned: false,
     outcomes: [],
     firstSeen: 0,
     lastSeen: 0,
