@@ -27,6 +27,8 @@ export class Tapped {
   readonly tap: Tap;
   readonly consumer: RingConsumer;
   #nowUs = DAY_US;
+  /** A worker reads everything into one buffer. */
+  readonly #scratch = new Uint8Array(128 * 1024);
 
   /** @param mirrored with a capture and a series that is counted; without, the session has no mirror. */
   constructor(mirrored: boolean, probes = new ProbeSet([], () => {})) {
@@ -55,11 +57,14 @@ export class Tapped {
   /** A transaction, and the mirror worker takes what comes of it. */
   run(exchanges: readonly Exchange[]): void {
     const { tap } = this;
+    const scratch = this.#scratch;
     for (let i = 0; i < exchanges.length; i++) {
       const { request, reply } = exchanges[i] as Exchange; // below length
-      tap.client(request, request.length, this.#nowUs);
+      scratch.set(request);
+      tap.client(scratch, request.length, this.#nowUs);
       this.#nowUs += 83.5;
-      tap.server(reply, reply.length, this.#nowUs);
+      scratch.set(reply);
+      tap.server(scratch, reply.length, this.#nowUs);
     }
     drain(this.consumer);
   }

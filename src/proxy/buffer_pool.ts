@@ -1,3 +1,5 @@
+import { ViewedBytes } from "../record/mod.ts";
+
 /**
  * Buffers in two sizes, handed out while a transaction runs and taken back
  * after it, so that an idle client holds none. At most {@linkcode MAX_SPARE} of
@@ -6,8 +8,8 @@
 export class BufferPool {
   readonly smallBytes: number;
   readonly largestBytes: number;
-  readonly #small: Uint8Array<ArrayBuffer>[] = [];
-  readonly #large: Uint8Array<ArrayBuffer>[] = [];
+  readonly #small: ViewedBytes[] = [];
+  readonly #large: ViewedBytes[] = [];
 
   constructor(smallBytes: number, largestBytes: number) {
     this.smallBytes = smallBytes;
@@ -19,21 +21,25 @@ export class BufferPool {
    *
    * @throws {RangeError} above `largestBytes`.
    */
-  take(length: number): Uint8Array<ArrayBuffer> {
+  take(length: number): ViewedBytes {
     if (length <= this.smallBytes) {
-      return this.#small.pop() ?? new Uint8Array(this.smallBytes);
+      return this.#small.pop() ??
+        new ViewedBytes(new Uint8Array(this.smallBytes));
     }
     if (length > this.largestBytes) {
       throw new RangeError(
         `Buffer of ${length} bytes asked for, the largest has ${this.largestBytes}`,
       );
     }
-    return this.#large.pop() ?? new Uint8Array(this.largestBytes);
+    return this.#large.pop() ??
+      new ViewedBytes(new Uint8Array(this.largestBytes));
   }
 
   /** Takes a buffer back. */
-  give(buffer: Uint8Array<ArrayBuffer>): void {
-    const spare = buffer.length === this.smallBytes ? this.#small : this.#large;
+  give(buffer: ViewedBytes): void {
+    const spare = buffer.bytes.length === this.smallBytes
+      ? this.#small
+      : this.#large;
     if (spare.length < MAX_SPARE) spare.push(buffer);
   }
 }

@@ -2,6 +2,7 @@ import {
   BOUNDS,
   COMPARE_MODES,
   type CompareMode,
+  copyBytes,
   CYCLE_BYTES,
   CYCLE_CANCELLED,
   CYCLE_LATENCY,
@@ -24,6 +25,8 @@ import {
   type RingProducer,
   setCycleStart,
   STATEMENT_WORDS,
+  viewed,
+  type ViewedBytes,
   WAITING_CYCLE_BYTES,
 } from "../record/mod.ts";
 import { StateWatch } from "../sql/mod.ts";
@@ -33,9 +36,6 @@ import type { BufferPool } from "./buffer_pool.ts";
 const { recordCycles: MAX_CYCLES, fragmentBytes: MAX_FRAGMENT_BYTES } = BOUNDS;
 
 const CYCLE_BYTES_TAKEN = 4 * CYCLE_WORDS + WAITING_CYCLE_BYTES;
-
-/** Shorter than what a view object costs. */
-const LOOP_BYTES = 128;
 
 const encoder = new TextEncoder();
 
@@ -81,7 +81,7 @@ export class Capture {
   #announced = false;
   /** The stream has been announced before. */
   #known = false;
-  #buffer: Uint8Array<ArrayBuffer> | undefined;
+  #buffer: ViewedBytes | undefined;
   #start = 0;
   #end = 0;
   readonly #cycles = new RecordList(CYCLE_WORDS);
@@ -150,41 +150,34 @@ export class Capture {
 
   /** Memory that the session takes beyond what every session does. */
   get heldBytes(): number {
-    return (this.#buffer?.length ?? 0) + this.#cycles.heldBytes +
+    return (this.#buffer?.bytes.length ?? 0) + this.#cycles.heldBytes +
       this.digest.heldBytes;
   }
 
   /** What the digests and answers of the transaction under way take, here and in the mirror worker, in bytes. */
   get digestBytes(): number {
-    return this.#digestBytesGone + this.#digestBytesHere;
-  }
-
-  get #digestBytesHere(): number {
-    return CYCLE_BYTES_TAKEN * this.#cycleCount +
-      4 * STATEMENT_WORDS * this.digest.statements + this.digest.answerLength;
+    const { statements, answerLength } = this.digest;
+    return this.#digestBytesGone + CYCLE_BYTES_TAKEN * this.#cycleCount +
+      4 * STATEMENT_WORDS * statements + answerLength;
   }
 
   /** The rule above the class. @throws {Error} where it does not hold. */
   check(): void {
     const unsent = this.appended - this.sent;
     const holds = unsent >= 0 && unsent === this.#end - this.#start &&
-      this.#start >= 0 && this.#end <= (this.#buffer?.length ?? 0) &&
+      this.#start >= 0 && this.#end <= (this.#buffer?.bytes.length ?? 0) &&
       this.#cycleCount < MAX_CYCLES && !this.digest.full;
     if (holds) return;
     throw new Error(
-      `Capture: ${unsent} bytes are not sent, [${this.#start}, ${this.#end}) of ${this.#buffer?.length}; ${this.#cycleCount} cycles, ${this.digest.statements} statements`,
+      `Capture: ${unsent} bytes are not sent, [${this.#start}, ${this.#end}) of ${this.#buffer?.bytes.length}; ${this.#cycleCount} cycles, ${this.digest.statements} statements`,
     );
   }
 
   /** Copies `chunk[0, length)`. False if there was no room: call {@linkcode Capture.forget}. */
   append(chunk: Uint8Array, length: number): boolean {
     if (!this.#makeRoom(length)) return false;
-    const buffer = this.#buffer as Uint8Array; // #makeRoom has set it
-    if (length < LOOP_BYTES) {
-      for (let i = 0, at = this.#end; i < length; i++) {
-        buffer[at + i] = chunk[i] as number;
-      }
-    } else buffer.set(chunk.subarray(0, length), this.#end);
+    const buffer = this.#buffer as ViewedBytes; // #makeRoom has set it
+    copyBytes(viewed(chunk), 0, length, buffer, this.#end);
     this.#end += length;
     this.appended += length;
     return true;
@@ -277,7 +270,7 @@ export class Capture {
   /** Looks for session state in the bytes that are not in the ring; what follows them can be given to it. */
   watchUnsent(): StateWatch {
     const watch = new StateWatch(this.#sentFramer);
-    const unsent = this.#buffer?.subarray(this.#start, this.#end);
+    const unsent = this.#buffer?.bytes.subarray(this.#start, this.#end);
     if (unsent !== undefined) watch.take(unsent, unsent.length);
     return watch;
   }
@@ -304,7 +297,7 @@ export class Capture {
     const { answerLength } = this.digest;
     const at = this.#ring.reserve(head + answerLength + count);
     if (at < 0) return false;
-    const { words, doubles, bytes } = this.#ring;
+    const { words, view } = this.#ring;
     let word = at >> 2;
     words[word] = RECORD_FRAGMENT | flags | this.#owed;
     words[word + 1] = this.stream;
@@ -312,8 +305,8 @@ export class Capture {
     words[word + 3] = this.digest.statements;
     words[word + 4] = count;
     words[word + 5] = this.roundTripUs;
-    doubles[(word + 6) >> 1] = startUs;
-    doubles[(word + 8) >> 1] = endUs;
+    view.setFloat64(at + 4 * 6, startUs, true);
+    view.setFloat64(at + 4 * 8, endUs, true);
     words[word + 10] = answerLength;
     words[word + 11] = RECORD_VERSION;
     word += FRAGMENT_WORDS;
@@ -325,22 +318,11 @@ export class Capture {
     for (let i = 0; i < statementWords; i++) {
       words[word++] = digest[i] as number;
     }
-    const { answer } = this.digest;
-    let to = at + head;
-    if (answerLength < LOOP_BYTES) {
-      for (let i = 0; i < answerLength; i++) bytes[to++] = answer[i] as number;
-    } else {
-      bytes.set(answer.subarray(0, answerLength), to);
-      to += answerLength;
-    }
+    const to = at + head;
+    this.digest.copyAnswer(this.#ring, to);
     if (count > 0) {
-      const from = this.#start;
-      const buffer = this.#buffer as Uint8Array; // count > 0: bytes are in it
-      if (count < LOOP_BYTES) {
-        for (let i = 0; i < count; i++) {
-          bytes[to + i] = buffer[from + i] as number;
-        }
-      } else bytes.set(buffer.subarray(from, from + count), to);
+      const buffer = this.#buffer as ViewedBytes; // count > 0: bytes are in it
+      copyBytes(buffer, this.#start, count, this.#ring, to + answerLength);
     }
     const ended = (flags & FLAG_END) !== 0;
     // These bytes end with the transaction, and so with a message. Without any, more than it may have gone before.
@@ -363,18 +345,19 @@ export class Capture {
   }
 
   #follow(from: number, to: number): void {
-    const buffer = this.#buffer as Uint8Array; // the bytes are in it
-    for (let at = from; at < to;) at = this.#sentFramer.step(buffer, at, to);
+    const { bytes } = this.#buffer as ViewedBytes; // they are in it
+    for (let at = from; at < to;) at = this.#sentFramer.step(bytes, at, to);
   }
 
   #makeRoom(length: number): boolean {
     if (this.#buffer === undefined) this.#buffer = this.#pool.take(length);
-    if (this.#end + length <= this.#buffer.length) return true;
+    const { bytes } = this.#buffer;
+    if (this.#end + length <= bytes.length) return true;
     if (this.#start > 0) {
-      this.#buffer.copyWithin(0, this.#start, this.#end);
+      bytes.copyWithin(0, this.#start, this.#end);
       this.#end -= this.#start;
       this.#start = 0;
-      if (this.#end + length <= this.#buffer.length) return true;
+      if (this.#end + length <= bytes.length) return true;
     }
     const needed = this.#end + length;
     if (needed > this.#pool.largestBytes) {
@@ -383,7 +366,7 @@ export class Capture {
       return true;
     }
     const larger = this.#pool.take(needed);
-    larger.set(this.#buffer.subarray(0, this.#end));
+    copyBytes(this.#buffer, 0, this.#end, larger, 0);
     this.#pool.give(this.#buffer);
     this.#buffer = larger;
     return true;

@@ -16,12 +16,14 @@ import {
   IDLE,
   QUERY,
   READY_FOR_QUERY,
+  ROW_DESCRIPTION,
   SYNC,
   TERMINATE,
 } from "../wire/mod.ts";
 import type { Capture } from "./capture.ts";
 import { CycleClock } from "./cycle_clock.ts";
 import { Cycles } from "./cycles.ts";
+import type { ReplyDigest } from "../record/mod.ts";
 import { EarlyBytes } from "./early_bytes.ts";
 import { Recorder, type TapTarget } from "./recorder.ts";
 
@@ -158,13 +160,30 @@ export class Tap {
 
   /** Looks at `chunk[0, length)`, which came from the primary. */
   server(chunk: Uint8Array, length: number, nowUs: number): void {
+    this.#look(chunk, length, nowUs);
+    this.#recorder.digest?.settle();
+  }
+
+  #look(chunk: Uint8Array, length: number, nowUs: number): void {
     if (this.#blind) return this.#follow(chunk, 0, length);
     const framer = this.#server;
     const { cancellation } = this.#recorder;
-    let { digest } = this.#recorder;
+    let digest = this.#answering ? this.#recorder.digest : undefined;
     /** Of the cycle under way; -1: not looked at yet. */
     let elapsedUs = -1;
     for (let at = 0; at < length;) {
+      if (digest !== undefined && framer.atBoundary && isLong(chunk[at])) {
+        if (elapsedUs < 0) elapsedUs = this.#timeAnswer(digest, nowUs);
+        const from = at;
+        at = digest.whole(chunk, from, length);
+        if (at > from && chunk[from] === ROW_DESCRIPTION) {
+          this.#cycles.completed();
+        }
+        if (digest.full && !this.#recorder.relieve(this.#underWayEnd)) {
+          digest = undefined;
+        }
+        if (at === length) return;
+      }
       at = framer.step(chunk, at, length);
       if (framer.broken) {
         this.#giveUp();
@@ -181,11 +200,8 @@ export class Tap {
         elapsedUs = -1;
         continue;
       }
-      if (digest !== undefined && this.#answering) {
-        if (elapsedUs < 0) {
-          elapsedUs = this.#elapsedUs(nowUs);
-          digest.sentUs = this.#clock.sentUs;
-        }
+      if (digest !== undefined) {
+        if (elapsedUs < 0) elapsedUs = this.#timeAnswer(digest, nowUs);
         digest.step(framer, chunk, framer.bodyStart, at, elapsedUs);
       }
       if (type === DATA_ROW || !framer.finished) {
@@ -282,10 +298,18 @@ export class Tap {
     return this.#askedEnd > this.#settledEnd;
   }
 
-  /** Microseconds since the cycle under way began. */
-  #elapsedUs(nowUs: number): number {
+  /**
+   * The cycle under way is answered.
+   *
+   * @returns microseconds since it began.
+   */
+  #timeAnswer(digest: ReplyDigest, nowUs: number): number {
     const isUnderWay = this.#cycles.waiting > 0 || this.#unanswered;
-    return isUnderWay ? this.#clock.elapsedUs(this.#cycles, nowUs) : 0;
+    const elapsedUs = isUnderWay
+      ? this.#clock.elapsedUs(this.#cycles, nowUs)
+      : 0;
+    digest.sentUs = this.#clock.sentUs;
+    return elapsedUs;
   }
 
   #readyForQuery(status: number, nowUs: number): void {
@@ -338,6 +362,11 @@ export class Tap {
 
 function endsCycle(type: number): boolean {
   return type === QUERY || type === SYNC || type === FUNCTION_CALL;
+}
+
+/** Most bytes of a reply are in such messages. */
+function isLong(type: number | undefined): boolean {
+  return type === DATA_ROW || type === ROW_DESCRIPTION;
 }
 
 /** Messages that ask for no answer: the server ignores copy data outside of a copy. */

@@ -86,12 +86,13 @@ export function checkRing(memory: RingMemory): number {
   return records;
 }
 
-/** The three ways to look at the record area; all begin at its first byte. */
+/** The ways to look at the record area; all begin at its first byte. */
 export class Views {
   readonly control: Int32Array<SharedArrayBuffer>;
   readonly bytes: Uint8Array<SharedArrayBuffer>;
   readonly words: Uint32Array<SharedArrayBuffer>;
   readonly doubles: Float64Array<SharedArrayBuffer>;
+  readonly view: DataView<SharedArrayBuffer>;
 
   constructor(readonly memory: RingMemory) {
     const { buffer, capacity } = memory;
@@ -99,5 +100,6 @@ export class Views {
     this.bytes = new Uint8Array(buffer, CONTROL_BYTES, capacity);
     this.words = new Uint32Array(buffer, CONTROL_BYTES, capacity / 4);
     this.doubles = new Float64Array(buffer, CONTROL_BYTES, capacity / 8);
+    this.view = new DataView(buffer, CONTROL_BYTES, capacity);
   }
 }

@@ -37,3 +37,4 @@ export {
   cycleCount,
   type Transaction,
 } from "./transaction.ts";
+export { copyBytes, viewed, ViewedBytes } from "./viewed_bytes.ts";

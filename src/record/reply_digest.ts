@@ -14,6 +14,7 @@ import {
   FUNCTION_CALL_RESPONSE,
   HEADER_BYTES,
   isFatal,
+  lengthAt,
   PORTAL_SUSPENDED,
   ROW_DESCRIPTION,
   sqlstate,
@@ -22,6 +23,7 @@ import {
 import { ColumnsHash } from "./columns_hash.ts";
 import { RowHash } from "./row_hash.ts";
 import { MAX_WORD, STATEMENT_WORDS } from "./record.ts";
+import type { Copyable } from "./viewed_bytes.ts";
 import { tagCountAt, tagHashAt } from "./tags.ts";
 import * as s from "./statement.ts";
 
@@ -90,8 +92,18 @@ export class ReplyDigest {
   }
 
   /** `answerLength` bytes of answers, until {@linkcode ReplyDigest.drain}. */
-  get answer(): Uint8Array<ArrayBuffer> {
+  get answer(): Uint8Array {
     return this.#answer.bytes;
+  }
+
+  /** Copies the answers. */
+  copyAnswer(to: Copyable, at: number): void {
+    this.#answer.copyTo(to, at);
+  }
+
+  /** The chunk that was taken last will be written to again. */
+  settle(): void {
+    this.#answer.settle();
   }
 
   get answerLength(): number {
@@ -111,7 +123,8 @@ export class ReplyDigest {
 
   /** The entries and the answers were taken; a statement under way goes on. */
   drain(): void {
-    this.statements = this.#answer.length = 0;
+    this.statements = 0;
+    this.#answer.clear();
     this.full = false;
   }
 
@@ -132,8 +145,45 @@ export class ReplyDigest {
 
   /** Memory that a reply has taken, and that lasts. */
   get heldBytes(): number {
-    return this.#entries.heldBytes + this.#answer.bytes.length +
+    return this.#entries.heldBytes + this.#answer.heldBytes +
       this.#body.heldBytes;
+  }
+
+  /**
+   * Takes of `chunk[from, to)`, where a message begins, a description and rows
+   * that are there whole and are kept, or rows that are only counted: of most
+   * replies all that is long, in one copy. The rest is for {@linkcode
+   * ReplyDigest.step}.
+   *
+   * @returns where that begins.
+   */
+  whole(chunk: Uint8Array, from: number, to: number): number {
+    const isCut = this.#isCut;
+    if (isCut && !this.#rest.full) return from;
+    const end = isCut ? to : Math.min(to, from + this.#room);
+    const isDescribed = chunk[from] === ROW_DESCRIPTION && !isCut;
+    const firstRow = isDescribed ? wholeEnd(chunk, from, end) : from;
+    let at = firstRow;
+    let rows = 0;
+    while (chunk[at] === DATA_ROW) {
+      const next = wholeEnd(chunk, at, end);
+      if (next === at) break;
+      at = next;
+      rows++;
+    }
+    const taken = at - from;
+    if (taken === 0) return at;
+    if (this.#sentUs < 0) this.#sentUs = this.sentUs;
+    this.#flags |= s.FLAG_ROWS;
+    this.#rows += rows;
+    this.#rowBytes += at - firstRow - rows * HEADER_BYTES;
+    if (isCut) return at;
+    this.#keptRows += rows;
+    this.#answerBytes += taken;
+    this.#room -= taken;
+    this.#answer.add(chunk, from, at);
+    if (this.#answer.length >= MAX_ANSWER_BYTES) this.full = true;
+    return at;
   }
 
   /**
@@ -152,13 +202,6 @@ export class ReplyDigest {
     if (this.#sentUs < 0) this.#sentUs = this.sentUs;
     switch (framer.type) {
       case DATA_ROW:
-        if (this.#isCut && this.#rest.full) {
-          if (!framer.finished) return;
-          // Most rows of a large result: they are counted, and no more.
-          this.#rows++;
-          this.#rowBytes += framer.bodyLength;
-          return;
-        }
         this.#take(framer, chunk, from, to, from);
         if (framer.finished) this.#endRow(framer.bodyLength);
         return;
@@ -220,20 +263,29 @@ export class ReplyDigest {
     to: number,
     hashedFrom: number,
   ): void {
-    if (framer.started) this.#keepIfRoom(framer);
-    if (!this.#isKept) return this.#rest.add(chunk, hashedFrom, to);
-    this.#answer.add(chunk, from, to);
-    if (this.#answer.length >= MAX_ANSWER_BYTES) this.full = true;
+    if (this.#keep(framer, chunk, from, to)) return;
+    this.#rest.add(chunk, hashedFrom, to);
   }
 
-  #keepIfRoom({ type, bodyLength }: Framer): void {
-    const size = HEADER_BYTES + bodyLength;
-    this.#isCut ||= size > this.#room;
-    this.#isKept = !this.#isCut;
-    if (this.#isCut) return;
-    this.#room -= size;
-    this.#answerBytes += size;
-    this.#answer.header(type, bodyLength);
+  /** The answer keeps a piece of a message that it has room for. */
+  #keep(framer: Framer, chunk: Uint8Array, from: number, to: number): boolean {
+    let begin = from;
+    if (framer.started) {
+      const size = HEADER_BYTES + framer.bodyLength;
+      this.#isCut ||= size > this.#room;
+      this.#isKept = !this.#isCut;
+      if (this.#isKept) {
+        this.#room -= size;
+        this.#answerBytes += size;
+        // Nearly always the header stands in front of the body.
+        if (from >= HEADER_BYTES) begin -= HEADER_BYTES;
+        else this.#answer.header(framer.type, framer.bodyLength);
+      }
+    }
+    if (!this.#isKept) return false;
+    this.#answer.add(chunk, begin, to);
+    if (this.#answer.length >= MAX_ANSWER_BYTES) this.full = true;
+    return true;
   }
 
   /** A row, of `bytes` bytes in all, is over. */
@@ -245,15 +297,11 @@ export class ReplyDigest {
   }
 
   #describe(framer: Framer, chunk: Uint8Array, from: number, to: number): void {
-    if (framer.started) {
-      this.#keepIfRoom(framer);
-      this.#description.begin();
-    }
-    if (this.#isKept) this.#answer.add(chunk, from, to);
-    else this.#description.add(chunk, from, to);
-    if (!framer.finished) return;
-    this.#columns = this.#isKept ? 0 : this.#description.value;
     this.#flags |= s.FLAG_ROWS;
+    if (framer.started) this.#description.begin();
+    if (this.#keep(framer, chunk, from, to)) return;
+    this.#description.add(chunk, from, to);
+    if (framer.finished) this.#columns = this.#description.value;
   }
 
   /** A row of a COPY. The binary format's header travels in the first one, whichever that is, and is no part of it. */
@@ -283,6 +331,8 @@ export class ReplyDigest {
     if (this.#maxBytes > 0 && to - from <= ERROR_BYTES) {
       this.#answer.header(type, to - from);
       this.#answer.add(bytes, from, to);
+      // They may be a collector's, which the next message may overwrite.
+      this.#answer.settle();
       this.#answerBytes += HEADER_BYTES + to - from;
     }
     const body = bytes.subarray(from, to);
@@ -340,4 +390,11 @@ export class ReplyDigest {
     this.#columns = this.#flags = this.#header = 0;
     this.#sentUs = -1;
   }
+}
+
+/** Where the message at `at` ends; `at` itself if that is beyond `end`, or nothing that can be cut. */
+function wholeEnd(chunk: Uint8Array, at: number, end: number): number {
+  if (end - at < HEADER_BYTES) return at;
+  const size = 1 + lengthAt(chunk, at + 1);
+  return size < HEADER_BYTES || size > end - at ? at : at + size;
 }

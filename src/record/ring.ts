@@ -9,17 +9,17 @@ import {
   WRAP,
 } from "./memory.ts";
 
-/** A record that waits outside of the ring: the three ways to look at its payload. */
+/** A record that waits outside of the ring: the ways to look at its payload. */
 class Spilled {
   readonly bytes: Uint8Array;
   readonly words: Uint32Array;
-  readonly doubles: Float64Array;
+  readonly view: DataView;
 
   constructor(readonly payload: number) {
     const buffer = new ArrayBuffer((payload + 7) & ~7);
     this.bytes = new Uint8Array(buffer);
     this.words = new Uint32Array(buffer, 0, buffer.byteLength / 4);
-    this.doubles = new Float64Array(buffer);
+    this.view = new DataView(buffer);
   }
 }
 
@@ -38,7 +38,7 @@ export class RingProducer {
   /** The memory that the last {@linkcode RingProducer.reserve} gave room in. */
   bytes: Uint8Array;
   words: Uint32Array;
-  doubles: Float64Array;
+  view: DataView;
   /** Largest payload in bytes that {@linkcode RingProducer.reserve} can ever give. */
   readonly maxPayload: number;
   readonly #ring: Views;
@@ -58,7 +58,7 @@ export class RingProducer {
     this.#ring = new Views(memory);
     this.bytes = this.#ring.bytes;
     this.words = this.#ring.words;
-    this.doubles = this.#ring.doubles;
+    this.view = this.#ring.view;
     this.#capacity = memory.capacity;
     this.#spillLeft = spillBytes;
     this.#tail = Atomics.load(this.#ring.control, TAIL) >>> 0;
@@ -108,7 +108,7 @@ export class RingProducer {
     this.#open = spilled;
     this.bytes = spilled.bytes;
     this.words = spilled.words;
-    this.doubles = spilled.doubles;
+    this.view = spilled.view;
     return 0;
   }
 
@@ -177,7 +177,7 @@ export class RingProducer {
     this.#open = undefined;
     this.bytes = this.#ring.bytes;
     this.words = this.#ring.words;
-    this.doubles = this.#ring.doubles;
+    this.view = this.#ring.view;
   }
 
   #publish(): void {

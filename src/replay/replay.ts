@@ -161,6 +161,17 @@ export class Replay {
     nowUs: number,
     onPair: (pair: StatementPair) => void,
   ): Progress {
+    const progress = this.#look(chunk, length, nowUs, onPair);
+    this.#digest.settle();
+    return progress;
+  }
+
+  #look(
+    chunk: Uint8Array,
+    length: number,
+    nowUs: number,
+    onPair: (pair: StatementPair) => void,
+  ): Progress {
     const framer = this.#framer;
     const digest = this.#digest;
     const elapsedUs = nowUs - this.#sentUs;

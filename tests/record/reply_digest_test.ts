@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import fc from "fast-check";
 import * as d from "../../src/record/mod.ts";
 import { Framer } from "../../src/wire/mod.ts";
 import { concat, int16, int32, message } from "../support/wire_client.ts";
@@ -6,11 +7,15 @@ import { concat, int16, int32, message } from "../support/wire_client.ts";
 const row = (text: string) => message("D", int16(1), int32(text.length), text);
 const complete = (tag: string) => message("C", `${tag}\0`);
 
-/** The first statement of a reply that comes in pieces of `size`, kept up to `maxBytes`. */
-function statementOf(
+/**
+ * The first statement of a reply that comes in pieces of `size`, kept up to
+ * `maxBytes`; what can be taken whole is, if `isWhole`.
+ */
+function played(
   maxBytes: number,
   size: number,
-  ...messages: Uint8Array[]
+  messages: readonly Uint8Array[],
+  isWhole: boolean,
 ) {
   const bytes = concat(messages);
   const framer = new Framer();
@@ -18,15 +23,33 @@ function statementOf(
   for (let from = 0; from < bytes.length; from += size) {
     const chunk = bytes.slice(from, from + size);
     for (let at = 0; at < chunk.length;) {
+      if (isWhole && framer.atBoundary) {
+        at = reply.whole(chunk, at, chunk.length);
+        if (at === chunk.length) break;
+      }
       at = framer.step(chunk, at, chunk.length);
       reply.step(framer, chunk, framer.bodyStart, at, 1);
     }
+    reply.settle();
+    chunk.fill(0xee);
   }
   assert.equal(reply.statements, 1);
   return {
     words: reply.words.slice(0, d.STATEMENT_WORDS),
     answer: reply.answer.slice(0, reply.answerLength),
   };
+}
+
+/** The same, which must not depend on what was taken whole. */
+function statementOf(
+  maxBytes: number,
+  size: number,
+  ...messages: Uint8Array[]
+) {
+  const stepped = played(maxBytes, size, messages, false);
+  const whole = played(maxBytes, size, messages, true);
+  assert.deepEqual(whole, stepped, `pieces of ${size}, up to ${maxBytes}`);
+  return whole;
 }
 
 /** The counts of a reply's first statement. */
@@ -213,4 +236,29 @@ Deno.test("ReplyDigest: the header of a binary COPY is no part of the row that i
       assert.deepEqual(bytesOf(0, maxBytes, size), [3, 29], "in text");
     }
   }
+});
+
+Deno.test("ReplyDigest: a description and rows taken whole are those taken step by step", () => {
+  const texts = fc.array(fc.string({ maxLength: 40 }), { maxLength: 12 });
+  fc.assert(
+    fc.property(
+      fc.nat(2),
+      texts,
+      fc.constantFrom(0, 1, 30, 60, 200, 10_000),
+      fc.integer({ min: 1, max: 300 }),
+      (descriptions, rows, maxBytes, size) => {
+        statementOf(
+          maxBytes,
+          size,
+          ...Array.from(
+            { length: descriptions },
+            () => describe({ name: "a" }),
+          ),
+          ...rows.map((text) => row(text.replaceAll(/[^ -~]/g, "?"))),
+          complete(`SELECT ${rows.length}`),
+        );
+      },
+    ),
+    { numRuns: 2_000, seed: 3 },
+  );
 });

@@ -174,3 +174,44 @@ Deno.test("Replay: a long cycle is paired while its reply comes in, as a short o
     assert.ok(digest.heldBytes <= BOUNDS.restBytes);
   }
 });
+
+Deno.test("Replay: the mirror's answer outlives the buffer that it was read into", () => {
+  const bytes = query("select a from t");
+  const cycles = new Uint32Array(CYCLE_WORDS);
+  cycles[CYCLE_BYTES] = bytes.length;
+  cycles[CYCLE_STATEMENTS] = 1;
+  const transaction = {
+    bytes,
+    cycles,
+    statements: new Uint32Array(STATEMENT_WORDS),
+    answers: new Uint8Array(0),
+    size: 0,
+    startUs: 0,
+    endUs: 0,
+    roundTripUs: 0,
+    comparison: { mode: "rows" as const, bytes: 1_000 },
+  };
+  const row = message("D", "\0\x01\0\0\0\x03one");
+  const done = concat([message("C", "SELECT 2\0"), message("Z", "I")]);
+  const scratch = new Uint8Array(100);
+  for (let size = 1; size < 40; size++) {
+    const replay = new Replay(
+      transaction,
+      UNPLANNED,
+      new ReplyDigest(1_000),
+      new Framer(),
+    );
+    replay.take(0);
+    const reply = concat([row, row, done]);
+    const answers: Uint8Array[] = [];
+    for (let at = 0; at < reply.length; at += size) {
+      const piece = reply.subarray(at, at + size);
+      scratch.set(piece);
+      replay.reply(scratch, piece.length, 1, ({ mirror }) => {
+        answers.push(mirror?.answer.slice() ?? new Uint8Array(0));
+      });
+      scratch.fill(0xee);
+    }
+    assert.deepEqual(answers, [concat([row, row])], `pieces of ${size}`);
+  }
+});

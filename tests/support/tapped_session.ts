@@ -42,6 +42,7 @@ export class TappedSession {
   readonly #stream: Stream;
   readonly #statements: SessionStatements;
   readonly #budget = new QueueBudget(QUEUE_BYTES);
+  #scratch = new Uint8Array(4_096);
 
   constructor(
     shapes: ShapeCache,
@@ -93,12 +94,22 @@ export class TappedSession {
   }
 
   client(bytes: Uint8Array): void {
-    this.#tap.client(bytes, bytes.length, 1);
+    this.#read(bytes, (chunk) => this.#tap.client(chunk, bytes.length, 1));
   }
 
   server(bytes: Uint8Array): void {
-    this.#tap.server(bytes, bytes.length, 2);
+    this.#read(bytes, (chunk) => this.#tap.server(chunk, bytes.length, 2));
     this.#drain();
+  }
+
+  /** As a worker reads: all into one buffer, and the next read overwrites it. */
+  #read(bytes: Uint8Array, take: (chunk: Uint8Array) => void): void {
+    if (bytes.length > this.#scratch.length) {
+      this.#scratch = new Uint8Array(2 * bytes.length);
+    }
+    this.#scratch.set(bytes);
+    take(this.#scratch);
+    this.#scratch.fill(0xee);
   }
 
   /** The client has gone. @returns bytes of the queue's budget that were not given back. */
