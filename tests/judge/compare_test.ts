@@ -75,6 +75,15 @@ function counted(rows: number) {
   return reply({ [d.STATEMENT_ROWS]: rows, [d.STATEMENT_ORDERED]: rows });
 }
 
+/** INSERT 0 n. */
+function inserted(rows: number) {
+  return reply({
+    [d.STATEMENT_KIND]: d.KIND_COMPLETE,
+    [d.STATEMENT_TAG]: d.tagHash("INSERT"),
+    [d.STATEMENT_ROWS]: rows,
+  }, []);
+}
+
 /** The first rows of a portal: there are more, perhaps. */
 function part(rows: number) {
   return reply({
@@ -525,6 +534,16 @@ const CASES: readonly [what: string, got: () => string, result: string][] = [
         reply({ [d.STATEMENT_KIND]: d.KIND_COMPLETE }),
       ),
     "mismatch_command_tag",
+  ],
+  [
+    "another count of a text that nobody can read",
+    () => judge(inserted(1), { shape: OTHER_SHAPE }, inserted(5_000)),
+    "mismatch_command_tag",
+  ],
+  [
+    "the same count of it",
+    () => judge(inserted(5_000), { shape: OTHER_SHAPE }, inserted(5_000)),
+    "match",
   ],
   [
     "another tag",
