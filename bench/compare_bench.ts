@@ -56,7 +56,7 @@ const around = {
     counts: () => undefined,
     unique: () => false,
     concurrentWrite: () => false,
-    unprepared: () => ({ primary: false, mirror: false }),
+    causes: () => ({ primary: 0, mirror: 0 }),
   }),
   onMasked() {},
 } as const;

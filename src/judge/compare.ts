@@ -196,13 +196,15 @@ function compareErrors(
   if (primary === mirror) {
     return alike ? Result.match : Result.mismatchSqlstate;
   }
-  if (primary === NOT_PREPARED || mirror === NOT_PREPARED) {
-    const failed = about().unprepared();
-    const isCascade = primary === NOT_PREPARED ? failed.primary : failed.mirror;
-    if (isCascade) return Result.skippedCascade;
-  }
   if (failedBefore && (CASCADE.has(primary) || CASCADE.has(mirror))) {
     return Result.skippedCascade;
+  }
+  // In a later transaction it fails again, with what its Parse failed with.
+  if (primary === NOT_PREPARED || mirror === NOT_PREPARED) {
+    ({ primary, mirror } = about().causes());
+    if (primary === mirror) {
+      return alike ? Result.match : Result.mismatchSqlstate;
+    }
   }
   if (CONCURRENCY.has(primary) || CONCURRENCY.has(mirror)) {
     return Result.noiseConcurrency;

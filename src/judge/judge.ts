@@ -14,7 +14,7 @@ import { haveEqualDescriptions } from "./answer.ts";
 import { columnDifference } from "./column_difference.ts";
 import { compare } from "./compare.ts";
 import { rowsOf } from "./reply_rows.ts";
-import type { Reply, Surroundings } from "./surroundings.ts";
+import type { Causes, Reply, Surroundings } from "./surroundings.ts";
 import type { Column } from "./columns.ts";
 import {
   type DifferenceText,
@@ -153,6 +153,7 @@ export class Judge {
       result,
       primary: pair.primary,
       mirror: pair.mirror,
+      causes: () => this.#causes(pair),
       primaryUs: above(pair.primaryUs, this.#primaryFloorUs, pair.queuedUs),
       mirrorUs: above(pair.mirrorUs, this.#mirrorFloorUs, pair.mirrorQueuedUs),
       session: this.#session,
@@ -190,9 +191,10 @@ export class Judge {
     }
   }
 
-  #countError({ shape, primary, mirror }: StatementPair): void {
+  #countError(pair: StatementPair): void {
+    const { shape } = pair;
     const result = Result.mismatchErrorOnMirror;
-    const kind = mismatchKind(result, primary, mirror);
+    const kind = mismatchKind(result, this.#causes(pair));
     this.errorsOnMirror++;
     this.#firstError ??= { shape, kind };
     const { mirrorSqlstate, primarySqlstate } = kind;
@@ -235,6 +237,14 @@ export class Judge {
     }
   }
 
+  #causes({ primary, mirror, shape }: StatementPair): Causes {
+    const { primary: theirs, mirror: ours } = this.#unprepared;
+    return {
+      primary: theirs.cause(shape, codeOf(primary) ?? 0),
+      mirror: ours.cause(shape, codeOf(mirror) ?? 0),
+    };
+  }
+
   #about(pair: StatementPair, nowUs: number): Surroundings {
     const { shape, primary } = pair;
     const { columns, catalog } = this.#target;
@@ -250,10 +260,7 @@ export class Judge {
       counts: () => masks.counts(shape),
       unique: () => masks.isUnique(shape),
       concurrentWrite: () => this.#concurrentWrite(shape, pair, nowUs),
-      unprepared: () => ({
-        primary: this.#unprepared.primary.has(shape),
-        mirror: this.#unprepared.mirror.has(shape),
-      }),
+      causes: () => this.#causes(pair),
     };
   }
 

@@ -27,7 +27,7 @@ import {
 } from "../stats/mod.ts";
 import { unpackSqlstate } from "../wire/mod.ts";
 import type { MismatchKind } from "./mismatch_counts.ts";
-import type { Reply } from "./surroundings.ts";
+import type { Causes, Reply } from "./surroundings.ts";
 import { StatementEntry } from "./statement_entry.ts";
 import type { DifferenceText } from "./difference.ts";
 
@@ -41,6 +41,8 @@ export interface ComparedPair {
   readonly result: number;
   readonly primary: Reply | undefined;
   readonly mirror: Reply | undefined;
+  /** What both have failed with, asked for only of a mismatch. */
+  readonly causes: () => Causes;
   /** Microseconds, each less its connection's floor. */
   readonly primaryUs: number;
   readonly mirrorUs: number;
@@ -109,7 +111,7 @@ export class StatementTable {
     }
     for (const column of pair.masked) entry.countMasked(column, 1);
     if (isMismatch(result)) {
-      entry.outcomes.add(mismatchKind(result, primary, mirror), 1, 0);
+      entry.outcomes.add(mismatchKind(result, pair.causes()), 1, 0);
     }
     if (isMismatch(result) || isNote(result) || isNoise(result)) {
       this.#keepExample(entry, pair);
@@ -267,20 +269,17 @@ function outcome(reply: Reply | undefined, detail: string | null): Outcome {
 /** What a rule may accept a mismatch by. */
 export function mismatchKind(
   result: number,
-  primary: Reply | undefined,
-  mirror: Reply | undefined,
+  { primary, mirror }: Causes,
 ): MismatchKind {
   return {
     result: RESULTS[result] as string, // a position in RESULTS
-    mirrorSqlstate: sqlstateOf(mirror),
-    primarySqlstate: sqlstateOf(primary),
+    mirrorSqlstate: textOf(mirror),
+    primarySqlstate: textOf(primary),
   };
 }
 
-/** `00000` without an error. */
-function sqlstateOf(reply: Reply | undefined): string {
-  const packed = reply?.words[reply.at + STATEMENT_SQLSTATE] ?? 0;
-  return packed === 0 ? "00000" : unpackSqlstate(packed);
+function textOf(sqlstate: number): string {
+  return sqlstate === 0 ? "00000" : unpackSqlstate(sqlstate);
 }
 
 function isError(reply: Reply | undefined): boolean {

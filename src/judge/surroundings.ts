@@ -33,8 +33,14 @@ export interface Surroundings {
   unique(): boolean;
   /** Another transaction may have written what this statement read, on one side before and on the other behind it. */
   concurrentWrite(): boolean;
-  /** On these sides the statement failed last, perhaps when it was prepared. */
-  unprepared(): { readonly primary: boolean; readonly mirror: boolean };
+  /** What each side has failed with, packed: of a statement that is not prepared, what its Parse failed with. */
+  causes(): Causes;
+}
+
+/** Packed SQLSTATEs; 0: no error. */
+export interface Causes {
+  readonly primary: number;
+  readonly mirror: number;
 }
 
 /** One side's statement: an entry of a digest, at word `at`, and the messages that were kept. */

@@ -9,12 +9,13 @@ const RUNNING: ReadonlySet<string> = new Set(["23", "40", "53", "55", "57"]);
 const MAX_STATEMENTS = 1_000;
 
 /**
- * The statements of a session that have failed on one side last: perhaps their
- * Parse did. Then each Bind to the name fails in later transactions, too, for
- * the same cause.
+ * The statements of a session that have failed on one side last, and how:
+ * perhaps their Parse did. Then each Bind to the name fails in later
+ * transactions, too, for the same cause.
  */
 export class Unprepared {
-  readonly #failed = new Set<Shape>();
+  /** Packed SQLSTATEs. */
+  readonly #failed = new Map<Shape, number>();
 
   /** Notes how a statement ended. @param code its packed SQLSTATE; 0: it succeeded. */
   note(shape: Shape, code: number): void {
@@ -23,13 +24,14 @@ export class Unprepared {
     if (code === 0 && this.#failed.size === 0) return;
     this.#failed.delete(shape);
     if (code === 0 || RUNNING.has(unpackSqlstate(code).slice(0, 2))) return;
-    this.#failed.add(shape);
+    this.#failed.set(shape, code);
     if (this.#failed.size <= MAX_STATEMENTS) return;
-    const [oldest] = this.#failed;
+    const [oldest] = this.#failed.keys();
     if (oldest !== undefined) this.#failed.delete(oldest);
   }
 
-  has(shape: Shape): boolean {
-    return this.#failed.has(shape);
+  /** What a statement has failed with: of one that is not prepared, what its Parse failed with if that is known. */
+  cause(shape: Shape, code: number): number {
+    return code === NOT_PREPARED ? this.#failed.get(shape) ?? code : code;
   }
 }

@@ -88,9 +88,19 @@ Deno.test({
       10_000,
     );
     assert.deepEqual(results("select twice"), {
-      mismatch_error_on_mirror: 1,
-      skipped_cascade: 3,
+      mismatch_error_on_mirror: 4,
     });
+    // Each with what the Parse failed with.
+    assert.deepEqual(
+      proxy.supervisor.statements().find(({ text }) =>
+        text.startsWith("select twice")
+      )?.outcomes.map(({ mirrorSqlstate, count, requests }) => [
+        mirrorSqlstate,
+        count,
+        requests,
+      ]),
+      [["42883", 4, 4]],
+    );
     assert.deepEqual(results("select id from token where id"), {
       skipped_cascade: 2,
     });

@@ -144,7 +144,7 @@ function judge(
     counts: () => shape.counts[0]?.rule,
     unique: () => false,
     concurrentWrite: () => false,
-    unprepared: () => ({ primary: false, mirror: false }),
+    causes: () => ({ primary: 0, mirror: 0 }),
     ...around,
   };
   return RESULTS[
@@ -608,38 +608,40 @@ const CASES: readonly [what: string, got: () => string, result: string][] = [
     "mismatch_command_tag",
   ],
   [
-    "a statement that its Parse has not prepared on the mirror",
+    "a statement that its Parse has not prepared on the mirror, once more",
     () =>
       judge(error("26000"), {
-        unprepared: () => ({ primary: false, mirror: true }),
-      }),
-    "skipped_cascade",
-  ],
-  [
-    "a statement that its Parse has not prepared on the primary",
-    () =>
-      judge(
-        reply(),
-        { unprepared: () => ({ primary: true, mirror: false }) },
-        error("26000"),
-      ),
-    "skipped_cascade",
-  ],
-  [
-    "a statement that is not prepared out of nowhere",
-    () =>
-      judge(error("26000"), {
-        unprepared: () => ({ primary: true, mirror: false }),
+        causes: () => ({ primary: 0, mirror: sqlstate("42P01") }),
       }),
     "mismatch_error_on_mirror",
   ],
   [
-    "another error of a statement that has failed before",
+    "a statement that its Parse has not prepared on the primary, once more",
     () =>
-      judge(error("42P01"), {
-        unprepared: () => ({ primary: false, mirror: true }),
+      judge(reply(), {
+        causes: () => ({ primary: sqlstate("42P01"), mirror: 0 }),
+      }, error("26000")),
+    "mismatch_error_on_primary",
+  ],
+  [
+    "a statement that its Parse has prepared on neither, once more",
+    () =>
+      judge(error("26000"), {
+        causes: () => ({
+          primary: sqlstate("42P01"),
+          mirror: sqlstate("42P01"),
+        }),
+      }, error("42P01")),
+    "match",
+  ],
+  [
+    "a statement that is not prepared, behind its Parse in the same transaction",
+    () =>
+      judge(error("26000"), {
+        failedBefore: true,
+        causes: () => ({ primary: 0, mirror: sqlstate("42P01") }),
       }),
-    "mismatch_error_on_mirror",
+    "skipped_cascade",
   ],
   [
     "no row against the first one of a portal",

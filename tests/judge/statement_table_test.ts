@@ -26,6 +26,7 @@ function filled() {
       result,
       primary: undefined,
       mirror: undefined,
+      causes: () => ({ primary: 0, mirror: 0 }),
       primaryUs: 10,
       mirrorUs: 10,
       session: 1,
