@@ -11,9 +11,8 @@ export interface Accepted {
   readonly mismatches: number;
   /** Replayed requests whose first error on the mirror is accepted. */
   readonly requests: number;
-  /** Statements whose noise is accepted, and the primary's time for about as many of the same shapes. */
+  /** Statements whose noise is accepted. */
   readonly noise: number;
-  readonly noiseSeconds: number;
 }
 
 /** A rule of `[[ignore]]`, and what it comes to now. */
@@ -42,16 +41,11 @@ export function acceptedOf(
   let mismatches = 0;
   let requests = 0;
   let noise = 0;
-  let noiseSeconds = 0;
   const inForce = rules.filter((rule) => isInForce(rule, now));
-  if (inForce.length === 0) {
-    return { mismatches, requests, noise, noiseSeconds };
-  }
+  if (inForce.length === 0) return { mismatches, requests, noise };
   for (const statement of statements) {
-    const { fingerprint, outcomes, primary, calls } = statement;
-    const accepted = acceptedNoise(statement, inForce);
-    noise += accepted;
-    if (calls > 0) noiseSeconds += primary.sum * accepted / calls;
+    const { fingerprint, outcomes } = statement;
+    noise += acceptedNoise(statement, inForce);
     for (const outcome of outcomes) {
       const of = { fingerprint, ...outcome };
       if (!inForce.some((rule) => fits(rule, of))) continue;
@@ -59,7 +53,7 @@ export function acceptedOf(
       requests += outcome.requests;
     }
   }
-  return { mismatches, requests, noise, noiseSeconds };
+  return { mismatches, requests, noise };
 }
 
 /** Whether a rule accepts all that differs in a statement: it names the fingerprint, and nothing besides. */
@@ -125,8 +119,12 @@ export function ruleUses(
       .map((one) => ({ ...one, ...NO_ERROR, requests: 0 }));
     for (const outcome of [...outcomes, ...noise]) {
       const of = { fingerprint, ...outcome };
+      const isNoise = outcome.result.startsWith("noise_");
       const first = counts[
-        rules.findIndex((rule) => isInForce(rule, now) && fits(rule, of))
+        rules.findIndex((rule) =>
+          isInForce(rule, now) &&
+          (fits(rule, of) || isNoise && isAccepted({ fingerprint }, [rule]))
+        )
       ];
       if (first === undefined) continue;
       first.accepted += outcome.count;

@@ -142,6 +142,8 @@ export function gather(
   );
   const comparedSeconds = sum("mirror_compared_seconds_total") +
     earlier("compared_seconds");
+  const replayedSeconds = sum("mirror_replayed_seconds_total") +
+    earlier("replayed_seconds");
   const accepted = acceptedOf(statements, ignoreRules, now);
   const byResult = new Map<string, number>();
   for (const { labels, value } of series("mirror_statements_total")) {
@@ -149,6 +151,11 @@ export function gather(
     byResult.set(result, (byResult.get(result) ?? 0) + value);
   }
   const results = RESULTS.map((result) => byResult.get(result) ?? 0);
+  const uncompared = results.reduce(
+    (total, n, i) => total + (isCompared(i) || isAside(i) ? 0 : n),
+    earlier("uncompared"),
+  );
+  const noise = Math.min(uncompared, accepted.noise);
   const lagCounts = series("mirror_replay_lag_seconds")
     .map(({ histogram }) => histogram?.counts ?? [])
     .reduce<number[]>(
@@ -179,13 +186,7 @@ export function gather(
       (total, n, i) => total + (isCompared(i) ? n : 0),
       earlier("compared"),
     ),
-    uncompared: Math.max(
-      0,
-      results.reduce(
-        (total, n, i) => total + (isCompared(i) || isAside(i) ? 0 : n),
-        earlier("uncompared"),
-      ) - accepted.noise,
-    ),
+    uncompared: uncompared - noise,
     mismatches: Math.max(
       0,
       results.reduce(
@@ -208,11 +209,9 @@ export function gather(
     mirrorMeanMs: mirrorStatements === 0
       ? null
       : mirrorSeconds / mirrorStatements * 1e3,
-    replayedSeconds: Math.max(
-      comparedSeconds,
-      sum("mirror_replayed_seconds_total") + earlier("replayed_seconds") -
-        accepted.noiseSeconds,
-    ),
+    // Accepted noise took its part of the time that was not compared.
+    replayedSeconds: uncompared === 0 ? replayedSeconds : replayedSeconds -
+      (replayedSeconds - comparedSeconds) * noise / uncompared,
     comparedSeconds,
     shapes: shapes.counts,
     named: shapes.named,

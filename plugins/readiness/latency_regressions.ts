@@ -14,7 +14,7 @@ export interface LatencyFindings {
   readonly slower: number;
   /** The slowest of those, and in what; null if there is none. */
   readonly worst: string | null;
-  /** Statements with too few pairs. */
+  /** Statements with too few pairs, and those slower in total as chance may have it. */
   readonly unjudged: number;
   /** Some of those, the ones that took the primary longest; null if there is none. */
   readonly unjudgedNames: string | null;
@@ -59,6 +59,17 @@ export function isJudged(
   return latency.pairs >= min_pairs;
 }
 
+/** Whether it took the mirror longer in total than is allowed, which may still be chance. */
+function mayBeSlower(
+  { latency: { totalRatio }, primary, mirrorLatency }: StatementSummary,
+  { maxLatencyRatio, min_difference_ms }: Thresholds,
+): boolean {
+  const calls = Math.min(primary.count, mirrorLatency.count);
+  const difference = (mirrorLatency.sum - primary.sum) / Math.max(1, calls);
+  return (totalRatio ?? 0) > maxLatencyRatio &&
+    difference * 1e3 > min_difference_ms;
+}
+
 /** Judges each statement by itself. */
 export function latencyFindings(
   statements: readonly StatementSummary[],
@@ -74,6 +85,7 @@ export function latencyFindings(
     }
     const slowness = slownessOf(summary, t);
     if (slowness !== undefined) found.push({ summary, slowness });
+    else if (mayBeSlower(summary, t)) unjudged.push(summary);
   }
   const [worst] = found.toSorted((a, b) =>
     (b.summary.latency.totalRatio ?? 0) - (a.summary.latency.totalRatio ?? 0)
@@ -106,7 +118,7 @@ export function latencySentence(
     : `${found.slower} of ${tested} statements are slower on the mirror by more than a factor of ${maxLatencyRatio}, the worst: ${worst}.`;
   return unjudged === 0
     ? verdict
-    : `${verdict} ${unjudged} more, with fewer than ${min_pairs} pairs, are not judged: ${unjudgedNames}.`;
+    : `${verdict} ${unjudged}, with fewer than ${min_pairs} pairs or slower within what chance may do, are not judged yet: ${unjudgedNames}.`;
 }
 
 /** In what a statement is slower, for people. */

@@ -143,7 +143,7 @@ function judgeGates(
   const found = e.shapes.different + e.shapes.uncompared;
   const ignored = e.ignored === 0
     ? ""
-    : ` ${e.ignored} more are accepted by rules of [[ignore]].`;
+    : ` ${e.ignored} that differ as well are accepted by rules of [[ignore]].`;
   const acceptedRequests = e.acceptedRequests === 0
     ? ""
     : ` ${e.acceptedRequests} more had an error that rules of [[ignore]] accept.`;
@@ -286,12 +286,12 @@ function statementsSentence(
     texts.join("; ") + (all > texts.length ? "; …" : "");
   return [
     ...different === 0 ? [] : [
-      `${different} of ${seen} statements never gave the primary's result: ${
+      `${different} of ${seen} statements give another result than the primary, in half of their calls or in more than chance explains: ${
         list(named.different, different)
       }`,
     ],
     ...uncompared === 0 ? [] : [
-      `${uncompared} of ${seen} statements were never compared: ${
+      `${uncompared} of ${seen} statements are not known to give the primary's result, for they were compared too seldom: ${
         list(named.uncompared, uncompared)
       }`,
     ],

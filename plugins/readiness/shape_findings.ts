@@ -5,6 +5,7 @@ import {
   isMismatch,
   isSystematic,
   MISMATCH_SHARE,
+  Result,
   type StatementSummary,
 } from "../../src/plugin/api.ts";
 
@@ -12,9 +13,9 @@ import {
 export interface ShapeCounts {
   /** That could be evidence: BEGIN and the like, reads of catalogs and what a rule accepts are not among them. */
   readonly seen: number;
-  /** Compared twice or more and never equal, or with more mismatches than chance explains. */
+  /** Different in two calls and in half of them, or in more than chance explains. */
   readonly different: number;
-  /** Of which no pair was compared, or too many were noise or skipped. */
+  /** Of which no pair was equal, or too many were noise or skipped. */
   readonly uncompared: number;
 }
 
@@ -27,15 +28,15 @@ export interface NamedShapes {
 /** Statements that are named of a kind. */
 const NAMED = 3;
 
-/** A shape that differs once may be chance; never equal in two calls it is the shape. */
+/** A shape that differs once may be chance; in two calls, and in half of them, it is the shape. */
 const MIN_DIFFERENT = 2;
 
 /** Judges each shape by itself, however rare it is among the others. */
 export function shapeFindings(
   statements: readonly StatementSummary[],
 ): { readonly counts: ShapeCounts; readonly named: NamedShapes } {
-  const seen = statements.filter(({ results }) =>
-    results.some((count, result) => count > 0 && !isAside(result))
+  const seen = statements.filter((statement) =>
+    count(statement, (result) => !isAside(result)) > 0 && !isControl(statement)
   ).toSorted((a, b) => b.calls - a.calls);
   const different = seen.filter(isDifferent);
   const uncompared = seen.filter((statement) =>
@@ -56,18 +57,26 @@ export function shapeFindings(
 /** What speaks against the shape, whatever its share of the traffic. */
 function isDifferent(statement: StatementSummary): boolean {
   const compared = count(statement, isCompared);
-  return compared >= MIN_DIFFERENT && count(statement, isEqual) === 0 ||
-    isSystematic(count(statement, isMismatch), compared, MISMATCH_SHARE);
+  const mismatches = count(statement, isMismatch);
+  return mismatches >= MIN_DIFFERENT && 2 * mismatches >= compared ||
+    isSystematic(mismatches, compared, MISMATCH_SHARE);
 }
 
-/** Too little is known of it: no pair was compared, or more than chance may take were not. */
+/** BEGIN and the like that did not differ: what followed from another's error says nothing of it. */
+function isControl(statement: StatementSummary): boolean {
+  return (statement.results[Result.matchControl] ?? 0) > 0 &&
+    count(statement, isMismatch) === 0;
+}
+
+/** Too little is known of it: no pair was equal, or more than chance may take were not compared. */
 function isUncompared(statement: StatementSummary): boolean {
   const compared = count(statement, isCompared);
   const unknown = count(
     statement,
     (result) => !isCompared(result) && !isAside(result),
   );
-  return compared === 0 || isSystematic(unknown, unknown + compared);
+  return count(statement, isEqual) === 0 ||
+    isSystematic(unknown, unknown + compared);
 }
 
 function count(

@@ -160,7 +160,7 @@ function diffRows(summary: StatementSummary): Row[] {
     const example = summary.examples.find(({ result }) => result === name);
     return [[
       summary.fingerprint,
-      name.replace(/^mismatch_/, ""),
+      name.replace(/^(mismatch|noise)_/, ""),
       count,
       new Date(summary.lastSeen),
       summary.text,

@@ -214,7 +214,9 @@ export const mirroringSchema = z.strictObject({
 export const ignoreSchema = z.strictObject({
   fingerprint: z.string().regex(/^(?:[0-9a-f]{16}|other)$/).optional()
     .describe("Statements with this fingerprint only."),
-  sqlstate: z.string().regex(/^[0-9A-Z]{5}$/).optional()
+  sqlstate: z.string().regex(/^[0-9A-Z]{5}$/)
+    .refine((code) => code !== "00000", "is no error: 00000 is success")
+    .optional()
     .describe("Differences with this SQLSTATE on either side only."),
   class: z.enum([
     "rows",

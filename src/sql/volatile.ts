@@ -92,6 +92,9 @@ const CHANCE_FUNCTIONS: ReadonlySet<string> = new Set([
   "pg_try_advisory_lock_shared",
   "pg_try_advisory_xact_lock",
   "pg_try_advisory_xact_lock_shared",
+  // True if the session holds the lock, which it may not have got
+  "pg_advisory_unlock",
+  "pg_advisory_unlock_shared",
   // OIDs of large objects
   "lo_create",
   "lo_creat",

@@ -108,7 +108,7 @@ interval_ms = 200`,
       assert.equal(gateOf(page, "error_rate").observed, 0);
       assert.match(
         gateOf(page, "mismatch_rate").sentence,
-        /40 more are accepted by rules/,
+        /40 that differ as well are accepted by rules/,
       );
       assert.deepEqual(
         page.rules.map(({ state, accepted }) => [state, accepted]),

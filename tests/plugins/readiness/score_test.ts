@@ -196,11 +196,11 @@ Deno.test("assess: latency_regressions names the worst and what is not judged", 
   assert.deepEqual([gate.status, gate.observed, gate.samples], ["fail", 2, 3]);
   assert.equal(
     gate.sentence,
-    "2 of 3 statements are slower on the mirror by more than a factor of 1.25, the worst: select slowest (more than 19610 ms in 6.0 % of the calls, the primary more than 15688 ms in 0.0 %). 1 more, with fewer than 30 pairs, are not judged: select monthly.",
+    "2 of 3 statements are slower on the mirror by more than a factor of 1.25, the worst: select slowest (more than 19610 ms in 6.0 % of the calls, the primary more than 15688 ms in 0.0 %). 1, with fewer than 30 pairs or slower within what chance may do, are not judged yet: select monthly.",
   );
   assert.equal(
     gateOf({ statements: statements.slice(3) }, "latency_regressions").sentence,
-    "No statement could be judged yet. 1 more, with fewer than 30 pairs, are not judged: select monthly.",
+    "No statement could be judged yet. 1, with fewer than 30 pairs or slower within what chance may do, are not judged yet: select monthly.",
   );
 });
 
@@ -304,6 +304,6 @@ Deno.test("assess: the score loses what the issue says, and never falls below 0"
 Deno.test("assess: ignored mismatches stay visible", () => {
   assert.match(
     gateOf({ ignored: 7 }, "mismatch_rate").sentence,
-    /7 more are accepted by rules/,
+    /7 that differ as well are accepted by rules/,
   );
 });

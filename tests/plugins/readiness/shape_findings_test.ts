@@ -31,8 +31,12 @@ const CASES: readonly (readonly [Counts, string])[] = [
   [{ match: 1 }, "equal"],
   [{ match_masked: 1 }, "equal"],
   [{ match_unordered: 1, mismatch_rows: 1 }, "equal"],
-  // Once may be chance; twice and never equal is the shape.
-  [{ mismatch_rows: 1 }, "equal"],
+  // Once may be chance; in two calls, and in half of them, it is the shape.
+  [{ mismatch_rows: 1 }, "uncompared"],
+  [{ match: 3, mismatch_rows: 1 }, "equal"],
+  [{ match: 3, mismatch_rows: 2 }, "equal"],
+  [{ match: 2, mismatch_rows: 2 }, "different"],
+  [{ match: 1, mismatch_rows: 3 }, "different"],
   [{ mismatch_rows: 2 }, "different"],
   [{ mismatch_rows: 1, mismatch_error_on_mirror: 1 }, "different"],
   // Among calls that are equal: chance has no part in mismatches.
@@ -46,6 +50,8 @@ const CASES: readonly (readonly [Counts, string])[] = [
   [{ skipped_too_large: 1, note_catalog: 7 }, "uncompared"],
   // They are no evidence, and lack none.
   [{ match_control: 1_000 }, "not seen"],
+  [{ match_control: 1_000, skipped_cascade: 2 }, "not seen"],
+  [{ match_control: 1_000, mismatch_error_on_mirror: 2 }, "different"],
   [{ note_catalog: 7, note_plan: 1 }, "not seen"],
   [{ skipped_ignored: 7 }, "not seen"],
   // Chance and bounds take a part, and no more.
