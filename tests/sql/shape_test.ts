@@ -467,6 +467,17 @@ Deno.test("ShapeCache: what a shape holds is bounded, and so is what all hold", 
   assert.ok(largest <= 32 * 1024 * 1024, `${largest} bytes`);
 });
 
+Deno.test("ShapeCache: a shape that joins elements counts with its separators", () => {
+  const bytes = (sql: string) => {
+    const cache = new ShapeCache(100);
+    shapes(sql, cache);
+    return cache.bytes;
+  };
+  const more = bytes("select string_agg(a, ',') from t") -
+    bytes("select max(a) from t");
+  assert.ok(more > 16_384 && more < 20_000, `${more} bytes`);
+});
+
 Deno.test("ShapeCache: texts that come once can't displace those that come often", () => {
   const cache = new ShapeCache(50);
   const often = "select often";
