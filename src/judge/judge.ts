@@ -333,12 +333,25 @@ export class Judge {
   }
 }
 
+const NO_LITERALS: readonly string[] = [];
+/** By a shape's list: what is known of theirs is found once. */
+const literals = new WeakMap<
+  NonNullable<Shape["separators"]>,
+  readonly string[]
+>();
+
 /** What stands between elements of its lists, the longest first; empty: not all is known. */
-function literalsOf({ separators = [] }: Shape): readonly string[] {
-  const texts = separators.filter((one) => typeof one === "string");
-  return texts.length < separators.length
-    ? []
-    : texts.toSorted((a, b) => b.length - a.length);
+function literalsOf({ separators }: Shape): readonly string[] {
+  if (separators === undefined) return NO_LITERALS;
+  let found = literals.get(separators);
+  if (found === undefined) {
+    const texts = separators.filter((one) => typeof one === "string");
+    found = texts.length < separators.length
+      ? NO_LITERALS
+      : texts.toSorted((a, b) => b.length - a.length);
+    literals.set(separators, found);
+  }
+  return found;
 }
 
 /** A time without what is in it of a round trip: a pipeline has one, and all but its first statement wait meanwhile. */

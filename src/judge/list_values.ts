@@ -73,8 +73,20 @@ function isBracketed(text: string): boolean {
   return /^\s*[[{]/.test(text);
 }
 
+/** Of lists of separators. */
+const overlaps = new WeakMap<readonly string[], boolean>();
+
 /** Whether separators may share letters: `--` and `--`, `, ` and `,`. Behind an element that ends like one, it is not found for sure. */
 function mayOverlap(separators: readonly string[]): boolean {
+  let found = overlaps.get(separators);
+  if (found === undefined) {
+    found = doOverlap(separators);
+    overlaps.set(separators, found);
+  }
+  return found;
+}
+
+function doOverlap(separators: readonly string[]): boolean {
   return separators.some((one, i) =>
     separators.some((other, j) => {
       for (let at = i === j ? 1 : 0; at < one.length; at++) {

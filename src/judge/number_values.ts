@@ -77,5 +77,9 @@ export function areFloatsAlike(a: number, b: number, type: number): boolean {
 
 /** Equal for numbers that are equal: 1.0 and 1.00. */
 export function plainNumber(text: string): string {
-  return /^-?\d+\.\d*$/.test(text) ? text.replace(/\.?0+$/, "") : text;
+  if (!/^-?\d+\.\d*$/.test(text)) return text;
+  // A pattern for the last zeros would begin anew at each run of them.
+  let end = text.length;
+  while (text[end - 1] === "0") end--;
+  return text.slice(0, text[end - 1] === "." ? end - 1 : end);
 }

@@ -87,8 +87,9 @@ export function findTwins(
   for (const group of groups.values()) {
     const left = sides.isLoose ? pairAlike(sides, group, onPair) : group;
     const pairs = Math.min(left.theirs.length, left.ours.length);
-    theirs.push(...left.theirs.slice(pairs));
-    ours.push(...left.ours.slice(pairs));
+    // There may be more than a call takes arguments.
+    for (const place of left.theirs.slice(pairs)) theirs.push(place);
+    for (const place of left.ours.slice(pairs)) ours.push(place);
     if (!sides.isLoose) continue;
     for (let i = 0; i < pairs; i++) {
       const place = left.theirs[i] as number; // i < length

@@ -88,13 +88,14 @@ export class SessionStatements {
     let before: Map<number, readonly Shape[]> | undefined;
     let open: Shape[] = [];
     /** A result comes, of the statements that were described and of this one. */
-    const give = (...shapes: readonly Shape[]) => {
+    const give = (shapes: readonly Shape[]) => {
       if (open.some((shape) => !isSame(shape, shapes[0]))) {
         before ??= new Map();
         before.set(results.length, open);
       }
       open = [];
-      results.push(...shapes);
+      // There may be more than a call takes arguments.
+      for (const shape of shapes) results.push(shape);
     };
     for (let at = from; at < to;) {
       at = framer.step(bytes, at, to);
@@ -111,7 +112,7 @@ export class SessionStatements {
           if (results.length === 0 && at === to) {
             return { shapes, rows: rows ?? NO_ROWS, described: NONE };
           }
-          give(...shapes);
+          give(shapes);
           break;
         }
         case PARSE: {
@@ -150,11 +151,11 @@ export class SessionStatements {
           const { shape, rows: touched } =
             this.#portals.get(name(bytes, body)) ?? UNKNOWN;
           if (touched !== undefined) (rows ??= [])[results.length] = touched;
-          give(hasRowLimit(bytes, at) ? inParts(shape) : shape);
+          give([hasRowLimit(bytes, at) ? inParts(shape) : shape]);
           break;
         }
         case FUNCTION_CALL:
-          give(this.#shapes.ofFunction(oidAt(bytes, body)));
+          give([this.#shapes.ofFunction(oidAt(bytes, body))]);
           break;
         case CLOSE:
           (bytes[body] === STATEMENT ? this.#statements : this.#portals)
@@ -162,7 +163,7 @@ export class SessionStatements {
       }
     }
     // A failed Parse or a lone Describe is a result, too.
-    if (results.length === 0 || open.length > 0) give(described);
+    if (results.length === 0 || open.length > 0) give([described]);
     return {
       shapes: results,
       rows: rows ?? NO_ROWS,

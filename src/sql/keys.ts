@@ -1,6 +1,7 @@
 import { MAX_TOLD_DIGITS } from "./literal_free_key.ts";
 import { keyOfRelation } from "./relation_key.ts";
 import type { Only } from "./shape.ts";
+import { Targets } from "./targets.ts";
 import type { Columns } from "./trait.ts";
 import { lastName, list, type Node, unwrap } from "./tree.ts";
 
@@ -133,46 +134,47 @@ export function limitOf(body: Node): number | undefined {
   return `${limit}`.length <= MAX_TOLD_DIGITS ? limit : undefined;
 }
 
-/** Keys of ORDER BY, with ordinals and names of outputs resolved to what they stand for. */
+/** Keys of ORDER BY, with ordinals and names of outputs resolved to what they stand for: each once. */
 export function sortExpressions(select: Node): readonly unknown[] {
-  return list(select.sortClause).map((item) =>
-    resolved(select, (item.SortBy as { node: Node }).node)
+  return resolved(
+    select,
+    list(select.sortClause).map((item) => (item.SortBy as { node: Node }).node),
   );
 }
 
 /** Expressions of DISTINCT ON, likewise. */
 export function distinctExpressions(select: Node): readonly unknown[] {
-  return list(select.distinctClause).filter((item) =>
-    Object.keys(item).length > 0
-  ).map((item) => resolved(select, item));
+  return resolved(
+    select,
+    list(select.distinctClause).filter((item) => Object.keys(item).length > 0),
+  );
 }
 
 /** Expressions of GROUP BY, likewise, and those of its sets. */
 export function groupExpressions(select: Node): readonly unknown[] {
-  const within = (item: Node): readonly unknown[] => {
+  const within = (item: Node): readonly Node[] => {
     const { GroupingSet, RowExpr } = item as Readonly<
       Record<string, Node | undefined>
     >;
     if (GroupingSet !== undefined) {
       return list(GroupingSet.content).flatMap(within);
     }
-    return RowExpr === undefined
-      ? [resolved(select, item)]
-      : list(RowExpr.args).flatMap(within);
+    return RowExpr === undefined ? [item] : list(RowExpr.args).flatMap(within);
   };
-  return list(select.groupClause).flatMap(within);
+  return resolved(select, list(select.groupClause).flatMap(within));
 }
 
-function resolved(select: Node, key: Node): unknown {
-  const targets = list(select.targetList).map(({ ResTarget }) =>
-    ResTarget as Node
-  );
+/** What keys stand for: `order by 1, 1, 1` is one expression. */
+function resolved(select: Node, keys: readonly Node[]): readonly unknown[] {
+  if (keys.length === 0) return keys;
+  const targets = Targets.of(select);
+  return [...new Set(keys.map((key) => valueOf(key, targets)))];
+}
+
+function valueOf(key: Node, targets: Targets): unknown {
   const ordinal = (key.A_Const as { ival?: { ival?: number } } | undefined)
     ?.ival?.ival;
-  if (ordinal !== undefined) return targets[ordinal - 1]?.val ?? key;
+  if (ordinal !== undefined) return targets.at(ordinal) ?? key;
   const fields = list((key.ColumnRef as Node | undefined)?.fields);
-  const named = fields.length === 1
-    ? targets.find(({ name }) => name === lastName(fields))
-    : undefined;
-  return named?.val ?? key;
+  return fields.length === 1 ? targets.named(lastName(fields)) ?? key : key;
 }

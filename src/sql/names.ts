@@ -34,7 +34,7 @@ import {
 import {
   lastName,
   list,
-  mentions,
+  Mentions,
   type Node,
   toldText,
   unwrap,
@@ -291,9 +291,10 @@ export class Names implements Scope {
   #grouped(outputs: readonly Output[]): readonly Output[] {
     const keys = groupExpressions(this.#select);
     if (keys.length === 0) return outputs;
+    const mentions = new Mentions(keys, this.#budget);
     return outputs.map((output, i) => {
       const value = this.#targetOf(outputs, i);
-      return value === undefined || mentions(value, keys, this.#budget)
+      return value === undefined || mentions.areIn(value)
         ? keptOne(output)
         : output;
     });

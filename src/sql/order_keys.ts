@@ -1,79 +1,170 @@
+import { Budget, TooLargeError } from "./budget.ts";
 import { aliasOf } from "./keys.ts";
 import type { Shape } from "./shape.ts";
+import { Targets } from "./targets.ts";
 import { lastName, list, type Node, toldText, unwrap } from "./tree.ts";
 import { isRandom } from "./volatile.ts";
 
 type Key = NonNullable<Shape["orderBy"]>[number];
 
-/** Keys of a top-level ORDER BY, as output columns. */
-export function orderKeys(select: Node): Shape["orderBy"] {
-  const keys: Key[] = [];
-  const sorted = list(select.sortClause);
-  for (const { SortBy } of sorted) {
-    const { node } = SortBy as { node: Node };
-    const key = keyOf(node, select);
-    if (isRandom(valueOf(node, key, select))) break;
-    if (key === undefined) return null;
-    keys.push(key);
+/** Keys of a top-level ORDER BY, as output columns; null also if they take more than the budget. */
+export function orderKeys(
+  select: Node,
+  budget: Budget = new Budget(),
+): Shape["orderBy"] {
+  try {
+    return new OrderKeys(select, budget).found();
+  } catch (error) {
+    if (error instanceof TooLargeError) return null;
+    throw error;
   }
-  // Sorted by what was drawn first, rows come in any order.
-  return keys.length === 0 ? undefined : keys;
 }
 
-/** The expression that a key stands for. */
-function valueOf(node: Node, key: Key | undefined, select: Node): unknown {
-  const targets = targetsOf(select);
-  if (typeof key === "number") return targets.at(key < 0 ? key : key - 1)?.val;
-  return targets.find(({ name }) => key !== undefined && name === key)?.val ??
-    node;
-}
+/** The targets of a SELECT by what they are: each is looked at once, however many keys there are. */
+class OrderKeys {
+  readonly #select: Node;
+  readonly #budget: Budget;
+  readonly #targets: Targets;
+  /** First places of columns, as they are named … */
+  readonly #columns = new Map<string, number>();
+  /** … and of other expressions, once a key is one. */
+  #expressions: Map<string, number> | undefined;
+  #firstStar = Infinity;
+  #lastStar = -1;
+  readonly #random = new Map<unknown, boolean>();
+  #firstSource: string | undefined;
 
-/** An output column by its name or its number; undefined: it is none, or which is not known. */
-function keyOf(node: Node, select: Node): Key | undefined {
-  const [type, fields] = unwrap(node);
-  if (type === "A_Const") {
-    const { ival } = fields as { ival?: { ival?: number } };
-    return ival?.ival;
+  constructor(select: Node, budget: Budget) {
+    this.#select = select;
+    this.#budget = budget;
+    this.#targets = Targets.of(select);
+    if (list(select.sortClause).length === 0) return;
+    budget.spend(this.#targets.all.length);
+    this.#firstSource = firstSource(list(select.fromClause)[0]);
+    for (const [place, { val }] of this.#targets.all.entries()) {
+      if (starOf(val) !== undefined) {
+        this.#firstStar = Math.min(this.#firstStar, place);
+        this.#lastStar = place;
+        continue;
+      }
+      const [type, { fields }] = unwrap(val);
+      if (type === "ColumnRef") note(this.#columns, columnOf(fields), place);
+    }
   }
-  const names = list(fields.fields).map((field) => lastName([field]));
-  // A name alone is first of all that of an output.
-  if (type === "ColumnRef" && names.length === 1) return names[0];
-  const isKey = type === "ColumnRef"
-    ? isColumn(names, select)
-    : (value: unknown) => {
-      const text = toldText(node);
-      return text !== undefined && toldText(value) === text;
-    };
-  const targets = targetsOf(select);
-  const place = targets.findIndex(({ val }) => isKey(val));
-  if (place < 0) {
-    return type === "ColumnRef" ? inStar(names, select) : undefined;
+
+  found(): Shape["orderBy"] {
+    const keys: Key[] = [];
+    for (const { SortBy } of list(this.#select.sortClause)) {
+      this.#budget.spend(1);
+      const { node } = SortBy as { node: Node };
+      const key = this.#keyOf(node);
+      if (this.#isRandom(this.#valueOf(node, key))) break;
+      if (key === undefined) return null;
+      keys.push(key);
+    }
+    // Sorted by what was drawn first, rows come in any order.
+    return keys.length === 0 ? undefined : keys;
   }
-  // Of how many columns a star is, is not known.
-  const stars = targets.map(({ val }) => starOf(val) !== undefined);
-  if (!stars.slice(0, place).includes(true)) return place + 1;
-  return stars.slice(place).includes(true) ? undefined : place - targets.length;
+
+  /** The expression that a key stands for. */
+  #valueOf(node: Node, key: Key | undefined): unknown {
+    if (typeof key === "number") return this.#targets.at(key);
+    return key === undefined ? node : this.#targets.named(key) ?? node;
+  }
+
+  #isRandom(value: unknown): boolean {
+    let found = this.#random.get(value);
+    if (found === undefined) {
+      this.#random.set(value, found = isRandom(value));
+    }
+    return found;
+  }
+
+  /** An output column by its name or its number; undefined: it is none, or which is not known. */
+  #keyOf(node: Node): Key | undefined {
+    const [type, fields] = unwrap(node);
+    if (type === "A_Const") {
+      const { ival } = fields as { ival?: { ival?: number } };
+      return ival?.ival;
+    }
+    if (type !== "ColumnRef") {
+      const place = this.#placeOf(node);
+      return place === undefined ? undefined : this.#keyAt(place);
+    }
+    const names = namesOf(fields.fields);
+    // A name alone is first of all that of an output.
+    if (names.length === 1) return names[0];
+    const place = this.#placeOfColumn(names);
+    return place === undefined ? this.#inStar(names) : this.#keyAt(place);
+  }
+
+  /** Of how many columns a star is, is not known. */
+  #keyAt(place: number): Key | undefined {
+    if (this.#firstStar > place) return place + 1;
+    return this.#lastStar > place
+      ? undefined
+      : place - this.#targets.all.length;
+  }
+
+  /** Of a column that is named with its relation. */
+  #placeOfColumn(names: readonly string[]): number | undefined {
+    const own = this.#columns.get(columnKey(names));
+    const bare = isOnly(this.#select)
+      ? this.#columns.get(columnKey(names.slice(-1)))
+      : undefined;
+    return own === undefined || bare === undefined
+      ? own ?? bare
+      : Math.min(own, bare);
+  }
+
+  #placeOf(node: Node): number | undefined {
+    if (this.#expressions === undefined) {
+      this.#expressions = new Map();
+      for (const [place, { val }] of this.#targets.all.entries()) {
+        note(this.#expressions, this.#text(val), place);
+      }
+    }
+    const text = this.#text(node);
+    return text === undefined ? undefined : this.#expressions.get(text);
+  }
+
+  #text(expression: unknown): string | undefined {
+    const text = toldText(expression);
+    // Characters are written out faster than steps are walked.
+    this.#budget.spend(1 + (text?.length ?? 0) / 16);
+    return text;
+  }
+
+  /** A column of the relation that the first star begins with is the first of its name. */
+  #inStar(names: readonly string[]): Key | undefined {
+    const [column, table] = names.toReversed();
+    const star = starOf(this.#targets.at(1));
+    const isFirst = star === table ||
+      star === "*" && this.#firstSource === table;
+    return isFirst ? column : undefined;
+  }
 }
 
-/** Whether an expression is a column that is named with its relation. */
-function isColumn(names: readonly string[], select: Node) {
-  const [column, table] = names.toReversed();
-  return (value: unknown): boolean => {
-    const [type, { fields }] = unwrap(value);
-    if (type !== "ColumnRef") return false;
-    const own = list(fields).map((field) => lastName([field])).toReversed();
-    return own[0] === column &&
-      (own[1] === table || own.length === 1 && isOnly(select));
-  };
+/** Of several places the first one counts. */
+function note(
+  places: Map<string, number>,
+  key: string | undefined,
+  place: number,
+): void {
+  if (key !== undefined && !places.has(key)) places.set(key, place);
 }
 
-/** A column of the relation that the first star begins with is the first of its name. */
-function inStar(names: readonly string[], select: Node): Key | undefined {
-  const [column, table] = names.toReversed();
-  const star = starOf(targetsOf(select)[0]?.val);
-  const isFirst = star === table ||
-    star === "*" && firstSource(list(select.fromClause)[0]) === table;
-  return isFirst ? column : undefined;
+function namesOf(fields: unknown): readonly string[] {
+  return list(fields).map((field) => lastName([field]));
+}
+
+function columnOf(fields: unknown): string {
+  return columnKey(namesOf(fields));
+}
+
+/** A column's name, with that of its relation; no name has a NUL. */
+function columnKey(names: readonly string[]): string {
+  return names.slice(-2).join("\0");
 }
 
 /** The relation of a star, `*` itself for all; undefined: it is none. */
@@ -97,8 +188,4 @@ function isOnly(select: Node): boolean {
 function firstSource(item: unknown): string | undefined {
   const [type, node] = unwrap(item);
   return type === "JoinExpr" ? firstSource(node.larg) : aliasOf(node);
-}
-
-function targetsOf(select: Node): readonly Node[] {
-  return list(select.targetList).map(({ ResTarget }) => ResTarget as Node);
 }

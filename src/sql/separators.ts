@@ -20,6 +20,10 @@ const JOINING: ReadonlySet<string> = new Set(["string_agg", "array_to_string"]);
 const TAG = "<";
 /** Separators of one shape that are told apart: of more nothing is known. */
 const MAX_VARIANTS = 16;
+/** Characters of a list of separators: of a longer one nothing is known. */
+const MAX_LENGTH = 64;
+/** What the variants of one shape hold, about: an object, a list and its key each. */
+export const VARIANTS_BYTES = MAX_VARIANTS * 1_024;
 
 /** A literal, or the number of a parameter. */
 export type Separator = string | number;
@@ -63,13 +67,23 @@ export function withSeparators(
   separators: readonly Separator[] | undefined,
 ): Shape {
   if (separators === undefined || separators.length === 0) return shape;
+  const length = separators.reduce<number>(
+    (sum, one) => sum + `${one}`.length,
+    0,
+  );
+  if (length > MAX_LENGTH) return shape;
   let known = variants.get(shape);
   if (known === undefined) variants.set(shape, known = new Map());
   const key = JSON.stringify(separators);
   const before = known.get(key);
   if (before !== undefined) return before;
   if (known.size >= MAX_VARIANTS) return shape;
-  const variant = { ...shape, separators, base: shape.base ?? shape };
+  const variant = {
+    ...shape,
+    // A part of a text would hold all of it.
+    separators: JSON.parse(key) as readonly Separator[],
+    base: shape.base ?? shape,
+  };
   known.set(key, variant);
   return variant;
 }

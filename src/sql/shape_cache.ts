@@ -1,6 +1,7 @@
 import { analyze, type OnFault } from "./analyze.ts";
 import { fingerprintOfText } from "./fingerprint.ts";
 import { literalFreeKey } from "./literal_free_key.ts";
+import { joins, VARIANTS_BYTES } from "./separators.ts";
 import { OTHER_SHAPE, type Shape, type Statements } from "./shape.ts";
 import {
   functionShape,
@@ -168,7 +169,8 @@ function toldOf(
 function bytesOf(shape: Shape, told: string): number {
   const { text, reads, writes, sources, calls, deciding } = shape;
   const names = [reads, writes, sources, calls, deciding].flat();
-  return SHAPE_BYTES + text.length + 2 * told.length +
+  return SHAPE_BYTES + (joins(shape) ? VARIANTS_BYTES : 0) +
+    text.length + 2 * told.length +
     names.reduce((sum, name) => sum + 16 + name.length, 0);
 }
 

@@ -25,28 +25,38 @@ export function list(nodes: unknown): readonly Node[] {
   return Array.isArray(nodes) ? nodes : [];
 }
 
-/** Whether an expression is made of another one, but for literals and the arguments of aggregates. */
-export function mentions(
-  expression: unknown,
-  others: readonly unknown[],
-  budget: Budget,
-): boolean {
-  const texts = new Set(others.map(literalFree));
-  const types = new Set(others.map((other) => unwrap(other)[0]));
-  const looks = (value: unknown): boolean => {
-    if (typeof value !== "object" || value === null) return false;
-    const [type, node] = unwrap(value);
-    if (types.has(type)) {
-      const text = literalFree(value);
-      budget.spend(text.length);
-      if (texts.has(text)) return true;
+/** Tells which expressions are made of some others, but for literals and the arguments of aggregates. */
+export class Mentions {
+  readonly #texts = new Set<string>();
+  readonly #types = new Set<string>();
+  readonly #budget: Budget;
+
+  constructor(others: readonly unknown[], budget: Budget) {
+    this.#budget = budget;
+    for (const other of others) {
+      this.#texts.add(this.#text(other));
+      this.#types.add(unwrap(other)[0]);
+    }
+  }
+
+  /** Whether an expression is made of one of them. */
+  areIn(expression: unknown): boolean {
+    if (typeof expression !== "object" || expression === null) return false;
+    const [type, node] = unwrap(expression);
+    if (this.#types.has(type) && this.#texts.has(this.#text(expression))) {
+      return true;
     }
     if (type === "FuncCall" && isAggregate(lastName(node.funcname))) {
       return false;
     }
-    return Object.values(value).some(looks);
-  };
-  return looks(expression);
+    return Object.values(expression).some((inner) => this.areIn(inner));
+  }
+
+  #text(expression: unknown): string {
+    const text = literalFree(expression);
+    this.#budget.spend(text.length);
+    return text;
+  }
 }
 
 /** What an expression says but for its literals, and for the relations of its columns. */

@@ -82,3 +82,17 @@ Deno.test("listText: binary jsonb is its text behind a version", () => {
   assert.equal(jsonb("[1, 2]"), jsonb("[2, 1]"));
   assert.notEqual(jsonb("[1, 2]"), jsonb("[2, 3]"));
 });
+
+Deno.test("listText: what separators share is found once, and not for each cell", () => {
+  let reads = 0;
+  const separators = new Proxy([", ", "; "], {
+    get: (list, name) => {
+      if (name === "some") reads++;
+      return Reflect.get(list, name);
+    },
+  });
+  const once = (listText(bytes("a, b"), TEXT, separators), reads);
+  assert.ok(once > 0);
+  for (let i = 0; i < 100; i++) listText(bytes("a, b"), TEXT, separators);
+  assert.equal(reads, once);
+});

@@ -20,6 +20,15 @@ Deno.test("plainNumber: 1.0 is 1.00, and 10 is not 1", () => {
   assert.equal(plainNumber("10"), "10");
   assert.notEqual(plainNumber("10"), plainNumber("1"));
   assert.notEqual(plainNumber("1e10"), plainNumber("1e1"));
+  assert.equal(plainNumber("-10.00"), "-10");
+  assert.equal(plainNumber("0.0"), "0");
+  assert.equal(plainNumber("1."), "1");
+});
+
+Deno.test("plainNumber: zeros within a number are passed once", () => {
+  const zeros = "0".repeat(2_000_000);
+  assert.equal(plainNumber(`1.${zeros}1`), `1.${zeros}1`);
+  assert.equal(plainNumber(`1.${zeros}`), "1");
 });
 
 Deno.test("areFloatsAlike: infinity and NaN are alike to themselves, a sign is none of the last digits", () => {

@@ -490,3 +490,9 @@ Deno.test("compareRows: where no type is known the text of a value tells it", ()
   assert.equal(of("permuted", "a,b", "b,a"), "masked 1 (ties)");
   assert.equal(of("chance", "a", "b"), "masked 1");
 });
+
+Deno.test("compareRows: more rows without a twin than a call takes arguments", () => {
+  const rows: Row[] = Array(200_000).fill(["7"]);
+  assert.equal(found(rows, [], { columns: [[INT]] }), "missing 1");
+  assert.equal(found([], rows, { columns: [[INT, "float"]] }), "extra 1");
+});

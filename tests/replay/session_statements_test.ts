@@ -139,3 +139,9 @@ Deno.test("SessionStatements: a cycle that describes one statement and runs anot
   ]);
   assert.deepEqual(described(bind("b"), execute, sync), [["select b"], []]);
 });
+
+Deno.test("SessionStatements: a text of more statements than a call takes arguments", () => {
+  const cycle = session();
+  const many = query("end;".repeat(65_000));
+  assert.equal(cycle(many, query("select a")).length, 65_001);
+});

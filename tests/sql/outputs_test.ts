@@ -351,6 +351,22 @@ for (const [how, nest] of Object.entries(NESTS)) {
   });
 }
 
+Deno.test("outputsOf: the keys of groups are written out once, and are no part of what is free", () => {
+  const grouped = (columns: number) => {
+    const names = Array.from({ length: columns }, (_, i) => `a${i}`);
+    return stepsOf(`select ${names} from t group by ${names}`);
+  };
+  const [some, twice] = [grouped(5_000), grouped(10_000)];
+  assert.ok(twice < 3 * some, `${some} steps, then ${twice}`);
+  const key = `f(${Array(1_000).fill("a")})`;
+  const steps = stepsOf(`select 1 from t group by ${key}`);
+  assert.ok(steps > 10_000, `${steps} steps`);
+  // The same key is one, however often it is named.
+  const ordinals = Array(10_000).fill(1);
+  const again = stepsOf(`select ${key} from t group by ${ordinals}`);
+  assert.ok(again < 4 * steps, `${again} steps`);
+});
+
 Deno.test("outputsOf: beyond its budget a statement is not looked at, and what it may do is known all the same", () => {
   const columns = Array.from({ length: 1_000 }, (_, i) => `a${i}`);
   const sql = `insert into t with s as (select greatest(${columns}) as x from u)

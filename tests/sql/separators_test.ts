@@ -56,3 +56,17 @@ Deno.test("withSeparators: one shape for each list of separators, and a bound", 
   assert.equal(withSeparators(shape, ["another"]), shape);
   assert.equal(withSeparators(shape, [","]), comma);
 });
+
+Deno.test("withSeparators: a long list is unknown, and a variant holds no more than its own", () => {
+  const shape = { ...OTHER_SHAPE, calls: ["string_agg"] };
+  const long = ["-".repeat(64), "-".repeat(65)];
+  assert.deepEqual(long.map((one) => withSeparators(shape, [one]).separators), [
+    ["-".repeat(64)],
+    undefined,
+  ]);
+  const many = Array.from({ length: 100 }, (_, i) => i);
+  assert.equal(withSeparators(shape, many), shape);
+  // Bind says what a parameter is: it is not known then, either.
+  const bound = withSeparators(shape, [1]);
+  assert.equal(withSeparators(bound, ["-".repeat(1_000_000)]), bound);
+});

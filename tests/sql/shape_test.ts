@@ -1,12 +1,15 @@
 import assert from "node:assert/strict";
-import { loadModule } from "libpg-query";
+import { loadModule, parseSync } from "libpg-query";
+import { Budget } from "../../src/sql/budget.ts";
 import { literalFreeKey } from "../../src/sql/literal_free_key.ts";
+import { orderKeys } from "../../src/sql/order_keys.ts";
 import { ShapeCache } from "../../src/sql/shape_cache.ts";
 import {
   type CountRule,
   OTHER_SHAPE,
   type Shape,
 } from "../../src/sql/shape.ts";
+import type { Node } from "../../src/sql/tree.ts";
 
 await loadModule();
 const encoder = new TextEncoder();
@@ -308,6 +311,45 @@ Deno.test("ShapeCache: ORDER BY keys are columns by name or ordinal, or unknown"
   }
 });
 
+Deno.test("orderKeys: the targets are looked at once, however many keys there are", () => {
+  class Counting extends Budget {
+    steps = 0;
+    override spend(steps: number): void {
+      this.steps += steps;
+      super.spend(steps);
+    }
+  }
+  const found = (sql: string) => {
+    const { stmts: [first] } = parseSync(sql) as {
+      stmts: { stmt: { SelectStmt: Node } }[];
+    };
+    const budget = new Counting();
+    const keys = orderKeys(first?.stmt.SelectStmt ?? {}, budget);
+    return { keys, steps: budget.steps };
+  };
+  const columns = (count: number, of: (i: number) => string) =>
+    Array.from({ length: count }, (_, i) => of(i));
+  const many = (count: number, of: (i: number) => string) =>
+    found(`select ${columns(count, of)} from t, u
+      order by ${columns(count, of).reverse()}`);
+  for (const  of of[(i: number) => `t.a${i}`, (i: number) => `f(a${i})`]) {
+    const [some, twice] = [many(500, of), many(1_000, of)];
+    assert.deepEqual(some.keys?.slice(0, 2), [500, 499]);
+    assert.ok(some.steps > 500 && twice.steps < 3 * some.steps);
+  }
+  const places = many(30_000, (i) => `t.a${i}`).keys;
+  assert.deepEqual([places?.[0], places?.length], [30_000, 30_000]);
+  // A large expression that many keys name
+  const large = `f(${Array(20_000).fill("a")})`;
+  const named = found(
+    `select ${large} from t order by ${Array(20_000).fill(1)}`,
+  );
+  assert.equal(named.keys?.length, 20_000);
+  // Beyond the budget
+  const texts = columns(2_000, (i) => `f(${Array(200).fill("a")}, b${i})`);
+  assert.equal(found(`select ${texts} from t order by ${texts}`).keys, null);
+});
+
 Deno.test("ShapeCache: the columns that a relation is sorted by are its own", () => {
   const sorted = (sql: string) => shapes(sql)[0]?.only?.sorted;
   assert.deepEqual(sorted("select a from t order by id, t.b"), ["id", "b"]);
@@ -465,6 +507,17 @@ Deno.test("ShapeCache: what a shape holds is bounded, and so is what all hold", 
   }
   assert.ok(largest > 24 * 1024 * 1024, `${largest} bytes`);
   assert.ok(largest <= 32 * 1024 * 1024, `${largest} bytes`);
+});
+
+Deno.test("ShapeCache: a shape that joins elements counts with its separators", () => {
+  const bytes = (sql: string) => {
+    const cache = new ShapeCache(100);
+    shapes(sql, cache);
+    return cache.bytes;
+  };
+  const more = bytes("select string_agg(a, ',') from t") -
+    bytes("select max(a) from t");
+  assert.ok(more > 16_384 && more < 20_000, `${more} bytes`);
 });
 
 Deno.test("ShapeCache: texts that come once can't displace those that come often", () => {
