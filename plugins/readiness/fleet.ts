@@ -61,8 +61,8 @@ const NAMES = [
  * Judges several proxies as one, by what Prometheus knows of them: the sum of
  * what each proxy's own verdict rests on, which it exports as gauges. A restart
  * without history takes a proxy's counts away, and its observed time with them:
- * the shortest observed time of all proxies counts, so that nothing is forgotten
- * into READY.
+ * the shortest observed time of the proxies with traffic counts, so that nothing
+ * is forgotten into READY, and one that stands by holds nobody up.
  *
  * @throws {Error} if the job has no target, or the query fails.
  */

@@ -72,11 +72,10 @@ export class Proxy {
     return this.#value("mirror_readiness_window_start_timestamp_seconds") ?? 0;
   }
 
-  /** Of the pair with the least. */
-  activeHours(of?: Pair): number {
+  activeHours(of: Pair): number {
     const seconds = this.#of("mirror_readiness_active_seconds", of)
       .map(({ value }) => value);
-    return seconds.length === 0 ? 0 : Math.min(...seconds) / 3_600;
+    return least(seconds) / 3_600;
   }
 
   get metricsEnabled(): boolean {
@@ -208,8 +207,9 @@ export function gatherFrom(
     Math.max(0, ...proxies.map(value));
   const modes = proxies.map(({ compareMode }) => compareMode);
   const levels = [...new Set(proxies.flatMap((proxy) => proxy.levels(of)))];
-  const least = (hours: readonly number[]) =>
-    hours.length === 0 ? 0 : Math.min(...hours);
+  // One that stands by has no evidence, and no hours to be short of.
+  const busy = proxies.filter((proxy) => proxy.evidence("seen", of) > 0);
+  const witnesses = busy.length === 0 ? proxies : busy;
   const mirrorStatements = count("mirror_statements");
   const mirrorSeconds = seconds("mirror");
   return {
@@ -250,12 +250,29 @@ export function gatherFrom(
     clientsInTransaction: sum((proxy) => proxy.clientsInTransaction),
     stalledSeconds: longest(({ stalledSeconds }) => stalledSeconds),
     paused: proxies.some((proxy) => proxy.paused(of)),
-    since: longest(({ windowStart }) => windowStart) * 1e3,
-    observedHours: least(proxies.map(({ observedHours }) => observedHours)),
-    activeHours: least(proxies.map((proxy) => proxy.activeHours(of))),
+    since: Math.max(0, ...witnesses.map(({ windowStart }) => windowStart)) *
+      1e3,
+    observedHours: least(witnesses.map(({ observedHours }) => observedHours)),
+    activeHours: activeHours(proxies, of),
     metricsEnabled: proxies.every(({ metricsEnabled }) => metricsEnabled),
     compareMode: modes.find((mode) => mode !== "rows") ?? modes[0] ?? "unknown",
   };
+}
+
+/** Of the proxies with traffic of the pair the fewest, of all pairs the fewest of one; none saw any: 0. */
+function activeHours(proxies: readonly Proxy[], of?: Pair): number {
+  if (of === undefined) {
+    const pairs = proxies.flatMap(({ pairs }) => pairs);
+    return least(pairs.map((pair) => activeHours(proxies, pair)));
+  }
+  return least(
+    proxies.filter((proxy) => proxy.evidence("seen", of) > 0)
+      .map((proxy) => proxy.activeHours(of)),
+  );
+}
+
+function least(values: readonly number[]): number {
+  return values.length === 0 ? 0 : Math.min(...values);
 }
 
 /**

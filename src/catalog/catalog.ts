@@ -107,6 +107,7 @@ export class Catalog {
         this.#viewTexts.set(more, text);
         return this.#definitions.add(kind, name, text);
       case "trigger":
+      case "policy":
       case "function":
         return this.#definitions.add(kind, name, text);
       case "volatile":
@@ -210,18 +211,29 @@ export class Catalog {
   /**
    * Whether who writes a row of a table by the values of these columns writes no
    * other one of it, and leaves the values: no trigger or rule of its own names
-   * the table or the columns, no cascade leads back to it.
+   * the table or the columns, no cascade leads back to it, no policy looks
+   * beyond the row.
    */
   keepsRows(relation: string, columns: Iterable<string>): boolean {
     if (!this.#relations.has(relation)) return false;
     const isView = this.#definitions.view(relation) !== undefined;
     if (isView || this.#family.has(relation)) return false;
     if (this.#writers.get(relation)?.has(relation)) return false;
+    if (this.#looksBeyond(relation)) return false;
     const definition = this.#definitions.trigger(relation);
     if (definition === undefined) return true;
     const { words, isDynamic, isOpaque } = this.#definitions.whole(definition);
     return !isDynamic && !isOpaque && !words.has(relation) &&
       [...columns].every((column) => !words.has(column));
+  }
+
+  /** Whether other rows than its own may decide who sees a row of the relation. */
+  #looksBeyond(relation: string): boolean {
+    const policy = this.#definitions.policy(relation);
+    if (policy === undefined) return false;
+    const { words, callsUser, isOpaque } = this.#definitions.whole(policy);
+    return callsUser || isOpaque ||
+      [...words].some((word) => this.#relations.has(word));
   }
 
   /** The relations that, being written, may change what the statement reads. */
@@ -243,6 +255,8 @@ export class Catalog {
     for (const name of read) {
       const view = this.#definitions.view(name);
       if (view !== undefined) this.#addRelations(read, view);
+      const policy = this.#definitions.policy(name);
+      if (policy !== undefined) this.#addRelations(read, policy);
     }
     for (const name of read) {
       for (const more of this.#family.get(name) ?? []) read.add(more);

@@ -4,10 +4,14 @@ import { Definition, stronger } from "./definition.ts";
 /** Languages whose functions' texts say what they do. */
 const READ_LANGUAGES: ReadonlySet<string> = new Set(["sql", "plpgsql"]);
 
-/** What stands behind views, functions and triggers, with all that it mentions in its turn. */
+/** Whose texts say what stands behind them. */
+type Kind = "view" | "trigger" | "policy" | "function";
+
+/** What stands behind views, functions, triggers and policies, with all that it mentions in its turn. */
 export class Definitions {
   readonly #views = new Map<string, Definition>();
   readonly #triggers = new Map<string, Definition>();
+  readonly #policies = new Map<string, Definition>();
   readonly #functions = new Map<string, Definition>();
   /** Functions that are declared volatile, as they are without a word on it. */
   readonly #volatile = new Set<string>();
@@ -21,6 +25,11 @@ export class Definitions {
   /** Of all triggers and rules of a relation together. */
   trigger(relation: string): Definition | undefined {
     return this.#triggers.get(relation);
+  }
+
+  /** Of all row-level policies of a relation together. */
+  policy(relation: string): Definition | undefined {
+    return this.#policies.get(relation);
   }
 
   /** Of all functions of the name together. */
@@ -37,12 +46,13 @@ export class Definitions {
   }
 
   /** Takes a whole text. */
-  add(kind: "view" | "trigger" | "function", name: string, text: string): void {
-    const map = kind === "view"
-      ? this.#views
-      : kind === "trigger"
-      ? this.#triggers
-      : this.#functions;
+  add(kind: Kind, name: string, text: string): void {
+    const map = {
+      view: this.#views,
+      trigger: this.#triggers,
+      policy: this.#policies,
+      function: this.#functions,
+    }[kind];
     let definition = map.get(name);
     if (definition === undefined) map.set(name, definition = new Definition());
     definition.add(text);
@@ -57,7 +67,9 @@ export class Definitions {
   whole(
     definition: Definition,
   ): Pick<Definition, "words" | "nature" | "isDynamic"> & {
-    /** It calls a function whose text says nothing. */
+    /** It calls a function of a user … */
+    readonly callsUser: boolean;
+    /** … or one whose text says nothing. */
     readonly isOpaque: boolean;
   } {
     const seen = new Set([definition]);
@@ -65,6 +77,7 @@ export class Definitions {
     let nature: Nature | undefined;
     let isDynamic = false;
     let isOpaque = false;
+    let callsUser = false;
     // A set gives what is added to it while it is walked.
     for (const next of seen) {
       nature = stronger(nature, next.nature);
@@ -77,10 +90,12 @@ export class Definitions {
       for (const name of next.calls) {
         isOpaque ||= this.#opaque.has(name);
         const called = this.#functions.get(name);
-        if (called !== undefined) seen.add(called);
+        if (called === undefined) continue;
+        callsUser = true;
+        seen.add(called);
       }
     }
-    return { words, nature, isDynamic, isOpaque };
+    return { words, nature, isDynamic, callsUser, isOpaque };
   }
 
   /** What a user's function gives; undefined: its arguments and the data decide. */

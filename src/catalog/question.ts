@@ -45,7 +45,8 @@ select 'path', schema::text, '', ''
   order by place;
 set local search_path = pg_catalog;
 with r as (
-  select c.oid, c.relname::text as name, c.relkind as kind, n.nspname::text as schema
+  select c.oid, c.relname::text as name, c.relkind as kind, n.nspname::text as schema,
+    c.relrowsecurity as secured
   from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
   where c.relkind in ('r', 'p', 'v', 'm', 'f') and ${OF_USERS}),
 a as (
@@ -99,6 +100,13 @@ select 'trigger', s.* from (
   select w.oid, r.name, pg_catalog.pg_get_ruledef(w.oid)
     from pg_catalog.pg_rewrite w
     join r on r.oid = w.ev_class where w.rulename <> '_RETURN') v,
+  lateral (select v.name, ${parts("v.def", "v.oid::text")}) s
+union all
+select 'policy', s.* from (
+  select p.oid, r.name, concat_ws(' ', pg_catalog.pg_get_expr(p.polqual, p.polrelid),
+      pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid)) as def
+    from pg_catalog.pg_policy p join r on r.oid = p.polrelid
+    where r.secured offset 0) v,
   lateral (select v.name, ${parts("v.def", "v.oid::text")}) s
 union all
 select 'function', s.* from (

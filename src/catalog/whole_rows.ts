@@ -5,6 +5,7 @@ export type WholeRow = [kind: string, name: string, text: string, more: string];
 const IN_PARTS: ReadonlySet<string> = new Set([
   "view",
   "trigger",
+  "policy",
   "function",
   "columns",
   "change",

@@ -86,6 +86,32 @@ Deno.test("Catalog.keepsRows: not where a trigger, a cascade, a rule, a view or 
   assert.equal(keeps(["cascade", "t", "t"]), false);
   assert.equal(keeps(["child", "t", "t_2026"]), false);
   assert.equal(keeps(["view", "t", "select 1"]), false);
+  const policy = ["policy", "t", "(owner = CURRENT_USER)"];
+  assert.equal(keeps(policy), true);
+  const member = ["policy", "t", "(id IN ( SELECT public.member.id FROM m))"];
+  assert.equal(keeps(policy, member), true, "m is no relation");
+  assert.equal(keeps(policy, member, ["relation", "m", "2"]), false);
+  const own = [["policy", "t", "public.may_see(id)"]];
+  assert.equal(keeps(...own), true, "no function of a user");
+  assert.equal(keeps(...own, ["function", "may_see", "select 1"]), false);
+  assert.equal(keeps(...own, ["volatile", "may_see", "c"]), false);
+});
+
+Deno.test("Catalog.writersOf: who sees a row depends on what its table's policies read", () => {
+  const catalog = new Catalog([
+    ...["t", "free", "seen", "member", "team", "other"]
+      .map((name, i) => ["relation", name, String(i)]),
+    ["policy", "t", "(team IN ( SELECT m.team FROM public.member m))"],
+    ["policy", "t", "public.is_open(team)"],
+    ["function", "is_open", "select open from team where id = $1"],
+    ["view", "seen", "SELECT id FROM public.t"],
+  ]);
+  const writers = (read: string) =>
+    [...catalog.writersOf({ ...NOTHING, reads: [read] })].sort();
+  assert.deepEqual(writers("t"), ["member", "seen", "t", "team"]);
+  assert.deepEqual(writers("seen"), ["member", "seen", "t", "team"]);
+  assert.deepEqual(writers("free"), ["free"]);
+  assert.deepEqual(writers("member"), ["member"], "not the other way round");
 });
 
 const COLUMNS = JSON.stringify([[1, "id", 23, "", null]]);

@@ -45,6 +45,17 @@ const SCHEMA = `
   create view ruled as select id from item;
   create rule ruled as on insert to ruled
     do instead insert into item (id) values (new.id) returning id;
+  create table member (team int, name text);
+  create table secured (id int primary key, team int);
+  alter table secured enable row level security;
+  create policy own on secured
+    using (team in (select team from member where name = current_user))
+    with check (exists (select from app.item));
+  create table owned (id int primary key, owner text);
+  alter table owned enable row level security;
+  create policy own on owned using (owner = current_user);
+  create table unsecured (id int primary key, team int);
+  create policy own on unsecured using (team in (select team from member));
   create table wide (${
   Array.from({ length: 400 }, (_, i) => `a_column_with_a_long_name_${i} text`)
 });
@@ -117,6 +128,18 @@ for (const version of ["15", "18"] as const) {
       const text = (relation: string) =>
         catalog.viewText(oid(catalog, relation))?.replaceAll(/\s+/g, " ");
       assert.match(text("shown") ?? "", /made FROM public\.item;$/);
+      const writers = (relation: string) =>
+        [...catalog.writersOf({ reads: [relation], calls: [] })].sort();
+      assert.ok(writers("secured").includes("member"));
+      assert.ok(writers("secured").includes("item"));
+      assert.deepEqual(writers("owned"), ["owned"]);
+      assert.deepEqual(writers("unsecured"), ["unsecured"]);
+      assert.deepEqual(
+        ["secured", "owned", "unsecured"].map((relation) =>
+          catalog.keepsRows(relation, ["id"])
+        ),
+        [false, true, true],
+      );
       const [own, theirs] = [undefined, "app"].map((schema) =>
         catalog.oids(relationKey(schema, "item"))
       );

@@ -498,6 +498,23 @@ const PARTIAL: Series = {
   ...evidence(NEXT, "", { seen: 66, excluded: 6, untried: 6 }),
 };
 
+/** The second proxy has no clients. */
+const STANDBY: Series = Object.fromEntries(
+  Object.entries(faultless(OTHER_PROCESS, 0)).map(([name, values]) => [
+    name,
+    /_(seconds|statements|shapes|active_seconds)\{/.test(name)
+      ? "0x60"
+      : values,
+  ]),
+);
+
+/** The first proxy has not paused the mirror, the second one says `values`. */
+const paused = (values: string): Series => ({
+  ...READY,
+  [`pgdog_mirror_paused{${MIRROR}}`]: "0x60",
+  [`pgdog_mirror_paused{${NEXT}}`]: `${values}x60`,
+});
+
 /** What the recorded verdict must be: 1 READY, 0 NOT READY, -1 INCONCLUSIVE. */
 export const VERDICT_CASES: readonly {
   readonly name: string;
@@ -538,6 +555,31 @@ export const VERDICT_CASES: readonly {
     series: {
       ...READY,
       [`pgdog_mirror_readiness_active_seconds{${NEXT}}`]: "60x60",
+    },
+    verdict: -1,
+  },
+  {
+    name: "it stands by: no request, no hours",
+    series: { ...READY, ...faultless(PROCESS, 120), ...STANDBY },
+    verdict: 1,
+  },
+  {
+    name: "it stands by, and the first had a minute of traffic",
+    series: {
+      ...READY,
+      ...faultless(PROCESS, 120),
+      ...STANDBY,
+      [`pgdog_mirror_readiness_active_seconds{${MIRROR}}`]: "60x60",
+    },
+    verdict: -1,
+  },
+  {
+    name: "it was restarted without history, and has had one request",
+    series: {
+      ...READY,
+      ...faultless(PROCESS, 120),
+      ...faultless(OTHER_PROCESS, 1),
+      [`pgdog_mirror_readiness_active_seconds{${NEXT}}`]: "1x60",
     },
     verdict: -1,
   },
@@ -642,6 +684,18 @@ export const VERDICT_CASES: readonly {
     name: "a tenth was left out by level, as accepted",
     series: { ...PARTIAL, ...limit("scope", "1") },
     verdict: 1,
+  },
+  { name: "one proxy has paused it", series: paused("1"), verdict: -1 },
+  { name: "none has paused it", series: paused("0"), verdict: 1 },
+  {
+    name: "it was paused, and is resumed",
+    series: paused("1x20 0"),
+    verdict: 1,
+  },
+  {
+    name: "one has paused it, and there are differences",
+    series: { ...paused("1"), ...evidence(NEXT, "", { mismatches: 9 }) },
+    verdict: 0,
   },
   {
     name: "there is no traffic at all",

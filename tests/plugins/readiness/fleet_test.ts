@@ -225,6 +225,31 @@ Deno.test("judgeFleet: READY takes every proxy", async (t) => {
       assert.deepEqual([observedHours, activeHours], [0.01, 0.01]);
     },
   );
+  await t.step("one that stands by does not, and is no evidence", async () => {
+    const hours = (one: Sample) => {
+      const { __name__: name = "" } = one.labels;
+      if (!/_(observed|active)_seconds$/.test(name)) return one;
+      const idle = one.labels.instance === "b";
+      return { ...one, value: idle && /active/.test(name) ? 0 : 360_000 };
+    };
+    const standby = tested(await scraped("b", {})).map((one) =>
+      one.labels.latency === "tested" || one.labels.comparison === "seen"
+        ? { ...one, value: 0 }
+        : one
+    );
+    const fleet = await judge([...tested(a), ...standby].map(hours));
+    assert.deepEqual([fleet.state, fleet.reasons], ["READY", []]);
+    assert.equal(fleet.evidence.activeHours, 100);
+    for (const { evidence } of fleet.mirrors) {
+      assert.deepEqual([evidence.observedHours, evidence.activeHours], [
+        100,
+        100,
+      ]);
+    }
+    const alone = await judge(standby.map(hours));
+    assert.equal(alone.state, "INCONCLUSIVE");
+    assert.equal(alone.evidence.activeHours, 0);
+  });
 });
 
 Deno.test("judgeFleet: without a target, or without limits, it could not be asked", async () => {
