@@ -1,6 +1,10 @@
 import { BYTEA, JSON_TYPE, JSONB, TEXTS } from "./type_oids.ts";
 
 const decoder = new TextDecoder();
+/** Brackets within brackets whose elements are told apart: each level is written out anew. */
+const MAX_DEPTH = 100;
+/** Begins what deeper ones are compared by: no text has it. */
+const DEEP = "\0";
 
 /**
  * Equal for lists of the same elements, whatever their order, at any depth.
@@ -25,6 +29,11 @@ export function listText(
         return letters(text);
     }
   }
+  return typedText(cell, type);
+}
+
+/** Of a value that is no text. */
+function typedText(cell: Uint8Array, type: number): string | undefined {
   // A text has no NUL; an array of another format has some, and jsonb its version.
   if (type === JSONB && cell[0] === 1) cell = cell.subarray(1);
   else if (type !== JSON_TYPE && cell.includes(0)) return binaryArrayText(cell);
@@ -43,14 +52,23 @@ export function areListsAlike(
   separators: readonly string[],
 ): boolean | undefined {
   if (type === BYTEA) return undefined;
-  if (!isText(a, type)) return true;
+  if (!isText(a, type)) return !isByLetters(typedText(a, type)) || undefined;
   const [one, other] = [decoder.decode(a), decoder.decode(b)];
-  if (wayOf(one, separators) !== "letters") return true;
+  const way = wayOf(one, separators);
+  if (way === "parts") return true;
+  const brackets = isBracketed(one) ? bracketText(one) : DEEP;
+  const isTold = brackets !== undefined && !isByLetters(brackets);
+  if (way === "brackets") return isTold || undefined;
   // Perhaps both are lists of another kind.
   const isSame = separators.length > 0 &&
       partsText(one, separators) === partsText(other, separators) ||
-    isBracketed(one) && bracketText(one) === bracketText(other);
+    isTold && brackets === bracketText(other);
   return isSame || undefined;
+}
+
+/** Whether a text of brackets tells its letters alone. */
+function isByLetters(brackets: string | undefined): boolean {
+  return brackets?.startsWith(DEEP) ?? false;
 }
 
 /** Without brackets a value of an unknown type is a text. */
@@ -113,7 +131,7 @@ function letters(text: string): string {
   return [...text].sort().join("");
 }
 
-/** `[…]` and `{…}` of JSON and of arrays, with sorted elements. */
+/** `[…]` and `{…}` of JSON and of arrays, with sorted elements; undefined: they are no pairs. */
 function bracketText(text: string): string | undefined {
   interface Open {
     readonly mark: string;
@@ -135,6 +153,7 @@ function bracketText(text: string): string | undefined {
       }
       case "[":
       case "{":
+        if (stack.length > MAX_DEPTH) return DEEP + letters(text);
         stack.push({ mark, items: [], item: "" });
         break;
       case "]":

@@ -96,3 +96,28 @@ Deno.test("listText: what separators share is found once, and not for each cell"
   for (let i = 0; i < 100; i++) listText(bytes("a, b"), TEXT, separators);
   assert.equal(reads, once);
 });
+
+Deno.test("listText: brackets that are too deep are compared by their letters, and that can't be told", () => {
+  const nested = (depth: number, inner: string) =>
+    `${"[".repeat(depth)}${inner}${"]".repeat(depth)}`;
+  for (const type of [TEXT, JSON_TYPE]) {
+    const alike = (depth: number, a: string, b: string) => {
+      const [one, other] = [nested(depth, a), nested(depth, b)].map(bytes);
+      assert.ok(one !== undefined && other !== undefined);
+      return listText(one, type, []) === listText(other, type, [])
+        ? areListsAlike(one, other, type, [])
+        : false;
+    };
+    assert.equal(alike(100, "12, 3", "3, 12"), true);
+    assert.equal(alike(100, "12, 3", "13, 2"), false);
+    // A list within each other one was written out at each level.
+    for (const depth of [101, 200_000]) {
+      assert.equal(alike(depth, "12, 3", "3, 12"), undefined);
+      assert.equal(alike(depth, "12, 3", "12, 4"), false);
+    }
+  }
+  // Without its end a bracket tells nothing of elements.
+  const [one, other] = [bytes("[12, 3"), bytes("[13, 2")];
+  assert.equal(listText(one, TEXT, []), listText(other, TEXT, []));
+  assert.equal(areListsAlike(one, other, TEXT, []), undefined);
+});
