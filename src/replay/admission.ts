@@ -7,6 +7,7 @@ import { isWithin, type Plan, planTransaction } from "./plan.ts";
 import type { SessionLog } from "./session_log.ts";
 import { SessionStatements } from "./session_statements.ts";
 import { logFault, type Target } from "./target.ts";
+import { startupIsolation } from "../sql/mod.ts";
 import type { Transaction } from "../record/mod.ts";
 
 /** What an admission looks at, and where it puts what it admits. */
@@ -19,6 +20,8 @@ export interface AdmissionOptions {
   readonly log: SessionLog;
   /** The lane that replays what is queued. */
   readonly lane: OrderedLane;
+  /** The client's startup parameters, `name\0value\0…`. */
+  readonly parameters: string;
 }
 
 /**
@@ -40,7 +43,7 @@ export class Admission {
 
   /** @param sibling that of another lane of the same session, whose statements this one begins with. */
   constructor(
-    { target, series, queue, link, log, lane }: AdmissionOptions,
+    { target, series, queue, link, log, lane, parameters }: AdmissionOptions,
     sibling?: Admission,
   ) {
     this.#target = target;
@@ -52,6 +55,7 @@ export class Admission {
     this.#statements = new SessionStatements(
       target.shapes,
       sibling && sibling.#statements,
+      startupIsolation(parameters),
     );
     this.#tainted = log.lost;
   }

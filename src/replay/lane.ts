@@ -85,6 +85,7 @@ export class Lane implements LinkOwner {
       link: this.#link,
       log: this.#log,
       lane: this.#departure,
+      parameters,
     }, sibling && sibling.#admission);
     this.#onClosed = onClosed;
   }

@@ -16,6 +16,7 @@ import {
   STATEMENT_WORDS,
   type Transaction,
 } from "../record/mod.ts";
+import type { IsolationLevel } from "../sql/mod.ts";
 import { OTHER_SHAPE, type Shape } from "../sql/shape.ts";
 import type { CommitOrder, Turn } from "./commit_order.ts";
 import type { Asked, SessionStatements } from "./session_statements.ts";
@@ -26,6 +27,7 @@ export const UNPLANNED: PlannedStatements = {
   shapes: [],
   rows: [],
   described: [],
+  snapshotUs: undefined,
 };
 
 /** Records hold whole microseconds, cut off: a sum of two may be so much too early. */
@@ -41,6 +43,8 @@ export interface Plan {
   readonly described: readonly Asked["described"][];
   /** For each cycle what it has to wait for. */
   readonly turns: readonly Turn[];
+  /** When it took the one snapshot that it sees; undefined: each statement has its own. */
+  readonly snapshotUs: number | undefined;
   /** Its place among the writers; undefined if it wrote nothing. */
   readonly writer: Parameters<CommitOrder["begin"]>[0] | undefined;
   /** No statement changes data, definitions or session state. */
@@ -48,7 +52,10 @@ export interface Plan {
 }
 
 /** What a replay knows of the statements of a transaction. */
-export type PlannedStatements = Pick<Plan, "shapes" | "rows" | "described">;
+export type PlannedStatements = Pick<
+  Plan,
+  "shapes" | "rows" | "described" | "snapshotUs"
+>;
 
 /**
  * Follows the session's statements through `transaction`, and says where it
@@ -77,6 +84,8 @@ export function planTransaction(
   /** By this all before it was complete. */
   let completeUs = startUs;
   let answeredUs = startUs;
+  let isolation: IsolationLevel | undefined = session.isolation;
+  let firstUs: number | undefined;
   for (let i = 0; i < count; i++) {
     const word = (at: number) => cycles[i * CYCLE_WORDS + at] as number;
     const asked = session.cycle(
@@ -90,6 +99,14 @@ export function planTransaction(
     rows.push(asked.rows);
     described.push(asked.described);
     const sentUs = startUs + cycleStart(cycles, i * CYCLE_WORDS);
+    for (const shape of cycleShapes) {
+      if (shape.isolation?.of === "transaction") {
+        isolation = shape.isolation.level;
+      }
+      session.noteIsolation(shape);
+      // BEGIN and SET take no snapshot.
+      if (!shape.isControl) firstUs ??= sentUs;
+    }
     const inCycle = word(CYCLE_STATEMENTS);
     // The one that commits is its last; behind a Flush it was sent later.
     earliestUs = inCycle === 0
@@ -126,7 +143,8 @@ export function planTransaction(
       cycle.every(({ kind }) => kind === "read" || kind === "transaction")
     );
   const writer = writes && { startUs, earliestUs, endUs, key, writes };
-  return { shapes, rows, described, turns, writer, readOnly };
+  const snapshotUs = isolation === "snapshot" ? firstUs : undefined;
+  return { shapes, rows, described, turns, snapshotUs, writer, readOnly };
 }
 
 /** How long after its cycle's start a statement was sent, in microseconds. */

@@ -78,10 +78,18 @@ export class Replayer {
     const { transaction, writer } = entry;
     this.#digest.maxBytes = transaction.comparison.bytes;
     const { order } = this.#target;
+    // The mirror takes the transaction's snapshot later, with what was written since.
+    const snapshotUs = plan.snapshotUs ?? Infinity;
     this.#judge.begin(
       transaction,
       (isRead, startUs, endUs, mirrorEndUs) =>
-        order.mayDiffer(isRead, startUs, endUs, mirrorEndUs, writer),
+        order.mayDiffer(
+          isRead,
+          Math.min(startUs, snapshotUs),
+          endUs,
+          mirrorEndUs,
+          writer,
+        ),
       this.#roundTripUs,
     );
     return this.#begin(transaction, plan);

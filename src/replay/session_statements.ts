@@ -5,7 +5,12 @@ import {
   type Shape,
   type Statements,
 } from "../sql/shape.ts";
-import { joins, separatorsOf, withSeparators } from "../sql/mod.ts";
+import {
+  type IsolationLevel,
+  joins,
+  separatorsOf,
+  withSeparators,
+} from "../sql/mod.ts";
 import { boundTexts } from "./bound_texts.ts";
 import {
   BIND,
@@ -71,12 +76,35 @@ export class SessionStatements {
   readonly #shapes: ShapeCache;
   readonly #statements: Map<string, Prepared>;
   readonly #portals: Map<string, Portal>;
+  readonly #firstIsolation: IsolationLevel;
+  #isolation: IsolationLevel;
 
-  /** @param from whose statements it knows already. */
-  constructor(shapes: ShapeCache, from?: SessionStatements) {
+  /**
+   * @param from whose statements it knows already.
+   * @param isolation what the session began with. A default of the role or the
+   * database is seen by nobody.
+   */
+  constructor(
+    shapes: ShapeCache,
+    from?: SessionStatements,
+    isolation: IsolationLevel = "read committed",
+  ) {
     this.#shapes = shapes;
+    this.#firstIsolation = isolation;
+    this.#isolation = from?.isolation ?? isolation;
     this.#statements = new Map(from && from.#statements);
     this.#portals = new Map(from && from.#portals);
+  }
+
+  /** What a transaction that begins now has without a word on it. */
+  get isolation(): IsolationLevel {
+    return this.#isolation;
+  }
+
+  /** A statement of this shape has run. */
+  noteIsolation({ isolation }: Shape): void {
+    if (isolation?.of !== "session") return;
+    this.#isolation = isolation.level ?? this.#firstIsolation;
   }
 
   /** Follows the client messages of one cycle, `bytes[from, to)`. */

@@ -4,6 +4,7 @@ import { TooLargeError } from "./budget.ts";
 import { copyFormat } from "./copy_format.ts";
 import { Findings } from "./findings.ts";
 import { fingerprintOfTree } from "./fingerprint.ts";
+import { isolationOf } from "./isolation.ts";
 import { isLimited, limitOf, onlyRelation } from "./keys.ts";
 import { orderKeys } from "./order_keys.ts";
 import { outputsOf } from "./outputs.ts";
@@ -142,6 +143,7 @@ function describe(
   return {
     kind: kindOf(type, body, writes.length > 0),
     isControl: CONTROL.has(type),
+    isolation: isolationOf(type, body),
     ...knownOutputs(queryOf(type, body) ?? stmt, onFault),
     note: noteOf(type, body, found),
     copy: type === "CopyStmt" ? copyFormat(body) : undefined,

@@ -1,3 +1,4 @@
+import { SNAPSHOT_LEVEL } from "./isolation.ts";
 import { TIME_LITERAL } from "./volatile.ts";
 import {
   CLASSES,
@@ -64,7 +65,7 @@ export function literalFreeKey(
       // E'…' escapes with a backslash; the letter before the quote tells.
       const start = at;
       at = skipQuoted(bytes, at, to, (previous | 0x20) === 0x65);
-      token = 0x27 + timeLiteral(bytes, start, at);
+      token = 0x27 + toldLiteral(bytes, start, at);
       literal = token === 0x27;
     } else if (kind === DIGIT && !inWord) {
       const start = at;
@@ -155,12 +156,20 @@ const LIMIT = wordOf("limit");
 const FIRST = wordOf("first");
 const NEXT = wordOf("next");
 
-/** The first letter of a literal that tells the moment, `now` and its kin: 0 of all others. */
-function timeLiteral(bytes: Uint8Array, from: number, to: number): number {
-  // From 'now' to 'yesterday'; most others begin with another letter.
-  if (to - from < 5 || to - from > 11) return 0;
+/**
+ * The first letter of a literal that tells the moment, `now` and its kin, or a
+ * level of isolation above READ COMMITTED: 0 of all others.
+ */
+function toldLiteral(bytes: Uint8Array, from: number, to: number): number {
+  // From 'now' to 'repeatable read'; most others begin with another letter.
+  if (to - from < 5 || to - from > 17) return 0;
   const letter = (bytes[from + 1] as number) | 0x20;
-  if (letter !== 0x6e && letter !== 0x74 && letter !== 0x79) return 0;
+  const told = letter === 0x6e || letter === 0x74 || letter === 0x79
+    ? TIME_LITERAL
+    : letter === 0x72 || letter === 0x73
+    ? SNAPSHOT_LEVEL
+    : undefined;
+  if (told === undefined) return 0;
   const text = String.fromCharCode(...bytes.subarray(from + 1, to - 1));
-  return TIME_LITERAL.test(text) ? letter : 0;
+  return told.test(text) ? letter : 0;
 }

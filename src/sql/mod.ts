@@ -6,6 +6,7 @@
  * @module
  */
 
+export { type IsolationLevel, startupIsolation } from "./isolation.ts";
 export { relationKey } from "./relation_key.ts";
 export { joins, separatorsOf, withSeparators } from "./separators.ts";
 export * from "./session_state.ts";

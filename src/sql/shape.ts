@@ -1,3 +1,4 @@
+import type { Isolation } from "./isolation.ts";
 import type { PinnedRows } from "./pins.ts";
 import type { Columns, Output } from "./trait.ts";
 
@@ -43,6 +44,8 @@ export interface Shape {
   readonly kind: StatementKind;
   /** It steers the session and has no answer of its own: BEGIN, COMMIT, SET, an empty query. */
   readonly isControl: boolean;
+  /** What it says of isolation levels. */
+  readonly isolation?: Isolation | undefined;
   /** False: the text is known by its tokens only, or is too large to be looked at. In what it may differ is unknown. */
   readonly isParsed: boolean;
   readonly note: Note | undefined;

@@ -114,7 +114,7 @@ export class ShapeCache {
 
   /** Equal shapes are one object, so that each is held once. */
   #intern(shape: Shape): Shape {
-    // The fingerprint does not tell LIMIT 1 from LIMIT 2, 'now' from a date, one row of VALUES from two.
+    // The fingerprint does not tell LIMIT 1 from LIMIT 2, 'now' from a date, one level of isolation from another, one row of VALUES from two.
     const told = toldOf(shape);
     if (told === undefined) {
       return this.#intern({ ...shape, isParsed: false, outputs: undefined });
@@ -144,7 +144,8 @@ export class ShapeCache {
 
 /** What the key of a shape's text tells beside its fingerprint; undefined: it is too large. */
 function toldOf(
-  { orderBy, limited, limit, outputs, counts, isParsed, pinned }: Shape,
+  { orderBy, limited, limit, outputs, counts, isParsed, isolation, pinned }:
+    Shape,
 ): string | undefined {
   let parts = counts.length;
   for (const { trait } of outputs ?? []) {
@@ -158,6 +159,7 @@ function toldOf(
     counts,
     outputs,
     isParsed,
+    isolation,
     pinned,
   ]);
   return outputs !== undefined && 2 * told.length > MAX_SHAPE_BYTES
