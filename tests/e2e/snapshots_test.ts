@@ -119,7 +119,7 @@ Deno.test({
         await reader.unsafe("select balance from account where id = 3");
         await reader.unsafe("commit");
         // The next writer may not run ahead of this reader on the mirror.
-        await proxy.settled();
+        await proxy.settled(30_000, 2);
       }
     }
     await reader.end();

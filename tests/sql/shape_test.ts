@@ -332,8 +332,8 @@ Deno.test("orderKeys: the targets are looked at once, however many keys there ar
   const many = (count: number, of: (i: number) => string) =>
     found(`select ${columns(count, of)} from t, u
       order by ${columns(count, of).reverse()}`);
-  for (const  of of[(i: number) => `t.a${i}`, (i: number) => `f(a${i})`]) {
-    const [some, twice] = [many(500, of), many(1_000, of)];
+  for (const name of [(i: number) => `t.a${i}`, (i: number) => `f(a${i})`]) {
+    const [some, twice] = [many(500, name), many(1_000, name)];
     assert.deepEqual(some.keys?.slice(0, 2), [500, 499]);
     assert.ok(some.steps > 500 && twice.steps < 3 * some.steps);
   }
