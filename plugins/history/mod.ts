@@ -151,7 +151,7 @@ const HELP: Readonly<Record<keyof LedgerTotals, string>> = {
   excluded:
     "Earlier runs of the window: transactions that were never meant to be replayed",
   untried:
-    "Earlier runs of the window: transactions that the configuration leaves out: by level, by exposure, replication",
+    "Earlier runs of the window: transactions that the configuration leaves out: by level, by exposure",
   dropped: "Earlier runs of the window: transactions that were shed",
   withheld:
     "Earlier runs of the window: transactions that were withheld: mirror paused, shut down, removed",

@@ -5,7 +5,7 @@ import type { StatementSummary, TrafficHour } from "../../src/plugin/api.ts";
 export interface LedgerTotals {
   readonly seen: number;
   readonly excluded: number;
-  /** Of these, what the configuration leaves out: by level, by exposure, replication. */
+  /** Of these, what the configuration leaves out: by level, by exposure. */
   readonly untried: number;
   readonly dropped: number;
   /** Of these, what the operator withheld: paused, shut down, removed. */

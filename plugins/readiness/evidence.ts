@@ -23,7 +23,7 @@ import {
 export interface Evidence {
   readonly seen: number;
   readonly excluded: number;
-  /** Of these, what the configuration leaves out: by level, by exposure, replication. */
+  /** Of these, what the configuration leaves out: by level, by exposure. */
   readonly untried: number;
   readonly dropped: number;
   /** Of these, what the operator withheld from the mirror: paused, shut down, removed. */

@@ -30,11 +30,7 @@ export const Excluded = {
 } as const;
 
 /** Those of {@linkcode EXCLUDED} that the configuration leaves out on purpose: no verdict is about them. */
-export const UNTRIED: readonly string[] = [
-  "sampled_out",
-  "level",
-  "replication",
-];
+export const UNTRIED: readonly string[] = ["sampled_out", "level"];
 
 /** Requests that should have been replayed and were shed before any byte was sent. */
 export const DROPPED = [
