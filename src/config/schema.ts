@@ -239,7 +239,10 @@ export const ignoreSchema = z.strictObject({
     .describe("Why the difference is accepted; shown with the verdict."),
   until: z.iso.date().optional()
     .describe("The first day on which it is not accepted any more."),
-});
+}).refine(
+  (rule) => rule.fingerprint ?? rule.sqlstate ?? rule.class,
+  "names no fingerprint, class or sqlstate: it would accept every difference",
+);
 
 export const adminSchema = z.strictObject({
   name: z.string().min(1).default("admin")

@@ -66,6 +66,18 @@ name = "shop"
   assert.match(problems[3] ?? "", /^f:6: databases\[0\]\.host: is missing/);
 });
 
+Deno.test("parseConfig: a rule that would accept every difference, or success, is refused", () => {
+  const rule = (...lines: string[]) =>
+    problemsOf(
+      `${MIRRORED}[[ignore]]\nreason = "known"\n${lines.join("\n")}\n`,
+    );
+  assert.match(rule().join(), /names no fingerprint, class or sqlstate/);
+  assert.match(rule('sqlstate = "00000"').join(), /00000 is success/);
+  assert.deepEqual(rule('sqlstate = "42883"'), []);
+  assert.deepEqual(rule('class = "rows"'), []);
+  assert.deepEqual(rule('fingerprint = "0123456789abcdef"'), []);
+});
+
 Deno.test("parseConfig: a syntax error has its line", () => {
   const [problem] = problemsOf(`${MINIMAL}[general\nport = 1`);
   assert.match(problem ?? "", /^f:4: /);
