@@ -1,7 +1,8 @@
 /**
  * Two equal servers must give no mismatch: a million statements of pgbench's
  * TPC-B, and a million of the shop's mix. With `--defect` one row of a thousand
- * is wrong on the mirror, and must be found in both.
+ * is wrong on the mirror, and must be found in both. The verdict is printed with
+ * the gates that did not pass; no hours of traffic are asked for.
  *
  * ```sh
  * deno task bench:equal

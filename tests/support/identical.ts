@@ -1,10 +1,11 @@
+import type { Verdict } from "../../plugins/readiness/score.ts";
 import { loadShop } from "../../src/cli/demo/schema.ts";
 import { runWorkload } from "../../src/cli/demo/workload.ts";
 import { isMismatch, RESULTS } from "../../src/stats/mod.ts";
 import { type Cluster, SHOP_DATABASE, startCluster } from "./cluster.ts";
 import { server } from "./pgbench.ts";
 import { runProgram } from "./programs.ts";
-import { type Ledger, TestProxy } from "./proxy.ts";
+import { freePort, type Ledger, TestProxy } from "./proxy.ts";
 import { waitFor } from "./wait.ts";
 
 /** pgbench's TPC-B at scale 1 in its three protocols, and the shop's mix. */
@@ -29,6 +30,14 @@ export interface IdenticalRun {
     Record<IdenticalWorkload, Readonly<Record<string, number>>>
   >;
   readonly mismatches: readonly SeenMismatch[];
+  readonly verdict: SeenVerdict;
+}
+
+/** What `/readiness` says in the end. No hours of traffic are asked for; all other limits are the defaults. */
+export interface SeenVerdict {
+  readonly headline: string;
+  /** Gates that did not pass: name, status and sentence. */
+  readonly open: readonly string[];
 }
 
 /** A statement with a class of mismatch. */
@@ -75,11 +84,14 @@ export async function runOnIdenticalServers(
       ...["-X", "-v", "ON_ERROR_STOP=1", ...sql, SHOP_DATABASE],
     ]);
   }
+  const httpPort = freePort();
   await using proxy = await TestProxy.start({
     primary,
     mirror,
     database: SHOP_DATABASE,
     general: {
+      openmetrics_port: httpPort,
+      mirror_min_runtime_hours: 0,
       mirror_queue: 1_000_000,
       mirror_queue_bytes: 1 << 30,
       mirror_pacing: "asap",
@@ -105,7 +117,9 @@ export async function runOnIdenticalServers(
     onProgress?.({ tpcb: sum(results.tpcb), shop: sum(results.shop) });
   }
   const ledger = await proxy.settled(DEADLINE_MS);
-  return { ledger, results, mismatches: await mismatchesOf(proxy) };
+  const mismatches = await mismatchesOf(proxy);
+  // All statements are reported by now.
+  return { ledger, results, mismatches, verdict: await verdictOf(httpPort) };
 }
 
 /** One turn of a workload. */
@@ -169,6 +183,17 @@ async function mismatchesOf(
       return [{ result, text, calls, place: example?.difference ?? null }];
     })
   );
+}
+
+async function verdictOf(httpPort: number): Promise<SeenVerdict> {
+  const answer = await fetch(`http://127.0.0.1:${httpPort}/readiness`);
+  const { headline, gates }: Pick<Verdict, "headline" | "gates"> = await answer
+    .json();
+  return {
+    headline,
+    open: gates.filter(({ status }) => status !== "pass")
+      .map(({ gate, status, sentence }) => `${gate} ${status}: ${sentence}`),
+  };
 }
 
 type Counts = Readonly<Record<string, number>>;
