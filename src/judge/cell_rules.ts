@@ -319,7 +319,12 @@ export function pairingOrder(cell: Cell, { mask, column }: CellRule): number {
   if (cell === undefined || mask === undefined) return 0;
   const { isBinary } = column;
   const typeOid = column.typeOid || typeOfText(cell) || TEXT;
-  if (NUMBERS.has(typeOid)) return numberOf(cell, typeOid, isBinary) || 0;
+  if (NUMBERS.has(typeOid)) {
+    const value = numberOf(cell, typeOid, isBinary) || 0;
+    if (mask !== "float") return value;
+    // By the digits that must be equal: the others would hide the next column.
+    return Number(value.toPrecision(typeOid === FLOAT4 ? 4 : 10));
+  }
   if (TIMES.has(typeOid)) return timeUs(cell, typeOid, isBinary) ?? 0;
   if (typeOid !== INTERVAL) return 0;
   const interval = intervalOf(cell, isBinary);

@@ -1,3 +1,4 @@
+import type { Mask } from "../sql/trait.ts";
 import { type Answer, readCells } from "./answer.ts";
 import {
   type CellRule,
@@ -144,15 +145,24 @@ function mayBeTwins(
   );
 }
 
+/** Masks by how well the values tell rows apart; all others come last. */
+const TELLING: readonly Mask[] = ["float", "time", "age", "moment"];
+
 /** Rows by the numbers and times that may differ: the nearest are at the same place on both sides. */
 function sorted(
   side: Answer,
   places: readonly number[],
   { columns }: RowRules,
 ): readonly Row[] {
+  const rank = ({ mask }: CellRule) => {
+    const at = mask === undefined ? -1 : TELLING.indexOf(mask);
+    return at < 0 ? TELLING.length : at;
+  };
+  const byRank = columns.map((rule, i) => ({ rule, i }))
+    .sort((a, b) => rank(a.rule) - rank(b.rule));
   const rows = places.map((place) => {
     const cells = cellsOf(side, place);
-    const order = columns.map((rule, i) => pairingOrder(cells[i], rule));
+    const order = byRank.map(({ rule, i }) => pairingOrder(cells[i], rule));
     return { place, cells, order };
   });
   return rows.sort((a, b) => {

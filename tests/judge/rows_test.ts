@@ -299,6 +299,34 @@ Deno.test("compareRows: float sums differ in their last digits, numbers that dif
   );
 });
 
+/** Sixty rows are more than one is held against. */
+const SIXTY = Array.from({ length: 60 }, (_, i) => i);
+
+Deno.test("compareRows: rows that floats tell apart are paired by these, whatever is left of them", () => {
+  const columns = [[AT, "time"], [INT8, "sequence"], [FLOAT, "float"]] as const;
+  const row = (place: number, float: number): Row => [
+    `2024-01-01 10:00:00.${100 + place}`,
+    `${place}`,
+    `${float}`,
+  ];
+  const primary = SIXTY.map((i) => row(i, i + 0.3));
+  const mirror = SIXTY.map((i) => row(59 - i, i + 0.1 + 0.2));
+  assert.equal(found(primary, mirror, { columns }), "masked 0,1,2");
+  const wrong = mirror.with(30, row(29, 30.4));
+  assert.match(found(primary, wrong, { columns }), /^row \d+, column 3$/);
+});
+
+Deno.test("compareRows: rows that times tell apart are paired by these, though floats differ in the last digits", () => {
+  const columns = [[AT, "time"], [FLOAT, "float"]] as const;
+  const row = (i: number, float: number): Row => [
+    `2024-01-01 ${10 + i % 10}:${10 + Math.floor(i / 10) * 5}:00`,
+    `${float}`,
+  ];
+  const primary = SIXTY.map((i) => row(i, 0.3 + i * 2 ** -53));
+  const mirror = SIXTY.map((i) => row(i, 0.3 + (59 - i) * 2 ** -53));
+  assert.equal(found(primary, mirror, { columns }), "masked 1");
+});
+
 Deno.test("compareRows: numbers of rows change places among rows of one window, and are all there", () => {
   const columns = [[TEXT], [INT], [INT8, "numbered", { within: [1] }]] as const;
   const rows: Row[] = [["a", "7", "1"], ["b", "7", "2"], ["c", "8", "3"]];
