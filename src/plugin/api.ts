@@ -33,8 +33,6 @@ import type {
 
 export {
   activeMs,
-  binomialTail,
-  CHANCE_SHARE,
   DROPPED,
   Dropped,
   DURATION_BUCKETS,
@@ -54,8 +52,6 @@ export {
   isSystematic,
   LAG_BUCKETS,
   latencyComparison,
-  logEvidence,
-  lowerBound,
   MAX_STATEMENTS,
   MISMATCH_SHARE,
   NO_SKETCH,

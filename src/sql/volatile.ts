@@ -29,16 +29,10 @@ export const SEQUENCE_FUNCTIONS: ReadonlySet<string> = new Set([
   "setval",
 ]);
 
-/**
- * Functions whose result depends on the session, the server or chance (manual,
- * "Functions and Operators": UUID, sequence, system information and
- * administration functions; "Server-Side Functions" of large objects).
- */
-const CHANCE_FUNCTIONS: ReadonlySet<string> = new Set([
-  // Chance
+/** Functions that draw lots. */
+const RANDOM = [
   "random",
   "random_normal",
-  "setseed",
   "gen_random_uuid",
   "gen_random_bytes",
   "uuidv4",
@@ -46,8 +40,10 @@ const CHANCE_FUNCTIONS: ReadonlySet<string> = new Set([
   "uuid_generate_v1",
   "uuid_generate_v1mc",
   "uuid_generate_v4",
-  ...SEQUENCE_FUNCTIONS,
-  // Transactions and write-ahead log
+];
+
+/** Functions that tell which transactions are under way. */
+const TRANSACTION = [
   "txid_current",
   "txid_current_if_assigned",
   "txid_current_snapshot",
@@ -60,6 +56,28 @@ const CHANCE_FUNCTIONS: ReadonlySet<string> = new Set([
   "pg_snapshot_xmin",
   "pg_snapshot_xmax",
   "pg_xact_status",
+];
+
+/** Functions that ask for a lock, and do not wait. */
+const TRY_LOCK = [
+  "pg_try_advisory_lock",
+  "pg_try_advisory_lock_shared",
+  "pg_try_advisory_xact_lock",
+  "pg_try_advisory_xact_lock_shared",
+];
+
+/**
+ * Functions whose result depends on the session, the server or chance (manual,
+ * "Functions and Operators": UUID, sequence, system information and
+ * administration functions; "Server-Side Functions" of large objects).
+ */
+const CHANCE_FUNCTIONS: ReadonlySet<string> = new Set([
+  // Chance
+  ...RANDOM,
+  "setseed",
+  ...SEQUENCE_FUNCTIONS,
+  // Transactions and write-ahead log
+  ...TRANSACTION,
   "pg_xact_commit_timestamp",
   "pg_last_committed_xact",
   "pg_current_wal_lsn",
@@ -88,10 +106,7 @@ const CHANCE_FUNCTIONS: ReadonlySet<string> = new Set([
   "current_database",
   "current_setting",
   "version",
-  "pg_try_advisory_lock",
-  "pg_try_advisory_lock_shared",
-  "pg_try_advisory_xact_lock",
-  "pg_try_advisory_xact_lock_shared",
+  ...TRY_LOCK,
   // True if the session holds the lock, which it may not have got
   "pg_advisory_unlock",
   "pg_advisory_unlock_shared",
@@ -115,48 +130,16 @@ const CHANCE_FUNCTIONS: ReadonlySet<string> = new Set([
 
 /** Those that may let no row through on one of two equal servers: they draw lots, ask for a lock that another session may hold, or tell which transactions are under way. */
 export const DRAWS: ReadonlySet<string> = new Set([
-  "random",
-  "random_normal",
-  "gen_random_uuid",
-  "gen_random_bytes",
-  "uuidv4",
-  "uuidv7",
-  "uuid_generate_v1",
-  "uuid_generate_v1mc",
-  "uuid_generate_v4",
-  "pg_try_advisory_lock",
-  "pg_try_advisory_lock_shared",
-  "pg_try_advisory_xact_lock",
-  "pg_try_advisory_xact_lock_shared",
-  "txid_current",
-  "txid_current_if_assigned",
-  "txid_current_snapshot",
-  "txid_snapshot_xmin",
-  "txid_snapshot_xmax",
-  "txid_status",
-  "pg_current_xact_id",
-  "pg_current_xact_id_if_assigned",
-  "pg_current_snapshot",
-  "pg_snapshot_xmin",
-  "pg_snapshot_xmax",
-  "pg_xact_status",
+  ...RANDOM,
+  ...TRY_LOCK,
+  ...TRANSACTION,
 ]);
 
 /** Families of the same kind: statistics, pg_control, files of the data directory. */
 const CHANCE_PREFIXES = ["pg_stat_get_", "pg_control_", "pg_ls_"];
 
 /** What is sorted by one of these comes in any order. */
-const RANDOM_FUNCTIONS: ReadonlySet<string> = new Set([
-  "random",
-  "random_normal",
-  "gen_random_uuid",
-  "gen_random_bytes",
-  "uuidv4",
-  "uuidv7",
-  "uuid_generate_v1",
-  "uuid_generate_v1mc",
-  "uuid_generate_v4",
-]);
+const RANDOM_FUNCTIONS: ReadonlySet<string> = new Set(RANDOM);
 
 /** Whether an expression draws lots. */
 export function isRandom(expression: unknown): boolean {

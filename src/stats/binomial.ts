@@ -44,24 +44,6 @@ function logMass(k: number, n: number, p: number, q: number): number {
     0.5 * Math.log(n / (2 * Math.PI * k * (n - k)));
 }
 
-/**
- * Clopper and Pearson's lower bound (1934): the smallest probability at which
- * `k` hits or more in `n` tries are no rarer than `alpha`.
- */
-export function lowerBound(k: number, n: number, alpha: number): number {
-  if (k === 0) return 0;
-  const wanted = Math.log(alpha);
-  let low = 0;
-  let high = k / n;
-  while (high - low > 1e-12 * high) {
-    const middle = (low + high) / 2;
-    if (middle === low || middle === high) break;
-    if (logBinomialTail(k, n, middle) < wanted) low = middle;
-    else high = middle;
-  }
-  return low;
-}
-
 function check(n: number, p: number): void {
   if (!(p >= 0 && p <= 1 && n >= 0)) {
     throw new RangeError(`No binomial distribution has n = ${n}, p = ${p}`);

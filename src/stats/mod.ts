@@ -5,9 +5,7 @@
  * @module
  */
 
-export { binomialTail, lowerBound } from "./binomial.ts";
 export { DURATION_BUCKETS, LAG_BUCKETS } from "./durations.ts";
-export { logEvidence } from "./evidence.ts";
 export {
   type LatencyComparison,
   latencyComparison,
@@ -59,4 +57,4 @@ export {
   withoutValues,
 } from "./statements.ts";
 export { type Slower, slower, type SlowerLimits } from "./slower.ts";
-export { CHANCE_SHARE, isSystematic, MISMATCH_SHARE } from "./systematic.ts";
+export { isSystematic, MISMATCH_SHARE } from "./systematic.ts";
