@@ -88,7 +88,7 @@ export const generalSchema = z.strictObject({
     ),
   shutdown_timeout: milliseconds().default(60_000)
     .describe("Time for open transactions and queued replays at shutdown."),
-  mirror_queue: z.int().min(1).max(1_000_000).default(128)
+  mirror_queue: z.int().min(1).max(1_000_000).default(10_000)
     .describe("Transactions that may wait for the mirror, per client."),
   mirror_queue_bytes: z.int().min(1024 * 1024).max(64 * GIB)
     .default(64 * 1024 * 1024)

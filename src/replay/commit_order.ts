@@ -78,7 +78,7 @@ export interface Turn {
   readonly key: number;
 }
 
-/** Writers remembered, done or not: what 128 clients with full queues can have open. */
+/** Writers remembered, done or not: older ones are taken for done. */
 const MAX_RECENT = 16_384;
 /**
  * A writer that holds locks on the mirror and waits here while nobody who

@@ -42,7 +42,7 @@ function warningsOf(text: string, env: Record<string, string> = {}): string[] {
 Deno.test("parseConfig: defaults are filled in", () => {
   const { config } = parseConfig(MIRRORED, "f", {});
   assert.equal(config.general.port, 6432);
-  assert.equal(config.general.mirror_queue, 128);
+  assert.equal(config.general.mirror_queue, 10_000);
   assert.equal(config.databases[0]?.port, 5432);
   assert.deepEqual(warningsOf(MIRRORED), []);
 });
