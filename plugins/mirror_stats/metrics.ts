@@ -191,6 +191,12 @@ export const METRICS: readonly MetricSpec[] = [
     scope: "mirror",
   },
   {
+    name: "mirror_given_rows_total",
+    help: "Rows that were inserted with values that the primary had generated",
+    type: "counter",
+    scope: "mirror",
+  },
+  {
     name: "mirror_queue_length",
     help: "Transactions that wait in the queues of the mirror's lanes",
     type: "gauge",

@@ -31,6 +31,7 @@ class LedgerProbe implements Required<Probe> {
   readonly #lastCategory: number;
   readonly #lastSqlstate: number;
   readonly #orderBreaks: number;
+  readonly #givenRows: number;
   readonly #queueLength: number;
   readonly #queueBytes: number;
   readonly #lag: number;
@@ -62,6 +63,7 @@ class LedgerProbe implements Required<Probe> {
     this.#lastCategory = stripe.offset("mirror_last_error_category");
     this.#lastSqlstate = stripe.offset("mirror_last_error_sqlstate");
     this.#orderBreaks = stripe.offset("mirror_order_breaks_total");
+    this.#givenRows = stripe.offset("mirror_given_rows_total");
     this.#queueLength = stripe.offset("mirror_queue_length");
     this.#queueBytes = stripe.offset("mirror_queue_bytes");
     this.#lag = stripe.offset("mirror_lag_seconds");
@@ -158,6 +160,10 @@ class LedgerProbe implements Required<Probe> {
 
   orderBroken(series: number): void {
     this.#add(series + this.#orderBreaks, 1);
+  }
+
+  rowsGiven(series: number, rows: number): void {
+    this.#add(series + this.#givenRows, rows);
   }
 
   queue(series: number, length: number, bytes: number): void {

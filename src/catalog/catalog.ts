@@ -2,7 +2,7 @@ import { type Nature, relationKey } from "../sql/mod.ts";
 import { type CatalogColumn, common, RelationColumns } from "./columns.ts";
 import type { Definition } from "./definition.ts";
 import { Definitions } from "./definitions.ts";
-import { TypePair } from "./type_pair.ts";
+import { FIRST_OWN_OID, TypePair } from "./type_pair.ts";
 import { RowChangers } from "./row_changers.ts";
 import type { RowChanges } from "./trigger_changes.ts";
 import { wholeRows } from "./whole_rows.ts";
@@ -40,6 +40,8 @@ export class Catalog {
     typeName: (oid) => this.types.mirror.names?.get(oid),
     natureOf: (text) => this.#definitions.expressionNature(text),
   });
+  /** As the answers had them, by OID. */
+  readonly #typeNames: ReadonlyMap<number, string> | undefined;
   readonly #changers = new RowChangers((text) =>
     this.#definitions.expressionNature(text)
   );
@@ -64,6 +66,7 @@ export class Catalog {
   ) {
     this.types = types;
     if (rows.length > 0) types.mirror.learn(rows);
+    this.#typeNames = types.mirror.names;
     for (const [kind, name, text, more] of wholeRows(rows)) {
       this.#take(kind, name, text, more);
     }
@@ -174,10 +177,21 @@ export class Catalog {
     return this.#columns.of(Number(oid));
   }
 
+  /** A type as SQL names it, wherever the search_path leads: a domain by what it is made of. Undefined: it is not known. */
+  typeText(typeOid: number): string | undefined {
+    const oid = this.#columns.baseOf(typeOid);
+    const name = this.#typeNames?.get(oid);
+    const parts = /^(?:([^."]+)\.)?([^."]+?)(\[\])?$/.exec(name ?? "");
+    if (parts === null) return undefined;
+    const [, own, type, array = ""] = parts;
+    const schema = own ?? (oid < FIRST_OWN_OID ? "pg_catalog" : "public");
+    return `"${schema}"."${type}"${array}`;
+  }
+
   /**
-   * The columns that a relation's triggers set to what an equal server may have
-   * otherwise, by the moment or by chance, whatever the client writes.
-   * Undefined: none does, or the relation is not known.
+   * The columns that a relation's triggers set, whatever the client writes, and
+   * how far an equal server may have otherwise what they set. Undefined: there
+   * are none, or the relation is not known.
    */
   changedByTrigger(oid: string): RowChanges | undefined {
     if (this.#changes.has(oid)) return this.#changes.get(oid);

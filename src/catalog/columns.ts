@@ -17,6 +17,10 @@ export interface CatalogColumn {
   readonly type: string;
   /** Undefined: NULL. Of a view only what the view itself says. */
   readonly default: ColumnDefault | undefined;
+  /** The default as SQL, with the schemas of all that it names, if an INSERT of the mirror's user may give the column another value. */
+  readonly replaceable: string | undefined;
+  /** GENERATED ALWAYS AS IDENTITY. */
+  readonly isAlways: boolean;
   /** Texts may be equal and have other bytes: citext, or a nondeterministic collation. */
   readonly isCaseFree: boolean;
 }
@@ -87,6 +91,12 @@ export class RelationColumns {
       typeOid,
       type: typeName(typeOid) ?? `type ${typeOid}`,
       default: this.#default(typeOid, flags, expression, names),
+      replaceable:
+        flags.includes("w") && (expression?.length ?? 0) < MAX_DEFAULT &&
+          !/[sv]/.test(flags)
+          ? expression ?? undefined
+          : undefined,
+      isAlways: flags.includes("a"),
       isCaseFree: flags.includes("n") || this.#isCitext(typeOid),
     };
   }
@@ -119,9 +129,15 @@ export class RelationColumns {
   }
 
   #isCitext(typeOid: number): boolean {
-    let oid: number | undefined = typeOid;
+    const name = this.#options.typeName(this.baseOf(typeOid));
+    return /(^|\.)citext$/.test(name ?? "");
+  }
+
+  /** The type that a domain is made of; any other type itself. */
+  baseOf(typeOid: number): number {
+    let oid = typeOid;
     while (this.#bases.has(oid)) oid = this.#bases.get(oid) as number; // it has one
-    return /(^|\.)citext$/.test(this.#options.typeName(oid) ?? "");
+    return oid;
   }
 }
 
@@ -146,6 +162,7 @@ export function common(
     return {
       ...column,
       default: all.map((one) => one.default).reduce(lessCertain),
+      replaceable: undefined,
       isCaseFree: all.some(({ isCaseFree }) => isCaseFree),
     };
   });

@@ -125,11 +125,24 @@ union all
 select 'columns', s.* from (
   select a.attrelid::text as oid, json_agg(json_build_array(
       a.attnum, a.attname, a.atttypid::int8,
-      a.flags || case when not k.collisdeterministic then 'n' else '' end,
-      substr(pg_catalog.pg_get_expr(d.adbin, d.adrelid), 1, ${MAX_DEFAULT}))
+      a.flags || case when not k.collisdeterministic then 'n' else '' end
+        || case when q.name is null or
+          pg_catalog.has_sequence_privilege(q.name, 'usage') then coalesce(r.given, '') else '' end,
+      coalesce('nextval(' || quote_literal(q.name) || '::regclass)',
+        substr(pg_catalog.pg_get_expr(d.adbin, d.adrelid), 1, ${MAX_DEFAULT})))
       order by a.attnum)::text as def
     from a left join pg_catalog.pg_attrdef d
       on d.adrelid = a.attrelid and d.adnum = a.attnum
+    left join lateral (
+      select case when has_column_privilege(r.oid, a.attnum, 'insert') then 'w' else '' end as given
+      from r where r.oid = a.attrelid and r.kind in ('r', 'p')
+        and (d.adbin is not null or a.flags ~ '[ad]')
+        and not exists (select from pg_catalog.pg_rewrite w
+          where w.ev_class = r.oid and w.ev_type = '3')) r on true
+    left join lateral (
+      select pg_catalog.pg_get_serial_sequence(
+        quote_ident(r.schema) || '.' || quote_ident(r.name), a.attname) as name
+      from r where r.oid = a.attrelid and a.flags ~ '[ad]') q on true
     left join pg_catalog.pg_collation k on k.oid = a.attcollation
     where (select count(*) from a) <= ${MAX_COLUMNS}
     group by a.attrelid) v,

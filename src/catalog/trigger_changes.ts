@@ -1,8 +1,8 @@
 import type { Nature } from "../sql/mod.ts";
 import { Definition, stronger } from "./definition.ts";
 
-/** What the triggers of a relation do to the rows that a client writes: the columns that they set to what an equal server may have otherwise. */
-export type RowChanges = "all" | ReadonlyMap<string, Nature>;
+/** What the triggers of a relation do to the rows that a client writes: the columns that they set, and how far an equal server may have otherwise what they set them to. */
+export type RowChanges = "all" | ReadonlyMap<string, Nature | undefined>;
 
 /** A function that a trigger calls. */
 export interface TriggerFunction {
@@ -78,11 +78,9 @@ export function changesOf(
   for (const [, value = ""] of text.matchAll(RETURNED)) {
     if (!/^\s*\(?\s*(?:new|old|null)\s*\)?\s*$/i.test(value)) return "all";
   }
-  const changes = new Map<string, Nature>();
-  const set = (column: string, nature: Nature | undefined) => {
-    const all = stronger(changes.get(column), nature);
-    if (all !== undefined) changes.set(column, all);
-  };
+  const changes = new Map<string, Nature | undefined>();
+  const set = (column: string, nature: Nature | undefined) =>
+    void changes.set(column, stronger(changes.get(column), nature));
   const whole = natureOf(text);
   const rest = text.replaceAll(ASSIGNMENT, "");
   const isChosen = [...rest.matchAll(CONDITION)].some(([, condition = ""]) =>
@@ -150,7 +148,7 @@ export function together(
   if (a === "all" || b === "all") return "all";
   const both = new Map(a);
   for (const [column, nature] of b) {
-    both.set(column, stronger(both.get(column), nature) ?? nature);
+    both.set(column, stronger(both.get(column), nature));
   }
   return both;
 }

@@ -114,6 +114,10 @@ export const generalSchema = z.strictObject({
     .describe(
       '"commit" keeps the primary\'s order among transactions that write, "client" only each client\'s own.',
     ),
+  mirror_values: z.enum(["own", "answers"]).default("answers")
+    .describe(
+      'Values that the primary generated (ids, uuids, times): "answers" gives the mirror those that RETURNING told, "own" has it make its own.',
+    ),
   mirror_compare: z.enum(["rows", "shape", "off"]).default("rows")
     .describe(
       'What is compared: "rows", "shape" (columns, tags, row counts) or "off" (errors only).',

@@ -57,6 +57,7 @@ const EVIDENCE_KEYS = [
   "mirror_compare_bytes",
   "mirror_exposure",
   "mirror_order",
+  "mirror_values",
 ] as const;
 
 /** One line of RELOAD's answer. */

@@ -219,6 +219,7 @@ export class Routing {
       connectTimeoutMs: general.connect_timeout,
       pacing: general.mirror_pacing,
       order: general.mirror_order,
+      values: general.mirror_values,
       level: entry.level,
       examples: general.mirror_examples,
       ignore: ignoreRulesOf(config),

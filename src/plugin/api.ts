@@ -259,6 +259,8 @@ export interface Probe {
   ): void;
   /** Mirror worker: a transaction went ahead of one that committed before it, because waiting led nowhere. */
   orderBroken?(series: number): void;
+  /** Mirror worker: rows were inserted with values that the primary had generated. */
+  rowsGiven?(series: number, rows: number): void;
   /** Mirror worker: requests that wait in all lanes of the series, and bytes that wait in all lanes. */
   queue?(series: number, length: number, bytes: number): void;
 }

@@ -44,6 +44,7 @@ export class ProbeSet implements Required<Probe> {
   readonly #errorOnMirror: Listeners<"errorOnMirror">;
   readonly #statementCompared: Listeners<"statementCompared">;
   readonly #orderBroken: Listeners<"orderBroken">;
+  readonly #rowsGiven: Listeners<"rowsGiven">;
   readonly #queue: Listeners<"queue">;
   readonly #onFailed: ProbeFailed;
 
@@ -59,6 +60,7 @@ export class ProbeSet implements Required<Probe> {
     this.#errorOnMirror = listeners(probes, "errorOnMirror");
     this.#statementCompared = listeners(probes, "statementCompared");
     this.#orderBroken = listeners(probes, "orderBroken");
+    this.#rowsGiven = listeners(probes, "rowsGiven");
     this.#queue = listeners(probes, "queue");
   }
 
@@ -182,6 +184,17 @@ export class ProbeSet implements Required<Probe> {
     for (let i = 0; i < list.length; i++) {
       try {
         list[i]?.call(series);
+      } catch (error) {
+        this.#turnOff(list[i]?.module ?? "", error);
+      }
+    }
+  }
+
+  rowsGiven(series: number, rows: number): void {
+    const list = this.#rowsGiven;
+    for (let i = 0; i < list.length; i++) {
+      try {
+        list[i]?.call(series, rows);
       } catch (error) {
         this.#turnOff(list[i]?.module ?? "", error);
       }

@@ -84,6 +84,7 @@ export class Admission {
       this.#statements,
       this.#lastKey,
     );
+    this.#note(plan);
     const excluded = this.#exclusion(plan);
     if (excluded >= 0) {
       probes.requestExcluded(this.#series, excluded);
@@ -102,11 +103,19 @@ export class Admission {
   /** A transaction that is not to be replayed, and is counted elsewhere. */
   missed(transaction: Transaction): void {
     try {
-      planTransaction(transaction, this.#statements);
+      this.#note(planTransaction(transaction, this.#statements));
     } catch (error) {
       this.#failed(error);
     }
     this.#missed(transaction);
+  }
+
+  /** Which sequences it draws from, replayed or not, and whether anybody is told what they gave. */
+  #note({ shapes }: Plan): void {
+    const { giving, catalog } = this.#target;
+    for (const cycle of shapes) {
+      for (const shape of cycle) giving.note(shape, catalog);
+    }
   }
 
   /** Why the settings exclude it (Excluded), or -1. */

@@ -17,6 +17,12 @@ import {
   SYNC_MESSAGE,
   type Transaction,
 } from "../record/mod.ts";
+import {
+  type GivenColumns,
+  type GivenResults,
+  hasInsertion,
+  type InsertRewriter,
+} from "../given/mod.ts";
 import type { PlannedStatements } from "./plan.ts";
 import { OTHER_SHAPE, type Shape } from "../sql/shape.ts";
 import {
@@ -47,6 +53,9 @@ export function isUnasked(type: number): boolean {
   return type === NOTICE_RESPONSE || type === PARAMETER_STATUS ||
     type === NOTIFICATION_RESPONSE || type === ERROR_RESPONSE;
 }
+
+/** Hears of each statement, and of the columns that the mirror was given for it. */
+export type OnPair = (pair: StatementPair, given?: GivenColumns) => void;
 
 /** What became of the bytes that a reply brought. */
 export type Progress =
@@ -84,6 +93,7 @@ export class Replay {
   readonly #plan: PlannedStatements;
   readonly #digest: ReplyDigest;
   readonly #framer: Framer;
+  readonly #rewriter: InsertRewriter | undefined;
   #cycle = 0;
   #offset = 0;
   #statement = 0;
@@ -91,6 +101,8 @@ export class Replay {
   #answer = 0;
   #sentUs = 0;
   #sent = NOTHING;
+  /** Results of the cycle under way whose INSERTs were given values. */
+  #given: GivenResults | undefined;
   /** Of the cycle under way: statements that are paired already, and when the last of them ended on each side, in microseconds. */
   #paired = 0;
   #primaryUs = 0;
@@ -105,13 +117,16 @@ export class Replay {
    * @param plan what its statements are.
    * @param digest reused from replay to replay; cleared here.
    * @param framer the connection's: a message may begin in one replay and end in the next.
+   * @param rewriter the connection's; undefined: cycles go as they are.
    */
   constructor(
     transaction: Transaction,
     plan: PlannedStatements,
     digest: ReplyDigest,
     framer: Framer,
+    rewriter?: InsertRewriter,
   ) {
+    this.#rewriter = rewriter;
     this.#framer = framer;
     this.transaction = transaction;
     this.#plan = plan;
@@ -146,7 +161,19 @@ export class Replay {
     const end = this.#offset + this.#word(CYCLE_BYTES);
     const { bytes } = this.transaction;
     this.#sent = readCycle(bytes, this.#offset, end);
-    return this.#sent.bytes;
+    this.#given = undefined;
+    const rewriter = this.#rewriter;
+    const shapes = this.#plan.shapes[this.#cycle];
+    // Session state that is brought back has no plan.
+    const matters = rewriter?.hasPrepared || shapes === undefined ||
+      hasInsertion(shapes);
+    if (rewriter === undefined || !matters) return this.#sent.bytes;
+    const { bytes: written, given } = rewriter.cycle(
+      this.#sent.bytes,
+      (result) => this.#primaryReply(result),
+    );
+    this.#given = given;
+    return written;
   }
 
   /**
@@ -159,7 +186,7 @@ export class Replay {
     chunk: Uint8Array,
     length: number,
     nowUs: number,
-    onPair: (pair: StatementPair) => void,
+    onPair: OnPair,
   ): Progress {
     const progress = this.#look(chunk, length, nowUs, onPair);
     this.#digest.settle();
@@ -170,7 +197,7 @@ export class Replay {
     chunk: Uint8Array,
     length: number,
     nowUs: number,
-    onPair: (pair: StatementPair) => void,
+    onPair: OnPair,
   ): Progress {
     const framer = this.#framer;
     const digest = this.#digest;
@@ -213,7 +240,7 @@ export class Replay {
 
   #answered(
     elapsedUs: number,
-    onPair: (pair: StatementPair) => void,
+    onPair: OnPair,
   ): Progress {
     this.asked = false;
     this.cycleLatencyUs = elapsedUs;
@@ -228,7 +255,7 @@ export class Replay {
   }
 
   /** Pairs the cycle's next `count` statements by their ordinal; the mirror's digests are taken. */
-  #pair(count: number, onPair: (pair: StatementPair) => void): void {
+  #pair(count: number, onPair: OnPair): void {
     const theirs = this.transaction.statements;
     const { words: ours, statements, answer } = this.#digest;
     let answerAt = 0;
@@ -267,12 +294,24 @@ export class Replay {
         mirrorQueuedUs: this.#mirrorUs,
         cycleStartUs: this.#startUs,
         cycleEndUs: this.#startUs + primaryEnd,
-      });
+      }, this.#given?.get(ordinal));
       this.#primaryUs = primaryEnd;
       this.#mirrorUs = mirrorEnd;
     }
     this.#paired += count;
     this.#digest.drain();
+  }
+
+  /** The primary's reply to a result of the cycle that is about to be sent. */
+  #primaryReply(result: number): Reply | undefined {
+    if (result < 0 || result >= this.#word(CYCLE_STATEMENTS)) return undefined;
+    const { statements, answers } = this.transaction;
+    let from = this.#answer;
+    let at = this.#statement * STATEMENT_WORDS;
+    for (let i = 0; i < result; i++, at += STATEMENT_WORDS) {
+      from += statements[at + STATEMENT_ANSWER] as number;
+    }
+    return replyAt(statements, at, answers, from);
   }
 
   #shape(statement: number): Shape {

@@ -1,3 +1,4 @@
+import { type GivenColumns, InsertRewriter } from "../given/mod.ts";
 import { ReplyDigest, type Transaction } from "../record/mod.ts";
 import { type PlannedStatements, UNPLANNED } from "./plan.ts";
 import { Framer } from "../wire/mod.ts";
@@ -21,6 +22,7 @@ export class Replayer {
   readonly #framer = new Framer();
   readonly #digest = new ReplyDigest(0);
   readonly #judge: Judge;
+  readonly #rewriter: InsertRewriter;
   #replay: Replay | undefined;
   #entry: QueuedTransaction | undefined;
   /** What is replayed changes definitions. */
@@ -33,6 +35,11 @@ export class Replayer {
     this.#target = target;
     this.#series = series;
     this.#judge = new Judge(target, series, session);
+    this.#rewriter = new InsertRewriter({
+      giving: target.giving,
+      shapes: target.shapes,
+      catalog: () => target.catalog,
+    });
   }
 
   /** What is replayed, and has no outcome yet; undefined while session state is restored. */
@@ -53,6 +60,7 @@ export class Replayer {
   /** A new connection: nothing is under way on it. */
   reset(): void {
     this.#framer.reset();
+    this.#rewriter.reset();
     this.#replay = undefined;
   }
 
@@ -109,6 +117,7 @@ export class Replayer {
       plan,
       this.#digest,
       this.#framer,
+      this.#rewriter,
     );
   }
 
@@ -124,7 +133,10 @@ export class Replayer {
       chunk,
       length,
       nowUs,
-      (pair) => this.#judge.pair(pair, nowUs),
+      (pair, given) => {
+        this.#judge.pair(pair, nowUs);
+        if (given !== undefined) this.#given(pair, given);
+      },
     );
     if (progress === "next" || progress === "done") {
       const { order, probes } = this.#target;
@@ -132,6 +144,13 @@ export class Replayer {
       probes.mirrorStatement(this.#series, replay.cycleLatencyUs / 1e6);
     }
     return progress;
+  }
+
+  /** The mirror has answered an INSERT that was given values. */
+  #given({ primary, mirror }: StatementPair, given: GivenColumns): void {
+    const { giving, probes } = this.#target;
+    const rows = giving.answered(given, primary, mirror);
+    if (rows > 0) probes.rowsGiven(this.#series, rows);
   }
 
   /** Bytes came although nothing was asked. */

@@ -3,6 +3,7 @@ import type { ProbeSet } from "../plugin/mod.ts";
 import type { ConnectionTable } from "../stats/connection_table.ts";
 import type { ShapeCache } from "../sql/shape_cache.ts";
 import type { Catalog } from "../catalog/mod.ts";
+import type { Giving } from "../given/mod.ts";
 import type { Breaker } from "./breaker.ts";
 import type { CommitOrder } from "./commit_order.ts";
 import type { MirrorServer } from "./connection.ts";
@@ -52,6 +53,8 @@ export interface TargetSettings extends ServerWay {
   readonly pacing: "original" | "asap";
   /** "commit" keeps the primary's order among writers, "client" each client's own. */
   readonly order: "commit" | "client";
+  /** "answers" gives the mirror the values that the primary generated and told its client, "own" leaves them to the mirror. */
+  readonly values: "own" | "answers";
   /** Which transactions are replayed, by what they do. */
   readonly level: "all" | "dml" | "ddl" | "read";
   /** Whether examples hold the values that clients sent. */
@@ -96,6 +99,8 @@ export interface Target {
   /** Its schema may have another state by now: it is asked again. */
   schemaChanged(): void;
   readonly table: StatementTable;
+  /** What it is given of what the primary generated. */
+  readonly giving: Giving;
   /** Whether a rule accepts this mismatch. */
   ignored: ReturnType<typeof createIgnore>;
   /** In [0, 1), for sampling. */

@@ -4,6 +4,7 @@ import type { ShapeCache } from "../sql/shape_cache.ts";
 import { EVICTED } from "../stats/mod.ts";
 import type { ConnectionTable } from "../stats/connection_table.ts";
 import { Catalog } from "../catalog/mod.ts";
+import { Giving } from "../given/mod.ts";
 import { Breaker } from "./breaker.ts";
 import type { MirrorServer } from "./connection.ts";
 import { CommitOrder } from "./commit_order.ts";
@@ -66,6 +67,7 @@ export class Targets {
       target.server = this.#options.serverOf(next);
       target.schemaChanged();
       target.ignored = createIgnore(next.ignore);
+      target.giving.isOn = next.values !== "own";
     }
     for (const added of settings) {
       if (this.#targets.has(added.id)) continue;
@@ -88,6 +90,13 @@ export class Targets {
       columns: new KnownColumns(),
       order: new CommitOrder(),
       table: this.#table(settings),
+      giving: new Giving((relation, column, reason) =>
+        target.log(
+          "info",
+          "The mirror makes a sequence's values by itself",
+          { relation, column, reason },
+        )
+      ),
       ignored: createIgnore(settings.ignore),
       random: Math.random,
       waiting: new Set(),
@@ -97,6 +106,7 @@ export class Targets {
       catalog: new Catalog(),
       schemaChanged: () => watch.look(),
     };
+    target.giving.isOn = settings.values !== "own";
     const watch = new SchemaWatch(target, {
       reactor: shared.reactor,
       scratch: shared.scratch,

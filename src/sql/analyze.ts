@@ -4,6 +4,7 @@ import { TooLargeError } from "./budget.ts";
 import { copyFormat } from "./copy_format.ts";
 import { Findings } from "./findings.ts";
 import { fingerprintOfTree } from "./fingerprint.ts";
+import { insertionOf } from "./insertion.ts";
 import { isolationOf } from "./isolation.ts";
 import { isLimited, limitOf, onlyRelation } from "./keys.ts";
 import { orderKeys } from "./order_keys.ts";
@@ -144,6 +145,7 @@ function describe(
     kind: kindOf(type, body, writes.length > 0),
     isControl: CONTROL.has(type),
     isolation: isolationOf(type, body),
+    insertion: insertionOf(type, body),
     ...knownOutputs(queryOf(type, body) ?? stmt, onFault),
     note: noteOf(type, body, found),
     copy: type === "CopyStmt" ? copyFormat(body) : undefined,

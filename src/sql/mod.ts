@@ -6,9 +6,12 @@
  * @module
  */
 
+export type { Insertion, ReturnedColumn } from "./insertion.ts";
 export { type IsolationLevel, startupIsolation } from "./isolation.ts";
+export { skipSpace } from "./lexer.ts";
 export { relationKey } from "./relation_key.ts";
 export { joins, separatorsOf, withSeparators } from "./separators.ts";
 export * from "./session_state.ts";
 export { StateWatch } from "./state_watch.ts";
+export { type Token, tokens } from "./tokens.ts";
 export { type Nature, natureOfCall, TIME_LITERAL } from "./volatile.ts";

@@ -1,3 +1,4 @@
+import type { Insertion } from "./insertion.ts";
 import type { Isolation } from "./isolation.ts";
 import type { PinnedRows } from "./pins.ts";
 import type { Columns, Output } from "./trait.ts";
@@ -76,6 +77,8 @@ export interface Shape {
   readonly only: Only | undefined;
   /** The rows that it touches of its only relation; undefined: any. */
   readonly pinned: PinnedRows | undefined;
+  /** What it inserts; undefined: nothing, or it stands within another statement. */
+  readonly insertion?: Insertion | undefined;
   /** The statement that it is a form of: both have the same columns. */
   readonly base?: Shape;
   /** The form of the rows of a COPY … TO; undefined: it is none, or has a form of its own. */

@@ -144,8 +144,17 @@ export class ShapeCache {
 
 /** What the key of a shape's text tells beside its fingerprint; undefined: it is too large. */
 function toldOf(
-  { orderBy, limited, limit, outputs, counts, isParsed, isolation, pinned }:
-    Shape,
+  {
+    orderBy,
+    limited,
+    limit,
+    outputs,
+    counts,
+    isParsed,
+    isolation,
+    pinned,
+    insertion,
+  }: Shape,
 ): string | undefined {
   let parts = counts.length;
   for (const { trait } of outputs ?? []) {
@@ -161,6 +170,7 @@ function toldOf(
     isParsed,
     isolation,
     pinned,
+    insertion,
   ]);
   return outputs !== undefined && 2 * told.length > MAX_SHAPE_BYTES
     ? undefined

@@ -19,6 +19,7 @@ const CALLS: readonly [keyof Probe, readonly (number | string)[]][] = [
   ["errorOnMirror", [16, "42P01"]],
   ["statementCompared", [17, 18, 19]],
   ["orderBroken", [23]],
+  ["rowsGiven", [23, 2]],
   ["queue", [20, 21, 22]],
 ];
 

@@ -1,3 +1,4 @@
+import { Giving } from "../../src/given/mod.ts";
 import assert from "node:assert/strict";
 import { loadModule } from "libpg-query";
 import { closeDescriptor, monotonicUs } from "../../src/io/mod.ts";
@@ -30,6 +31,7 @@ Deno.test("Lane: what is submitted after it has closed is dropped, not kept for 
     budget: new QueueBudget(1_000_000),
     queued: new Map(),
     order: new CommitOrder(),
+    giving: new Giving(() => {}),
     columns: new KnownColumns(),
     waiting: new Set(),
     timed: new Set(),
@@ -79,6 +81,7 @@ Deno.test("Lane: at rest nothing of the transaction before is held, whichever wa
     budget: new QueueBudget(10_000_000),
     queued: new Map(),
     order: new CommitOrder(),
+    giving: new Giving(() => {}),
     columns: new KnownColumns(),
     waiting: new Set(),
     timed: new Set(),

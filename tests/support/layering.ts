@@ -54,7 +54,12 @@ const LAYERS: Readonly<Record<string, Layer>> = {
     uses: ["src/catalog", "src/record", "src/sql", "src/stats", "src/wire"],
   },
   "src/proxy": { uses: WORKER },
-  "src/replay": { uses: [...WORKER, "src/catalog", "src/judge"] },
+  "src/given": {
+    uses: ["src/catalog", "src/judge", "src/record", "src/sql", "src/wire"],
+  },
+  "src/replay": {
+    uses: [...WORKER, "src/catalog", "src/given", "src/judge"],
+  },
   "src/admin": SERVER,
   "src/http": SERVER,
   "src/control": MAIN_THREAD,

@@ -1,0 +1,103 @@
+import type { Catalog, CatalogColumn } from "../catalog/mod.ts";
+import type { Insertion } from "../sql/mod.ts";
+
+/** A column whose values the primary generated, and its answer tells. */
+export interface GivenColumn {
+  readonly name: string;
+  /** The type as SQL names it. */
+  readonly type: string;
+  /** The default as SQL. */
+  readonly expression: string;
+  readonly isSequence: boolean;
+  /** Its place in a row of VALUES, where DEFAULT stands; undefined: it is left out there. */
+  readonly item: number | undefined;
+  /** Its place in the answer, from the front; negative: from the back, -1 the last. */
+  readonly output: number;
+  /** Only OVERRIDING SYSTEM VALUE lets it be given. */
+  readonly isAlways: boolean;
+}
+
+/** How an INSERT is told what the primary generated. */
+export interface GivenColumns {
+  /** The relation's OID on the mirror. */
+  readonly oid: string;
+  /** Its key. */
+  readonly relation: string;
+  readonly columns: readonly GivenColumn[];
+  /** The columns that its rows have values for, if it names none. */
+  readonly positional: readonly string[];
+}
+
+/**
+ * The columns of an INSERT that the mirror may be given.
+ *
+ * @returns undefined if there are none.
+ */
+export function givenColumns(
+  insertion: Insertion,
+  catalog: Catalog,
+): GivenColumns | undefined {
+  const { relation, columns: named, source, width, overriding } = insertion;
+  if (source !== "values" && source !== "defaults") return undefined;
+  if (overriding === "user") return undefined;
+  const [oid, ...others] = catalog.oids(relation);
+  if (oid === undefined || others.length > 0) return undefined;
+  const all = catalog.columnsOf(oid);
+  const changes = catalog.changedByTrigger(oid);
+  if (all === undefined || changes === "all") return undefined;
+  const names = all.map(({ name }) => name);
+  const list = named.length > 0 ? named : names.slice(0, width);
+  const columns = all.flatMap((column): GivenColumn[] => {
+    const { name, replaceable, default: own, isAlways } = column;
+    if (replaceable === undefined || !isByChance(own)) return [];
+    if (changes?.has(name)) return [];
+    const output = placeIn(insertion, name, names);
+    const place = list.indexOf(name);
+    const type = catalog.typeText(column.typeOid);
+    if (output === undefined || type === undefined) return [];
+    // Beside values of the client's own DEFAULT would need them told apart.
+    if (place >= 0 && !isAllDefault(insertion, place)) return [];
+    return [{
+      name,
+      type,
+      expression: replaceable,
+      isSequence: own?.nature === "sequence",
+      item: place < 0 ? undefined : place,
+      output,
+      isAlways,
+    }];
+  });
+  if (columns.length === 0) return undefined;
+  return { oid, relation, columns, positional: named.length > 0 ? [] : list };
+}
+
+function isByChance(column: CatalogColumn["default"]): boolean {
+  return column !== undefined && column.nature !== "fixed";
+}
+
+function isAllDefault(
+  { defaults, rows, width }: Insertion,
+  place: number,
+): boolean {
+  const found = defaults.filter((at) => at % width === place);
+  return found.length === rows;
+}
+
+/** Where RETURNING has a column. Behind a star places are counted from the back. */
+function placeIn(
+  { returned }: Insertion,
+  column: string,
+  names: readonly string[],
+): number | undefined {
+  const isIt = (one: Insertion["returned"][number]) =>
+    typeof one === "object" && one.column === column;
+  const star = returned.indexOf("all");
+  const first = returned.findIndex(isIt);
+  if (first >= 0 && (star < 0 || first < star)) return first;
+  if (star < 0) return undefined;
+  const last = returned.findLastIndex(isIt);
+  if (last > returned.lastIndexOf("all")) return last - returned.length;
+  return returned.lastIndexOf("all") === star
+    ? star + names.indexOf(column)
+    : undefined;
+}

@@ -1,0 +1,112 @@
+import type { Insertion } from "../sql/mod.ts";
+import type { GivenColumn, GivenColumns } from "./given_columns.ts";
+import type { InsertPlaces } from "./insert_places.ts";
+
+/** What stands for a value in a text: a parameter or a literal, without its type. Undefined: the primary told none. */
+export type WriteValue = (row: number, column: number) => string | undefined;
+
+interface Edit {
+  readonly from: number;
+  readonly to: number;
+  readonly text: string;
+}
+
+const encoder = new TextEncoder();
+
+/**
+ * Writes an INSERT's text so that its rows take the given values.
+ *
+ * @param bytes SQL text in `bytes[from, to)`.
+ */
+export function givenText(
+  bytes: Uint8Array,
+  from: number,
+  to: number,
+  insertion: Insertion,
+  places: InsertPlaces,
+  given: GivenColumns,
+  value: WriteValue,
+): Uint8Array<ArrayBuffer> {
+  const edits = editsOf(insertion, places, given, value);
+  const parts: Uint8Array[] = [];
+  let at = from;
+  for (const edit of edits) {
+    parts.push(bytes.slice(at, edit.from), encoder.encode(edit.text));
+    at = edit.to;
+  }
+  parts.push(bytes.slice(at, to));
+  const length = parts.reduce((sum, part) => sum + part.length, 0);
+  const text = new Uint8Array(length);
+  let end = 0;
+  for (const part of parts) {
+    text.set(part, end);
+    end += part.length;
+  }
+  return text;
+}
+
+/** In the order of the text. */
+function editsOf(
+  { source, overriding }: Insertion,
+  { behindRelation, behindColumns, values, rows }: InsertPlaces,
+  { columns, positional }: GivenColumns,
+  value: WriteValue,
+): readonly Edit[] {
+  const added = columns.filter(({ item }) => item === undefined);
+  const names = added.map(({ name }) => quoted(name));
+  const edits: Edit[] = [];
+  const insert = (at: number, text: string, to = at) =>
+    void edits.push({ from: at, to, text });
+  if (behindColumns !== undefined) {
+    if (names.length > 0) insert(behindColumns, `, ${names.join(", ")}`);
+  } else {
+    const list = [...positional.map(quoted), ...names];
+    insert(behindRelation, ` (${list.join(", ")})`);
+  }
+  const needsOverriding = overriding === undefined &&
+    columns.some(({ isAlways }) => isAlways);
+  const clause = needsOverriding ? "OVERRIDING SYSTEM VALUE " : "";
+  const expressionAt = (row: number, column: GivenColumn) =>
+    expressionOf(column, value(row, columns.indexOf(column)));
+  if (source === "defaults") {
+    const row = added.map((column) => expressionAt(0, column)).join(", ");
+    insert(values.from, `${clause}VALUES (${row})`, values.to);
+    return edits;
+  }
+  if (clause !== "") insert(values.from, clause);
+  const replaced = columns
+    .filter(({ item }) => item !== undefined)
+    .toSorted((a, b) => (a.item as number) - (b.item as number)); // they have one
+  rows.forEach((spans, row) => {
+    for (const column of replaced) {
+      const { from, to } = spans[column.item as number]!; // a row has them all
+      insert(from, expressionAt(row, column), to);
+    }
+    const end = spans.at(-1)?.to;
+    if (end === undefined || added.length === 0) return;
+    const more = added.map((column) => `, ${expressionAt(row, column)}`);
+    insert(end, more.join(""));
+  });
+  return edits;
+}
+
+/** A sequence draws in either case, once a row: so it stays where the primary's is. */
+function expressionOf(
+  { type, expression, isSequence }: GivenColumn,
+  value: string | undefined,
+): string {
+  if (value === undefined) return expression;
+  const typed = `${value}::${type}`;
+  return isSequence
+    ? `CASE WHEN ${typed} IS NULL THEN ${expression} WHEN ${expression} IS NOT NULL THEN ${typed} END`
+    : `COALESCE(${typed}, ${expression})`;
+}
+
+function quoted(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
+}
+
+/** A value as a literal, whatever standard_conforming_strings says. */
+export function literalOf(value: string): string {
+  return `E'${value.replaceAll("\\", "\\\\").replaceAll("'", "''")}'`;
+}

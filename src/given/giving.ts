@@ -1,0 +1,216 @@
+import type { Catalog } from "../catalog/mod.ts";
+import type { Reply } from "../judge/mod.ts";
+import type { Insertion } from "../sql/mod.ts";
+import type { Shape } from "../sql/shape.ts";
+import { isEqual } from "../wire/mod.ts";
+import { isErrorOfMirror, toldRows } from "./told_rows.ts";
+import { type GivenColumns, givenColumns } from "./given_columns.ts";
+import { givenText, literalOf } from "./given_text.ts";
+import { insertPlaces } from "./insert_places.ts";
+import { isProved } from "./proof.ts";
+
+/** Why the mirror makes a column's values by itself. */
+export type OwnReason =
+  /** An INSERT leaves the column out, and its answer does not tell it. */
+  | "not returned"
+  /** currval() or lastval() tell what the mirror drew. */
+  | "currval"
+  /** The mirror's answer had another value than it was given. */
+  | "not kept"
+  /** The mirror refused the statement. */
+  | "refused";
+
+/** Columns that are left to the mirror, which are remembered. */
+const MAX_OWN_COLUMNS = 10_000;
+
+/** Hears once of each column that the mirror makes by itself from now on; `*`: of all that have a sequence. */
+export type OnOwn = (
+  relation: string,
+  column: string,
+  reason: OwnReason,
+) => void;
+
+/**
+ * Which values that the primary generated one mirror is given. A sequence is
+ * followed only while the answers of all INSERTs tell what it gave: numbers of
+ * both servers would meet.
+ */
+export class Giving {
+  /** Whether the mirror is given values at all. */
+  isOn = true;
+  readonly #onOwn: OnOwn;
+  /** By relation's OID, and column. */
+  readonly #own = new Set<string>();
+  #areSequencesOwn = false;
+  #catalog: Catalog | undefined;
+  /** By the statement: null where nothing is given. */
+  #known = new WeakMap<Insertion, GivenColumns | null>();
+  /** What was noted. */
+  #noted = new WeakSet<Insertion>();
+
+  constructor(onOwn: OnOwn) {
+    this.#onOwn = onOwn;
+  }
+
+  /**
+   * What a mirror is given of an INSERT; undefined: nothing.
+   *
+   * @param bytes its text in `bytes[from, to)`.
+   */
+  columns(
+    insertion: Insertion,
+    catalog: Catalog,
+    bytes: Uint8Array,
+    from: number,
+    to: number,
+  ): GivenColumns | undefined {
+    if (!this.isOn) return undefined;
+    this.#look(catalog);
+    let known = this.#known.get(insertion);
+    if (known === undefined) {
+      known = this.#find(insertion, catalog, bytes.subarray(from, to)) ?? null;
+      this.#known.set(insertion, known);
+      if (known === null) this.#leaveSequences(insertion, catalog, new Set());
+    }
+    return known ?? undefined;
+  }
+
+  /** A statement has come in, which may be replayed or not: what it draws and nobody is told is remembered. */
+  note({ insertion, calls }: Shape, catalog: Catalog): void {
+    if (
+      !this.#areSequencesOwn &&
+      (calls.includes("currval") || calls.includes("lastval"))
+    ) {
+      this.#areSequencesOwn = true;
+      this.#forget();
+      this.#onOwn("*", "*", "currval");
+    }
+    if (insertion === undefined) return;
+    this.#look(catalog);
+    if (this.#noted.has(insertion)) return;
+    this.#noted.add(insertion);
+    const { columns } = givenColumns(insertion, catalog) ?? { columns: [] };
+    const told = new Set(columns.map(({ name }) => name));
+    this.#leaveSequences(insertion, catalog, told);
+  }
+
+  /**
+   * The mirror has answered an INSERT that was given values.
+   *
+   * @returns how many rows of it were inserted with them.
+   */
+  answered(
+    given: GivenColumns,
+    primary: Reply | undefined,
+    mirror: Reply | undefined,
+  ): number {
+    const leave = (column: string, reason: OwnReason) =>
+      this.#leave(given.oid, given.relation, column, reason);
+    if (isErrorOfMirror(mirror, GRAMMAR_OR_RIGHTS)) {
+      for (const { name } of given.columns) leave(name, "refused");
+    }
+    const theirs = toldRows(primary);
+    const ours = toldRows(mirror);
+    if (theirs === undefined || ours?.length !== theirs.length) return 0;
+    for (const { name, output } of given.columns) {
+      const isKept = theirs.every((row, i) =>
+        isEqualCell(row.at(output), ours[i]?.at(output))
+      );
+      if (!isKept) leave(name, "not kept");
+    }
+    return theirs.length;
+  }
+
+  /** Sequences that a statement draws from, and that are not among those that are told. */
+  #leaveSequences(
+    insertion: Insertion,
+    catalog: Catalog,
+    told: ReadonlySet<string>,
+  ): void {
+    for (const oid of catalog.oids(insertion.relation)) {
+      const columns = catalog.columnsOf(oid) ?? [];
+      const names = columns.map(({ name }) => name);
+      for (const { name, default: own } of columns) {
+        if (own?.nature !== "sequence" || told.has(name)) continue;
+        if (!isDrawn(insertion, name, names)) continue;
+        this.#leave(oid, insertion.relation, name, "not returned");
+      }
+    }
+  }
+
+  #leave(
+    oid: string,
+    relation: string,
+    column: string,
+    reason: OwnReason,
+  ): void {
+    const key = `${oid} ${column}`;
+    if (this.#own.has(key) || this.#own.size >= MAX_OWN_COLUMNS) return;
+    this.#own.add(key);
+    this.#forget();
+    this.#onOwn(relation.replace("\0", "."), column, reason);
+  }
+
+  /** What is known of statements holds for one catalog. */
+  #look(catalog: Catalog): void {
+    if (catalog === this.#catalog) return;
+    this.#catalog = catalog;
+    this.#forget();
+    this.#noted = new WeakSet();
+  }
+
+  #forget(): void {
+    this.#known = new WeakMap();
+  }
+
+  #find(
+    insertion: Insertion,
+    catalog: Catalog,
+    text: Uint8Array,
+  ): GivenColumns | undefined {
+    const found = givenColumns(insertion, catalog);
+    if (found === undefined) return undefined;
+    const columns = found.columns.filter(({ name, isSequence }) =>
+      !this.#own.has(`${found.oid} ${name}`) &&
+      !(isSequence && this.#areSequencesOwn)
+    );
+    if (columns.length === 0) return undefined;
+    const given = { ...found, columns };
+    const places = insertPlaces(text, 0, text.length, insertion);
+    if (places === undefined) return undefined;
+    const written = givenText(
+      text,
+      0,
+      text.length,
+      insertion,
+      places,
+      given,
+      () => literalOf("1"),
+    );
+    return isProved(text, written, insertion, given) ? given : undefined;
+  }
+}
+
+/** Syntax, types and rights: classes of SQLSTATE that a written text may be to blame for. */
+const GRAMMAR_OR_RIGHTS = /^42/;
+
+/** Whether a column gets its default, in some rows at least. */
+function isDrawn(
+  { columns, source, width, defaults }: Insertion,
+  column: string,
+  names: readonly string[],
+): boolean {
+  const place = (columns.length > 0 ? columns : names).indexOf(column);
+  if (source === "defaults") return true;
+  if (columns.length > 0 && place < 0) return true;
+  if (source !== "values") return false;
+  return place >= width || defaults.some((at) => at % width === place);
+}
+
+function isEqualCell(
+  a: Uint8Array | undefined,
+  b: Uint8Array | undefined,
+): boolean {
+  if (a === undefined || b === undefined) return a === b;
+  return isEqual(a, b);
+}

@@ -1,0 +1,14 @@
+/**
+ * What chance gave the primary, the mirror gets: an INSERT whose RETURNING told
+ * ids, uuids and times is replayed with these values in the place of defaults.
+ *
+ * @module
+ */
+
+export type { GivenColumns } from "./given_columns.ts";
+export { Giving } from "./giving.ts";
+export {
+  type GivenResults,
+  hasInsertion,
+  InsertRewriter,
+} from "./insert_rewriter.ts";

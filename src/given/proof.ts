@@ -1,0 +1,86 @@
+import { parseSync } from "libpg-query";
+import type { Insertion } from "../sql/mod.ts";
+import type { GivenColumns } from "./given_columns.ts";
+
+type Tree = Readonly<Record<string, unknown>>;
+
+const decoder = new TextDecoder();
+
+/**
+ * Whether a text that was written is the client's and nothing more than the
+ * given columns: without them its tree is the old one.
+ */
+export function isProved(
+  before: Uint8Array,
+  after: Uint8Array,
+  insertion: Insertion,
+  given: GivenColumns,
+): boolean {
+  try {
+    const [old, written] = [before, after].map((text) =>
+      insertOf(decoder.decode(text.slice()))
+    );
+    if (old === undefined || written === undefined) return false;
+    return text(old) === text(without(written, old, insertion, given));
+  } catch {
+    // The text does not parse.
+    return false;
+  }
+}
+
+function insertOf(sql: string): Tree | undefined {
+  const { stmts = [] } = parseSync(sql) as { stmts?: { stmt: Tree }[] };
+  const [only] = stmts;
+  return stmts.length === 1
+    ? only?.stmt.InsertStmt as Tree | undefined
+    : undefined;
+}
+
+/** The written tree with what was added taken away. */
+function without(
+  written: Tree,
+  old: Tree,
+  { source, width, columns: named }: Insertion,
+  { columns, positional }: GivenColumns,
+): Tree {
+  const added = columns.filter(({ item }) => item === undefined);
+  const own = named.length > 0 ? named : positional;
+  const cols = written.cols as Tree[];
+  const names = cols.map((col) => (col.ResTarget as Tree).name);
+  const expected = [...own, ...added.map(({ name }) => name)];
+  if (text(names) !== text(expected)) return {};
+  const { cols: _, override, selectStmt, ...rest } = written;
+  const isOverridden = override !== old.override &&
+    columns.some(({ isAlways }) => isAlways);
+  const tree = {
+    ...rest,
+    override: isOverridden ? old.override : override,
+    ...(named.length > 0 ? { cols: cols.slice(0, own.length) } : {}),
+  };
+  if (source === "defaults") return tree;
+  const replaced = new Set(columns.map(({ item }) => item));
+  const select = (selectStmt as Tree).SelectStmt as Tree;
+  const valuesLists = (select.valuesLists as Tree[]).map((row) => ({
+    List: {
+      items: ((row.List as Tree).items as Tree[]).slice(0, width).map((
+        item,
+        i,
+      ) => replaced.has(i) ? { SetToDefault: {} } : item),
+    },
+  }));
+  return { ...tree, selectStmt: { SelectStmt: { ...select, valuesLists } } };
+}
+
+/** Without locations, and with keys in one order. */
+function text(tree: unknown): string {
+  return JSON.stringify(tree, (_, value) => {
+    if (typeof value !== "object" || value === null || Array.isArray(value)) {
+      return value;
+    }
+    return Object.fromEntries(
+      Object.entries(value).filter(([key]) => key !== "location").toSorted(
+        ([a], [b]) => a < b ? -1 : 1,
+      ),
+    );
+  });
+}

@@ -1,0 +1,38 @@
+import { readAnswer, readCells, type Reply } from "../judge/mod.ts";
+import {
+  FLAG_CUT,
+  KIND_COMPLETE,
+  KIND_ERROR,
+  KIND_MASK,
+  STATEMENT_KIND,
+  STATEMENT_SQLSTATE,
+} from "../record/mod.ts";
+import { unpackSqlstate } from "../wire/mod.ts";
+
+/** The cells of a row; undefined: NULL. */
+export type ToldRow = readonly (Uint8Array | undefined)[];
+
+/** The rows of an answer; undefined: it failed, gave none, or is not here as a whole. */
+export function toldRows(
+  reply: Reply | undefined,
+): readonly ToldRow[] | undefined {
+  if (reply === undefined) return undefined;
+  const kind = reply.words[reply.at + STATEMENT_KIND] as number;
+  if ((kind & KIND_MASK) !== KIND_COMPLETE || (kind & FLAG_CUT) !== 0) {
+    return undefined;
+  }
+  const { rows, hasCells } = readAnswer(reply.answer);
+  return hasCells ? rows.map(readCells) : undefined;
+}
+
+/** Whether a reply is an error with such an SQLSTATE. */
+export function isErrorOfMirror(
+  reply: Reply | undefined,
+  sqlstate: RegExp,
+): boolean {
+  if (reply === undefined) return false;
+  const kind = reply.words[reply.at + STATEMENT_KIND] as number;
+  if ((kind & KIND_MASK) !== KIND_ERROR) return false;
+  const packed = reply.words[reply.at + STATEMENT_SQLSTATE] as number;
+  return sqlstate.test(unpackSqlstate(packed));
+}

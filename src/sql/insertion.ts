@@ -1,0 +1,101 @@
+import { keyOfRelation } from "./relation_key.ts";
+import { lastName, list, type Node, unwrap } from "./tree.ts";
+
+/** One output column of RETURNING: a column of the table by its name, all of them, or something else. */
+export type ReturnedColumn = { readonly column: string } | "all" | "other";
+
+/** A statement that inserts rows, and what of it decides whether their columns get their defaults. */
+export interface Insertion {
+  /** The relation's key. */
+  readonly relation: string;
+  /** The columns that it names; none: the first ones, in their order. */
+  readonly columns: readonly string[];
+  /** Where its rows come from. */
+  readonly source: "values" | "defaults" | "query" | "copy";
+  /** Rows of VALUES; of DEFAULT VALUES one. */
+  readonly rows: number;
+  /** Values of each of them. */
+  readonly width: number;
+  /** Places of the word DEFAULT in VALUES, row by row. */
+  readonly defaults: readonly number[];
+  readonly returned: readonly ReturnedColumn[];
+  /** ON CONFLICT. */
+  readonly onConflict: "nothing" | "update" | undefined;
+  /** OVERRIDING … VALUE. */
+  readonly overriding: "system" | "user" | undefined;
+}
+
+/** Reads a statement by its node's type and fields; undefined: it inserts nothing, at its top. */
+export function insertionOf(type: string, node: Node): Insertion | undefined {
+  if (type === "CopyStmt") return copied(node);
+  if (type !== "InsertStmt") return undefined;
+  const { relation, cols, selectStmt, override } = node;
+  const { valuesLists } = unwrap(selectStmt)[1];
+  const rows = list(valuesLists).map((row) => list(unwrap(row)[1].items));
+  const [first = []] = rows;
+  const isPlain = rows.length > 0 &&
+    rows.every(({ length }) => length === first.length);
+  const conflict = node.onConflictClause as Node | undefined;
+  return {
+    relation: keyOfRelation(relation as Node),
+    columns: list(cols).map(({ ResTarget }) =>
+      String((ResTarget as Node).name)
+    ),
+    source: selectStmt === undefined
+      ? "defaults"
+      : isPlain
+      ? "values"
+      : "query",
+    rows: selectStmt === undefined ? 1 : rows.length,
+    width: first.length,
+    defaults: rows.flat().flatMap((item, i) =>
+      unwrap(item)[0] === "SetToDefault" ? [i] : []
+    ),
+    returned: returnedOf(node),
+    onConflict: conflict === undefined
+      ? undefined
+      : conflict.action === "ONCONFLICT_NOTHING"
+      ? "nothing"
+      : "update",
+    overriding: override === "OVERRIDING_SYSTEM_VALUE"
+      ? "system"
+      : override === "OVERRIDING_USER_VALUE"
+      ? "user"
+      : undefined,
+  };
+}
+
+/** COPY … FROM. */
+function copied({ relation, is_from, attlist }: Node): Insertion | undefined {
+  if (is_from !== true || relation === undefined) return undefined;
+  return {
+    relation: keyOfRelation(relation as Node),
+    columns: list(attlist).map((name) => lastName([name])),
+    source: "copy",
+    rows: 0,
+    width: 0,
+    defaults: [],
+    returned: [],
+    onConflict: undefined,
+    overriding: undefined,
+  };
+}
+
+function returnedOf(node: Node): readonly ReturnedColumn[] {
+  const clause = node.returningClause as Node | undefined;
+  // With names for the old and the new row a column may be of either.
+  if (list(clause?.options).length > 0) return ["other"];
+  const { relname, alias } = node.relation as Node;
+  const own = String((alias as Node | undefined)?.aliasname ?? relname);
+  return list(clause?.exprs).map(({ ResTarget }) => {
+    const [type, { fields }] = unwrap((ResTarget as Node).val);
+    if (type !== "ColumnRef") return "other";
+    const parts = list(fields);
+    const isOwn = parts.length === 1 ||
+      parts.length === 2 && lastName(parts.slice(0, 1)) === own;
+    if (!isOwn) return "other";
+    return unwrap(parts.at(-1))[0] === "A_Star"
+      ? "all"
+      : { column: lastName(parts) };
+  });
+}
