@@ -27,6 +27,8 @@ import type { Giving } from "./giving.ts";
 import { insertPlaces } from "./insert_places.ts";
 import { type ToldRow, toldRows } from "./told_rows.ts";
 
+/** Statements that a session has prepared here with more parameters; others are not given values. */
+const MAX_PREPARED = 10_000;
 /** Parameters of one statement (an int16 in Bind). */
 const MAX_PARAMETERS = 65_535;
 const STATEMENT = 0x53; // S, in Close
@@ -162,9 +164,9 @@ export class InsertRewriter {
       highestParameter(bytes, from, to),
     );
     const added = insertion.rows * given.columns.length;
-    if (places === undefined || parameters + added > MAX_PARAMETERS) {
-      return undefined;
-    }
+    const isTooMuch = parameters + added > MAX_PARAMETERS ||
+      this.#prepared.size >= MAX_PREPARED;
+    if (places === undefined || isTooMuch) return undefined;
     const text = givenText(
       bytes,
       from,
@@ -221,15 +223,19 @@ export class InsertRewriter {
     const rows = this.#told(reply, insertion);
     const places = rows && insertPlaces(bytes, body, to, insertion);
     if (places === undefined) return undefined;
+    let isGiven = false;
     const value: WriteValue = (row, column) => {
       const told = given.columns[column] as GivenColumn; // it has one
       const { value } = valueOf(told, rows?.[row], undefined);
       // In which encoding the client writes is not known here.
-      return value === undefined || value.some((byte) => byte >= 0x80)
-        ? undefined
-        : literalOf(decoder.decode(value.slice()));
+      if (value === undefined || value.some((byte) => byte >= 0x80)) {
+        return undefined;
+      }
+      isGiven = true;
+      return literalOf(decoder.decode(value.slice()));
     };
     const text = givenText(bytes, body, to, insertion, places, given, value);
+    if (!isGiven) return undefined;
     return {
       bytes: message(QUERY, [text, bytes.subarray(to, end)]),
       given,
@@ -275,9 +281,11 @@ export class InsertRewriter {
   }
 }
 
-/** Whether the text of a cycle's statements may have to be written. */
-export function hasInsertion(shapes: readonly Shape[]): boolean {
-  return shapes.some(({ insertion }) => insertion !== undefined);
+/** Whether a cycle's statements may have to be written, or change how others are. */
+export function isOfConcern(shapes: readonly Shape[]): boolean {
+  return shapes.some(({ insertion, isControl, text }) =>
+    insertion !== undefined || isControl && SET_ROLE.test(text)
+  );
 }
 
 function valueOf(

@@ -9,6 +9,6 @@ export type { GivenColumns } from "./given_columns.ts";
 export { Giving } from "./giving.ts";
 export {
   type GivenResults,
-  hasInsertion,
   InsertRewriter,
+  isOfConcern,
 } from "./insert_rewriter.ts";

@@ -225,6 +225,7 @@ export class ProbeSet implements Required<Probe> {
         this.#errorOnMirror,
         this.#statementCompared,
         this.#orderBroken,
+        this.#rowsGiven,
         this.#queue,
       ] as { module: string; call: () => void }[][]
     ) {

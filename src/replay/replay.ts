@@ -20,8 +20,8 @@ import {
 import {
   type GivenColumns,
   type GivenResults,
-  hasInsertion,
   type InsertRewriter,
+  isOfConcern,
 } from "../given/mod.ts";
 import type { PlannedStatements } from "./plan.ts";
 import { OTHER_SHAPE, type Shape } from "../sql/shape.ts";
@@ -166,7 +166,7 @@ export class Replay {
     const shapes = this.#plan.shapes[this.#cycle];
     // Session state that is brought back has no plan.
     const matters = rewriter?.hasPrepared || shapes === undefined ||
-      hasInsertion(shapes);
+      isOfConcern(shapes);
     if (rewriter === undefined || !matters) return this.#sent.bytes;
     const { bytes: written, given } = rewriter.cycle(
       this.#sent.bytes,

@@ -38,7 +38,11 @@ export function writeOf(
 function inserted(node: Node, values: Values): Write {
   const source = node.selectStmt as Node | undefined;
   const outputs = source === undefined ? [] : values.outputs(source);
-  const traits = outputs.map((output) => output.trait);
+  // An identity column has its default then, whatever is given.
+  const isOverridden = node.override === "OVERRIDING_USER_VALUE";
+  const traits = outputs.map(({ trait }) =>
+    isOverridden ? { ...trait, isDefault: true as const } : trait
+  );
   const columns = list(node.cols).map(nameOf);
   const hasStar = outputs.some((output) => "star" in output);
   const all = union(traits);

@@ -18,7 +18,9 @@ function changesBy(body: string, called = "plpgsql f", args = ""): unknown {
     ["change", "9", body, called],
   ]);
   const changes = catalog.changedByTrigger("1");
-  return changes instanceof Map ? Object.fromEntries(changes) : changes;
+  if (!(changes instanceof Map)) return changes;
+  const open = [...changes].filter(([, nature]) => nature !== undefined);
+  return open.length === 0 ? undefined : Object.fromEntries(open);
 }
 
 const BODIES: readonly [body: string, changes: unknown][] = [
