@@ -19,7 +19,7 @@ import type { Transaction } from "../record/mod.ts";
  * idle       nothing is under way; the link may be open or not
  * restoring  session state is brought back
  * departing  the next cycle waits until it may be sent
- * replaying  a cycle is sent, its answer awaited
+ * replaying  a cycle, or what comes before or behind it, is sent, its answer awaited
  * closed
  * ```
  * All but idle and closed need an open link.
@@ -255,7 +255,11 @@ export class Lane implements LinkOwner {
         return this.#depart(nowUs);
       case "done":
         if (this.#state === "restoring") this.#restoreNext();
-        else this.#replayed(nowUs);
+        else if (!this.#saidAside()) this.#replayed(nowUs);
+        return;
+      case "aside":
+        if (this.#replayer.isOver) this.#replayed(nowUs);
+        else this.#say(this.#replayer.replay);
     }
   }
 
@@ -347,9 +351,20 @@ export class Lane implements LinkOwner {
 
   /** Sends the next cycle. */
   #send(replay: Replay): void {
-    const { timeoutMs } = this.target.settings;
     this.#state = "replaying";
     this.#link.show(ClientState.active);
+    if (!this.#saidAside()) this.#say(replay);
+  }
+
+  /** Sends what has to come first, or behind the last cycle. @returns whether there is something. */
+  #saidAside(): boolean {
+    const aside = this.#replayer.aside();
+    if (aside !== undefined) this.#say(aside);
+    return aside !== undefined;
+  }
+
+  #say(replay: Replay): void {
+    const { timeoutMs } = this.target.settings;
     this.#setDeadline(timeoutMs + replay.primaryLatencyUs / 1e3);
     this.#link.send(replay.take(monotonicUs()));
   }
