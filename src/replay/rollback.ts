@@ -19,6 +19,8 @@ import { sqlstate, unpackSqlstate } from "../wire/mod.ts";
  */
 const CHANCE_CLASSES: ReadonlySet<string> = new Set(["40", "53", "57"]);
 const LOCK_NOT_AVAILABLE = sqlstate("55P03");
+/** What a cancel or a timeout has ended was left out before it came here: this is the answer to a CopyFail, the mirror's too. */
+const QUERY_CANCELED = sqlstate("57014");
 /** A statement that runs in a transaction block only, and was outside of one. */
 const NO_ACTIVE_TRANSACTION = sqlstate("25P01");
 
@@ -83,7 +85,8 @@ function isError(statements: Uint32Array, at: number): boolean {
 
 function isChance(code: number): boolean {
   return code === LOCK_NOT_AVAILABLE ||
-    CHANCE_CLASSES.has(unpackSqlstate(code).slice(0, 2));
+    code !== QUERY_CANCELED &&
+      CHANCE_CLASSES.has(unpackSqlstate(code).slice(0, 2));
 }
 
 function isOfTransaction({ kind }: Shape): boolean {

@@ -13,16 +13,23 @@ import {
 } from "../support/wire_client.ts";
 
 /** A cycle, and how the primary ends it: with how many statements, with which error, in which status. */
-type Cycle = readonly [Uint8Array, done: number, code: string, status: string];
+type Cycle = readonly [
+  Uint8Array,
+  done: number,
+  code: string,
+  status: string,
+  copyIn?: Uint8Array,
+];
 
 async function rollbackOf(...cycles: readonly Cycle[]) {
   await loadModule();
   const shapes = new ShapeCache(100);
   const session = new TappedSession(shapes);
-  for (const [bytes, done, code, status] of cycles) {
+  for (const [bytes, done, code, status, copyIn] of cycles) {
     session.client(bytes);
     session.server(concat([
       ...Array.from({ length: done }, () => message("C", "UPDATE 1\0")),
+      ...(copyIn ? [copyIn] : []),
       ...(code === ""
         ? []
         : [message("E", `SERROR\0VERROR\0C${code}\0Mno\0\0`)]),
@@ -75,6 +82,15 @@ Deno.test("rollbackOf: what runs by itself only, or several, is not replayed if 
     assert.deepEqual(await rollbackOf([bytes, 0, "55P03", "I"]), ["none"]);
     assert.deepEqual(await rollbackOf([bytes, 0, "42P01", "I"]), ["client"]);
   }
+  // The client's own CopyFail.
+  const copy = concat([
+    query(`${UPDATE}; copy t from stdin`),
+    message("f", "no\0"),
+  ]);
+  assert.deepEqual(
+    await rollbackOf([copy, 1, "57014", "I", message("G", "\0\0\0")]),
+    ["client"],
+  );
   // It needs a block, which is its error.
   assert.deepEqual(
     await rollbackOf([query("select 1"), 0, "25P01", "I"]),
