@@ -1,8 +1,13 @@
-import { cycleCount, ReplyDigest, type Transaction } from "../record/mod.ts";
+import {
+  cycleCount,
+  ReplyDigest,
+  STATEMENT_SQLSTATE,
+  type Transaction,
+} from "../record/mod.ts";
 import { BEGIN_BLOCK, FAIL_BLOCK, ROLLBACK_BLOCK } from "./aside.ts";
 import { type PlannedStatements, UNPLANNED } from "./plan.ts";
 import { NO_ROLLBACK, type Rollback } from "./rollback.ts";
-import { Framer } from "../wire/mod.ts";
+import { Framer, unpackSqlstate } from "../wire/mod.ts";
 import { Judge, type StatementPair } from "../judge/mod.ts";
 import type { QueuedTransaction } from "./lane_queue.ts";
 import { isUnasked, type Progress, Replay } from "./replay.ts";
@@ -31,6 +36,10 @@ export class Replayer {
   /** The cycle before which something was said. */
   #asideAt = -1;
   #rollback: Rollback = NO_ROLLBACK;
+  /** The mirror has refused something of the transaction that the primary has not. */
+  #refused = false;
+  /** It has refused session state, and that was said. */
+  #isReported = false;
   /** What is replayed changes definitions. */
   #defines = false;
   #replays = 0;
@@ -51,6 +60,11 @@ export class Replayer {
   /** The mirror's last ReadyForQuery said idle. */
   get idle(): boolean {
     return this.#replay?.idle ?? true;
+  }
+
+  /** The mirror has refused something of the transaction that the primary has not: what else it has skipped, nobody knows. */
+  get refused(): boolean {
+    return this.#refused;
   }
 
   /** What the mirror is to get when it is "stuck". */
@@ -86,6 +100,7 @@ export class Replayer {
     const { transaction, writer } = entry;
     this.#digest.maxBytes = transaction.comparison.bytes;
     this.#rollback = plan.rollback;
+    this.#refused = false;
     this.#asideAt = -1;
     const { order } = this.#target;
     // The mirror takes the transaction's snapshot later, with what was written since.
@@ -169,13 +184,17 @@ export class Replayer {
     if (!replay?.asked) return this.#unasked(chunk, length);
     const entry = this.#entry;
     if (entry === undefined) {
-      return replay.reply(chunk, length, nowUs, ignorePair);
+      return replay.reply(chunk, length, nowUs, this.#onRestored);
     }
     const progress = replay.reply(
       chunk,
       length,
       nowUs,
-      (pair) => this.#judge.pair(pair, nowUs),
+      (pair) => {
+        const code = errorOf(pair.mirror);
+        if (code !== 0 && code !== errorOf(pair.primary)) this.#refused = true;
+        this.#judge.pair(pair, nowUs);
+      },
     );
     if (progress === "next" || progress === "done") {
       const { order, probes } = this.#target;
@@ -184,6 +203,17 @@ export class Replayer {
     }
     return progress;
   }
+
+  /** Each refused message may be one of many: the first is told of. */
+  readonly #onRestored = ({ mirror }: StatementPair): void => {
+    const code = errorOf(mirror);
+    if (code === 0 || this.#isReported) return;
+    this.#isReported = true;
+    this.#target.log("warn", "Mirror refuses session state", {
+      mirror: this.#target.settings.name,
+      sqlstate: unpackSqlstate(code),
+    });
+  };
 
   #asideReply(
     chunk: Uint8Array,
@@ -249,6 +279,11 @@ export class Replayer {
     );
     return entry;
   }
+}
+
+/** Its packed SQLSTATE; 0: there is none. */
+function errorOf(reply: StatementPair["mirror"]): number {
+  return reply?.words[reply.at + STATEMENT_SQLSTATE] ?? 0;
 }
 
 /** What no client has asked for is compared with nothing. */
