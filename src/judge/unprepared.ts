@@ -3,6 +3,7 @@ import { sqlstate, unpackSqlstate } from "../wire/mod.ts";
 
 /** invalid_sql_statement_name: no prepared statement, or no portal, has the name. */
 export const NOT_PREPARED = sqlstate("26000");
+const IN_FAILED_TRANSACTION = sqlstate("25P02");
 /** Classes of errors that a statement has when it runs, and not when it is prepared (manual, "PostgreSQL Error Codes"). */
 const RUNNING: ReadonlySet<string> = new Set(["23", "40", "53", "55", "57"]);
 /** Statements that are remembered, the last ones. */
@@ -19,8 +20,8 @@ export class Unprepared {
 
   /** Notes how a statement ended. @param code its packed SQLSTATE; 0: it succeeded. */
   note(shape: Shape, code: number): void {
-    // What is not prepared says nothing new.
-    if (code === NOT_PREPARED) return;
+    // What is not prepared, or refused behind an error, says nothing new.
+    if (code === NOT_PREPARED || code === IN_FAILED_TRANSACTION) return;
     if (code === 0 && this.#failed.size === 0) return;
     this.#failed.delete(shape);
     if (code === 0 || RUNNING.has(unpackSqlstate(code).slice(0, 2))) return;

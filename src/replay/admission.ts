@@ -26,8 +26,9 @@ export interface AdmissionOptions {
 
 /**
  * Decides which of a session's transactions go into a lane's queue, and counts
- * the others: those that the settings exclude, and those that are dropped. Of
- * these the session state is kept: a later transaction may need it.
+ * the others: those that are excluded (by the settings, or since the mirror
+ * would commit what the primary rolled back by chance), and those that are
+ * dropped. Of these the session state is kept: a later transaction may need it.
  */
 export class Admission {
   readonly #target: Target;
@@ -118,13 +119,14 @@ export class Admission {
     }
   }
 
-  /** Why the settings exclude it (Excluded), or -1. */
+  /** Why it is not meant to be replayed (Excluded), or -1. */
   #exclusion(plan: Plan): number {
     const { settings: { level, exposure }, random } = this.#target;
     if (!isWithin(level, plan)) return Excluded.level;
     if (exposure < 1 && (exposure <= 0 || random() >= exposure)) {
       return Excluded.sampledOut;
     }
+    if (plan.rollback.by === "none") return Excluded.rolledBack;
     return -1;
   }
 

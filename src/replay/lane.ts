@@ -10,7 +10,7 @@ import { LaneQueue, type QueuedTransaction } from "./lane_queue.ts";
 import { lastingState } from "./lasting_state.ts";
 import type { Replay } from "./replay.ts";
 import { Replayer } from "./replayer.ts";
-import { SessionLog } from "./session_log.ts";
+import { isRepeatable, repeatMessages, SessionLog } from "./session_log.ts";
 import { logFault, type Target } from "./target.ts";
 import type { Transaction } from "../record/mod.ts";
 
@@ -19,7 +19,7 @@ import type { Transaction } from "../record/mod.ts";
  * idle       nothing is under way; the link may be open or not
  * restoring  session state is brought back
  * departing  the next cycle waits until it may be sent
- * replaying  a cycle is sent, its answer awaited
+ * replaying  a cycle, or what comes before or behind it, is sent, its answer awaited
  * closed
  * ```
  * All but idle and closed need an open link.
@@ -34,7 +34,8 @@ type State = "idle" | "restoring" | "departing" | "replaying" | "closed";
  * 2. what the connection lacks of the session's state ({@linkcode SessionLog}) is restored;
  * 3. {@linkcode Departure} says when each cycle may be sent;
  * 4. {@linkcode Replayer} has the answers judged, and counts;
- * 5. what the transaction did to the session's state is remembered.
+ * 5. what the transaction did to the session's state is remembered, and repeated
+ *    where the mirror has refused something of it.
  */
 export class Lane implements LinkOwner {
   readonly target: Target;
@@ -255,7 +256,11 @@ export class Lane implements LinkOwner {
         return this.#depart(nowUs);
       case "done":
         if (this.#state === "restoring") this.#restoreNext();
-        else this.#replayed(nowUs);
+        else if (!this.#saidAside()) this.#replayed(nowUs);
+        return;
+      case "aside":
+        if (this.#replayer.isOver) this.#replayed(nowUs);
+        else this.#say(this.#replayer.replay);
     }
   }
 
@@ -281,11 +286,8 @@ export class Lane implements LinkOwner {
         else if (this.#mayRest()) this.#link.rest();
         return;
       }
-      const { repeat } = this.#takeState(entry);
-      if (repeat.length > 0) {
-        this.#restoring = repeat.map(({ message }) => message);
-        return this.#restoreNext();
-      }
+      this.#restoring = repeatMessages(this.#takeState(entry));
+      if (this.#restoring.length > 0) return this.#restoreNext();
       entry = this.#queue.shift();
     }
     const replay = this.#replayer.begin(entry, entry.plan, this.#link);
@@ -347,21 +349,37 @@ export class Lane implements LinkOwner {
 
   /** Sends the next cycle. */
   #send(replay: Replay): void {
-    const { timeoutMs } = this.target.settings;
     this.#state = "replaying";
     this.#link.show(ClientState.active);
+    if (!this.#saidAside()) this.#say(replay);
+  }
+
+  /** Sends what has to come first, or behind the last cycle. @returns whether there is something. */
+  #saidAside(): boolean {
+    const aside = this.#replayer.aside();
+    if (aside !== undefined) this.#say(aside);
+    return aside !== undefined;
+  }
+
+  #say(replay: Replay): void {
+    const { timeoutMs } = this.target.settings;
     this.#setDeadline(timeoutMs + replay.primaryLatencyUs / 1e3);
     this.#link.send(replay.take(monotonicUs()));
   }
 
   #replayed(nowUs: number): void {
-    const { idle } = this.#replayer;
+    const { idle, refused } = this.#replayer;
     this.#clearDeadline();
-    this.#takeState(this.#replayer.finish(nowUs));
+    const state = this.#takeState(this.#replayer.finish(nowUs));
     this.#rest();
+    const mayRepeat = this.#log.lost || isRepeatable(state);
     // Idle on the primary, open on the mirror: only a new connection is clean.
-    if (idle) this.#link.show(ClientState.idle);
-    else this.#link.rest();
+    if (!idle || refused && !mayRepeat) this.#link.rest();
+    else {
+      this.#link.show(ClientState.idle);
+      if (refused) this.#restoring = repeatMessages(state);
+      if (this.#restoring.length > 0) return this.#restoreNext();
+    }
     this.#advance();
   }
 

@@ -1,27 +1,34 @@
 import {
+  CYCLE_BYTES,
+  CYCLE_STATEMENTS,
+  CYCLE_WORDS,
   KIND_ERROR,
   KIND_MASK,
   STATEMENT_KIND,
+  STATEMENT_SQLSTATE,
   STATEMENT_TAG,
   STATEMENT_WORDS,
   tagHash,
   type Transaction,
 } from "../record/mod.ts";
 import { type SessionState, sessionState } from "../sql/mod.ts";
+import { concat, sqlstate } from "../wire/mod.ts";
 
 /** COMMIT of a failed transaction answers so, too. */
 const ROLLBACK = tagHash("ROLLBACK");
 
 const COMMIT = tagHash("COMMIT");
+const IN_FAILED_TRANSACTION = sqlstate("25P02");
 
 /**
  * What a transaction leaves behind in its session. One that was rolled back
  * takes its settings with it; prepared statements stay (manual, SET and
  * PREPARE). Of one that was rolled back in part, to a savepoint or up to an AND
- * CHAIN, nobody knows which settings stay: they are lost.
+ * CHAIN, nobody knows which settings stay: they are lost. What a failed block
+ * has refused was never there.
  */
 export function lastingState(transaction: Transaction): SessionState {
-  const state = sessionState(transaction.bytes);
+  const state = sessionState(acceptedBytes(transaction));
   if (!state.repeat.some(isSetting)) return state;
   const undone = whatIsUndone(transaction);
   if (undone === "nothing") return state;
@@ -30,6 +37,27 @@ export function lastingState(transaction: Transaction): SessionState {
     repeat: state.repeat.filter((repeated) => !isSetting(repeated)),
     lost: state.lost || undone === "some",
   };
+}
+
+/** Without the cycles that a failed block has refused. */
+function acceptedBytes(
+  { bytes, cycles, statements }: Transaction,
+): Uint8Array<ArrayBuffer> {
+  const accepted: Uint8Array[] = [];
+  let at = 0;
+  let end = 0;
+  let isWhole = true;
+  for (let i = 0; i < cycles.length; i += CYCLE_WORDS) {
+    const from = at;
+    at += cycles[i + CYCLE_BYTES] as number;
+    const count = cycles[i + CYCLE_STATEMENTS] as number;
+    end += count * STATEMENT_WORDS;
+    const last = end - STATEMENT_WORDS + STATEMENT_SQLSTATE;
+    if (count > 0 && statements[last] === IN_FAILED_TRANSACTION) {
+      isWhole = false;
+    } else accepted.push(bytes.subarray(from, at));
+  }
+  return isWhole ? bytes : concat(accepted);
 }
 
 function whatIsUndone(

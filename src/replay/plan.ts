@@ -19,6 +19,7 @@ import {
 import type { IsolationLevel } from "../sql/mod.ts";
 import { OTHER_SHAPE, type Shape } from "../sql/shape.ts";
 import type { CommitOrder, Turn } from "./commit_order.ts";
+import { NO_ROLLBACK, type Rollback, rollbackOf } from "./rollback.ts";
 import type { Asked, SessionStatements } from "./session_statements.ts";
 import { Writes } from "../judge/mod.ts";
 
@@ -28,6 +29,7 @@ export const UNPLANNED: PlannedStatements = {
   rows: [],
   described: [],
   snapshotUs: undefined,
+  rollback: NO_ROLLBACK,
 };
 
 /** Records hold whole microseconds, cut off: a sum of two may be so much too early. */
@@ -45,6 +47,8 @@ export interface Plan {
   readonly turns: readonly Turn[];
   /** When it took the one snapshot that it sees; undefined: each statement has its own. */
   readonly snapshotUs: number | undefined;
+  /** How the mirror rolls back what the primary did. */
+  readonly rollback: Rollback;
   /** Its place among the writers; undefined if it wrote nothing. */
   readonly writer: Parameters<CommitOrder["begin"]>[0] | undefined;
   /** No statement changes data, definitions or session state. */
@@ -54,7 +58,7 @@ export interface Plan {
 /** What a replay knows of the statements of a transaction. */
 export type PlannedStatements = Pick<
   Plan,
-  "shapes" | "rows" | "described" | "snapshotUs"
+  "shapes" | "rows" | "described" | "snapshotUs" | "rollback"
 >;
 
 /**
@@ -144,7 +148,17 @@ export function planTransaction(
     );
   const writer = writes && { startUs, earliestUs, endUs, key, writes };
   const snapshotUs = isolation === "snapshot" ? firstUs : undefined;
-  return { shapes, rows, described, turns, snapshotUs, writer, readOnly };
+  const rollback = rollbackOf(transaction, shapes);
+  return {
+    shapes,
+    rows,
+    described,
+    turns,
+    snapshotUs,
+    rollback,
+    writer,
+    readOnly,
+  };
 }
 
 /** How long after its cycle's start a statement was sent, in microseconds. */

@@ -30,6 +30,7 @@ import {
   COPY_BOTH_RESPONSE,
   COPY_IN_RESPONSE,
   ERROR_RESPONSE,
+  FAILED_TRANSACTION,
   type Framer,
   IDLE,
   NOTICE_RESPONSE,
@@ -86,6 +87,8 @@ export class Replay {
   cycleLatencyUs = 0;
   /** The last ReadyForQuery said idle. */
   idle = true;
+  /** It said that the block has failed. */
+  failed = false;
   /** A cycle was taken to be sent, and is not answered yet. */
   asked = false;
   /** What the mirror needs to answer the cycle under way when it is "stuck". */
@@ -216,6 +219,7 @@ export class Replay {
         if (framer.finished) {
           digest.cycleEnded(elapsedUs);
           this.idle = chunk[at - 1] === IDLE;
+          this.failed = chunk[at - 1] === FAILED_TRANSACTION;
           progress = this.#answered(elapsedUs, onPair);
         }
         continue;

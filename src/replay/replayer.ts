@@ -1,7 +1,14 @@
 import { type GivenColumns, InsertRewriter } from "../given/mod.ts";
-import { ReplyDigest, type Transaction } from "../record/mod.ts";
+import {
+  cycleCount,
+  ReplyDigest,
+  STATEMENT_SQLSTATE,
+  type Transaction,
+} from "../record/mod.ts";
+import { BEGIN_BLOCK, FAIL_BLOCK, ROLLBACK_BLOCK } from "./aside.ts";
 import { type PlannedStatements, UNPLANNED } from "./plan.ts";
-import { Framer } from "../wire/mod.ts";
+import { NO_ROLLBACK, type Rollback } from "./rollback.ts";
+import { Framer, unpackSqlstate } from "../wire/mod.ts";
 import { Judge, type StatementPair } from "../judge/mod.ts";
 import type { QueuedTransaction } from "./lane_queue.ts";
 import { isUnasked, type Progress, Replay } from "./replay.ts";
@@ -13,8 +20,9 @@ const ROUND_TRIP_MASK = 63;
 
 /**
  * What is said on a lane's connections, one thing at a time: a transaction,
- * judged and counted, or a message of session state, compared with nothing. It
- * holds what is reused from replay to replay, and sends nothing itself.
+ * judged and counted; or, compared with nothing, a message of session state, or
+ * what makes the mirror roll back what the primary did. It holds what is reused
+ * from replay to replay, and sends nothing itself.
  */
 export class Replayer {
   readonly #target: Target;
@@ -25,6 +33,15 @@ export class Replayer {
   readonly #rewriter: InsertRewriter;
   #replay: Replay | undefined;
   #entry: QueuedTransaction | undefined;
+  /** What is said between two cycles of the replay, its answer awaited. */
+  #aside: Replay | undefined;
+  /** The cycle before which something was said. */
+  #asideAt = -1;
+  #rollback: Rollback = NO_ROLLBACK;
+  /** The mirror has refused something of the transaction that the primary has not. */
+  #refused = false;
+  /** It has refused session state, and that was said. */
+  #isReported = false;
   /** What is replayed changes definitions. */
   #defines = false;
   #replays = 0;
@@ -52,16 +69,21 @@ export class Replayer {
     return this.#replay?.idle ?? true;
   }
 
+  /** The mirror has refused something of the transaction that the primary has not: what else it has skipped, nobody knows. */
+  get refused(): boolean {
+    return this.#refused;
+  }
+
   /** What the mirror is to get when it is "stuck". */
   get missing(): Uint8Array<ArrayBuffer> {
-    return this.#replay?.missing ?? new Uint8Array(0);
+    return (this.#aside ?? this.#replay)?.missing ?? new Uint8Array(0);
   }
 
   /** A new connection: nothing is under way on it. */
   reset(): void {
     this.#framer.reset();
     this.#rewriter.reset();
-    this.#replay = undefined;
+    this.#replay = this.#aside = undefined;
   }
 
   /**
@@ -85,6 +107,9 @@ export class Replayer {
     );
     const { transaction, writer } = entry;
     this.#digest.maxBytes = transaction.comparison.bytes;
+    this.#rollback = plan.rollback;
+    this.#refused = false;
+    this.#asideAt = -1;
     const { order } = this.#target;
     // The mirror takes the transaction's snapshot later, with what was written since.
     const snapshotUs = plan.snapshotUs ?? Infinity;
@@ -112,7 +137,11 @@ export class Replayer {
     transaction: Transaction,
     plan: PlannedStatements,
   ): Replay {
-    return this.#replay = new Replay(
+    return this.#replay = this.#created(transaction, plan);
+  }
+
+  #created(transaction: Transaction, plan: PlannedStatements): Replay {
+    return new Replay(
       transaction,
       plan,
       this.#digest,
@@ -121,19 +150,58 @@ export class Replayer {
     );
   }
 
+  /** The replay of the transaction under way. */
+  get replay(): Replay {
+    return this.#replay as Replay; // there is one
+  }
+
+  /** All cycles are answered. */
+  get isOver(): boolean {
+    const { transaction, cycle } = this.replay;
+    return cycle === cycleCount(transaction);
+  }
+
+  /** Begins what has to be said before the next cycle, or behind the last one; undefined: nothing. */
+  aside(): Replay | undefined {
+    const { cycle } = this.replay;
+    const message = this.#asideAt === cycle ? undefined : this.#before(cycle);
+    this.#asideAt = cycle;
+    return this.#aside = message &&
+      this.#created(restoring(message), UNPLANNED);
+  }
+
+  #before(cycle: number): Uint8Array<ArrayBuffer> | undefined {
+    const { idle, failed } = this.replay;
+    if (this.#rollback.by === "block") {
+      if (cycle === 0) return BEGIN_BLOCK;
+      return idle ? undefined : ROLLBACK_BLOCK;
+    }
+    const isDue = this.#rollback.failed.has(cycle) && !idle && !failed;
+    return isDue ? FAIL_BLOCK : undefined;
+  }
+
   /** Takes `chunk[0, length)` of what the mirror says, asked or not. */
-  reply(chunk: Uint8Array, length: number, nowUs: number): Progress {
+  reply(
+    chunk: Uint8Array,
+    length: number,
+    nowUs: number,
+  ): Progress | "aside" {
     const replay = this.#replay;
+    if (this.#aside !== undefined) {
+      return this.#asideReply(chunk, length, nowUs);
+    }
     if (!replay?.asked) return this.#unasked(chunk, length);
     const entry = this.#entry;
     if (entry === undefined) {
-      return replay.reply(chunk, length, nowUs, ignorePair);
+      return replay.reply(chunk, length, nowUs, this.#onRestored);
     }
     const progress = replay.reply(
       chunk,
       length,
       nowUs,
       (pair, given) => {
+        const code = errorOf(pair.mirror);
+        if (code !== 0 && code !== errorOf(pair.primary)) this.#refused = true;
         this.#judge.pair(pair, nowUs);
         if (given !== undefined) this.#given(pair, given);
       },
@@ -151,6 +219,32 @@ export class Replayer {
     const { giving, probes } = this.#target;
     const rows = giving.answered(given, primary, mirror);
     if (rows > 0) probes.rowsGiven(this.#series, rows);
+  }
+
+  /** Each refused message may be one of many: the first is told of. */
+  readonly #onRestored = ({ mirror }: StatementPair): void => {
+    const code = errorOf(mirror);
+    if (code === 0 || this.#isReported) return;
+    this.#isReported = true;
+    this.#target.log("warn", "Mirror refuses session state", {
+      mirror: this.#target.settings.name,
+      sqlstate: unpackSqlstate(code),
+    });
+  };
+
+  #asideReply(
+    chunk: Uint8Array,
+    length: number,
+    nowUs: number,
+  ): Progress | "aside" {
+    const aside = this.#aside as Replay; // there is one
+    const progress = aside.reply(chunk, length, nowUs, ignorePair);
+    if (progress !== "done") return progress;
+    this.#aside = undefined;
+    const { replay } = this;
+    replay.idle = aside.idle;
+    replay.failed = aside.failed;
+    return "aside";
   }
 
   /** Bytes came although nothing was asked. */
@@ -172,7 +266,7 @@ export class Replayer {
 
   /** Nothing is under way, and all is counted: what the last replay has taken goes back. */
   rest(): void {
-    this.#replay = undefined;
+    this.#replay = this.#aside = undefined;
     this.#digest.rest();
     this.#judge.end();
   }
@@ -186,7 +280,7 @@ export class Replayer {
   finish(nowUs: number): QueuedTransaction {
     const { probes } = this.#target;
     const { errorsOnMirror, openErrors, firstOpenError } = this.#judge;
-    const replay = this.#replay as Replay; // there is one
+    const { replay } = this;
     const entry = this.end();
     if (this.#defines) this.#target.schemaChanged();
     if (firstOpenError !== undefined) {
@@ -204,5 +298,10 @@ export class Replayer {
   }
 }
 
-/** Session state that is brought back is compared with nothing. */
+/** Its packed SQLSTATE; 0: there is none. */
+function errorOf(reply: StatementPair["mirror"]): number {
+  return reply?.words[reply.at + STATEMENT_SQLSTATE] ?? 0;
+}
+
+/** What no client has asked for is compared with nothing. */
 function ignorePair(_pair: StatementPair): void {}

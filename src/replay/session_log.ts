@@ -4,13 +4,15 @@ import {
   type Transaction,
 } from "../record/mod.ts";
 import type { Repeated, SessionState } from "../sql/mod.ts";
-import { isEqual, QUERY, SYNC } from "../wire/mod.ts";
+import { CLOSE, concat, isEqual, PARSE, QUERY, SYNC } from "../wire/mod.ts";
 
 /** Bounds of one session's log; beyond them its state can't be rebuilt. */
 const MAX_ENTRIES = 2_000;
 const MAX_BYTES = 1024 * 1024;
 /** A key that is a statement's text. */
 const RESET = /^\s*reset\b/i;
+/** In front of a prepared statement's name. */
+const STATEMENT_KEY = "statement ";
 
 /**
  * The session state that a lane's next connection must have: named statements,
@@ -69,6 +71,47 @@ export class SessionLog {
     this.#bytes -= old.message.length;
     this.#entries.delete(key);
   }
+}
+
+/** The name that a PREPARE gives. */
+const PREPARED = /^\s*prepare\s+(?:"((?:[^"]|"")+)"|([^\s"(]+))/i;
+/** Locks count how often they are taken. */
+const ADVISORY_LOCK = /pg_(?:try_)?advisory_/i;
+
+/** Whether the connection that has some of `state` already may get all of it. */
+export function isRepeatable({ repeat }: SessionState): boolean {
+  return !repeat.some(({ key }) => ADVISORY_LOCK.test(key));
+}
+
+/**
+ * The messages that bring `state` to a connection that may have some of it: a
+ * name is closed before it is given.
+ */
+export function repeatMessages(
+  { repeat, closed }: SessionState,
+): Uint8Array<ArrayBuffer>[] {
+  return [
+    ...closed.map((key) => closeMessage(key.slice(STATEMENT_KEY.length))),
+    ...repeat.flatMap(({ key, message }) => {
+      const name = givenName(key, message);
+      return name === undefined ? [message] : [closeMessage(name), message];
+    }),
+  ];
+}
+
+function givenName(key: string, message: Uint8Array): string | undefined {
+  if (message[0] === PARSE) return key.slice(STATEMENT_KEY.length);
+  const [, quoted, plain] = key.match(PREPARED) ?? [];
+  return quoted?.replaceAll('""', '"') ?? plain?.toLowerCase();
+}
+
+/** Close (F) of a prepared statement: no error if there is none. */
+function closeMessage(name: string): Uint8Array<ArrayBuffer> {
+  const body = new TextEncoder().encode(`S${name}\0`);
+  const header = new Uint8Array(5);
+  header[0] = CLOSE;
+  new DataView(header.buffer).setInt32(1, 4 + body.length);
+  return concat([header, body]);
 }
 
 const NOTHING_COMPARED: Comparison = { mode: "off", bytes: 0 };

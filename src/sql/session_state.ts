@@ -105,7 +105,7 @@ export function sessionState(bytes: Uint8Array<ArrayBuffer>): SessionState {
       }
       case CLOSE:
         if (bytes[body] === 0x53 /* S: statement */) {
-          open().closed.push(`statement ${cstring(body + 1)}`);
+          close(`statement ${cstring(body + 1)}`);
         }
         break;
       case QUERY: {
@@ -129,6 +129,13 @@ export function sessionState(bytes: Uint8Array<ArrayBuffer>): SessionState {
     prepared = false,
   ): void {
     open().repeat.push({ key, message, prepared });
+  }
+  /** What was prepared before, and what will be behind it, are two statements. */
+  function close(closed: string): void {
+    const state = open();
+    state.closed.push(closed);
+    const repeat = state.repeat.filter(({ key }) => key !== closed);
+    result = { ...state, repeat };
   }
   function cstring(from: number): string {
     const end = bytes.indexOf(0, from);

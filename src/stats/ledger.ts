@@ -16,6 +16,7 @@ export const EXCLUDED = [
   "client_gone",
   "primary_lost",
   "unsupported",
+  "rolled_back",
 ] as const;
 
 /** Positions in {@linkcode EXCLUDED}. */
@@ -27,6 +28,7 @@ export const Excluded = {
   clientGone: 4,
   primaryLost: 5,
   unsupported: 6,
+  rolledBack: 7,
 } as const;
 
 /** Those of {@linkcode EXCLUDED} that the configuration leaves out on purpose: no verdict is about them. */

@@ -13,6 +13,7 @@ Deno.test("Unprepared: what failed last is known until it succeeds, up to a boun
   assert.equal(cause(), NOT_PREPARED);
   failed.note(shape, GONE);
   failed.note(shape, NOT_PREPARED);
+  failed.note(shape, sqlstate("25P02"));
   assert.equal(cause(), GONE);
   assert.equal(failed.cause(shape, 0), 0, "it has not failed");
   failed.note(shape, 0);

@@ -1,26 +1,40 @@
 import assert from "node:assert/strict";
 import {
+  CYCLE_BYTES,
+  CYCLE_STATEMENTS,
+  CYCLE_WORDS,
   KIND_COMPLETE,
   KIND_ERROR,
   STATEMENT_KIND,
+  STATEMENT_SQLSTATE,
   STATEMENT_TAG,
   STATEMENT_WORDS,
   tagHash,
 } from "../../src/record/mod.ts";
 import { lastingState } from "../../src/replay/lasting_state.ts";
+import { sqlstate } from "../../src/wire/mod.ts";
 import { concat, query } from "../support/wire_client.ts";
 
-/** What stays of a transaction. @param script texts with their tags; no tag: they failed. */
+/** What stays of a transaction. @param script texts with their tags, or SQLSTATEs; neither: they failed. */
 function lasting(...script: readonly (readonly [string, string?])[]) {
   const statements = new Uint32Array(script.length * STATEMENT_WORDS);
   script.forEach(([, tag], i) => {
     const at = i * STATEMENT_WORDS;
     statements[at + STATEMENT_KIND] = tag ? KIND_COMPLETE : KIND_ERROR;
-    statements[at + STATEMENT_TAG] = tag ? tagHash(tag) : 0;
+    const isCode = tag !== undefined && /^\d/.test(tag);
+    if (isCode) statements[at + STATEMENT_KIND] = KIND_ERROR;
+    statements[at + STATEMENT_SQLSTATE] = isCode ? sqlstate(tag) : 0;
+    statements[at + STATEMENT_TAG] = tag && !isCode ? tagHash(tag) : 0;
+  });
+  const messages = script.map(([sql]) => query(sql));
+  const cycles = new Uint32Array(script.length * CYCLE_WORDS);
+  messages.forEach(({ length }, i) => {
+    cycles[i * CYCLE_WORDS + CYCLE_BYTES] = length;
+    cycles[i * CYCLE_WORDS + CYCLE_STATEMENTS] = 1;
   });
   const { repeat, lost } = lastingState({
-    bytes: concat(script.map(([sql]) => query(sql))),
-    cycles: new Uint32Array(0),
+    bytes: concat(messages),
+    cycles,
     answers: new Uint8Array(0),
     statements,
     size: 0,
@@ -84,4 +98,17 @@ Deno.test("lastingState: a session's lock, a library and a prepared statement ou
     ),
     { keys: [lock, load, prepare], lost: false },
   );
+});
+
+Deno.test("lastingState: what a failed block has refused was never there", () => {
+  const prepare = "prepare q as select 1";
+  const failed = ["select 1 / 0", "22012"] as const;
+  assert.deepEqual(lasting(BEGIN, failed, [prepare, "25P02"], ROLLBACK), {
+    keys: [],
+    lost: false,
+  });
+  assert.deepEqual(lasting(BEGIN, [prepare, "PREPARE"], failed, ROLLBACK), {
+    keys: [prepare],
+    lost: false,
+  });
 });

@@ -1,5 +1,9 @@
 import assert from "node:assert/strict";
-import { SessionLog } from "../../src/replay/session_log.ts";
+import {
+  isRepeatable,
+  repeatMessages,
+  SessionLog,
+} from "../../src/replay/session_log.ts";
 import { sessionState } from "../../src/sql/mod.ts";
 import { concat, message, query } from "../support/wire_client.ts";
 
@@ -35,4 +39,35 @@ Deno.test("SessionLog: behind RESET, too, but not another parameter's SET", () =
   assert.equal(logOf([prepared("a", TOKYO)], reset).lost, true);
   const other = [query("set search_path = a")];
   assert.equal(logOf([prepared("a", TOKYO)], other).lost, false);
+});
+
+const close = (name: string) => message("C", `S${name}\0`);
+
+Deno.test("repeatMessages: a name is closed before it is given, whoever gives it", () => {
+  const repeated = (...messages: Uint8Array[]) =>
+    repeatMessages(sessionState(concat(messages)));
+  const one = prepared("One", "select 1");
+  assert.deepEqual(repeated(one), [close("One"), one]);
+  assert.deepEqual(repeated(close("One")), [close("One")]);
+  assert.deepEqual(repeated(one, close("One")), [close("One")]);
+  assert.deepEqual(repeated(close("One"), one), [
+    close("One"),
+    close("One"),
+    one,
+  ]);
+  for (
+    const [text, name] of [
+      ["prepare Two as select 1", "two"],
+      ['PREPARE "T""wo"(int) as select $1', 'T"wo'],
+      ["prepare two(int) as select $1", "two"],
+    ] as const
+  ) assert.deepEqual(repeated(query(text)), [close(name), query(text)]);
+  assert.deepEqual(repeated(query(TOKYO)), [query(TOKYO)]);
+});
+
+Deno.test("isRepeatable: a lock that is counted is not", () => {
+  const isSo = (text: string) => isRepeatable(sessionState(query(text)));
+  assert.equal(isSo(TOKYO), true);
+  assert.equal(isSo("select pg_advisory_lock(1)"), false);
+  assert.equal(isSo("select pg_try_advisory_lock(1)"), false);
 });

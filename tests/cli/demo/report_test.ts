@@ -88,6 +88,7 @@ Deno.test("reportOf: sums over users, names every reason, and has the promised s
         client_gone: 2,
         primary_lost: 0,
         unsupported: 0,
+        rolled_back: 0,
       },
       dropped: {
         queue_full: 3,
