@@ -9,6 +9,7 @@ export { Writes } from "./writes.ts";
 export type { Reply } from "./surroundings.ts";
 export { createIgnore } from "./ignore.ts";
 export { Judge, type JudgedMirror } from "./judge.ts";
+export { DrawnColumns } from "./drawn_columns.ts";
 export { KnownColumns } from "./known_columns.ts";
 export type { StatementPair } from "./statement_pair.ts";
 export { StatementTable } from "./statement_table.ts";

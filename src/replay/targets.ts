@@ -7,7 +7,12 @@ import { Catalog } from "../catalog/mod.ts";
 import { Breaker } from "./breaker.ts";
 import type { MirrorServer } from "./connection.ts";
 import { CommitOrder } from "./commit_order.ts";
-import { createIgnore, KnownColumns, StatementTable } from "../judge/mod.ts";
+import {
+  createIgnore,
+  DrawnColumns,
+  KnownColumns,
+  StatementTable,
+} from "../judge/mod.ts";
 import type { Lane } from "./lane.ts";
 import type { QueueBudget } from "../record/mod.ts";
 import { SchemaWatch } from "./schema_watch.ts";
@@ -86,6 +91,7 @@ export class Targets {
       removed: false,
       breaker: new Breaker(),
       columns: new KnownColumns(),
+      drawn: new DrawnColumns(),
       order: new CommitOrder(),
       table: this.#table(settings),
       ignored: createIgnore(settings.ignore),
