@@ -56,6 +56,8 @@ const around = {
     counts: () => undefined,
     unique: () => false,
     concurrentWrite: () => false,
+    drift: () => undefined,
+    errorDrift: () => undefined,
     causes: () => ({ primary: 0, mirror: 0 }),
   }),
   onMasked() {},

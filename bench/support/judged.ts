@@ -1,6 +1,7 @@
 import { Catalog } from "../../src/catalog/mod.ts";
 import type { Reply } from "../../src/judge/surroundings.ts";
 import { createIgnore } from "../../src/judge/ignore.ts";
+import { DrawnColumns } from "../../src/judge/drawn_columns.ts";
 import { Judge } from "../../src/judge/judge.ts";
 import { KnownColumns } from "../../src/judge/known_columns.ts";
 import { StatementTable } from "../../src/judge/statement_table.ts";
@@ -19,6 +20,7 @@ export function judged(shape: Shape, primary: Reply, mirror: Reply) {
     catalog: new Catalog(),
     ignored: createIgnore([]),
     columns: new KnownColumns(),
+    drawn: new DrawnColumns(),
     settings: { examples: "redacted" },
   } as const;
   const judge = new Judge(target, 0, 1);

@@ -14,6 +14,14 @@ export interface Touched {
   readonly calls: readonly string[];
 }
 
+/** A foreign key. */
+export interface Reference {
+  /** The OID of the relation that it refers to. */
+  readonly parent: string;
+  /** Of the relation that has it. */
+  readonly columns: readonly string[];
+}
+
 /** Characters of a view that are kept. */
 const MAX_VIEW = 65_536;
 
@@ -50,6 +58,8 @@ export class Catalog {
   readonly #family = new Map<string, Set<string>>();
   /** … and by OID. */
   readonly #kin = new Map<string, Set<string>>();
+  /** By OID. */
+  readonly #references = new Map<string, Reference[]>();
   /** By relation: those that, being written, write it. */
   readonly #writers = new Map<string, Set<string>>();
   /** Relations with a trigger that may write anything. */
@@ -104,6 +114,11 @@ export class Catalog {
         add(this.#kin, parent, child);
         return;
       }
+      case "reference":
+        return push(this.#references, name, {
+          parent: more,
+          columns: text.split("\n"),
+        });
       case "cascade":
         return add(this.#writers, name, text);
       case "view":
@@ -196,11 +211,7 @@ export class Catalog {
   changedByTrigger(oid: string): RowChanges | undefined {
     if (this.#changes.has(oid)) return this.#changes.get(oid);
     // A row goes to a partition, which has triggers of its own.
-    const family = new Set([oid]);
-    for (const one of family) {
-      for (const more of this.#kin.get(one) ?? []) family.add(more);
-    }
-    let changes = this.#changers.changesOf(family);
+    let changes = this.#changers.changesOf(this.familyOf(oid));
     if (changes !== undefined && changes !== "all") {
       const names = this.columnsOf(oid)?.map(({ name }) => name);
       const found = [...changes].filter(([name]) =>
@@ -210,6 +221,20 @@ export class Catalog {
     }
     this.#changes.set(oid, changes);
     return changes;
+  }
+
+  /** A relation's foreign keys, by its OID. */
+  references(oid: string): readonly Reference[] {
+    return this.#references.get(oid) ?? [];
+  }
+
+  /** A relation, and those whose rows are also its own, or its own also theirs: by OID. */
+  familyOf(oid: string): ReadonlySet<string> {
+    const family = new Set([oid]);
+    for (const one of family) {
+      for (const more of this.#kin.get(one) ?? []) family.add(more);
+    }
+    return family;
   }
 
   /** The OID of a column's type; undefined if relations of the name differ in it, or none is known. */
@@ -250,6 +275,31 @@ export class Catalog {
       [...words].some((word) => this.#relations.has(word));
   }
 
+  /**
+   * Statements by which triggers, rules and functions write where a statement
+   * writes these relations and calls these functions. In the place of NEW and
+   * OLD there are queries of their relation.
+   */
+  writesBehind(
+    relations: readonly string[],
+    calls: readonly string[],
+  ): readonly string[] {
+    const found: string[] = [];
+    for (const name of relations) {
+      const trigger = this.#definitions.trigger(name);
+      if (trigger === undefined) continue;
+      for (const text of this.#definitions.whole(trigger).writes) {
+        found.push(ofRow(text, name));
+      }
+    }
+    for (const name of calls) {
+      const definition = this.#definitions.function(name);
+      if (definition === undefined) continue;
+      found.push(...this.#definitions.whole(definition).writes);
+    }
+    return found;
+  }
+
   /** The relations that, being written, may change what the statement reads. */
   writersOf(touched: Touched): readonly string[] {
     let writers = this.#known.get(touched);
@@ -285,6 +335,19 @@ export class Catalog {
       if (this.#relations.has(word)) found.add(word);
     }
   }
+}
+
+const ROW =
+  /\b(?:new|old)\b(?:\s*\.\s*("(?:[^"]|"")+"|[\p{L}_][\p{L}\p{N}_$]*))?/giu;
+
+/** A trigger's statement, with queries of the relation in the place of its row. */
+function ofRow(text: string, relation: string): string {
+  const from = `"${relation.replaceAll('"', '""')}"`;
+  return text.replace(
+    ROW,
+    (_, column = "r") =>
+      `(select ${column === "r" ? "" : "r."}${column} from ${from} r)`,
+  );
 }
 
 function add(sets: Map<string, Set<string>>, key: string, value: string): void {

@@ -5,6 +5,8 @@ import { MAX_DEFAULT } from "./question.ts";
 export interface ColumnDefault {
   /** How far equal servers may differ in it: not at all, by the moment, or by anything. */
   readonly nature: "fixed" | "time" | "sequence" | "chance";
+  /** The session decides it: its user, a setting. */
+  readonly isOfSession?: true;
   /** Of a generated column: the columns that it is computed from. */
   readonly from: readonly string[];
 }
@@ -112,8 +114,12 @@ export class RelationColumns {
     if (text === undefined) return undefined;
     const isGenerated = /[sv]/.test(flags);
     const words = isGenerated ? wordsIn(text) : new Set();
+    const nature = this.#nature(text);
+    const isOfSession = nature === "chance" &&
+      this.#nature(text.replace(SESSION, "f")) === "fixed";
     return {
-      nature: this.#nature(text),
+      nature,
+      ...(isOfSession ? { isOfSession } : {}),
       from: names.filter((name) => words.has(name)),
     };
   }
@@ -143,6 +149,10 @@ export class RelationColumns {
 
 /** A call that gives a sequence's next number. */
 const SEQUENCE = /\bnextval\s*(?=\()/g;
+
+/** What replay gives the mirror's session, too. */
+const SESSION =
+  /\b(?:current_(?:user|role|schema|setting)|session_user)\b(?:\(\))?/gi;
 
 /** Of several relations of a name: their columns, if all have the same. */
 export function common(

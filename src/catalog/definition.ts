@@ -11,6 +11,12 @@ const CAST = /'([a-z]{3,9})'(?=\s*::)/gi;
 /** Dynamic SQL: what it reads and writes stands nowhere. */
 const DYNAMIC = /\bexecute\b(?!\s+(function|procedure))/i;
 
+/** What a text writes, up to the end of the statement. */
+const WRITE =
+  /\b(?:(?:insert|merge)\s+into|update\s+(?:only\s+)?[\p{L}\p{N}_$."]+(?:\s+(?:as\s+)?[\p{L}_]+)?\s+set)\b[^;]*/giu;
+/** Of a function what it does with what it has written. */
+const RETURNING = /\breturning\b[^]*$/i;
+
 /**
  * What the text of a view, a rule, a function or an expression may mention. It
  * is not parsed: the bodies of functions are in languages of their own, and a
@@ -22,6 +28,8 @@ export class Definition {
   /** What the text itself says; what it calls may say more. */
   nature: Nature | undefined;
   isDynamic = false;
+  /** Statements that write, as they stand. */
+  readonly writes: string[] = [];
 
   /** Takes a text, which is one of several of a name. */
   add(text: string): void {
@@ -39,6 +47,9 @@ export class Definition {
     if (TIME_KEYWORD.test(text)) this.#see("time");
     if (SESSION_KEYWORD.test(text)) this.#see("chance");
     if (DYNAMIC.test(text)) this.isDynamic = true;
+    for (const [write] of text.matchAll(WRITE)) {
+      this.writes.push(write.replace(RETURNING, ""));
+    }
   }
 
   #see(nature: Nature | undefined): void {

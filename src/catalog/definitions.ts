@@ -66,7 +66,7 @@ export class Definitions {
   /** A definition, with the views and functions that it mentions. */
   whole(
     definition: Definition,
-  ): Pick<Definition, "words" | "nature" | "isDynamic"> & {
+  ): Pick<Definition, "words" | "nature" | "isDynamic" | "writes"> & {
     /** It calls a function of a user … */
     readonly callsUser: boolean;
     /** … or one whose text says nothing. */
@@ -74,6 +74,7 @@ export class Definitions {
   } {
     const seen = new Set([definition]);
     const words = new Set<string>();
+    const writes: string[] = [];
     let nature: Nature | undefined;
     let isDynamic = false;
     let isOpaque = false;
@@ -82,6 +83,7 @@ export class Definitions {
     for (const next of seen) {
       nature = stronger(nature, next.nature);
       isDynamic ||= next.isDynamic;
+      writes.push(...next.writes);
       for (const word of next.words) {
         words.add(word);
         const view = this.#views.get(word);
@@ -95,7 +97,7 @@ export class Definitions {
         seen.add(called);
       }
     }
-    return { words, nature, isDynamic, callsUser, isOpaque };
+    return { words, nature, isDynamic, writes, callsUser, isOpaque };
   }
 
   /** What a user's function gives; undefined: its arguments and the data decide. */

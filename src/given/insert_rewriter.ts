@@ -197,17 +197,17 @@ export class InsertRewriter {
     const { insertion, given } = prepared;
     const rows = this.#told(reply, insertion);
     const added: AddedParameter[] = [];
-    let isGiven = false;
+    const told = new Set(given.columns);
     for (let row = 0; row < insertion.rows; row++) {
       for (const column of given.columns) {
         const parameter = valueOf(column, rows?.[row], bind);
-        if (parameter.value !== undefined) isGiven = true;
+        if (parameter.value === undefined) told.delete(column);
         added.push(parameter);
       }
     }
     return {
       bytes: message(BIND, [withParameters(bytes, body, end, bind, added)]),
-      given: isGiven ? given : undefined,
+      given: toldOf(given, told),
     };
   }
 
@@ -223,22 +223,22 @@ export class InsertRewriter {
     const rows = this.#told(reply, insertion);
     const places = rows && insertPlaces(bytes, body, to, insertion);
     if (places === undefined) return undefined;
-    let isGiven = false;
-    const value: WriteValue = (row, column) => {
-      const told = given.columns[column] as GivenColumn; // it has one
-      const { value } = valueOf(told, rows?.[row], undefined);
+    const told = new Set(given.columns);
+    const value: WriteValue = (row, place) => {
+      const column = given.columns[place] as GivenColumn; // it has one
+      const { value } = valueOf(column, rows?.[row], undefined);
       // In which encoding the client writes is not known here.
       if (value === undefined || value.some((byte) => byte >= 0x80)) {
+        told.delete(column);
         return undefined;
       }
-      isGiven = true;
       return literalOf(decoder.decode(value.slice()));
     };
     const text = givenText(bytes, body, to, insertion, places, given, value);
-    if (!isGiven) return undefined;
-    return {
+    const known = toldOf(given, told);
+    return known && {
       bytes: message(QUERY, [text, bytes.subarray(to, end)]),
-      given,
+      given: known,
     };
   }
 
@@ -286,6 +286,14 @@ export function isOfConcern(shapes: readonly Shape[]): boolean {
   return shapes.some(({ insertion, isControl, text }) =>
     insertion !== undefined || isControl && SET_ROLE.test(text)
   );
+}
+
+/** Those columns that were told in all rows; undefined: none was. */
+function toldOf(
+  given: GivenColumns,
+  told: ReadonlySet<GivenColumn>,
+): GivenColumns | undefined {
+  return told.size === 0 ? undefined : { ...given, columns: [...told] };
 }
 
 function valueOf(

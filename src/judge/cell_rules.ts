@@ -1,5 +1,6 @@
 import type { Mask } from "../sql/trait.ts";
 import type { Column } from "./columns.ts";
+import type { DrawnColumn } from "./drawn_columns.ts";
 import { type Cell, isEqualCell } from "./difference.ts";
 import { areFloatTextsAlike, floatTextKey } from "./float_texts.ts";
 import { areListsAlike, listText } from "./list_values.ts";
@@ -57,6 +58,23 @@ export interface CellRule {
   readonly isCount?: boolean;
   /** Of numbered rows the columns of the window's keys: numbers change places among rows that are equal in them. Undefined: not all are selected. */
   readonly within?: readonly number[] | undefined;
+  /** Columns that the mirror has drawn, which its values are of … */
+  readonly drawn?: readonly DrawnColumn[];
+  /** … and of nothing else that may differ. */
+  readonly isDrawnOnly?: boolean;
+  /** It holds what a sequence or chance gave, which may have no mask. */
+  readonly drift?: DrawnColumn;
+}
+
+/** How much later the mirror's moment may be: the statement's own, or one that a column was given before. */
+function lagOf(
+  { drawn = [], isDrawnOnly = false }: CellRule,
+  { lagUs }: Pick<CellsAround, "lagUs">,
+): number {
+  return Math.max(
+    isDrawnOnly ? 0 : lagUs,
+    ...drawn.map((column) => column.lagUs),
+  );
 }
 
 /** What surrounds the cells of an answer. */
@@ -152,16 +170,18 @@ export function excuseOf(
   primary: Cell,
   mirror: Cell,
   rule: CellRule,
-  { lagUs, separators }: CellsAround,
+  around: CellsAround,
 ): Mask | undefined {
   const { mask, column, isCount } = rule;
+  const { separators } = around;
   const { typeOid } = column;
+  const lagUs = lagOf(rule, around);
   if (primary === undefined || mirror === undefined) return mask;
   if (typeOid === 0) {
     const told = typeOfText(primary) ?? typeOfText(mirror) ?? TEXT;
     const known = { ...column, typeOid: told };
     const typed = { ...rule, column: known, mask: maskOfType(mask, known) };
-    return excuseOf(primary, mirror, typed, { lagUs, separators });
+    return excuseOf(primary, mirror, typed, around);
   }
   switch (mask) {
     case "time":

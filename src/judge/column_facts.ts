@@ -1,15 +1,24 @@
 import type { Catalog, CatalogColumn } from "../catalog/mod.ts";
 import { analyze } from "../sql/analyze.ts";
+import { natureOfCall } from "../sql/mod.ts";
 import type { Shape } from "../sql/shape.ts";
 import {
   type Columns,
+  type Draw,
   type Mask,
   MASKS,
   type Output,
   type RelationColumn,
+  STRICT,
   type Trait,
   type Write,
 } from "../sql/trait.ts";
+import {
+  type DrawnColumn,
+  DrawnColumns,
+  isDrawn,
+  mayDrift,
+} from "./drawn_columns.ts";
 
 /** Views within views that are looked into. */
 const MAX_DEPTH = 100;
@@ -21,9 +30,21 @@ export interface Facts {
   readonly mask: Free;
   /** Of equal values one was kept: which of them is chance. */
   readonly isKept: boolean;
+  /** The drawn columns that its mask is of … */
+  readonly drawn: readonly DrawnColumn[];
+  /** … and whether it is of nothing else. */
+  readonly isDrawnOnly: boolean;
+  /** It holds what a sequence or chance gave: where that has no mask, too. */
+  readonly drift: DrawnColumn | undefined;
 }
 
-const NOTHING: Facts = { mask: undefined, isKept: false };
+export const NOTHING: Facts = {
+  mask: undefined,
+  isKept: false,
+  drawn: [],
+  isDrawnOnly: true,
+  drift: undefined,
+};
 
 /** What a generated column has of those that it is computed from. */
 const COMPUTED: Readonly<Record<Mask, Mask>> = {
@@ -60,13 +81,18 @@ export class ColumnFacts {
   readonly #catalog: Catalog;
   /** The queries of views, by OID. */
   readonly #views = new Map<string, Shape | undefined>();
+  /** Statements of triggers and functions, by their texts. */
+  readonly #behind = new Map<string, Shape | undefined>();
   /** By relation and column. */
   readonly #known = new Map<string, Facts>();
   /** Columns that are being looked at, by OID and name. */
   readonly #open = new Set<string>();
+  readonly #drawn: DrawnColumns;
+  #version = 0;
 
-  constructor(catalog: Catalog) {
+  constructor(catalog: Catalog, drawn: DrawnColumns = new DrawnColumns()) {
     this.#catalog = catalog;
+    this.#drawn = drawn;
   }
 
   /** Of a value with a trait. */
@@ -77,8 +103,8 @@ export class ColumnFacts {
     }
     for (const name of calls) masks.push(this.#catalog.functionNature(name));
     return together([
-      { mask: freest(masks), isKept: isKept === true },
-      ...columns.map((column) => this.#ofColumn(column)),
+      { ...only(freest(masks)), isKept: isKept === true },
+      ...columns.map((column) => this.ofColumn(column)),
     ]);
   }
 
@@ -124,8 +150,29 @@ export class ColumnFacts {
       );
   }
 
-  #ofColumn({ relation, column, write }: RelationColumn): Facts {
+  /** Of a column, or of what an expression makes of it. */
+  ofColumn(item: RelationColumn): Facts {
+    const facts = this.#ofRelation(item);
+    const { as } = item;
+    const mask = facts.mask && as?.[facts.mask];
+    if (as === undefined || facts === NOTHING) return facts;
+    // What counts values holds none.
+    const isCounted = as.sequence === null;
+    // A view's moment is now, and not stored.
+    const isNow = mask === null && !isCounted && !facts.isDrawnOnly;
+    if (isNow) return { ...facts, mask: "boundary" };
+    if (mask === null || isCounted && facts.mask === undefined) {
+      return { ...NOTHING, isKept: facts.isKept };
+    }
+    return mask === undefined ? facts : { ...facts, mask };
+  }
+
+  #ofRelation({ relation, column, write }: RelationColumn): Facts {
     if (write !== undefined) return this.#written(relation, column, write);
+    if (this.#version !== this.#drawn.version) {
+      this.#version = this.#drawn.version;
+      this.#known.clear();
+    }
     const key = JSON.stringify([relation, column]);
     let facts = this.#known.get(key);
     if (facts === undefined) {
@@ -142,7 +189,25 @@ export class ColumnFacts {
     if (this.#catalog.isSequence(oid)) {
       return SEQUENCE_COLUMNS.has(column) ? only("sequence") : NOTHING;
     }
-    return this.#within(oid, column, (output) => this.of(output.trait));
+    return together([
+      this.#drawnIn(oid, column),
+      this.#within(oid, column, (output) => this.of(output.trait)),
+    ]);
+  }
+
+  /** What the mirror has drawn for a column, or for any of a row. */
+  #drawnIn(oid: string, column: string): Facts {
+    if (column !== "*") {
+      const drawn = this.#drawn.get(oid, column);
+      return drawn === undefined ? NOTHING : ofDrawn(drawn);
+    }
+    const all = [...this.#drawn.of(oid)].map(ofDrawn);
+    // Nothing tells a number in a row from those beside it.
+    return together(
+      all.map((facts) =>
+        facts.drift === undefined ? facts : { ...NOTHING, drift: facts.drift }
+      ),
+    );
   }
 
   /** What a look into a view's column finds. */
@@ -165,7 +230,7 @@ export class ColumnFacts {
     if (oids.length > 0) {
       return together(oids.map((oid) => this.#writtenTo(oid, column, write)));
     }
-    const given = givenTo(undefined, column, write);
+    const given = this.#givenTo(undefined, column, write);
     // What is not known may have any default.
     const isOpen = given === undefined ? write.inserts : given.isDefault;
     return together([
@@ -176,24 +241,13 @@ export class ColumnFacts {
 
   #writtenTo(oid: string, column: string, write: Write): Facts {
     const columns = this.#catalog.columnsOf(oid);
-    const known = columns?.find(({ name }) => name === column)?.default;
-    const given = givenTo(columns, column, write);
-    const isDefault = given === undefined ? write.inserts : given.isDefault;
-    const changes = this.#catalog.changedByTrigger(oid);
+    const given = this.#givenTo(columns, column, write);
+    const isAny = this.#catalog.changedByTrigger(oid) === "all";
     const found: Facts[] = [
-      given === undefined ? NOTHING : this.of(given),
-      only(changes === "all" ? "chance" : changes?.get(column)),
+      this.#drawnBy(oid, column, write),
+      only(isAny ? "chance" : undefined),
       this.#stored(oid, column),
     ];
-    if (isDefault) {
-      found.push(
-        only(columns === undefined ? "chance" : maskOf(known?.nature)),
-      );
-    }
-    for (const from of known?.from ?? []) {
-      const { mask } = this.#writtenTo(oid, from, write);
-      found.push(only(mask && COMPUTED[mask]));
-    }
     // A view writes the table behind it, which has defaults and triggers.
     const behind: Write = {
       inserts: write.inserts && given === undefined,
@@ -215,6 +269,111 @@ export class ColumnFacts {
     return together(found);
   }
 
+  /** The value that a statement gives a column; undefined: none. */
+  #givenTo(
+    columns: readonly CatalogColumn[] | undefined,
+    column: string,
+    { named, positional, from, isWhole }: Write,
+  ): Trait | undefined {
+    const place = columns?.findIndex(({ name }) => name === column) ?? -1;
+    const given = named.get(column) ?? positional[place];
+    if (given !== undefined) return given;
+    if (isWhole === true) return STRICT;
+    const source = from && this.#catalog.columns(from)?.[place]?.name;
+    return from === undefined || source === undefined
+      ? undefined
+      : { ...STRICT, columns: [{ relation: from, column: source }] };
+  }
+
+  /** What a statement itself gives a column, with defaults and triggers that are known. */
+  #drawnBy(oid: string, column: string, write: Write): Facts {
+    const columns = this.#catalog.columnsOf(oid);
+    const known = columns?.find(({ name }) => name === column)?.default;
+    const given = this.#givenTo(columns, column, write);
+    const isDefault = given === undefined ? write.inserts : given.isDefault;
+    const changes = this.#catalog.changedByTrigger(oid);
+    const found: Facts[] = [given === undefined ? NOTHING : this.of(given)];
+    if (changes !== "all") found.push(only(changes?.get(column)));
+    if (isDefault) {
+      found.push(
+        only(columns === undefined ? "chance" : maskOf(known?.nature)),
+      );
+    }
+    for (const from of known?.from ?? []) {
+      const facts = this.#drawnBy(oid, from, write);
+      const { mask } = facts;
+      if (mask !== undefined) found.push({ ...facts, mask: COMPUTED[mask] });
+    }
+    return together(found);
+  }
+
+  /**
+   * The columns that a statement draws, with its triggers and functions. The
+   * lag is that of what it copies from other columns, without its own.
+   */
+  draws(shape: Shape): readonly DrawnColumn[] {
+    const shapes = new Set([shape]);
+    // A set gives what is added to it while it is walked.
+    for (const { writes, calls } of shapes) {
+      for (const text of this.#catalog.writesBehind(writes, calls)) {
+        const behind = this.#shapeBehind(text);
+        if (behind !== undefined) shapes.add(behind);
+      }
+    }
+    return [...shapes].flatMap(({ draws }) =>
+      draws.flatMap((draw) => this.#draws(draw))
+    );
+  }
+
+  #shapeBehind(text: string): Shape | undefined {
+    if (!this.#behind.has(text)) {
+      this.#behind.set(text, analyze(text)?.shapes[0]);
+    }
+    return this.#behind.get(text);
+  }
+
+  #draws({ relation, write }: Draw, depth = 0): readonly DrawnColumn[] {
+    const found: DrawnColumn[] = [];
+    for (const oid of this.#catalog.oids(relation)) {
+      const view = this.#view(oid);
+      if (view !== undefined) {
+        const behind = depth > MAX_DEPTH ? undefined : behindView(view, write);
+        if (behind !== undefined) found.push(...this.#draws(behind, depth + 1));
+        continue;
+      }
+      for (const { name: column } of this.#catalog.columnsOf(oid) ?? []) {
+        const facts = this.#drawnBy(oid, column, write);
+        if (!isDrawn(facts.mask) || this.#isOfSession(oid, column, write)) {
+          continue;
+        }
+        const lagUs = Math.max(0, ...facts.drawn.map(({ lagUs }) => lagUs));
+        const { mask } = facts;
+        // A row may lie in a partition.
+        for (const one of this.#catalog.familyOf(oid)) {
+          found.push({ oid: one, relation, column, mask, lagUs });
+        }
+      }
+    }
+    return found;
+  }
+
+  /** Whether a value is the session's, which the mirror's session has, too: its user, a setting. */
+  #isOfSession(oid: string, column: string, write: Write): boolean {
+    const columns = this.#catalog.columnsOf(oid);
+    const given = this.#givenTo(columns, column, write);
+    if (given === undefined) {
+      const known = columns?.find(({ name }) => name === column)?.default;
+      return known?.isOfSession === true;
+    }
+    const { parts, calls, columns: read } = given;
+    return read.length === 0 && parts.every(({ mask }) => mask === "chance") &&
+      calls.every((name) =>
+        name === "current_setting" ||
+        natureOfCall(name, 0) === undefined &&
+          this.#catalog.functionNature(name) === undefined
+      );
+  }
+
   /** The query of a view, by its OID; undefined: it is none. */
   #view(oid: string): Shape | undefined {
     if (!this.#views.has(oid)) {
@@ -226,13 +385,32 @@ export class ColumnFacts {
   }
 }
 
-function givenTo(
-  columns: readonly CatalogColumn[] | undefined,
-  column: string,
-  { named, positional }: Write,
-): Trait | undefined {
-  const place = columns?.findIndex(({ name }) => name === column) ?? -1;
-  return named.get(column) ?? positional[place];
+/** What a write to a view does to the only table behind it. */
+function behindView(
+  { only, outputs = [] }: Shape,
+  { inserts, named, positional }: Write,
+): Draw | undefined {
+  if (only === undefined) return undefined;
+  const given = new Map<string, Trait>();
+  outputs.forEach((output, place) => {
+    if (!isPlainColumn(output)) return;
+    const trait = named.get(output.name ?? "") ?? positional[place];
+    const [base] = output.trait.columns;
+    if (trait !== undefined && base !== undefined) {
+      given.set(base.column, trait);
+    }
+  });
+  const write: Write = { inserts, named: given, positional: [] };
+  return { relation: only.relation, write };
+}
+
+function ofDrawn(drawn: DrawnColumn): Facts {
+  return {
+    ...NOTHING,
+    mask: drawn.mask,
+    drawn: [drawn],
+    drift: mayDrift(drawn.mask) ? drawn : undefined,
+  };
 }
 
 function maskOf(
@@ -257,14 +435,21 @@ export function isStar(output: Output): output is Extract<
 }
 
 function only(mask: Free): Facts {
-  return mask === undefined ? NOTHING : { mask, isKept: false };
+  return mask === undefined
+    ? NOTHING
+    : { ...NOTHING, mask, isDrawnOnly: false };
 }
 
 /** What holds of a value that may be any of several, or comes of all of them. */
 export function together(all: readonly Facts[]): Facts {
+  const some = all.filter((facts) => facts !== NOTHING);
+  if (some.length < 2) return some[0] ?? NOTHING;
   return {
     mask: freest(all.map(({ mask }) => mask)),
     isKept: all.some(({ isKept }) => isKept),
+    drawn: [...new Set(some.flatMap(({ drawn }) => drawn))],
+    isDrawnOnly: some.every(({ isDrawnOnly }) => isDrawnOnly),
+    drift: some.find(({ drift }) => drift !== undefined)?.drift,
   };
 }
 

@@ -23,6 +23,7 @@ import {
 } from "./answer.ts";
 import { CHANCES, mayContentsDiffer, mayCountsDiffer } from "./chance_rules.ts";
 import { rowsOf } from "./reply_rows.ts";
+import type { RowsFound } from "./rows.ts";
 import type { ComparisonContext, Reply } from "./surroundings.ts";
 import { NOT_PREPARED } from "./unprepared.ts";
 
@@ -31,6 +32,12 @@ const CONCURRENCY: ReadonlySet<number> = new Set([
   sqlstate("40001"),
   sqlstate("40P01"),
   sqlstate("55P03"),
+]);
+
+/** foreign_key_violation, unique_violation. */
+const KEYS: ReadonlySet<number> = new Set([
+  sqlstate("23503"),
+  sqlstate("23505"),
 ]);
 
 /** undefined_table, undefined_object, internal_error: no object has the OID. */
@@ -98,7 +105,7 @@ export function compare(
       : NOTES[around.shape.note];
   }
   const { shape } = around;
-  const differ = (result: number, chance?: number) =>
+  const differ = (result: number, chance?: number, found?: RowsFound) =>
     shape.note !== undefined
       ? NOTES[shape.note]
       : !shape.isParsed
@@ -106,6 +113,8 @@ export function compare(
       : chance ??
         (around.about().concurrentWrite()
           ? Result.noiseConcurrentWrite
+          : around.about().drift(found) !== undefined
+          ? Result.noiseSequenceDrift
           : result);
   if (p(STATEMENT_ROWS) !== m(STATEMENT_ROWS) || primaryKind !== mirrorKind) {
     const hasRows = ((p(STATEMENT_KIND) | m(STATEMENT_KIND)) & FLAG_ROWS) !== 0;
@@ -140,7 +149,7 @@ export function compare(
       return Result.matchUnordered;
     case "order_unknown":
       return around.about().unique()
-        ? differ(Result.mismatchRows)
+        ? differ(Result.mismatchRows, undefined, found)
         : Result.noiseTies;
     // Which rows a LIMIT keeps, of all or of those with equal keys, is chance.
     case "chosen":
@@ -158,7 +167,8 @@ export function compare(
       const rule = around.about().counts();
       const isChance = rule !== undefined &&
         mayContentsDiffer(rule, around, found, p(STATEMENT_ROWS));
-      return differ(Result.mismatchRows, isChance ? CHANCES[rule] : undefined);
+      const chance = isChance ? CHANCES[rule] : undefined;
+      return differ(Result.mismatchRows, chance, found);
     }
     case "sizes":
       return differ(Result.mismatchRows);
@@ -209,6 +219,10 @@ function compareErrors(
   if (CONCURRENCY.has(primary) || CONCURRENCY.has(mirror)) {
     return Result.noiseConcurrency;
   }
-  if (primary === 0) return Result.mismatchErrorOnMirror;
+  if (primary === 0) {
+    return KEYS.has(mirror) && about().errorDrift() !== undefined
+      ? Result.noiseSequenceDrift
+      : Result.mismatchErrorOnMirror;
+  }
   return mirror === 0 ? Result.mismatchErrorOnPrimary : Result.mismatchSqlstate;
 }

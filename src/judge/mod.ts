@@ -10,6 +10,7 @@ export { readAnswer, readCells } from "./answer.ts";
 export type { Reply } from "./surroundings.ts";
 export { createIgnore } from "./ignore.ts";
 export { Judge, type JudgedMirror } from "./judge.ts";
+export { DrawnColumns } from "./drawn_columns.ts";
 export { KnownColumns } from "./known_columns.ts";
 export type { StatementPair } from "./statement_pair.ts";
 export { StatementTable } from "./statement_table.ts";

@@ -1,28 +1,41 @@
 import type { Catalog } from "../catalog/mod.ts";
-import { natureOfCall } from "../sql/mod.ts";
+import { natureOfCall, relationKey } from "../sql/mod.ts";
 import type { CountPart, CountRule, Shape } from "../sql/shape.ts";
 import type { Output, RelationColumn, Star, Trait } from "../sql/trait.ts";
 import { type CellRule, formOfType, maskOfType } from "./cell_rules.ts";
-import { ColumnFacts, type Facts, isStar, together } from "./column_facts.ts";
+import {
+  ColumnFacts,
+  type Facts,
+  isStar,
+  NOTHING as NO_FACTS,
+  together,
+} from "./column_facts.ts";
+import { type DrawnColumn, DrawnColumns, mayDrift } from "./drawn_columns.ts";
 import type { Column } from "./columns.ts";
+import { readRefusedKey } from "./refused_key.ts";
 import { INT8, OID } from "./type_oids.ts";
 
 const known = new WeakMap<Catalog, OutputMasks>();
 
-/** Those of a catalog: what is known of its statements lives as long as it does. */
-export function masksOf(catalog: Catalog): OutputMasks {
+/** Those of a catalog and its mirror: what is known of its statements lives as long as it does. */
+export function masksOf(catalog: Catalog, drawn: DrawnColumns): OutputMasks {
   let masks = known.get(catalog);
-  if (masks === undefined) known.set(catalog, masks = new OutputMasks(catalog));
+  if (masks === undefined) {
+    known.set(catalog, masks = new OutputMasks(catalog, drawn));
+  }
   return masks;
 }
 
 const RULES: readonly (CountRule | undefined)[] = [
   undefined,
   "boundary",
+  "moved",
   "choice",
   "any",
   "draw",
 ];
+
+const NONE: readonly DrawnColumn[] = [];
 
 /** What holds of one column of an answer. */
 interface Known extends Facts {
@@ -34,8 +47,7 @@ interface Known extends Facts {
 }
 
 const NOTHING: Known = {
-  mask: undefined,
-  isKept: false,
+  ...NO_FACTS,
   isCaseFree: false,
   isCount: false,
   within: undefined,
@@ -48,26 +60,39 @@ const NOTHING: Known = {
  */
 export class OutputMasks {
   readonly #catalog: Catalog;
+  readonly #drawn: DrawnColumns;
   readonly #rules = new WeakMap<
     Shape,
-    { readonly columns: readonly Column[]; readonly rules: readonly CellRule[] }
+    {
+      readonly columns: readonly Column[];
+      readonly version: number;
+      readonly rules: readonly CellRule[];
+    }
+  >();
+  readonly #draws = new WeakMap<
+    Shape,
+    { readonly version: number; readonly draws: readonly DrawnColumn[] }
   >();
   readonly #facts: ColumnFacts;
 
-  constructor(catalog: Catalog) {
+  constructor(catalog: Catalog, drawn: DrawnColumns = new DrawnColumns()) {
     this.#catalog = catalog;
-    this.#facts = new ColumnFacts(catalog);
+    this.#drawn = drawn;
+    this.#facts = new ColumnFacts(catalog, drawn);
   }
 
   /** By column of the answer. */
   rules(shape: Shape, columns: readonly Column[]): readonly CellRule[] {
     const before = this.#rules.get(shape);
-    if (before?.columns === columns) return before.rules;
+    const { version } = this.#drawn;
+    if (before?.columns === columns && before.version === version) {
+      return before.rules;
+    }
     const names = columns.map(({ name }) => name);
     const known = this.#aligned(shape.outputs ?? [], names);
     const rules = columns.map((column, i): CellRule => {
-      const { mask, isKept, isCaseFree, isCount, within } = known[i] ??
-        NOTHING;
+      const { mask, isKept, isCaseFree, isCount, within, ...facts } =
+        known[i] ?? NOTHING;
       // Catalogs name their rows by numbers that each server gives out.
       const isNumber = shape.note === "catalog" && column.typeOid === OID;
       return {
@@ -77,14 +102,77 @@ export class OutputMasks {
         isFolded: isKept,
         isCount: isCount && (column.typeOid === INT8 || column.typeOid === 0),
         within: within && placesOf(within, names, known),
+        ...(facts.drawn.length === 0 ? {} : {
+          drawn: facts.drawn,
+          isDrawnOnly: facts.isDrawnOnly,
+        }),
+        ...(facts.drift === undefined ? {} : { drift: facts.drift }),
       };
     });
-    this.#rules.set(shape, { columns, rules });
+    this.#rules.set(shape, { columns, version, rules });
     return rules;
   }
 
-  /** How the number of rows may differ: by the statement, its views, and functions that decide. */
-  counts({ counts, sources, deciding }: Shape): CountRule | undefined {
+  /** The columns that a statement draws, where the mirror runs it. */
+  draws(shape: Shape): readonly DrawnColumn[] {
+    if (shape.writes.length + shape.calls.length === 0) return NONE;
+    const { version } = this.#drawn;
+    const before = this.#draws.get(shape);
+    if (before?.version === version) return before.draws;
+    const draws = this.#facts.draws(shape);
+    this.#draws.set(shape, { version, draws });
+    return draws;
+  }
+
+  /** The drawn column by which a statement may have found other rows; undefined: there is none. */
+  drift({ filteredBy, sources }: Shape): DrawnColumn | undefined {
+    return this.#filters(filteredBy, sources)
+      .find(({ drift }) => drift !== undefined)?.drift;
+  }
+
+  /** The drawn column by which a statement's rows may be sorted otherwise. */
+  orderDrift({ sortedBy }: Shape): DrawnColumn | undefined {
+    return sortedBy.map((column) => this.#facts.ofColumn(column))
+      .find(({ drift }) => drift !== undefined)?.drift;
+  }
+
+  /** The drawn column of a key that the mirror has refused: its own, or one that it refers to. */
+  keyDrift(answer: Uint8Array): DrawnColumn | undefined {
+    const key = readRefusedKey(answer);
+    if (key === undefined) return undefined;
+    for (
+      const oid of this.#catalog.oids(relationKey(key.schema, key.relation))
+    ) {
+      for (const column of key.isReference ? [] : key.columns) {
+        const own = this.#drawn.get(oid, column);
+        if (own !== undefined && mayDrift(own.mask)) return own;
+      }
+      for (const { parent, columns } of this.#catalog.references(oid)) {
+        const isIn = key.isReference ||
+          columns.some((column) => key.columns.includes(column));
+        if (!isIn) continue;
+        for (const drawn of this.#drawn.of(parent)) {
+          if (mayDrift(drawn.mask)) return drawn;
+        }
+      }
+    }
+    return undefined;
+  }
+
+  /** What is known of the columns that decide which rows there are, also within views. */
+  #filters(
+    filteredBy: Shape["filteredBy"],
+    sources: Shape["sources"],
+  ): readonly Facts[] {
+    const all = [...filteredBy];
+    this.#facts.eachView(sources, (view) => all.push(...view.filteredBy));
+    return all.map((column) => this.#facts.ofColumn(column));
+  }
+
+  /** How the number of rows may differ: by the statement, its views, functions that decide, and what the mirror has drawn. */
+  counts(
+    { counts, sources, deciding, filteredBy }: Shape,
+  ): CountRule | undefined {
     let rule: CountRule | undefined;
     const loosen = (other: CountRule | undefined) => {
       if (RULES.indexOf(other) > RULES.indexOf(rule)) rule = other;
@@ -108,6 +196,11 @@ export class OutputMasks {
       take(view.counts);
       call(view.deciding);
     });
+    // A row's time may stand on either side of what it is compared with.
+    const isMoved = this.#filters(filteredBy, sources).some((
+      { mask, drawn, drift },
+    ) => mask !== undefined && drawn.length > 0 && drift === undefined);
+    if (isMoved) loosen("moved");
     return rule;
   }
 

@@ -9,6 +9,8 @@ export interface StatementPair {
   readonly rows: TouchedRows | undefined;
   /** The statements whose descriptions stand in front of the result, if others than its own are among them. */
   readonly described?: readonly Shape[] | undefined;
+  /** Whether the mirror was given the primary's value for a column, by the OID of its relation. */
+  readonly isGiven?: (oid: string, column: string) => boolean;
   readonly primary: Reply | undefined;
   readonly mirror: Reply | undefined;
   /** What each side took, in microseconds. */

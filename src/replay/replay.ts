@@ -286,6 +286,7 @@ export class Replay {
       const sentUs = primary === undefined
         ? 0
         : theirs[primaryAt + STATEMENT_SENT] as number;
+      const given = this.#given?.get(ordinal);
       onPair({
         shape: this.#shape(ordinal),
         rows: this.#plan.rows[this.#cycle]?.[ordinal],
@@ -298,7 +299,12 @@ export class Replay {
         mirrorQueuedUs: this.#mirrorUs,
         cycleStartUs: this.#startUs,
         cycleEndUs: this.#startUs + primaryEnd,
-      }, this.#given?.get(ordinal));
+        ...(given === undefined ? {} : {
+          isGiven: (oid: string, column: string) =>
+            oid === given.oid &&
+            given.columns.some(({ name }) => name === column),
+        }),
+      }, given);
       this.#primaryUs = primaryEnd;
       this.#mirrorUs = mirrorEnd;
     }

@@ -10,6 +10,7 @@ import type { MirrorServer } from "./connection.ts";
 import type { LoginOptions } from "../auth/mod.ts";
 import type {
   createIgnore,
+  DrawnColumns,
   KnownColumns,
   StatementTable,
 } from "../judge/mod.ts";
@@ -93,6 +94,8 @@ export interface Target {
   readonly laneTable: ConnectionTable;
   readonly shapes: ShapeCache;
   readonly columns: KnownColumns;
+  /** What it has drawn by itself. */
+  readonly drawn: DrawnColumns;
   readonly order: CommitOrder;
   /** What is known of its schema: nothing before it has answered. */
   catalog: Catalog;

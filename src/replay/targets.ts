@@ -8,7 +8,12 @@ import { Giving } from "../given/mod.ts";
 import { Breaker } from "./breaker.ts";
 import type { MirrorServer } from "./connection.ts";
 import { CommitOrder } from "./commit_order.ts";
-import { createIgnore, KnownColumns, StatementTable } from "../judge/mod.ts";
+import {
+  createIgnore,
+  DrawnColumns,
+  KnownColumns,
+  StatementTable,
+} from "../judge/mod.ts";
 import type { Lane } from "./lane.ts";
 import type { QueueBudget } from "../record/mod.ts";
 import { SchemaWatch } from "./schema_watch.ts";
@@ -88,6 +93,7 @@ export class Targets {
       removed: false,
       breaker: new Breaker(),
       columns: new KnownColumns(),
+      drawn: new DrawnColumns(),
       order: new CommitOrder(),
       table: this.#table(settings),
       giving: new Giving((relation, column, reason) =>

@@ -8,7 +8,7 @@ import { insertionOf } from "./insertion.ts";
 import { isolationOf } from "./isolation.ts";
 import { isLimited, limitOf, onlyRelation } from "./keys.ts";
 import { orderKeys } from "./order_keys.ts";
-import { outputsOf } from "./outputs.ts";
+import { namesOf } from "./outputs.ts";
 import { pinnedRows } from "./pins.ts";
 import type { Node } from "./tree.ts";
 import type { Link, Shape, StatementKind, Statements } from "./shape.ts";
@@ -146,7 +146,7 @@ function describe(
     isControl: CONTROL.has(type),
     isolation: isolationOf(type, body),
     insertion: insertionOf(type, body),
-    ...knownOutputs(queryOf(type, body) ?? stmt, onFault),
+    ...knownNames(queryOf(type, body) ?? stmt, onFault),
     note: noteOf(type, body, found),
     copy: type === "CopyStmt" ? copyFormat(body) : undefined,
     counts: found.counts,
@@ -167,15 +167,21 @@ function describe(
 }
 
 /** Without its outputs nothing says in what a statement may differ. */
-function knownOutputs(
+function knownNames(
   stmt: Node,
   onFault: OnFault,
-): Pick<Shape, "isParsed" | "outputs"> {
+): Pick<Shape, "isParsed" | "outputs" | "draws" | "filteredBy" | "sortedBy"> {
   try {
-    return { isParsed: true, outputs: outputsOf(stmt) };
+    return { isParsed: true, outputs: undefined, ...namesOf(stmt) };
   } catch (error) {
     if (!isBound(error)) onFault(error);
-    return { isParsed: false, outputs: undefined };
+    return {
+      isParsed: false,
+      outputs: undefined,
+      draws: [],
+      filteredBy: [],
+      sortedBy: [],
+    };
   }
 }
 

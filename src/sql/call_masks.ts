@@ -1,31 +1,28 @@
-import type { Mask } from "./trait.ts";
-
-/** Masks that take the place of others; null takes one away. */
-export type RemaskTable = Readonly<Partial<Record<Mask, Mask | null>>>;
+import type { Remask } from "./trait.ts";
 
 /** They give of a list what does not depend on its order. */
-const SIZES: RemaskTable = { permuted: null, ties: null, numbered: null };
+const SIZES: Remask = { permuted: null, ties: null, numbered: null };
 /** They keep a list's elements, or put it into a larger one. */
-const LISTS: RemaskTable = {
+const LISTS: Remask = {
   time: "moment",
   age: "moment",
   numbered: "choice",
 };
 /** They keep a moment. */
-const MOMENTS: RemaskTable = {
+const MOMENTS: Remask = {
   permuted: "choice",
   ties: "choice",
   numbered: "choice",
   sequence: "sequence",
 };
 /** They keep the size of a number. */
-const ROUNDED: RemaskTable = {
+const ROUNDED: Remask = {
   ...MOMENTS,
   time: "moment",
   sequence: "chance",
 };
 /** They count values that are not NULL. */
-const COUNTS: RemaskTable = {
+const COUNTS: Remask = {
   float: null,
   permuted: null,
   ties: null,
@@ -37,7 +34,7 @@ const COUNTS: RemaskTable = {
   chance: null,
 };
 
-const TABLES: readonly [RemaskTable, string][] = [
+const TABLES: readonly [Remask, string][] = [
   [SIZES, "cardinality array_length json_array_length jsonb_array_length"],
   [
     LISTS,
@@ -56,14 +53,14 @@ const TABLES: readonly [RemaskTable, string][] = [
   [COUNTS, "count"],
 ];
 
-const BY_NAME: ReadonlyMap<string, RemaskTable> = new Map(
+const BY_NAME: ReadonlyMap<string, Remask> = new Map(
   TABLES.flatMap(([table, names]) =>
     names.split(/\s+/).map((name) => [name, table] as const)
   ),
 );
 
 /** What a function does to masks of its arguments; undefined: it computes from them. */
-export function remaskOfCall(name: string): RemaskTable | undefined {
+export function remaskOfCall(name: string): Remask | undefined {
   return BY_NAME.get(name);
 }
 

@@ -1,8 +1,9 @@
-import { remaskOfCall, type RemaskTable, WHOLE_LIST } from "./call_masks.ts";
+import { remaskOfCall, WHOLE_LIST } from "./call_masks.ts";
 import {
   type Columns,
   KEPT,
   masked,
+  type Remask,
   remasked,
   STRICT,
   type Trait,
@@ -70,7 +71,7 @@ const RANKS: ReadonlySet<string> = new Set([
 ]);
 
 /** A comparison's value changes when the moment passes a boundary. */
-const DECIDED: RemaskTable = {
+const DECIDED: Remask = {
   float: null,
   permuted: "choice",
   ties: "choice",
@@ -81,7 +82,7 @@ const DECIDED: RemaskTable = {
   moment: "boundary",
 };
 /** What is computed from a value. */
-const COMPUTED: RemaskTable = {
+const COMPUTED: Remask = {
   permuted: "choice",
   ties: "choice",
   numbered: "choice",
@@ -196,7 +197,7 @@ function traitOfCall(node: Node, scope: Scope): Trait {
 }
 
 /** The seconds of a moment, or up to it. */
-const EPOCH: RemaskTable = { ...COMPUTED, time: "age" };
+const EPOCH: Remask = { ...COMPUTED, time: "age" };
 
 /** `extract(epoch from …)`. Of date_part() the field is a literal, which a shape does not hold. */
 function isEpoch(name: string, [field]: readonly Node[]): boolean {
@@ -293,12 +294,7 @@ function traitOfCast(node: Node, scope: Scope): Trait {
   if (TIME_TYPES.has(type) || type === "interval") return value;
   const isList = list((node.typeName as Node).arrayBounds).length > 0 ||
     WHOLE_LIST.has(type);
-  return remasked(
-    value,
-    isList
-      ? { time: "moment", age: "moment" }
-      : { ...COMPUTED, age: "age", sequence: "sequence" },
-  );
+  return remasked(value, isList ? JOINED : CAST);
 }
 
 /** They give a regclass, a regtype and so on. */
@@ -341,12 +337,15 @@ function traitOfSubLink(node: Node, scope: Scope): Trait {
 function traitOfOperator(node: Node, scope: Scope): Trait {
   const sides = [traitOf(node.lexpr, scope), traitOf(node.rexpr, scope)];
   const both = union(sides);
-  if (both.parts.length === 0) return both;
+  if (both.parts.length + both.columns.length === 0) return both;
   const name = lastName(node.name);
   if (node.kind !== "AEXPR_OP" || COMPARISONS.has(name)) {
-    return remasked(both, DECIDED);
+    const areStored = sides.every(({ parts, columns }) =>
+      parts.length === 0 && columns.length > 0
+    );
+    return remasked(both, areStored ? STORED : DECIDED);
   }
-  if (name === "||") return remasked(both, { time: "moment", age: "moment" });
+  if (name === "||") return remasked(both, JOINED);
   if (!ADDITIONS.has(name)) {
     // An operator is a function: what it gives of a count is none.
     return union([remasked(both, COMPUTED), { ...STRICT, calls: [name] }]);
@@ -355,11 +354,20 @@ function traitOfOperator(node: Node, scope: Scope): Trait {
     parts.some(({ mask }) => mask === "time" || mask === "age")
   );
   // A moment less a moment is no moment.
-  return remasked(both, {
-    ...COMPUTED,
-    ...(times.length === 1 ? { time: "time", age: "age" } : {}),
-  });
+  const moments = times.length > 0
+    ? times
+    : sides.filter(({ columns }) => columns.length > 0);
+  return remasked(both, moments.length === 1 ? SHIFTED : COMPUTED);
 }
+
+/** What is added to a moment leaves one. */
+const SHIFTED: Remask = { ...COMPUTED, time: "time", age: "age" };
+/** Of two moments that were stored the same one is later on both servers. */
+const STORED: Remask = { ...DECIDED, time: null, age: null, moment: null };
+/** What is put beside a moment. */
+const JOINED: Remask = { time: "moment", age: "moment" };
+/** What a cast computes. */
+const CAST: Remask = { ...COMPUTED, age: "age", sequence: "sequence" };
 
 const ADDITIONS = new Set(["+", "-"]);
 const COMPARISONS = new Set([

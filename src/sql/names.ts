@@ -23,8 +23,10 @@ import {
 import { keyOfRelation, relationKey } from "./relation_key.ts";
 import {
   type Columns,
+  type Draw,
   masked,
   type Output,
+  type RelationColumn,
   remasked,
   rewindowed,
   STRICT,
@@ -41,6 +43,24 @@ import {
 } from "./tree.ts";
 import { isRandom } from "./volatile.ts";
 import { writeOf } from "./write_values.ts";
+
+/** What a statement's names tell. */
+export interface NamesFound {
+  readonly outputs: readonly Output[];
+  /** What it writes, its CTEs included. */
+  readonly draws: readonly Draw[];
+  /** Columns that decide which rows there are … */
+  readonly filteredBy: readonly RelationColumn[];
+  /** … and those that the statement's own rows are sorted by. */
+  readonly sortedBy: readonly RelationColumn[];
+}
+
+/** What is found in all queries of a statement. */
+interface Found {
+  readonly draws: Draw[];
+  readonly filteredBy: Map<string, RelationColumn>;
+  readonly sortedBy: Map<string, RelationColumn>;
+}
 
 /** What a name in FROM stands for. */
 interface Source {
@@ -65,6 +85,7 @@ interface Cte {
 export class Names implements Scope {
   readonly #outer: Names | undefined;
   readonly #budget: Budget;
+  readonly #found: Found;
   readonly #ctes = new Map<string, Cte>();
   readonly #sources: Source[] = [];
   /** OLD and NEW in RETURNING: no part of `*`. */
@@ -83,13 +104,22 @@ export class Names implements Scope {
   private constructor(outer: Names | undefined, budget: Budget) {
     this.#outer = outer;
     this.#budget = budget;
+    this.#found = outer === undefined
+      ? { draws: [], filteredBy: new Map(), sortedBy: new Map() }
+      : outer.#found;
   }
 
-  /** Output columns of a statement. */
-  static of(stmt: Node, budget: Budget): readonly Output[] {
+  /** What a statement's names tell. */
+  static of(stmt: Node, budget: Budget): NamesFound {
     const names = new Names(undefined, budget);
     names.#read(stmt, true);
-    return names.#outputs;
+    const { draws, filteredBy, sortedBy } = names.#found;
+    return {
+      outputs: names.#outputs,
+      draws,
+      filteredBy: [...filteredBy.values()],
+      sortedBy: [...sortedBy.values()],
+    };
   }
 
   /** Output columns of a query within this one. */
@@ -163,8 +193,30 @@ export class Names implements Scope {
     }
     if (node.valuesLists !== undefined) return this.#values(node);
     for (const item of list(node.fromClause)) this.#addSource(item);
+    this.#noteDeciding(isOuter);
     const targets = this.#grouped(this.#targets(node.targetList));
     return this.#filtered(this.#chosen(targets, isOuter), this.#condition());
+  }
+
+  /** Notes the columns that decide which rows there are, and their order. */
+  #noteDeciding(isOuter: boolean): void {
+    const node = this.#select;
+    if (this.#sources.length === 0) return;
+    const sorted = sortExpressions(node);
+    const isChosen = !isOuter && isLimited(node);
+    note(
+      this.#found.filteredBy,
+      union([
+        this.#condition(),
+        traitOf([
+          ...groupExpressions(node),
+          ...distinctExpressions(node),
+          ...(isChosen ? sorted : []),
+        ], this),
+        ...usedNames(node.fromClause).map((name) => this.column([name])),
+      ]),
+    );
+    if (isOuter) note(this.#found.sortedBy, traitOf(sorted, this));
   }
 
   /** The windows of numbered rows by the output columns of the statement itself; of inner queries' nothing is known. */
@@ -355,6 +407,9 @@ export class Names implements Scope {
       addSource: (name, output) =>
         values.#sources.push({ name, outputs: [output] }),
     });
+    if (write !== undefined) {
+      this.#found.draws.push({ relation: keyOfRelation(relation), write });
+    }
     this.#sources.unshift(tableOf(relation, allOf(relation, write)));
     this.#rows.push(
       { name: "new", outputs: [allOf(relation, write)] },
@@ -370,6 +425,7 @@ export class Names implements Scope {
       ],
       values,
     );
+    note(this.#found.filteredBy, this.#conditions);
     const returning = node.returningList ??
       (node.returningClause as Node | undefined)?.exprs;
     return this.#filtered(this.#targets(returning), this.#conditions);
@@ -442,12 +498,10 @@ export class Names implements Scope {
       const found = this.#sources.flatMap(({ outputs }) =>
         columnIn(outputs, column)
       );
-      if (found.length > 0) return union(found);
       // A row as a whole: row_to_json(t).
       const whole = this.#sources.find(({ name }) => name === column);
-      if (whole !== undefined) {
-        return union(whole.outputs.map(({ trait }) => trait));
-      }
+      found.push(...whole?.outputs.map(traitOfWhole) ?? []);
+      if (found.length > 0) return union(found);
     } else {
       const source = this.#source(names.slice(0, -1));
       if (source !== undefined) return union(columnIn(source.outputs, column));
@@ -547,6 +601,42 @@ function joinConditions(items: unknown): unknown[] {
     const { larg, rarg, quals } = JoinExpr as Node;
     return [quals, ...joinConditions([larg, rarg])];
   });
+}
+
+/** The columns that JOIN … USING names. */
+function usedNames(items: unknown): Node[] {
+  return list(items).flatMap(({ JoinExpr }) => {
+    if (JoinExpr === undefined) return [];
+    const { larg, rarg, usingClause } = JoinExpr as Node;
+    return [...list(usingClause), ...usedNames([larg, rarg])];
+  });
+}
+
+/** What stands in a relation: what the statement writes to it decides nothing. */
+function note(
+  found: Map<string, RelationColumn>,
+  { columns }: Trait,
+): void {
+  for (const { relation, column, write } of columns) {
+    if (write !== undefined) continue;
+    const key = `${relation}\n${column}`;
+    if (!found.has(key)) found.set(key, { relation, column });
+  }
+}
+
+/** Of an output as a part of its row. */
+function traitOfWhole(output: Output): Trait {
+  const { trait } = output;
+  if (!("star" in output) || output.star === undefined) return trait;
+  const { star, write } = output;
+  const row = { relation: star, column: "*" };
+  return {
+    ...trait,
+    columns: [
+      ...trait.columns,
+      write === undefined ? row : { ...row, write },
+    ],
+  };
 }
 
 function tableOf(node: Node, output: Output = allOf(node)): Source {

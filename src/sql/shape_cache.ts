@@ -3,6 +3,7 @@ import { fingerprintOfText } from "./fingerprint.ts";
 import { literalFreeKey } from "./literal_free_key.ts";
 import { joins, VARIANTS_BYTES } from "./separators.ts";
 import { OTHER_SHAPE, type Shape, type Statements } from "./shape.ts";
+import { remaskNumber } from "./trait.ts";
 import {
   functionShape,
   HEAD_BYTES,
@@ -117,7 +118,14 @@ export class ShapeCache {
     // The fingerprint does not tell LIMIT 1 from LIMIT 2, 'now' from a date, one level of isolation from another, one row of VALUES from two.
     const told = toldOf(shape);
     if (told === undefined) {
-      return this.#intern({ ...shape, isParsed: false, outputs: undefined });
+      return this.#intern({
+        ...shape,
+        isParsed: false,
+        outputs: undefined,
+        draws: [],
+        filteredBy: [],
+        sortedBy: [],
+      });
     }
     const key = shape.fingerprint + fingerprintOfText(told);
     const young = this.#youngShapes.get(key);
@@ -143,21 +151,19 @@ export class ShapeCache {
 }
 
 /** What the key of a shape's text tells beside its fingerprint; undefined: it is too large. */
-function toldOf(
-  {
-    orderBy,
-    limited,
-    limit,
-    outputs,
-    counts,
-    isParsed,
-    isolation,
-    pinned,
-    insertion,
-  }: Shape,
-): string | undefined {
-  let parts = counts.length;
-  for (const { trait } of outputs ?? []) {
+function toldOf(shape: Shape): string | undefined {
+  const { orderBy, limited, limit, outputs, counts, isParsed, isolation } =
+    shape;
+  const { pinned, insertion, draws, filteredBy, sortedBy } = shape;
+  const traits = [
+    ...(outputs ?? []).map(({ trait }) => trait),
+    ...draws.flatMap(({ write: { named, positional } }) => [
+      ...named.values(),
+      ...positional,
+    ]),
+  ];
+  let parts = counts.length + filteredBy.length + sortedBy.length;
+  for (const trait of traits) {
     parts += 1 + trait.parts.length + trait.calls.length + trait.columns.length;
   }
   if (parts > MAX_PARTS) return undefined;
@@ -167,14 +173,17 @@ function toldOf(
     limit,
     counts,
     outputs,
+    draws,
+    filteredBy,
+    sortedBy,
     isParsed,
     isolation,
     pinned,
     insertion,
   ]);
-  return outputs !== undefined && 2 * told.length > MAX_SHAPE_BYTES
-    ? undefined
-    : told;
+  const hasNames = outputs !== undefined ||
+    draws.length + filteredBy.length + sortedBy.length > 0;
+  return hasNames && 2 * told.length > MAX_SHAPE_BYTES ? undefined : told;
 }
 
 /** About what a shape holds. Its names are no longer than its text. */
@@ -191,6 +200,7 @@ function textOf(value: unknown): string {
   const written = new Set<unknown>();
   return JSON.stringify(value, (key, item) => {
     if (item instanceof Map) return [...item];
+    if (key === "as") return remaskNumber(item);
     if (key !== "write") return item;
     if (written.has(item)) return "the same";
     written.add(item);

@@ -45,10 +45,16 @@ export interface Part {
   readonly within?: readonly string[];
 }
 
+/** Masks in the place of others; null takes one away. */
+export type Remask = Readonly<Partial<Record<Mask, Mask | null>>>;
+
 /** A column of a relation, by its key: a table, or a view that has masks of its own. */
 export interface RelationColumn {
   readonly relation: string;
+  /** `*`: all of them, as a row. */
   readonly column: string;
+  /** What an expression makes of the column's mask; undefined: the mask itself. */
+  readonly as?: Remask;
   /** The statement writes the relation, and returns what it wrote. */
   readonly write?: Write;
 }
@@ -61,6 +67,16 @@ export interface Write {
   readonly named: ReadonlyMap<string, Trait>;
   /** … and, of an INSERT without a list of columns, by position. */
   readonly positional: readonly Trait[];
+  /** It gives the columns of a relation, by its key, in their order. */
+  readonly from?: string;
+  /** It gives all columns a value: COPY without a list. */
+  readonly isWhole?: true;
+}
+
+/** What a statement writes to a relation, by its key. */
+export interface Draw {
+  readonly relation: string;
+  readonly write: Write;
 }
 
 /** What of an expression decides how far its value may differ. */
@@ -114,8 +130,8 @@ export function union(traits: readonly Trait[]): Trait {
   for (const trait of some) {
     for (const part of trait.parts) parts.set(keyOf(part), part);
     for (const item of trait.columns) {
-      const { relation, column, write } = item;
-      const key = `${relation}\n${column}`;
+      const { relation, column, write, as } = item;
+      const key = `${relation}\n${column}\n${remaskNumber(as)}`;
       // What is written to a column is more than what stands in it.
       if (write !== undefined || !columns.has(key)) columns.set(key, item);
     }
@@ -149,15 +165,52 @@ export function rewindowed(
   return { ...trait, parts };
 }
 
-/** Puts other masks in the place of some; null takes one away. */
-export function remasked(
-  trait: Trait,
-  masks: Readonly<Partial<Record<Mask, Mask | null>>>,
-): Trait {
-  if (trait.parts.length === 0) return trait;
+/** Puts other masks in the place of some. */
+export function remasked(trait: Trait, masks: Remask): Trait {
+  if (trait.parts.length + trait.columns.length === 0) return trait;
   const parts = trait.parts.flatMap((part) => {
     const mask = masks[part.mask];
     return mask === null ? [] : [mask === undefined ? part : { ...part, mask }];
   });
-  return { ...trait, parts };
+  const columns = trait.columns.map(({ as, ...column }): RelationColumn => {
+    const both = composed(as ?? NO_REMASK, masks);
+    return both === NO_REMASK ? column : { ...column, as: both };
+  });
+  return { ...trait, parts, columns };
+}
+
+/** All masks stay. */
+const NO_REMASK: Remask = {};
+/** Each that was composed, once: by its JSON. */
+const remasks = new Map<string, Remask>([["{}", NO_REMASK]]);
+const numbers = new Map<Remask | undefined, number>([[undefined, 0]]);
+const compositions = new WeakMap<Remask, WeakMap<Remask, Remask>>();
+
+/** A number for each that is in a trait. */
+export function remaskNumber(as: Remask | undefined): number {
+  return numbers.get(as) ?? 0;
+}
+
+function composed(first: Remask, second: Remask): Remask {
+  let known = compositions.get(first);
+  if (known === undefined) compositions.set(first, known = new WeakMap());
+  let both = known.get(second);
+  if (both === undefined) known.set(second, both = compose(first, second));
+  return both;
+}
+
+function compose(first: Remask, second: Remask): Remask {
+  const both: Partial<Record<Mask, Mask | null>> = {};
+  for (const mask of MASKS) {
+    const between = first[mask] === undefined ? mask : first[mask];
+    const after = between && second[between];
+    const last = after === undefined ? between : after;
+    if (last !== mask) both[mask] = last;
+  }
+  const key = JSON.stringify(both);
+  const known = remasks.get(key);
+  if (known !== undefined) return known;
+  remasks.set(key, both);
+  numbers.set(both, numbers.size);
+  return both;
 }

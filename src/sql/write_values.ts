@@ -54,6 +54,7 @@ function inserted(node: Node, values: Values): Write {
       ),
     ),
     positional: columns.length === 0 && !hasStar ? traits : [],
+    ...(columns.length === 0 ? fromOf(outputs) : {}),
   };
   const conflict = node.onConflictClause as Node | undefined;
   if (conflict === undefined) return given;
@@ -70,6 +71,14 @@ function inserted(node: Node, values: Values): Write {
     ] as const
   );
   return { ...given, named: together([given.named, new Map(set)]) };
+}
+
+/** `select * from t`: each column has a value of its own. */
+function fromOf([only, more]: readonly Output[]): Pick<Write, "from"> {
+  return only !== undefined && more === undefined && "star" in only &&
+      only.star !== undefined
+    ? { from: only.star }
+    : {};
 }
 
 function merged(node: Node, values: Values): Write {

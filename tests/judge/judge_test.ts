@@ -3,6 +3,7 @@ import { loadModule } from "libpg-query";
 import { Catalog } from "../../src/catalog/mod.ts";
 import { createIgnore } from "../../src/judge/ignore.ts";
 import { Judge } from "../../src/judge/judge.ts";
+import { DrawnColumns } from "../../src/judge/drawn_columns.ts";
 import { KnownColumns } from "../../src/judge/known_columns.ts";
 import type { StatementTable } from "../../src/judge/statement_table.ts";
 import * as d from "../../src/record/mod.ts";
@@ -48,6 +49,7 @@ function judged(
       // It keeps what it is told of.
       table: { add() {} } as unknown as StatementTable,
       columns: new KnownColumns(),
+      drawn: new DrawnColumns(),
       probes: {
         statementCompared: (_, result) => results.push(RESULTS[result]),
       },
