@@ -27,6 +27,8 @@ const { values } = parseArgs({
     way: { type: "string" },
     protocol: { type: "string" },
     clients: { type: "string", default: "8" },
+    /** A client's pause between two steps, in ms. */
+    think: { type: "string", default: "20" },
     /** Of all runs together. */
     minutes: { type: "string", default: "10" },
     /** Of each client, instead of minutes. */
@@ -56,6 +58,7 @@ for (const cell of cells) {
     ...cell,
     ...amount,
     clients: Number(values.clients),
+    thinkMs: Number(values.think),
     seed: Number(values.seed),
     general: Object.fromEntries(values.general.map(setting)),
   });

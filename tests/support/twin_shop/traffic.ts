@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import postgres from "postgres";
 import { seededRandom } from "../../../src/cli/demo/workload.ts";
 import type { Client, Named, Shop, Step } from "./client.ts";
@@ -18,6 +19,8 @@ export interface TrafficOptions {
   readonly stepsPerClient: number;
   /** … or as many as fit in this time. */
   readonly durationMs?: number;
+  /** A client's pause between two steps, on average. Default 0. */
+  readonly thinkMs?: number;
   /** Of the random choices. Default 1. */
   readonly seed?: number;
 }
@@ -42,6 +45,7 @@ export async function runTraffic(
   options: TrafficOptions,
 ): Promise<TrafficResult> {
   const { clients, stepsPerClient, durationMs = Infinity } = options;
+  const { thinkMs = 0 } = options;
   const shop = await openShop(server, options.way);
   const end = performance.now() + durationMs;
   const steps: Record<string, number> = {};
@@ -56,6 +60,8 @@ export async function runTraffic(
       } catch (error) {
         unexpected.push(`${step.name}: ${error}`);
       }
+      // Half of it to one and a half.
+      if (thinkMs > 0) await delay(thinkMs * (0.5 + client.random()));
     }
     await client.connection.end();
   }));
