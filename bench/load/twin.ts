@@ -12,12 +12,11 @@
 
 import { parseArgs } from "node:util";
 import {
-  areEqual,
   PROTOCOLS,
   runTwinShop,
   shares,
-  type TableComparison,
   type TwinRun,
+  unequalRows,
   WAYS,
 } from "../../tests/support/twin_shop/mod.ts";
 
@@ -25,6 +24,7 @@ const { values } = parseArgs({
   options: {
     /** Default: all. */
     way: { type: "string" },
+    /** Default: all but "psycopg", which needs Debian's `python3-psycopg`. */
     protocol: { type: "string" },
     clients: { type: "string", default: "8" },
     /** A client's pause between two steps, in ms. */
@@ -41,7 +41,9 @@ const { values } = parseArgs({
   },
 });
 const ways = chosen(WAYS, values.way);
-const protocols = chosen(PROTOCOLS, values.protocol);
+const protocols = values.protocol === undefined
+  ? PROTOCOLS
+  : chosen([...PROTOCOLS, "psycopg"] as const, values.protocol);
 const cells = protocols.flatMap((protocol) =>
   ways.map((way) => ({ way, protocol }))
 );
@@ -73,22 +75,16 @@ function figures(run: TwinRun) {
   return {
     statements,
     "per s": Math.round(statements / run.seconds),
+    "lag, s": run.lagSeconds.toFixed(1),
     coverage: percent(run.ledger.replayed / run.ledger.seen),
     errors: run.ledger.queryErrors,
     mismatches: percent(mismatches),
     noise: percent(noise),
     "order breaks": run.orderBreaks,
-    "unequal rows": run.tables.reduce((all, one) => all + unequal(one), 0),
-    tables: areEqual(run.tables) ? "equal" : "differ",
+    "unequal rows": unequalRows(run.tables),
     verdict: run.headline,
-    unexpected: run.unexpected.length,
+    "client errors": run.unexpected.length,
   };
-}
-
-/** Rows that one server has alone, and values that differ. */
-function unequal({ onlyPrimary, onlyMirror, columns }: TableComparison) {
-  return onlyPrimary + onlyMirror +
-    Math.max(0, ...Object.values(columns));
 }
 
 function percent(share: number): string {

@@ -6,6 +6,7 @@
  */
 
 export { type Protocol, PROTOCOLS } from "./connection.ts";
+export { assertTwin, TWIN_GOAL, type TwinLimits } from "./limits.ts";
 export { type Way, WAYS } from "./maker.ts";
 export { runTwinShop, shares, type TwinOptions, type TwinRun } from "./run.ts";
-export { areEqual, type TableComparison } from "./tables.ts";
+export { unequalRows } from "./tables.ts";

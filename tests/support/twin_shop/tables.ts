@@ -9,7 +9,9 @@ export interface TableComparison {
   readonly rows: number;
   readonly onlyPrimary: number;
   readonly onlyMirror: number;
-  /** Rows of one key that differ, by column. */
+  /** Rows of one key that differ … */
+  readonly differing: number;
+  /** … and in which columns. */
   readonly columns: Readonly<Record<string, number>>;
 }
 
@@ -30,9 +32,12 @@ export async function compareTables(
   return results;
 }
 
-export function areEqual(tables: readonly TableComparison[]): boolean {
-  return tables.every(({ onlyPrimary, onlyMirror, columns }) =>
-    onlyPrimary + onlyMirror + Object.keys(columns).length === 0
+/** Rows that one server has alone, and rows that differ, of all tables. */
+export function unequalRows(tables: readonly TableComparison[]): number {
+  return tables.reduce(
+    (all, { onlyPrimary, onlyMirror, differing }) =>
+      all + onlyPrimary + onlyMirror + differing,
+    0,
   );
 }
 
@@ -43,6 +48,7 @@ function compareRows(
 ): TableComparison {
   let onlyPrimary = 0;
   let common = 0;
+  let differing = 0;
   const columns: Record<string, number> = {};
   for (const [key, row] of here) {
     const other = there.get(key);
@@ -51,12 +57,19 @@ function compareRows(
       continue;
     }
     common++;
-    for (const [name, value] of Object.entries(row)) {
-      if (value !== other[name]) columns[name] = (columns[name] ?? 0) + 1;
-    }
+    const names = Object.keys(row).filter((name) => row[name] !== other[name]);
+    if (names.length > 0) differing++;
+    for (const name of names) columns[name] = (columns[name] ?? 0) + 1;
   }
   const onlyMirror = there.size - common;
-  return { table, rows: here.size, onlyPrimary, onlyMirror, columns };
+  return {
+    table,
+    rows: here.size,
+    onlyPrimary,
+    onlyMirror,
+    differing,
+    columns,
+  };
 }
 
 async function readRows(
