@@ -1,12 +1,12 @@
 import type { Verdict } from "../../plugins/readiness/score.ts";
 import { loadShop } from "../../src/cli/demo/schema.ts";
 import { runWorkload } from "../../src/cli/demo/workload.ts";
-import { isMismatch, RESULTS } from "../../src/stats/mod.ts";
+import { isMismatch } from "../../src/stats/mod.ts";
 import { type Cluster, SHOP_DATABASE, startCluster } from "./cluster.ts";
 import { server } from "./pgbench.ts";
 import { runProgram } from "./programs.ts";
 import { freePort, type Ledger, TestProxy } from "./proxy.ts";
-import { waitFor } from "./wait.ts";
+import { type SeenResult, seenResults } from "./seen_results.ts";
 
 /** pgbench's TPC-B at scale 1 in its three protocols, and the shop's mix. */
 export const WORKLOADS = ["tpcb", "shop"] as const;
@@ -29,7 +29,7 @@ export interface IdenticalRun {
   readonly results: Readonly<
     Record<IdenticalWorkload, Readonly<Record<string, number>>>
   >;
-  readonly mismatches: readonly SeenMismatch[];
+  readonly mismatches: readonly SeenResult[];
   readonly verdict: SeenVerdict;
 }
 
@@ -38,15 +38,6 @@ export interface SeenVerdict {
   readonly headline: string;
   /** Gates that did not pass: name, status and sentence. */
   readonly open: readonly string[];
-}
-
-/** A statement with a class of mismatch. */
-export interface SeenMismatch {
-  readonly result: string;
-  readonly text: string;
-  readonly calls: number;
-  /** Where the first example differs. */
-  readonly place: string | null;
 }
 
 /** One row of a thousand is wrong, in columns that the shop does not write and TPC-B only adds to. */
@@ -117,7 +108,7 @@ export async function runOnIdenticalServers(
     onProgress?.({ tpcb: sum(results.tpcb), shop: sum(results.shop) });
   }
   const ledger = await proxy.settled(DEADLINE_MS);
-  const mismatches = await mismatchesOf(proxy);
+  const mismatches = await seenResults(proxy, isMismatch, DEADLINE_MS);
   // All statements are reported by now.
   return { ledger, results, mismatches, verdict: await verdictOf(httpPort) };
 }
@@ -163,26 +154,6 @@ async function load(cluster: Cluster): Promise<void> {
     ...server(cluster.port),
     ...["-i", "-q", SHOP_DATABASE],
   ]);
-}
-
-async function mismatchesOf(
-  proxy: TestProxy,
-): Promise<readonly SeenMismatch[]> {
-  const compared = sum(proxy.ledger().statements);
-  const summaries = () => proxy.supervisor.statements();
-  await waitFor(
-    "all statements to be reported",
-    () => summaries().reduce((all, { calls }) => all + calls, 0) === compared,
-    DEADLINE_MS,
-  );
-  return summaries().flatMap(({ text, results, examples }) =>
-    RESULTS.flatMap((result, i) => {
-      const calls = results[i] ?? 0;
-      if (!isMismatch(i) || calls === 0) return [];
-      const example = examples.find((one) => one.result === result);
-      return [{ result, text, calls, place: example?.difference ?? null }];
-    })
-  );
 }
 
 async function verdictOf(httpPort: number): Promise<SeenVerdict> {
