@@ -12,6 +12,7 @@ import {
   READY_FOR_QUERY,
 } from "../wire/mod.ts";
 
+const VERSION_NAME = new TextEncoder().encode("server_version\0");
 const decoder = new TextDecoder();
 
 /**
@@ -62,6 +63,13 @@ export class LoginWatch {
       );
       if (!framer.finished) continue;
       const { bytes } = this.#body;
+      if (framer.type === PARAMETER_STATUS) {
+        if (VERSION_NAME.every((byte, i) => bytes[i] === byte)) {
+          const [, value] = decoder.decode(bytes).split("\0");
+          this.#onVersion(value ?? "");
+        }
+        continue;
+      }
       const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
       if (framer.type === AUTHENTICATION) {
         if (bytes.length >= 4 && view.getInt32(0) === AUTH_OK) {
@@ -70,11 +78,6 @@ export class LoginWatch {
         continue;
       }
       if (bytes.length < 8) continue;
-      if (framer.type === PARAMETER_STATUS) {
-        const [name, value] = decoder.decode(bytes).split("\0");
-        if (name === "server_version") this.#onVersion(value ?? "");
-        continue;
-      }
       this.#clients.setBackend(
         this.#row,
         view.getInt32(0),
