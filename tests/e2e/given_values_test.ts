@@ -392,12 +392,9 @@ Deno.test({
     await onServer(mirror, (sql) => sql.unsafe(DRIFT));
     await using proxy = await TestProxy.start({ primary, mirror });
     await schemaKnown(proxy);
-    const givenRows = () =>
-      (proxy.supervisor.snapshot().get("mirror_given_rows_total")?.series ?? [])
-        .reduce((sum, { value }) => sum + value, 0);
     for (const { name, sql, given = 0 } of named) {
       await t.step(name, async () => {
-        const before = givenRows();
+        const before = givenRows(proxy);
         using client = await WireClient.connect(proxy.port);
         for (const text of sql) {
           await client.send(query(text));
@@ -405,7 +402,7 @@ Deno.test({
         }
         await client.terminate();
         await proxy.settled();
-        assert.equal(givenRows() - before, given);
+        assert.equal(givenRows(proxy) - before, given);
       });
     }
     const { statements } = await proxy.settled();
@@ -421,3 +418,58 @@ Deno.test({
     );
   },
 });
+
+/** Tables of which the mirror's user may do so much, and rows that it is given. */
+const RIGHTS: readonly [schema: string, given: number][] = [
+  [
+    "create table right_0 (id serial, v text); grant select, insert on right_0 to limited; grant usage on right_0_id_seq to limited",
+    1,
+  ],
+  [
+    "create table right_1 (id serial, v text); grant select, insert (v) on right_1 to limited; grant usage on right_1_id_seq to limited",
+    0,
+  ],
+  [
+    "create table right_2 (id int generated always as identity, v text); grant select, insert on right_2 to limited",
+    0,
+  ],
+];
+
+Deno.test({
+  name:
+    "given values: what the mirror's user has no right to is left to the mirror",
+  sanitizeOps: false,
+  sanitizeResources: false,
+  async fn() {
+    const initSql = ["create role limited login"]
+      .concat(RIGHTS.map(([schema]) => schema)).join(";\n");
+    await using primary = await startCluster({ version: "15", initSql });
+    await using mirror = await startCluster({ version: "18", initSql });
+    const { host, port } = mirror;
+    await using proxy = await TestProxy.start({
+      primary,
+      mirror: { host, port, user: "limited" },
+    });
+    await schemaKnown(proxy);
+    for (const [i, [, given]] of RIGHTS.entries()) {
+      const before = givenRows(proxy);
+      using client = await WireClient.connect(proxy.port);
+      await client.send(
+        query(`insert into right_${i} (v) values ('a') returning id`),
+      );
+      await client.ready(1);
+      await client.terminate();
+      await proxy.settled();
+      assert.equal(givenRows(proxy) - before, given, `right_${i}`);
+    }
+    const { statements } = await proxy.settled();
+    assert.deepEqual(Object.keys(statements), ["match"]);
+  },
+});
+
+function givenRows(proxy: TestProxy): number {
+  const { series } =
+    proxy.supervisor.snapshot().get("mirror_given_rows_total") ??
+      { series: [] };
+  return series.reduce((sum, { value }) => sum + value, 0);
+}
