@@ -133,6 +133,8 @@ const GIVEN: readonly Form[] = [
   },
 ];
 
+const ANSWERS = { mirror_values: "answers" };
+
 /** Ways of a client to send a statement. */
 const PROTOCOLS = ["simple", "text", "binary", "prepared"] as const;
 type Protocol = typeof PROTOCOLS[number];
@@ -160,7 +162,11 @@ Deno.test({
     await using primary = await startCluster({ version: "15", initSql });
     await using mirror = await startCluster({ version: "18", initSql });
     await onServer(mirror, (sql) => sql.unsafe(DRIFT));
-    await using proxy = await TestProxy.start({ primary, mirror });
+    await using proxy = await TestProxy.start({
+      primary,
+      mirror,
+      general: ANSWERS,
+    });
     await schemaKnown(proxy);
     using client = await WireClient.connect(proxy.port);
     for (const { form, protocol, table } of tables) {
@@ -390,7 +396,11 @@ Deno.test({
     await using primary = await startCluster({ version: "15", initSql });
     await using mirror = await startCluster({ version: "18", initSql });
     await onServer(mirror, (sql) => sql.unsafe(DRIFT));
-    await using proxy = await TestProxy.start({ primary, mirror });
+    await using proxy = await TestProxy.start({
+      primary,
+      mirror,
+      general: ANSWERS,
+    });
     await schemaKnown(proxy);
     for (const { name, sql, given = 0 } of named) {
       await t.step(name, async () => {
@@ -449,6 +459,7 @@ Deno.test({
     await using proxy = await TestProxy.start({
       primary,
       mirror: { host, port, user: "limited" },
+      general: ANSWERS,
     });
     await schemaKnown(proxy);
     for (const [i, [, given]] of RIGHTS.entries()) {
