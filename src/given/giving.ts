@@ -77,6 +77,7 @@ export class Giving {
 
   /** A statement has come in, which may be replayed or not: what it draws and nobody is told is remembered. */
   note({ insertion, calls }: Shape, catalog: Catalog): void {
+    if (!this.isOn) return;
     if (
       !this.#areSequencesOwn &&
       (calls.includes("currval") || calls.includes("lastval"))
