@@ -26,12 +26,13 @@ const CASES: readonly [sql: string, result: string][] = [
   ["select * from customer where name = 'a'", MASKED],
   ["select name, made_by from customer where made_by <> ''", "match"],
   ["select name, city from customer order by id", "match"],
-  ["select city from customer where id = 1", DRIFT],
-  ["select c.name from known c where 1 = c.id", DRIFT],
+  // As many were drawn on the mirror: a number finds another row, not none.
+  ["select city from customer where id = 1", "mismatch_row_count"],
+  ["select c.name from known c where 1 = c.id", "mismatch_row_count"],
   ["select max(name) from customer where id in (1, 2)", DRIFT],
   ["select to_jsonb(c) from customer c where name = 'a'", DRIFT],
   ["insert into visit values ('v', 'Rome', 1)", DRIFT],
-  ["update customer set city = city where id = 2", DRIFT],
+  ["update customer set city = city where id = 2", "mismatch_command_tag"],
   ["insert into plain values (1, 'a')", "match"],
 ];
 
