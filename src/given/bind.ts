@@ -40,6 +40,7 @@ export function readBind(
     const formats = view.getUint16(formatsAt);
     const parametersAt = formatsAt + 2 + 2 * formats;
     const parameters = view.getUint16(parametersAt);
+    if (formats > 1 && formats !== parameters) return undefined;
     let at = parametersAt + 2;
     for (let i = 0; i < parameters; i++) {
       at += 4 + Math.max(0, view.getInt32(at));

@@ -1,5 +1,5 @@
 import type { Catalog, CatalogColumn } from "../catalog/mod.ts";
-import type { Insertion } from "../sql/mod.ts";
+import { type Insertion, natureOfCall } from "../sql/mod.ts";
 
 /** A column whose values the primary generated, and its answer tells. */
 export interface GivenColumn {
@@ -24,6 +24,8 @@ export interface GivenColumns {
   /** Its key. */
   readonly relation: string;
   readonly columns: readonly GivenColumn[];
+  /** Columns of its answer. */
+  readonly outputs: number;
   /** The columns that its rows have values for, if it names none. */
   readonly positional: readonly string[];
 }
@@ -37,7 +39,8 @@ export function givenColumns(
   insertion: Insertion,
   catalog: Catalog,
 ): GivenColumns | undefined {
-  const { relation, columns: named, source, width, overriding } = insertion;
+  const { relation, columns: named, source, width } = insertion;
+  const { overriding, excluded } = insertion;
   if (source !== "values" && source !== "defaults") return undefined;
   if (overriding === "user") return undefined;
   const [oid, ...others] = catalog.oids(relation);
@@ -50,7 +53,9 @@ export function givenColumns(
   const columns = all.flatMap((column): GivenColumn[] => {
     const { name, replaceable, default: own, isAlways } = column;
     if (replaceable === undefined || !isByChance(own)) return [];
-    if (changes?.has(name)) return [];
+    if (changes?.has(name) || !isOfServer(replaceable)) return [];
+    // Of a row that is there already its own value comes back.
+    if (excluded === "all" || excluded.includes(name)) return [];
     const output = placeIn(insertion, name, names);
     const place = list.indexOf(name);
     const type = catalog.typeText(column.typeOid);
@@ -68,8 +73,28 @@ export function givenColumns(
     }];
   });
   if (columns.length === 0) return undefined;
-  return { oid, relation, columns, positional: named.length > 0 ? [] : list };
+  const outputs = insertion.returned.reduce(
+    (sum, one) => sum + (one === "all" ? names.length : 1),
+    0,
+  );
+  return {
+    oid,
+    relation,
+    columns,
+    outputs,
+    positional: named.length > 0 ? [] : list,
+  };
 }
+
+/** Whether an expression calls only functions of the server and its extensions: another one may draw from a sequence. */
+function isOfServer(expression: string): boolean {
+  // What pg_catalog has is named without its schema.
+  return [...expression.matchAll(QUALIFIED_CALL)].every(([, name = ""]) =>
+    natureOfCall(name, 0) !== undefined
+  );
+}
+
+const QUALIFIED_CALL = /\."?([\p{L}_][\p{L}\p{N}_$]*)"?\s*\(/gu;
 
 function isByChance(column: CatalogColumn["default"]): boolean {
   return column !== undefined && column.nature !== "fixed";

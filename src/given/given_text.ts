@@ -97,9 +97,11 @@ function expressionOf(
 ): string {
   if (value === undefined) return expression;
   const typed = `${value}::${type}`;
+  // Into a column it would be cast without a word.
+  const own = `(${expression})::${type}`;
   return isSequence
-    ? `CASE WHEN ${typed} IS NULL THEN ${expression} WHEN ${expression} IS NOT NULL THEN ${typed} END`
-    : `COALESCE(${typed}, ${expression})`;
+    ? `CASE WHEN ${typed} IS NULL THEN ${own} WHEN ${expression} IS NOT NULL THEN ${typed} END`
+    : `COALESCE(${typed}, ${own})`;
 }
 
 function quoted(name: string): string {

@@ -1,19 +1,9 @@
 import type { Catalog } from "../catalog/mod.ts";
-import type { Reply } from "../judge/mod.ts";
-import { type Insertion, skipSpace, tokens } from "../sql/mod.ts";
+import { describedNames, type KnownColumns, type Reply } from "../judge/mod.ts";
+import { tokens } from "../sql/mod.ts";
 import type { Shape } from "../sql/shape.ts";
 import type { ShapeCache } from "../sql/shape_cache.ts";
-import {
-  BIND,
-  CLOSE,
-  concat,
-  EXECUTE,
-  Framer,
-  FUNCTION_CALL,
-  HEADER_BYTES,
-  PARSE,
-  QUERY,
-} from "../wire/mod.ts";
+import { BIND, CLOSE, concat, PARSE, QUERY } from "../wire/mod.ts";
 import {
   type AddedParameter,
   type Bind,
@@ -21,14 +11,19 @@ import {
   readBind,
   withParameters,
 } from "./bind.ts";
+import {
+  type ClientMessage,
+  messageOf,
+  messagesOf,
+  nameAt,
+} from "./client_messages.ts";
 import type { GivenColumn, GivenColumns } from "./given_columns.ts";
 import { givenText, literalOf, type WriteValue } from "./given_text.ts";
 import type { Giving } from "./giving.ts";
 import { insertPlaces } from "./insert_places.ts";
+import { type PreparedInsert, PreparedInserts } from "./prepared_inserts.ts";
 import { type ToldRow, toldRows } from "./told_rows.ts";
 
-/** Statements that a session has prepared here with more parameters; others are not given values. */
-const MAX_PREPARED = 10_000;
 /** Parameters of one statement (an int16 in Bind). */
 const MAX_PARAMETERS = 65_535;
 const STATEMENT = 0x53; // S, in Close
@@ -38,23 +33,8 @@ const decoder = new TextDecoder();
 export interface RewriterOptions {
   readonly giving: Giving;
   readonly shapes: ShapeCache;
+  readonly columns: KnownColumns;
   readonly catalog: () => Catalog;
-}
-
-/** A statement that is prepared on the mirror with more parameters than the client's. */
-interface Prepared {
-  readonly insertion: Insertion;
-  readonly given: GivenColumns;
-  /** Parameters of the client's own. */
-  readonly parameters: number;
-}
-
-/** A client's message: `bytes[start, end)`, its body from `body` on. */
-interface Message {
-  readonly type: number;
-  readonly start: number;
-  readonly body: number;
-  readonly end: number;
 }
 
 /** The results of a cycle that were given values, by their number. */
@@ -75,7 +55,7 @@ const NONE: GivenResults = new Map();
  */
 export class InsertRewriter {
   readonly #options: RewriterOptions;
-  readonly #prepared = new Map<string, Prepared>();
+  readonly #prepared = new PreparedInserts();
   /** The session has another role than the one whose rights are known. */
   #hasOtherRole = false;
 
@@ -103,31 +83,34 @@ export class InsertRewriter {
     bytes: Uint8Array<ArrayBuffer>,
     reply: (result: number) => Reply | undefined,
   ): Rewritten {
-    const messages = messagesOf(bytes);
-    const results = resultNumbers(bytes, messages);
     const given = new Map<number, GivenColumns>();
     const parts: Uint8Array[] = [];
     let from = 0;
-    messages.forEach((message, i) => {
-      const result = results[i] as number; // one for each
+    for (const message of messagesOf(bytes)) {
+      const { result } = message;
       const written = this.#message(bytes, message, () => reply(result));
-      if (written === undefined) return;
+      if (written === undefined) continue;
       parts.push(bytes.subarray(from, message.start), written.bytes);
       if (written.given !== undefined) given.set(result, written.given);
       from = message.end;
-    });
+    }
     if (from === 0) return { bytes, given: NONE };
     parts.push(bytes.subarray(from));
     return { bytes: concat(parts), given };
   }
 
+  /** The mirror has answered the cycle, and acted on so many of its messages. */
+  answered(completed: number): void {
+    this.#prepared.answered(completed);
+  }
+
   /** What stands in a message's place; undefined: the message itself. */
   #message(
     bytes: Uint8Array<ArrayBuffer>,
-    message: Message,
+    message: ClientMessage,
     reply: () => Reply | undefined,
   ): { bytes: Uint8Array; given?: GivenColumns | undefined } | undefined {
-    const { type, body, end } = message;
+    const { type, body, end, number } = message;
     switch (type) {
       case QUERY:
         return this.#query(bytes, message, reply);
@@ -139,7 +122,8 @@ export class InsertRewriter {
         return this.#bind(bytes, message, reply);
       case CLOSE:
         if (bytes[body] === STATEMENT) {
-          this.#prepared.delete(nameAt(bytes, body + 1, end));
+          const name = nameAt(bytes, body + 1, end);
+          this.#prepared.set(name, undefined, number);
         }
     }
     return undefined;
@@ -147,14 +131,14 @@ export class InsertRewriter {
 
   #parse(
     bytes: Uint8Array<ArrayBuffer>,
-    { body, end }: Message,
+    { body, end, number }: ClientMessage,
   ): Uint8Array | undefined {
     const name = nameAt(bytes, body, end);
-    this.#prepared.delete(name);
+    this.#prepared.set(name, undefined, number);
     const from = bytes.indexOf(0, body) + 1;
     const to = bytes.indexOf(0, from);
     if (from === 0 || to < 0 || to + 3 > end) return undefined;
-    const found = this.#insertion(bytes, from, to);
+    const found = this.#insertion(bytes, from, to, number);
     if (found === undefined) return undefined;
     const { insertion, given } = found;
     const places = insertPlaces(bytes, from, to, insertion);
@@ -165,7 +149,7 @@ export class InsertRewriter {
     );
     const added = insertion.rows * given.columns.length;
     const isTooMuch = parameters + added > MAX_PARAMETERS ||
-      this.#prepared.size >= MAX_PREPARED;
+      !this.#prepared.hasRoomFor(name);
     if (places === undefined || isTooMuch) return undefined;
     const text = givenText(
       bytes,
@@ -177,8 +161,8 @@ export class InsertRewriter {
       (row, column) =>
         `$${parameters + 1 + row * given.columns.length + column}`,
     );
-    this.#prepared.set(name, { insertion, given, parameters });
-    return message(PARSE, [
+    this.#prepared.set(name, found, number);
+    return messageOf(PARSE, [
       bytes.subarray(body, from),
       text,
       bytes.subarray(to, end),
@@ -187,7 +171,7 @@ export class InsertRewriter {
 
   #bind(
     bytes: Uint8Array<ArrayBuffer>,
-    { body, end }: Message,
+    { body, end }: ClientMessage,
     reply: () => Reply | undefined,
   ): { bytes: Uint8Array; given: GivenColumns | undefined } | undefined {
     if (this.#prepared.size === 0) return undefined;
@@ -195,7 +179,7 @@ export class InsertRewriter {
     const prepared = bind && this.#prepared.get(bind.statement);
     if (bind === undefined || prepared === undefined) return undefined;
     const { insertion, given } = prepared;
-    const rows = this.#told(reply, insertion);
+    const rows = this.#told(reply(), prepared);
     const added: AddedParameter[] = [];
     const told = new Set(given.columns);
     for (let row = 0; row < insertion.rows; row++) {
@@ -206,21 +190,21 @@ export class InsertRewriter {
       }
     }
     return {
-      bytes: message(BIND, [withParameters(bytes, body, end, bind, added)]),
+      bytes: messageOf(BIND, [withParameters(bytes, body, end, bind, added)]),
       given: toldOf(given, told),
     };
   }
 
   #query(
     bytes: Uint8Array<ArrayBuffer>,
-    { body, end }: Message,
+    { body, end, number }: ClientMessage,
     reply: () => Reply | undefined,
   ): { bytes: Uint8Array; given: GivenColumns } | undefined {
     const to = end - 1;
-    const found = this.#insertion(bytes, body, to);
+    const found = this.#insertion(bytes, body, to, number);
     if (found === undefined) return undefined;
     const { insertion, given } = found;
-    const rows = this.#told(reply, insertion);
+    const rows = this.#told(reply(), found);
     const places = rows && insertPlaces(bytes, body, to, insertion);
     if (places === undefined) return undefined;
     const told = new Set(given.columns);
@@ -237,19 +221,30 @@ export class InsertRewriter {
     const text = givenText(bytes, body, to, insertion, places, given, value);
     const known = toldOf(given, told);
     return known && {
-      bytes: message(QUERY, [text, bytes.subarray(to, end)]),
+      bytes: messageOf(QUERY, [text, bytes.subarray(to, end)]),
       given: known,
     };
   }
 
-  /** The rows that the primary answered with; undefined: not each that was sent has come back, so that nothing tells which is which. */
+  /** The rows that the primary answered with; undefined: not each that was sent has come back, or not with the columns that are expected, so that nothing tells which is which. */
   #told(
-    reply: () => Reply | undefined,
-    { rows: count }: Insertion,
+    reply: Reply | undefined,
+    { shape, insertion, given }: PreparedInsert,
   ): readonly ToldRow[] | undefined {
     if (!this.#options.giving.isOn) return undefined;
-    const rows = toldRows(reply());
-    return rows?.length === count ? rows : undefined;
+    const rows = toldRows(reply);
+    if (reply === undefined || rows?.length !== insertion.rows) {
+      return undefined;
+    }
+    if (rows.some(({ length }) => length !== given.outputs)) return undefined;
+    if (!insertion.returned.includes("all")) return rows;
+    // The primary may have the columns in another order.
+    const names = describedNames(reply.answer) ??
+      this.#options.columns.of(shape, reply)?.map(({ name }) => name);
+    const areTheSame = given.columns.every(({ name, output }) =>
+      names?.at(output) === name
+    );
+    return areTheSame ? rows : undefined;
   }
 
   /** The only statement of a text, if it inserts rows and the mirror may be given some of their values. */
@@ -257,35 +252,53 @@ export class InsertRewriter {
     bytes: Uint8Array<ArrayBuffer>,
     from: number,
     to: number,
-  ): { insertion: Insertion; given: GivenColumns } | undefined {
-    if (!MAY_MATTER.has((firstByte(bytes, from, to) ?? 0) | 0x20)) {
-      return undefined;
-    }
+    message: number,
+  ): PreparedInsert | undefined {
     const { giving, shapes, catalog } = this.#options;
-    const { shapes: [shape, ...others], links } = shapes.get(bytes, from, to);
+    const { shapes: all, links } = shapes.get(bytes, from, to);
     for (const link of links ?? []) {
       // By PREPARE it has the client's own parameters.
       if (link?.kind === "prepared" && link.defines !== undefined) {
-        this.#prepared.delete(link.name);
+        this.#prepared.set(link.name, undefined, message);
       }
     }
-    if ([shape, ...others].some((one) => SET_ROLE.test(one?.text ?? ""))) {
-      this.#hasOtherRole = true;
+    for (const shape of all) {
+      if (changesRole(shape)) this.#hasOtherRole = true;
+      if (shape.isControl) this.#forget(shape, message);
     }
+    const [shape, ...others] = all;
     const insertion = others.length === 0 && links === undefined
       ? shape?.insertion
       : undefined;
-    if (insertion === undefined || this.#hasOtherRole) return undefined;
+    if (
+      shape === undefined || insertion === undefined || this.#hasOtherRole
+    ) return undefined;
     const given = giving.columns(insertion, catalog(), bytes, from, to);
-    return given && { insertion, given };
+    return given && { shape, insertion, given };
+  }
+
+  /** DEALLOCATE and DISCARD ALL. */
+  #forget({ text }: Shape, message: number): void {
+    const [, quoted, plain] = DEALLOCATE.exec(text) ?? [];
+    if (DISCARD_ALL.test(text) || plain?.toLowerCase() === "all") {
+      this.#prepared.forget(message);
+    } else {
+      const name = quoted?.replaceAll('""', '"') ?? plain?.toLowerCase();
+      if (name !== undefined) this.#prepared.set(name, undefined, message);
+    }
   }
 }
 
 /** Whether a cycle's statements may have to be written, or change how others are. */
 export function isOfConcern(shapes: readonly Shape[]): boolean {
-  return shapes.some(({ insertion, isControl, text }) =>
-    insertion !== undefined || isControl && SET_ROLE.test(text)
+  return shapes.some((shape) =>
+    shape.insertion !== undefined || changesRole(shape)
   );
+}
+
+/** Whether the session may have other rights from then on; of set_config() it is not known which setting it sets. */
+function changesRole({ isControl, text, calls }: Shape): boolean {
+  return isControl && SET_ROLE.test(text) || calls.includes("set_config");
 }
 
 /** Those columns that were told in all rows; undefined: none was. */
@@ -316,70 +329,12 @@ function isReadable(value: Uint8Array, type: string): boolean {
   return /^\d{4,}-\d\d-\d\d/.test(decoder.decode(value.slice()));
 }
 
-/** The first byte that is neither space nor in a comment. */
-function firstByte(
-  bytes: Uint8Array,
-  from: number,
-  to: number,
-): number | undefined {
-  return bytes[skipSpace(bytes, from, to)];
-}
-
-/** INSERT, WITH, PREPARE and SET begin with one of these. */
-const MAY_MATTER: ReadonlySet<number> = new Set(
-  [..."iwps"].map((letter) => letter.charCodeAt(0)),
-);
 const SET_ROLE =
   /^set\s+(?:(?:local|session)\s+)?(?:role\b|session\s+authorization\b)/i;
 
-function messagesOf(bytes: Uint8Array): readonly Message[] {
-  const framer = new Framer();
-  const messages: Message[] = [];
-  for (let at = 0; at < bytes.length;) {
-    const start = at;
-    at = framer.step(bytes, at, bytes.length);
-    if (!framer.finished) break;
-    messages.push({
-      type: framer.type,
-      start,
-      body: framer.bodyStart,
-      end: at,
-    });
-  }
-  return messages;
-}
-
-/** Of each message the number of the result that it leads to: a Bind's is that of the next Execute of its portal. */
-function resultNumbers(
-  bytes: Uint8Array,
-  messages: readonly Message[],
-): readonly number[] {
-  let next = 0;
-  const numbers = messages.map(({ type }) => {
-    const isResult = type === EXECUTE || type === QUERY ||
-      type === FUNCTION_CALL;
-    return isResult ? next++ : NO_RESULT;
-  });
-  const executes = new Map<string, number>();
-  for (let i = messages.length - 1; i >= 0; i--) {
-    const { type, body, end } = messages[i] as Message; // i < length
-    if (type !== EXECUTE && type !== BIND) continue;
-    const portal = nameAt(bytes, body, end);
-    if (type === EXECUTE) executes.set(portal, numbers[i] as number);
-    else {
-      numbers[i] = executes.get(portal) ?? NO_RESULT;
-      executes.delete(portal);
-    }
-  }
-  return numbers;
-}
-
-const NO_RESULT = -1;
-
-function nameAt(bytes: Uint8Array, from: number, to: number): string {
-  const end = bytes.indexOf(0, from);
-  return decoder.decode(bytes.slice(from, end < 0 ? to : end));
-}
+const DEALLOCATE =
+  /^deallocate\s+(?:prepare\s+)?(?:"((?:[^"]|"")+)"|([^\s";]+))/i;
+const DISCARD_ALL = /^discard\s+all\b/i;
 
 /** The highest number of a parameter in SQL text. */
 function highestParameter(bytes: Uint8Array, from: number, to: number): number {
@@ -390,15 +345,4 @@ function highestParameter(bytes: Uint8Array, from: number, to: number): number {
     highest = Math.max(highest, number);
   }
   return highest;
-}
-
-function message(
-  type: number,
-  parts: readonly Uint8Array[],
-): Uint8Array<ArrayBuffer> {
-  const head = new Uint8Array(HEADER_BYTES);
-  const whole = concat([head, ...parts]);
-  whole[0] = type;
-  new DataView(whole.buffer).setUint32(1, whole.length - 1);
-  return whole;
 }

@@ -1,5 +1,5 @@
 import type { TypePair } from "../catalog/mod.ts";
-import { haveEqualColumns } from "./columns.ts";
+import { haveEqualColumns, readColumns } from "./columns.ts";
 import { uint32 } from "./uint32.ts";
 import {
   COPY_DATA,
@@ -114,6 +114,14 @@ export function leadingDescriptions(bytes: Uint8Array): readonly Uint8Array[] {
 /** The last of them. */
 export function leadingDescription(bytes: Uint8Array): Uint8Array | undefined {
   return leadingDescriptions(bytes).at(-1);
+}
+
+/** The names of the columns that it describes; undefined: it describes none. */
+export function describedNames(
+  bytes: Uint8Array,
+): readonly string[] | undefined {
+  const description = leadingDescription(bytes);
+  return description && readColumns(description).map(({ name }) => name);
 }
 
 function behindDescriptions(bytes: Uint8Array): number {

@@ -6,7 +6,7 @@
  */
 
 export { Writes } from "./writes.ts";
-export { readAnswer, readCells } from "./answer.ts";
+export { describedNames, readAnswer, readCells } from "./answer.ts";
 export type { Reply } from "./surroundings.ts";
 export { createIgnore } from "./ignore.ts";
 export { Judge, type JudgedMirror } from "./judge.ts";

@@ -106,6 +106,8 @@ export class Replay {
   #sent = NOTHING;
   /** Results of the cycle under way whose INSERTs were given values. */
   #given: GivenResults | undefined;
+  /** Where #primaryReply has come to: results are asked for in their order. */
+  #asked = { result: 0, at: 0, answer: 0 };
   /** Of the cycle under way: statements that are paired already, and when the last of them ended on each side, in microseconds. */
   #paired = 0;
   #primaryUs = 0;
@@ -165,6 +167,7 @@ export class Replay {
     const { bytes } = this.transaction;
     this.#sent = readCycle(bytes, this.#offset, end);
     this.#given = undefined;
+    this.#askAnew();
     const rewriter = this.#rewriter;
     const shapes = this.#plan.shapes[this.#cycle];
     // Session state that is brought back has no plan.
@@ -247,6 +250,7 @@ export class Replay {
     onPair: OnPair,
   ): Progress {
     this.asked = false;
+    this.#rewriter?.answered(this.#completed);
     this.cycleLatencyUs = elapsedUs;
     this.latencyUs += elapsedUs;
     const expected = this.#word(CYCLE_STATEMENTS) - this.#paired;
@@ -316,12 +320,17 @@ export class Replay {
   #primaryReply(result: number): Reply | undefined {
     if (result < 0 || result >= this.#word(CYCLE_STATEMENTS)) return undefined;
     const { statements, answers } = this.transaction;
-    let from = this.#answer;
-    let at = this.#statement * STATEMENT_WORDS;
-    for (let i = 0; i < result; i++, at += STATEMENT_WORDS) {
-      from += statements[at + STATEMENT_ANSWER] as number;
+    if (result < this.#asked.result) this.#askAnew();
+    const asked = this.#asked;
+    for (; asked.result < result; asked.result++, asked.at += STATEMENT_WORDS) {
+      asked.answer += statements[asked.at + STATEMENT_ANSWER] as number;
     }
-    return replyAt(statements, at, answers, from);
+    return replyAt(statements, asked.at, answers, asked.answer);
+  }
+
+  #askAnew(): void {
+    const at = this.#statement * STATEMENT_WORDS;
+    this.#asked = { result: 0, at, answer: this.#answer };
   }
 
   #shape(statement: number): Shape {

@@ -40,8 +40,6 @@ export class Replayer {
   #rollback: Rollback = NO_ROLLBACK;
   /** The mirror has refused something of the transaction that the primary has not. */
   #refused = false;
-  /** It has refused session state, and that was said. */
-  #isReported = false;
   /** What is replayed changes definitions. */
   #defines = false;
   #replays = 0;
@@ -55,6 +53,7 @@ export class Replayer {
     this.#rewriter = new InsertRewriter({
       giving: target.giving,
       shapes: target.shapes,
+      columns: target.columns,
       catalog: () => target.catalog,
     });
   }
@@ -221,12 +220,13 @@ export class Replayer {
     if (rows > 0) probes.rowsGiven(this.#series, rows);
   }
 
-  /** Each refused message may be one of many: the first is told of. */
+  /** Each refused message may be one of many sessions'. */
   readonly #onRestored = ({ mirror }: StatementPair): void => {
     const code = errorOf(mirror);
-    if (code === 0 || this.#isReported) return;
-    this.#isReported = true;
-    this.#target.log("warn", "Mirror refuses session state", {
+    const { refusals, log } = this.#target;
+    if (code === 0 || refusals.has(code)) return;
+    refusals.add(code);
+    log("warn", "Mirror refuses session state", {
       mirror: this.#target.settings.name,
       sqlstate: unpackSqlstate(code),
     });

@@ -102,6 +102,8 @@ export interface Target {
   /** Its schema may have another state by now: it is asked again. */
   schemaChanged(): void;
   readonly table: StatementTable;
+  /** SQLSTATEs with which it has refused session state, packed: each is told of once. */
+  readonly refusals: Set<number>;
   /** What it is given of what the primary generated. */
   readonly giving: Giving;
   /** Whether a rule accepts this mismatch. */

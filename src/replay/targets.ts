@@ -96,6 +96,7 @@ export class Targets {
       drawn: new DrawnColumns(),
       order: new CommitOrder(),
       table: this.#table(settings),
+      refusals: new Set(),
       giving: new Giving((relation, column, reason) =>
         target.log(
           "info",

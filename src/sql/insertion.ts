@@ -21,6 +21,8 @@ export interface Insertion {
   readonly returned: readonly ReturnedColumn[];
   /** ON CONFLICT. */
   readonly onConflict: "nothing" | "update" | undefined;
+  /** Columns of the row that was to be inserted which ON CONFLICT reads. */
+  readonly excluded: readonly string[] | "all";
   /** OVERRIDING … VALUE. */
   readonly overriding: "system" | "user" | undefined;
 }
@@ -57,6 +59,7 @@ export function insertionOf(type: string, node: Node): Insertion | undefined {
       : conflict.action === "ONCONFLICT_NOTHING"
       ? "nothing"
       : "update",
+    excluded: excludedIn(conflict),
     overriding: override === "OVERRIDING_SYSTEM_VALUE"
       ? "system"
       : override === "OVERRIDING_USER_VALUE"
@@ -77,8 +80,23 @@ function copied({ relation, is_from, attlist }: Node): Insertion | undefined {
     defaults: [],
     returned: [],
     onConflict: undefined,
+    excluded: [],
     overriding: undefined,
   };
+}
+
+/** The columns that `excluded.a` reads anywhere within a node. */
+function excludedIn(node: unknown): readonly string[] | "all" {
+  if (typeof node !== "object" || node === null) return [];
+  const [type, { fields }] = unwrap(node);
+  if (type === "ColumnRef") {
+    const parts = list(fields);
+    if (lastName(parts.slice(0, 1)) !== "excluded") return [];
+    const name = lastName(parts.slice(1));
+    return name === "" ? "all" : [name];
+  }
+  const inner = Object.values(node).map(excludedIn);
+  return inner.includes("all") ? "all" : inner.flat();
 }
 
 function returnedOf(node: Node): readonly ReturnedColumn[] {
