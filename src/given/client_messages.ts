@@ -1,10 +1,8 @@
 import {
   BIND,
-  concat,
   EXECUTE,
   Framer,
   FUNCTION_CALL,
-  HEADER_BYTES,
   QUERY,
   SYNC,
 } from "../wire/mod.ts";
@@ -67,15 +65,4 @@ function withBinds(
 export function nameAt(bytes: Uint8Array, from: number, to: number): string {
   const end = bytes.indexOf(0, from);
   return decoder.decode(bytes.slice(from, end < 0 ? to : end));
-}
-
-/** A message of these parts. */
-export function messageOf(
-  type: number,
-  parts: readonly Uint8Array[],
-): Uint8Array<ArrayBuffer> {
-  const whole = concat([new Uint8Array(HEADER_BYTES), ...parts]);
-  whole[0] = type;
-  new DataView(whole.buffer).setUint32(1, whole.length - 1);
-  return whole;
 }

@@ -3,7 +3,7 @@ import { describedNames, type KnownColumns, type Reply } from "../judge/mod.ts";
 import { tokens } from "../sql/mod.ts";
 import type { Shape } from "../sql/shape.ts";
 import type { ShapeCache } from "../sql/shape_cache.ts";
-import { BIND, CLOSE, concat, PARSE, QUERY } from "../wire/mod.ts";
+import { BIND, CLOSE, concat, messageOf, PARSE, QUERY } from "../wire/mod.ts";
 import {
   type AddedParameter,
   type Bind,
@@ -11,12 +11,7 @@ import {
   readBind,
   withParameters,
 } from "./bind.ts";
-import {
-  type ClientMessage,
-  messageOf,
-  messagesOf,
-  nameAt,
-} from "./client_messages.ts";
+import { type ClientMessage, messagesOf, nameAt } from "./client_messages.ts";
 import type { GivenColumn, GivenColumns } from "./given_columns.ts";
 import { givenText, literalOf, type WriteValue } from "./given_text.ts";
 import type { Giving } from "./giving.ts";
@@ -162,11 +157,12 @@ export class InsertRewriter {
         `$${parameters + 1 + row * given.columns.length + column}`,
     );
     this.#prepared.set(name, found, number);
-    return messageOf(PARSE, [
+    return messageOf(
+      PARSE,
       bytes.subarray(body, from),
       text,
       bytes.subarray(to, end),
-    ]);
+    );
   }
 
   #bind(
@@ -190,7 +186,7 @@ export class InsertRewriter {
       }
     }
     return {
-      bytes: messageOf(BIND, [withParameters(bytes, body, end, bind, added)]),
+      bytes: messageOf(BIND, withParameters(bytes, body, end, bind, added)),
       given: toldOf(given, told),
     };
   }
@@ -221,7 +217,7 @@ export class InsertRewriter {
     const text = givenText(bytes, body, to, insertion, places, given, value);
     const known = toldOf(given, told);
     return known && {
-      bytes: messageOf(QUERY, [text, bytes.subarray(to, end)]),
+      bytes: messageOf(QUERY, text, bytes.subarray(to, end)),
       given: known,
     };
   }

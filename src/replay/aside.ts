@@ -1,4 +1,4 @@
-import { concat } from "../wire/mod.ts";
+import { BIND, CLOSE, concat, EXECUTE, messageOf, PARSE } from "../wire/mod.ts";
 
 /**
  * What a lane says to its mirror of its own accord, so that the mirror rolls
@@ -6,7 +6,6 @@ import { concat } from "../wire/mod.ts";
  * closed at once: a Query would take the client's unnamed statement away.
  */
 const NAME = "pgdog_mirror";
-const encoder = new TextEncoder();
 
 /** Begins a block. What a deferred constraint refuses at COMMIT is refused at the statement's end: no COMMIT comes. */
 export const BEGIN_BLOCK: Uint8Array<ArrayBuffer> = concat([
@@ -17,24 +16,16 @@ export const BEGIN_BLOCK: Uint8Array<ArrayBuffer> = concat([
 export const ROLLBACK_BLOCK: Uint8Array<ArrayBuffer> = command("ROLLBACK");
 
 /** Makes a block fail, back to its last savepoint if it has one; the mirror logs it in these words. */
-export const FAIL_BLOCK: Uint8Array<ArrayBuffer> = message(
-  "E",
+export const FAIL_BLOCK: Uint8Array<ArrayBuffer> = messageOf(
+  EXECUTE,
   "(this block has failed on the primary)\0\0\0\0\0",
 );
 
 function command(text: string): Uint8Array<ArrayBuffer> {
   return concat([
-    message("P", `${NAME}\0${text}\0\0\0`),
-    message("B", `\0${NAME}\0\0\0\0\0\0\0`),
-    message("E", "\0\0\0\0\0"),
-    message("C", `S${NAME}\0`),
+    messageOf(PARSE, `${NAME}\0${text}\0\0\0`),
+    messageOf(BIND, `\0${NAME}\0\0\0\0\0\0\0`),
+    messageOf(EXECUTE, "\0\0\0\0\0"),
+    messageOf(CLOSE, `S${NAME}\0`),
   ]);
-}
-
-function message(type: string, body: string): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(5 + body.length);
-  bytes[0] = type.charCodeAt(0);
-  new DataView(bytes.buffer).setInt32(1, 4 + body.length);
-  encoder.encodeInto(body, bytes.subarray(5));
-  return bytes;
 }

@@ -4,7 +4,7 @@ import {
   type Transaction,
 } from "../record/mod.ts";
 import type { Repeated, SessionState } from "../sql/mod.ts";
-import { CLOSE, concat, isEqual, PARSE, QUERY, SYNC } from "../wire/mod.ts";
+import { CLOSE, isEqual, messageOf, PARSE, QUERY, SYNC } from "../wire/mod.ts";
 
 /** Bounds of one session's log; beyond them its state can't be rebuilt. */
 const MAX_ENTRIES = 2_000;
@@ -107,11 +107,7 @@ function givenName(key: string, message: Uint8Array): string | undefined {
 
 /** Close (F) of a prepared statement: no error if there is none. */
 function closeMessage(name: string): Uint8Array<ArrayBuffer> {
-  const body = new TextEncoder().encode(`S${name}\0`);
-  const header = new Uint8Array(5);
-  header[0] = CLOSE;
-  new DataView(header.buffer).setInt32(1, 4 + body.length);
-  return concat([header, body]);
+  return messageOf(CLOSE, `S${name}\0`);
 }
 
 const NOTHING_COMPARED: Comparison = { mode: "off", bytes: 0 };

@@ -17,6 +17,7 @@ export {
   type ErrorFields,
 } from "./error_response.ts";
 export { Framer, lengthAt } from "./framer.ts";
+export { messageOf } from "./message.ts";
 export { PROTOCOL_VIOLATION, ProtocolError } from "./protocol_error.ts";
 export { Reader } from "./reader.ts";
 export * from "./sqlstate.ts";
