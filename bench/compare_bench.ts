@@ -56,8 +56,6 @@ const around = {
     counts: () => undefined,
     unique: () => false,
     concurrentWrite: () => false,
-    drift: () => undefined,
-    errorDrift: () => undefined,
     causes: () => ({ primary: 0, mirror: 0 }),
   }),
   onMasked() {},

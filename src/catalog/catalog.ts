@@ -14,14 +14,6 @@ export interface Touched {
   readonly calls: readonly string[];
 }
 
-/** A foreign key. */
-export interface Reference {
-  /** The OID of the relation that it refers to. */
-  readonly parent: string;
-  /** Of the relation that has it. */
-  readonly columns: readonly string[];
-}
-
 /** Characters of a view that are kept. */
 const MAX_VIEW = 65_536;
 
@@ -58,8 +50,6 @@ export class Catalog {
   readonly #family = new Map<string, Set<string>>();
   /** … and by OID. */
   readonly #kin = new Map<string, Set<string>>();
-  /** By OID. */
-  readonly #references = new Map<string, Reference[]>();
   /** By relation: those that, being written, write it. */
   readonly #writers = new Map<string, Set<string>>();
   /** Relations with a trigger that may write anything. */
@@ -114,11 +104,6 @@ export class Catalog {
         add(this.#kin, parent, child);
         return;
       }
-      case "reference":
-        return push(this.#references, name, {
-          parent: more,
-          columns: text.split("\n"),
-        });
       case "cascade":
         return add(this.#writers, name, text);
       case "view":
@@ -221,11 +206,6 @@ export class Catalog {
     }
     this.#changes.set(oid, changes);
     return changes;
-  }
-
-  /** A relation's foreign keys, by its OID. */
-  references(oid: string): readonly Reference[] {
-    return this.#references.get(oid) ?? [];
   }
 
   /** A relation, and those whose rows are also its own, or its own also theirs: by OID. */

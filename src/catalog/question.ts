@@ -82,13 +82,6 @@ union all
 select 'child', c.name, p.name, c.oid || ' ' || p.oid from pg_catalog.pg_inherits h
   join r c on c.oid = h.inhrelid join r p on p.oid = h.inhparent
 union all
-select 'reference', c.oid::text, (
-    select string_agg(a.attname, chr(10)) from a
-    where a.attrelid = c.oid and a.attnum = any (f.conkey)), p.oid::text
-  from pg_catalog.pg_constraint f
-  join r c on c.oid = f.conrelid join r p on p.oid = f.confrelid
-  where f.contype = 'f'
-union all
 select 'cascade', c.name, p.name, '' from pg_catalog.pg_constraint f
   join r c on c.oid = f.conrelid join r p on p.oid = f.confrelid
   where f.contype = 'f'

@@ -62,8 +62,6 @@ export interface CellRule {
   readonly drawn?: readonly DrawnColumn[];
   /** … and of nothing else that may differ. */
   readonly isDrawnOnly?: boolean;
-  /** It holds what a sequence or chance gave, which may have no mask. */
-  readonly drift?: DrawnColumn;
 }
 
 /** How much later the mirror's moment may be: the statement's own, or one that a column was given before. */

@@ -11,7 +11,6 @@ const decoder = new TextDecoder();
 /** What a rule about the number of rows calls its chance. */
 export const CHANCES: Readonly<Record<CountRule, number>> = {
   boundary: Result.noiseTimeBoundary,
-  moved: Result.noiseTimeBoundary,
   choice: Result.noiseLimit,
   any: Result.noiseVolatile,
   draw: Result.noiseVolatile,
@@ -27,10 +26,9 @@ export function mayCountsDiffer(
   mirror: number,
 ): boolean {
   if (rule === "draw") return true;
-  const isFew = Math.abs(primary - mirror) <= fewOf(Math.max(primary, mirror));
-  if (rule === "moved") return isFew;
   if (primary === 0 || mirror === 0) return false;
-  return rule !== "boundary" || isFew;
+  return rule !== "boundary" ||
+    Math.abs(primary - mirror) <= fewOf(Math.max(primary, mirror));
 }
 
 /** Whether contents may, for the same rule, where the number of rows is the same, in columns without a mask. */

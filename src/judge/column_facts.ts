@@ -17,7 +17,7 @@ import {
   type DrawnColumn,
   DrawnColumns,
   isDrawn,
-  mayDrift,
+  isMoment,
 } from "./drawn_columns.ts";
 
 /** Views within views that are looked into. */
@@ -34,8 +34,6 @@ export interface Facts {
   readonly drawn: readonly DrawnColumn[];
   /** … and whether it is of nothing else. */
   readonly isDrawnOnly: boolean;
-  /** It holds what a sequence or chance gave: where that has no mask, too. */
-  readonly drift: DrawnColumn | undefined;
 }
 
 export const NOTHING: Facts = {
@@ -43,7 +41,6 @@ export const NOTHING: Facts = {
   isKept: false,
   drawn: [],
   isDrawnOnly: true,
-  drift: undefined,
 };
 
 /** What a generated column has of those that it is computed from. */
@@ -201,13 +198,11 @@ export class ColumnFacts {
       const drawn = this.#drawn.get(oid, column);
       return drawn === undefined ? NOTHING : ofDrawn(drawn);
     }
-    const all = [...this.#drawn.of(oid)].map(ofDrawn);
-    // Nothing tells a number in a row from those beside it.
-    return together(
-      all.map((facts) =>
-        facts.drift === undefined ? facts : { ...NOTHING, drift: facts.drift }
-      ),
+    // Nothing tells a number or a token in a row from what stands beside it.
+    const moments = [...this.#drawn.of(oid)].filter(({ mask }) =>
+      isMoment(mask)
     );
+    return together(moments.map(ofDrawn));
   }
 
   /** What a look into a view's column finds. */
@@ -409,7 +404,6 @@ function ofDrawn(drawn: DrawnColumn): Facts {
     ...NOTHING,
     mask: drawn.mask,
     drawn: [drawn],
-    drift: mayDrift(drawn.mask) ? drawn : undefined,
   };
 }
 
@@ -449,7 +443,6 @@ export function together(all: readonly Facts[]): Facts {
     isKept: all.some(({ isKept }) => isKept),
     drawn: [...new Set(some.flatMap(({ drawn }) => drawn))],
     isDrawnOnly: some.every(({ isDrawnOnly }) => isDrawnOnly),
-    drift: some.find(({ drift }) => drift !== undefined)?.drift,
   };
 }
 

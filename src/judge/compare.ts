@@ -1,4 +1,3 @@
-import type { DrawnColumn } from "./drawn_columns.ts";
 import {
   FLAG_FATAL,
   FLAG_ROWS,
@@ -24,7 +23,6 @@ import {
 } from "./answer.ts";
 import { CHANCES, mayContentsDiffer, mayCountsDiffer } from "./chance_rules.ts";
 import { rowsOf } from "./reply_rows.ts";
-import type { RowsFound } from "./rows.ts";
 import type { ComparisonContext, Reply } from "./surroundings.ts";
 import { NOT_PREPARED } from "./unprepared.ts";
 
@@ -33,12 +31,6 @@ const CONCURRENCY: ReadonlySet<number> = new Set([
   sqlstate("40001"),
   sqlstate("40P01"),
   sqlstate("55P03"),
-]);
-
-/** foreign_key_violation, unique_violation. */
-const KEYS: ReadonlySet<number> = new Set([
-  sqlstate("23503"),
-  sqlstate("23505"),
 ]);
 
 /** undefined_table, undefined_object, internal_error: no object has the OID. */
@@ -106,7 +98,7 @@ export function compare(
       : NOTES[around.shape.note];
   }
   const { shape } = around;
-  const differ = (result: number, chance?: number, found?: RowsFound) =>
+  const differ = (result: number, chance?: number) =>
     shape.note !== undefined
       ? NOTES[shape.note]
       : !shape.isParsed
@@ -114,17 +106,7 @@ export function compare(
       : chance ??
         (around.about().concurrentWrite()
           ? Result.noiseConcurrentWrite
-          : mayHaveDrifted(around.about().drift(found), found)
-          ? Result.noiseSequenceDrift
           : result);
-  // A number finds another row on the other server, not none: as many were drawn there.
-  const mayHaveDrifted = (
-    drift: DrawnColumn | undefined,
-    found: RowsFound | undefined,
-  ) =>
-    drift !== undefined &&
-    !(found === undefined && drift.mask === "sequence" &&
-      m(STATEMENT_ROWS) === 0);
   if (p(STATEMENT_ROWS) !== m(STATEMENT_ROWS) || primaryKind !== mirrorKind) {
     const hasRows = ((p(STATEMENT_KIND) | m(STATEMENT_KIND)) & FLAG_ROWS) !== 0;
     // How many rows VALUES has is no chance, whatever else the text says.
@@ -158,7 +140,7 @@ export function compare(
       return Result.matchUnordered;
     case "order_unknown":
       return around.about().unique()
-        ? differ(Result.mismatchRows, undefined, found)
+        ? differ(Result.mismatchRows)
         : Result.noiseTies;
     // Which rows a LIMIT keeps, of all or of those with equal keys, is chance.
     case "chosen":
@@ -176,8 +158,7 @@ export function compare(
       const rule = around.about().counts();
       const isChance = rule !== undefined &&
         mayContentsDiffer(rule, around, found, p(STATEMENT_ROWS));
-      const chance = isChance ? CHANCES[rule] : undefined;
-      return differ(Result.mismatchRows, chance, found);
+      return differ(Result.mismatchRows, isChance ? CHANCES[rule] : undefined);
     }
     case "sizes":
       return differ(Result.mismatchRows);
@@ -228,10 +209,6 @@ function compareErrors(
   if (CONCURRENCY.has(primary) || CONCURRENCY.has(mirror)) {
     return Result.noiseConcurrency;
   }
-  if (primary === 0) {
-    return KEYS.has(mirror) && about().errorDrift() !== undefined
-      ? Result.noiseSequenceDrift
-      : Result.mismatchErrorOnMirror;
-  }
+  if (primary === 0) return Result.mismatchErrorOnMirror;
   return mirror === 0 ? Result.mismatchErrorOnPrimary : Result.mismatchSqlstate;
 }

@@ -30,9 +30,9 @@ export function isDrawn(mask: Mask | undefined): mask is Mask {
   return mask !== undefined && (MOMENTS.has(mask) || DRAWS.has(mask));
 }
 
-/** Whether rows that are found by a column may be other ones. */
-export function mayDrift(mask: Mask): boolean {
-  return DRAWS.has(mask);
+/** Whether it tells a moment. */
+export function isMoment(mask: Mask): boolean {
+  return MOMENTS.has(mask);
 }
 
 /**

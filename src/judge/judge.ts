@@ -14,7 +14,6 @@ import { haveEqualDescriptions } from "./answer.ts";
 import { columnDifference } from "./column_difference.ts";
 import { compare } from "./compare.ts";
 import { rowsOf } from "./reply_rows.ts";
-import type { RowsFound } from "./rows.ts";
 import type { Causes, Reply, Surroundings } from "./surroundings.ts";
 import type { Column } from "./columns.ts";
 import {
@@ -25,7 +24,7 @@ import {
 } from "./difference.ts";
 import type { createIgnore } from "./ignore.ts";
 import { masksOf } from "./output_masks.ts";
-import type { DrawnColumn, DrawnColumns } from "./drawn_columns.ts";
+import type { DrawnColumns } from "./drawn_columns.ts";
 import type { KnownColumns } from "./known_columns.ts";
 import type { StatementPair } from "./statement_pair.ts";
 import { mismatchKind, type StatementTable } from "./statement_table.ts";
@@ -97,8 +96,6 @@ export class Judge {
   };
   /** Columns of the pair in which cells have differed, and may. */
   #masked: ReadonlyMap<number, Mask> | undefined;
-  /** The drawn column that the pair differs by. */
-  #drift: DrawnColumn | undefined;
   /** Shapes that could not be judged, and of which that was said. */
   readonly #reported = new WeakSet<Shape>();
   /** What the network alone takes on each side: the kernel's shortest round trips. */
@@ -141,7 +138,7 @@ export class Judge {
   /** Judges one statement. */
   pair(pair: StatementPair, nowUs: number): void {
     const { probes, table, settings, columns } = this.#target;
-    this.#masked = this.#drift = undefined;
+    this.#masked = undefined;
     let result = this.#guarded(pair, nowUs);
     this.#noteFailures(pair);
     if (
@@ -153,9 +150,6 @@ export class Judge {
     if ((codeOf(pair.primary) ?? 0) !== (codeOf(pair.mirror) ?? 0)) {
       this.#failedBefore = true;
     }
-    const drift = result === Result.noiseSequenceDrift
-      ? this.#drift
-      : undefined;
     probes.statementCompared(this.#series, result, pair.primaryUs / 1e6);
     table.add({
       shape: pair.shape,
@@ -169,7 +163,7 @@ export class Judge {
       masked: this.#masked === undefined
         ? []
         : maskedNames(this.#masked, columns.of(pair.shape, pair.primary)),
-      difference: () => named(this.#difference(pair, nowUs), drift),
+      difference: () => this.#difference(pair, nowUs),
       values: () =>
         settings.examples === "clear" && this.#transaction !== undefined
           ? exampleValues(this.#transaction.bytes)
@@ -281,31 +275,8 @@ export class Judge {
       counts: () => masks.counts(shape),
       unique: () => masks.isUnique(shape),
       concurrentWrite: () => this.#concurrentWrite(shape, pair, nowUs),
-      drift: (found) =>
-        this.#drift = masks.drift(shape) ?? this.#rowDrift(pair, found),
-      errorDrift: () =>
-        this.#drift = pair.mirror && masks.keyDrift(pair.mirror.answer),
       causes: () => this.#causes(pair),
     };
-  }
-
-  /** The drawn column that decides the order of rows, or is in what differs. */
-  #rowDrift(
-    { shape, primary }: StatementPair,
-    found: RowsFound | undefined,
-  ): DrawnColumn | undefined {
-    const { catalog, columns, drawn } = this.#target;
-    const masks = masksOf(catalog, drawn);
-    const isOrder = shape.limited || found?.kind === "order_unknown" ||
-      found?.kind === "different" && found.difference.kind === "order";
-    const byOrder = isOrder ? masks.orderDrift(shape) : undefined;
-    if (byOrder !== undefined || found?.kind !== "different") return byOrder;
-    const rules = masks.rules(shape, columns.of(shape, primary) ?? []);
-    const drifts = found.differences().map((cells) => {
-      const all = cells.map(({ column }) => rules[column]?.drift);
-      return all.includes(undefined) ? undefined : all[0];
-    });
-    return drifts.includes(undefined) ? undefined : drifts[0];
   }
 
   /** How much later than on the primary the statement was over, with what it and its transaction took on both. */
@@ -414,18 +385,6 @@ function hasRows(reply: Reply): boolean {
 function isError(reply: Reply): boolean {
   return ((reply.words[reply.at + STATEMENT_KIND] as number) & KIND_MASK) ===
     KIND_ERROR;
-}
-
-/** A difference, behind the column that it is put down to. */
-function named(
-  difference: DifferenceText,
-  drift: DrawnColumn | undefined,
-): DifferenceText {
-  if (drift === undefined) return difference;
-  const { relation, column } = drift;
-  const name = `sequence_drift of ${relation.replace("\0", ".")}.${column}`;
-  const { place } = difference;
-  return { ...difference, place: place === null ? name : `${name}: ${place}` };
 }
 
 /** As people read them: `created_at (time)`. */

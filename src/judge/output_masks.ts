@@ -1,5 +1,5 @@
 import type { Catalog } from "../catalog/mod.ts";
-import { natureOfCall, relationKey } from "../sql/mod.ts";
+import { natureOfCall } from "../sql/mod.ts";
 import type { CountPart, CountRule, Shape } from "../sql/shape.ts";
 import type { Output, RelationColumn, Star, Trait } from "../sql/trait.ts";
 import { type CellRule, formOfType, maskOfType } from "./cell_rules.ts";
@@ -10,9 +10,8 @@ import {
   NOTHING as NO_FACTS,
   together,
 } from "./column_facts.ts";
-import { type DrawnColumn, DrawnColumns, mayDrift } from "./drawn_columns.ts";
+import { type DrawnColumn, DrawnColumns } from "./drawn_columns.ts";
 import type { Column } from "./columns.ts";
-import { readRefusedKey } from "./refused_key.ts";
 import { INT8, OID } from "./type_oids.ts";
 
 const known = new WeakMap<Catalog, OutputMasks>();
@@ -29,7 +28,6 @@ export function masksOf(catalog: Catalog, drawn: DrawnColumns): OutputMasks {
 const RULES: readonly (CountRule | undefined)[] = [
   undefined,
   "boundary",
-  "moved",
   "choice",
   "any",
   "draw",
@@ -106,7 +104,6 @@ export class OutputMasks {
           drawn: facts.drawn,
           isDrawnOnly: facts.isDrawnOnly,
         }),
-        ...(facts.drift === undefined ? {} : { drift: facts.drift }),
       };
     });
     this.#rules.set(shape, { columns, version, rules });
@@ -124,55 +121,8 @@ export class OutputMasks {
     return draws;
   }
 
-  /** The drawn column by which a statement may have found other rows; undefined: there is none. */
-  drift({ filteredBy, sources }: Shape): DrawnColumn | undefined {
-    return this.#filters(filteredBy, sources)
-      .find(({ drift }) => drift !== undefined)?.drift;
-  }
-
-  /** The drawn column by which a statement's rows may be sorted otherwise. */
-  orderDrift({ sortedBy }: Shape): DrawnColumn | undefined {
-    return sortedBy.map((column) => this.#facts.ofColumn(column))
-      .find(({ drift }) => drift !== undefined)?.drift;
-  }
-
-  /** The drawn column of a key that the mirror has refused: its own, or one that it refers to. */
-  keyDrift(answer: Uint8Array): DrawnColumn | undefined {
-    const key = readRefusedKey(answer);
-    if (key === undefined) return undefined;
-    for (
-      const oid of this.#catalog.oids(relationKey(key.schema, key.relation))
-    ) {
-      for (const column of key.isReference ? [] : key.columns) {
-        const own = this.#drawn.get(oid, column);
-        if (own !== undefined && mayDrift(own.mask)) return own;
-      }
-      for (const { parent, columns } of this.#catalog.references(oid)) {
-        const isIn = key.isReference ||
-          columns.some((column) => key.columns.includes(column));
-        if (!isIn) continue;
-        for (const drawn of this.#drawn.of(parent)) {
-          if (mayDrift(drawn.mask)) return drawn;
-        }
-      }
-    }
-    return undefined;
-  }
-
-  /** What is known of the columns that decide which rows there are, also within views. */
-  #filters(
-    filteredBy: Shape["filteredBy"],
-    sources: Shape["sources"],
-  ): readonly Facts[] {
-    const all = [...filteredBy];
-    this.#facts.eachView(sources, (view) => all.push(...view.filteredBy));
-    return all.map((column) => this.#facts.ofColumn(column));
-  }
-
-  /** How the number of rows may differ: by the statement, its views, functions that decide, and what the mirror has drawn. */
-  counts(
-    { counts, sources, deciding, filteredBy }: Shape,
-  ): CountRule | undefined {
+  /** How the number of rows may differ: by the statement, its views, and functions that decide. */
+  counts({ counts, sources, deciding }: Shape): CountRule | undefined {
     let rule: CountRule | undefined;
     const loosen = (other: CountRule | undefined) => {
       if (RULES.indexOf(other) > RULES.indexOf(rule)) rule = other;
@@ -196,11 +146,6 @@ export class OutputMasks {
       take(view.counts);
       call(view.deciding);
     });
-    // A row's time may stand on either side of what it is compared with.
-    const isMoved = this.#filters(filteredBy, sources).some((
-      { mask, drawn, drift },
-    ) => mask !== undefined && drawn.length > 0 && drift === undefined);
-    if (isMoved) loosen("moved");
     return rule;
   }
 

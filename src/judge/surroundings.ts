@@ -3,8 +3,7 @@ import type { CompareMode } from "../record/mod.ts";
 import type { CountRule, Shape } from "../sql/shape.ts";
 import type { Mask } from "../sql/trait.ts";
 import type { Column } from "./columns.ts";
-import type { DrawnColumn } from "./drawn_columns.ts";
-import type { RowOrder, RowRules, RowsFound } from "./rows.ts";
+import type { RowOrder, RowRules } from "./rows.ts";
 
 /** What surrounds a pair of replies. */
 export interface ComparisonContext {
@@ -34,10 +33,6 @@ export interface Surroundings {
   unique(): boolean;
   /** Another transaction may have written what this statement read, on one side before and on the other behind it. */
   concurrentWrite(): boolean;
-  /** The column by which both sides may have found other rows, since each has drawn its own values for it. @param found undefined: their numbers differ. */
-  drift(found: RowsFound | undefined): DrawnColumn | undefined;
-  /** The column of a key that the mirror has refused, for the same reason. */
-  errorDrift(): DrawnColumn | undefined;
   /** What each side has failed with, packed: of a statement that is not prepared, what its Parse failed with. */
   causes(): Causes;
 }

@@ -170,7 +170,7 @@ function describe(
 function knownNames(
   stmt: Node,
   onFault: OnFault,
-): Pick<Shape, "isParsed" | "outputs" | "draws" | "filteredBy" | "sortedBy"> {
+): Pick<Shape, "isParsed" | "outputs" | "draws"> {
   try {
     return { isParsed: true, outputs: undefined, ...namesOf(stmt) };
   } catch (error) {
@@ -179,8 +179,6 @@ function knownNames(
       isParsed: false,
       outputs: undefined,
       draws: [],
-      filteredBy: [],
-      sortedBy: [],
     };
   }
 }

@@ -26,7 +26,6 @@ import {
   type Draw,
   masked,
   type Output,
-  type RelationColumn,
   remasked,
   rewindowed,
   STRICT,
@@ -49,17 +48,6 @@ export interface NamesFound {
   readonly outputs: readonly Output[];
   /** What it writes, its CTEs included. */
   readonly draws: readonly Draw[];
-  /** Columns that decide which rows there are … */
-  readonly filteredBy: readonly RelationColumn[];
-  /** … and those that the statement's own rows are sorted by. */
-  readonly sortedBy: readonly RelationColumn[];
-}
-
-/** What is found in all queries of a statement. */
-interface Found {
-  readonly draws: Draw[];
-  readonly filteredBy: Map<string, RelationColumn>;
-  readonly sortedBy: Map<string, RelationColumn>;
 }
 
 /** What a name in FROM stands for. */
@@ -85,7 +73,8 @@ interface Cte {
 export class Names implements Scope {
   readonly #outer: Names | undefined;
   readonly #budget: Budget;
-  readonly #found: Found;
+  /** Of all queries of the statement. */
+  readonly #draws: Draw[];
   readonly #ctes = new Map<string, Cte>();
   readonly #sources: Source[] = [];
   /** OLD and NEW in RETURNING: no part of `*`. */
@@ -104,22 +93,14 @@ export class Names implements Scope {
   private constructor(outer: Names | undefined, budget: Budget) {
     this.#outer = outer;
     this.#budget = budget;
-    this.#found = outer === undefined
-      ? { draws: [], filteredBy: new Map(), sortedBy: new Map() }
-      : outer.#found;
+    this.#draws = outer === undefined ? [] : outer.#draws;
   }
 
   /** What a statement's names tell. */
   static of(stmt: Node, budget: Budget): NamesFound {
     const names = new Names(undefined, budget);
     names.#read(stmt, true);
-    const { draws, filteredBy, sortedBy } = names.#found;
-    return {
-      outputs: names.#outputs,
-      draws,
-      filteredBy: [...filteredBy.values()],
-      sortedBy: [...sortedBy.values()],
-    };
+    return { outputs: names.#outputs, draws: names.#draws };
   }
 
   /** Output columns of a query within this one. */
@@ -193,30 +174,8 @@ export class Names implements Scope {
     }
     if (node.valuesLists !== undefined) return this.#values(node);
     for (const item of list(node.fromClause)) this.#addSource(item);
-    this.#noteDeciding(isOuter);
     const targets = this.#grouped(this.#targets(node.targetList));
     return this.#filtered(this.#chosen(targets, isOuter), this.#condition());
-  }
-
-  /** Notes the columns that decide which rows there are, and their order. */
-  #noteDeciding(isOuter: boolean): void {
-    const node = this.#select;
-    if (this.#sources.length === 0) return;
-    const sorted = sortExpressions(node);
-    const isChosen = !isOuter && isLimited(node);
-    note(
-      this.#found.filteredBy,
-      union([
-        this.#condition(),
-        traitOf([
-          ...groupExpressions(node),
-          ...distinctExpressions(node),
-          ...(isChosen ? sorted : []),
-        ], this),
-        ...usedNames(node.fromClause).map((name) => this.column([name])),
-      ]),
-    );
-    if (isOuter) note(this.#found.sortedBy, traitOf(sorted, this));
   }
 
   /** The windows of numbered rows by the output columns of the statement itself; of inner queries' nothing is known. */
@@ -408,7 +367,7 @@ export class Names implements Scope {
         values.#sources.push({ name, outputs: [output] }),
     });
     if (write !== undefined) {
-      this.#found.draws.push({ relation: keyOfRelation(relation), write });
+      this.#draws.push({ relation: keyOfRelation(relation), write });
     }
     this.#sources.unshift(tableOf(relation, allOf(relation, write)));
     this.#rows.push(
@@ -425,7 +384,6 @@ export class Names implements Scope {
       ],
       values,
     );
-    note(this.#found.filteredBy, this.#conditions);
     const returning = node.returningList ??
       (node.returningClause as Node | undefined)?.exprs;
     return this.#filtered(this.#targets(returning), this.#conditions);
@@ -601,27 +559,6 @@ function joinConditions(items: unknown): unknown[] {
     const { larg, rarg, quals } = JoinExpr as Node;
     return [quals, ...joinConditions([larg, rarg])];
   });
-}
-
-/** The columns that JOIN … USING names. */
-function usedNames(items: unknown): Node[] {
-  return list(items).flatMap(({ JoinExpr }) => {
-    if (JoinExpr === undefined) return [];
-    const { larg, rarg, usingClause } = JoinExpr as Node;
-    return [...list(usingClause), ...usedNames([larg, rarg])];
-  });
-}
-
-/** What stands in a relation: what the statement writes to it decides nothing. */
-function note(
-  found: Map<string, RelationColumn>,
-  { columns }: Trait,
-): void {
-  for (const { relation, column, write } of columns) {
-    if (write !== undefined) continue;
-    const key = `${relation}\n${column}`;
-    if (!found.has(key)) found.set(key, { relation, column });
-  }
 }
 
 /** Of an output as a part of its row. */

@@ -7,13 +7,11 @@ import { lastName, list, type Node, unwrap } from "./tree.ts";
 /** Of a statement without names. */
 const NOTHING: Omit<NamesFound, "outputs"> = {
   draws: [],
-  filteredBy: [],
-  sortedBy: [],
 };
 
 /**
  * What the names of a statement tell: in what each output column may differ on
- * an equal server, what it writes, and what decides which rows there are.
+ * an equal server, and what it writes.
  *
  * @returns outputs undefined: it has none, or nothing is known of them.
  * @throws {TooLargeError} It takes more than the budget.

@@ -1,7 +1,7 @@
 import type { Insertion } from "./insertion.ts";
 import type { Isolation } from "./isolation.ts";
 import type { PinnedRows } from "./pins.ts";
-import type { Columns, Draw, Output, RelationColumn } from "./trait.ts";
+import type { Columns, Draw, Output } from "./trait.ts";
 
 /** A statement about the server itself: what differs is told, and counts as nothing. */
 export type Note =
@@ -16,8 +16,6 @@ export type Note =
 export type CountRule =
   /** By rows whose time came between the two runs. */
   | "boundary"
-  /** The same of rows with times that each server gave them: the only one may be among them. */
-  | "moved"
   /** By a choice among equals within a query; never all of them. */
   | "choice"
   /** By chance; never all of them. */
@@ -56,10 +54,6 @@ export interface Shape {
   readonly outputs: readonly Output[] | undefined;
   /** What it writes to which relations. */
   readonly draws: readonly Draw[];
-  /** Columns that decide which rows there are, and which it touches … */
-  readonly filteredBy: readonly RelationColumn[];
-  /** … and those that its own rows are sorted by. */
-  readonly sortedBy: readonly RelationColumn[];
   /** How the number of its rows may differ; empty: it is the statement's own. */
   readonly counts: readonly CountPart[];
   /** It makes one row out of several, or one value. */
@@ -114,8 +108,6 @@ export const OTHER_SHAPE: Shape = {
   note: undefined,
   outputs: undefined,
   draws: [],
-  filteredBy: [],
-  sortedBy: [],
   counts: [],
   folds: false,
   orderBy: undefined,

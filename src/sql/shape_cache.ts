@@ -123,8 +123,6 @@ export class ShapeCache {
         isParsed: false,
         outputs: undefined,
         draws: [],
-        filteredBy: [],
-        sortedBy: [],
       });
     }
     const key = shape.fingerprint + fingerprintOfText(told);
@@ -154,7 +152,7 @@ export class ShapeCache {
 function toldOf(shape: Shape): string | undefined {
   const { orderBy, limited, limit, outputs, counts, isParsed, isolation } =
     shape;
-  const { pinned, insertion, draws, filteredBy, sortedBy } = shape;
+  const { pinned, insertion, draws } = shape;
   const traits = [
     ...(outputs ?? []).map(({ trait }) => trait),
     ...draws.flatMap(({ write: { named, positional } }) => [
@@ -162,7 +160,7 @@ function toldOf(shape: Shape): string | undefined {
       ...positional,
     ]),
   ];
-  let parts = counts.length + filteredBy.length + sortedBy.length;
+  let parts = counts.length;
   for (const trait of traits) {
     parts += 1 + trait.parts.length + trait.calls.length + trait.columns.length;
   }
@@ -174,15 +172,13 @@ function toldOf(shape: Shape): string | undefined {
     counts,
     outputs,
     draws,
-    filteredBy,
-    sortedBy,
     isParsed,
     isolation,
     pinned,
     insertion,
   ]);
   const hasNames = outputs !== undefined ||
-    draws.length + filteredBy.length + sortedBy.length > 0;
+    draws.length > 0;
   return hasNames && 2 * told.length > MAX_SHAPE_BYTES ? undefined : told;
 }
 

@@ -144,8 +144,6 @@ function judge(
     counts: () => shape.counts[0]?.rule,
     unique: () => false,
     concurrentWrite: () => false,
-    drift: () => undefined,
-    errorDrift: () => undefined,
     causes: () => ({ primary: 0, mirror: 0 }),
     ...around,
   };
