@@ -30,7 +30,7 @@ function limitsToday({ way, clients }: Case): Partial<TwinLimits> {
   if (clients === 1) return way === "client" ? {} : { unequalRows: Infinity };
   return {
     errors: 5,
-    mismatchShare: 0.01,
+    mismatchShare: 0.03,
     noiseShare: 0.2,
     orderBreaks: Infinity,
     unequalRows: Infinity,
