@@ -177,6 +177,11 @@ export class Catalog {
     return this.#columns.of(Number(oid));
   }
 
+  /** What a domain is made of; of any other type the type itself. */
+  baseType(typeOid: number): number {
+    return this.#columns.baseOf(typeOid);
+  }
+
   /** A type as SQL names it, wherever the search_path leads: a domain by what it is made of. Undefined: it is not known. */
   typeText(typeOid: number): string | undefined {
     const oid = this.#columns.baseOf(typeOid);

@@ -114,9 +114,9 @@ export const generalSchema = z.strictObject({
     .describe(
       '"commit" keeps the primary\'s order among transactions that write, "client" only each client\'s own.',
     ),
-  mirror_values: z.enum(["own", "answers"]).default("own")
+  mirror_values: z.enum(["own", "answers"]).default("answers")
     .describe(
-      'Values that the primary generated (ids, uuids, times): "own" has the mirror make its own; "answers" gives it those that RETURNING told, but then a sequence that is behind, or a clock that is wrong, does not show.',
+      'Values that the primary generated (ids, uuids, times): "answers" gives the mirror those that RETURNING told, where its own sequence or clock would do as well; "own" has it make its own.',
     ),
   mirror_compare: z.enum(["rows", "shape", "off"]).default("rows")
     .describe(

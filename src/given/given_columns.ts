@@ -1,14 +1,17 @@
-import type { Catalog, CatalogColumn } from "../catalog/mod.ts";
+import type { Catalog } from "../catalog/mod.ts";
 import { type Insertion, natureOfCall } from "../sql/mod.ts";
 
 /** A column whose values the primary generated, and its answer tells. */
 export interface GivenColumn {
   readonly name: string;
-  /** The type as SQL names it. */
+  /** The type as SQL names it; a domain's base. */
   readonly type: string;
+  /** Its OID. */
+  readonly typeOid: number;
   /** The default as SQL. */
   readonly expression: string;
-  readonly isSequence: boolean;
+  /** What makes the default's values. */
+  readonly nature: "time" | "sequence" | "chance";
   /** Its place in a row of VALUES, where DEFAULT stands; undefined: it is left out there. */
   readonly item: number | undefined;
   /** Its place in the answer, from the front; negative: from the back, -1 the last. */
@@ -52,7 +55,8 @@ export function givenColumns(
   const list = named.length > 0 ? named : names.slice(0, width);
   const columns = all.flatMap((column): GivenColumn[] => {
     const { name, replaceable, default: own, isAlways } = column;
-    if (replaceable === undefined || !isByChance(own)) return [];
+    const nature = own?.nature ?? "fixed";
+    if (replaceable === undefined || nature === "fixed") return [];
     if (changes?.has(name) || !isOfServer(replaceable)) return [];
     // Of a row that is there already its own value comes back.
     if (excluded === "all" || excluded.includes(name)) return [];
@@ -66,7 +70,8 @@ export function givenColumns(
       name,
       type,
       expression: replaceable,
-      isSequence: own?.nature === "sequence",
+      typeOid: catalog.baseType(column.typeOid),
+      nature,
       item: place < 0 ? undefined : place,
       output,
       isAlways,
@@ -95,10 +100,6 @@ function isOfServer(expression: string): boolean {
 }
 
 const QUALIFIED_CALL = /\."?([\p{L}_][\p{L}\p{N}_$]*)"?\s*\(/gu;
-
-function isByChance(column: CatalogColumn["default"]): boolean {
-  return column !== undefined && column.nature !== "fixed";
-}
 
 function isAllDefault(
   { defaults, rows, width }: Insertion,

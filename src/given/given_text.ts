@@ -92,14 +92,14 @@ function editsOf(
 
 /** A sequence draws in either case, once a row: so it stays where the primary's is. */
 function expressionOf(
-  { type, expression, isSequence }: GivenColumn,
+  { type, expression, nature }: GivenColumn,
   value: string | undefined,
 ): string {
   if (value === undefined) return expression;
   const typed = `${value}::${type}`;
   // Into a column it would be cast without a word.
   const own = `(${expression})::${type}`;
-  return isSequence
+  return nature === "sequence"
     ? `CASE WHEN ${typed} IS NULL THEN ${own} WHEN ${expression} IS NOT NULL THEN ${typed} END`
     : `COALESCE(${typed}, ${own})`;
 }

@@ -4,9 +4,20 @@ import type { Insertion } from "../sql/mod.ts";
 import type { Shape } from "../sql/shape.ts";
 import { isEqual } from "../wire/mod.ts";
 import { isErrorOfMirror, toldRows } from "./told_rows.ts";
-import { type GivenColumns, givenColumns } from "./given_columns.ts";
+import {
+  type GivenColumn,
+  type GivenColumns,
+  givenColumns,
+} from "./given_columns.ts";
 import { givenText, literalOf } from "./given_text.ts";
 import { insertPlaces } from "./insert_places.ts";
+import {
+  type DefaultsQuestion,
+  type Objection,
+  OwnDefaults,
+  type SentInsert,
+  type ToldValue,
+} from "./own_defaults.ts";
 import { isProved } from "./proof.ts";
 
 /** Why the mirror makes a column's values by itself. */
@@ -18,12 +29,13 @@ export type OwnReason =
   /** The mirror's answer had another value than it was given. */
   | "not kept"
   /** The mirror refused the statement. */
-  | "refused";
+  | "refused"
+  | Objection;
 
 /** Columns that are left to the mirror, which are remembered. */
 const MAX_OWN_COLUMNS = 10_000;
 
-/** Hears once of each column that the mirror makes by itself from now on; `*`: of all that have a sequence. */
+/** Hears once of each column that the mirror makes by itself; `*`: of all that have a sequence. */
 export type OnOwn = (
   relation: string,
   column: string,
@@ -39,17 +51,25 @@ export class Giving {
   /** Whether the mirror is given values at all. */
   isOn = true;
   readonly #onOwn: OnOwn;
+  readonly #defaults: OwnDefaults;
   /** By relation's OID, and column. */
   readonly #own = new Set<string>();
   #areSequencesOwn = false;
   #catalog: Catalog | undefined;
-  /** By the statement: null where nothing is given. */
+  /** By the statement: null where nothing can be given. */
+  #all = new WeakMap<Insertion, GivenColumns | null>();
+  /** Null where nothing is given. */
   #known = new WeakMap<Insertion, GivenColumns | null>();
   /** What was noted. */
   #noted = new WeakSet<Insertion>();
 
-  constructor(onOwn: OnOwn) {
+  /** Columns with the objections to what was told of them that are known. */
+  readonly #objections = new Set<string>();
+
+  /** @param isAlone whether the mirror has one session. */
+  constructor(onOwn: OnOwn, isAlone: () => boolean) {
     this.#onOwn = onOwn;
+    this.#defaults = new OwnDefaults(isAlone);
   }
 
   /**
@@ -75,6 +95,49 @@ export class Giving {
     return known ?? undefined;
   }
 
+  /** What the mirror is asked for before it gets a cycle with these statements; undefined: nothing. */
+  question(
+    shapes: readonly Shape[],
+    catalog: Catalog,
+    nowUs: number,
+  ): DefaultsQuestion | undefined {
+    if (!this.isOn) return undefined;
+    let isExact = true;
+    const inserts: SentInsert[] = [];
+    for (const { insertion, isControl } of shapes) {
+      // Of a row that is there already its own number comes back.
+      const given = insertion && insertion.onConflict !== "update"
+        ? this.#possible(insertion, catalog)
+        : undefined;
+      if (given !== undefined) inserts.push({ given, isExact });
+      isExact &&= isControl;
+    }
+    return this.#defaults.question(inserts, nowUs);
+  }
+
+  /** The mirror has answered a question; undefined: it has not as it should. */
+  questionAnswered(question: DefaultsQuestion, reply: Reply | undefined): void {
+    const rows = toldRows(reply);
+    this.#defaults.answered(question, rows?.[0]);
+  }
+
+  /** Whether the mirror gets what the primary told of a column. */
+  accepts(
+    { oid, relation }: GivenColumns,
+    column: GivenColumn,
+    told: ToldValue,
+    nowUs: number,
+  ): boolean {
+    const objection = this.#defaults.objection(oid, column, told, nowUs);
+    if (objection === undefined) return true;
+    const key = `${oid} ${column.name} ${objection}`;
+    if (!this.#objections.has(key) && this.#objections.size < MAX_OWN_COLUMNS) {
+      this.#objections.add(key);
+      this.#onOwn(relation.replace("\0", "."), column.name, objection);
+    }
+    return false;
+  }
+
   /** A statement has come in, which may be replayed or not: what it draws and nobody is told is remembered. */
   note({ insertion, calls }: Shape, catalog: Catalog): void {
     if (!this.isOn) return;
@@ -90,7 +153,7 @@ export class Giving {
     this.#look(catalog);
     if (this.#noted.has(insertion)) return;
     this.#noted.add(insertion);
-    const { columns } = givenColumns(insertion, catalog) ?? { columns: [] };
+    const { columns } = this.#possible(insertion, catalog) ?? { columns: [] };
     const told = new Set(columns.map(({ name }) => name));
     this.#leaveSequences(insertion, catalog, told);
   }
@@ -156,6 +219,7 @@ export class Giving {
   #look(catalog: Catalog): void {
     if (catalog === this.#catalog) return;
     this.#catalog = catalog;
+    this.#all = new WeakMap();
     this.#forget();
     this.#noted = new WeakSet();
   }
@@ -164,16 +228,27 @@ export class Giving {
     this.#known = new WeakMap();
   }
 
+  /** Columns that it might be given if all goes well. */
+  #possible(insertion: Insertion, catalog: Catalog): GivenColumns | undefined {
+    this.#look(catalog);
+    let possible = this.#all.get(insertion);
+    if (possible === undefined) {
+      possible = givenColumns(insertion, catalog) ?? null;
+      this.#all.set(insertion, possible);
+    }
+    return possible ?? undefined;
+  }
+
   #find(
     insertion: Insertion,
     catalog: Catalog,
     text: Uint8Array,
   ): GivenColumns | undefined {
-    const found = givenColumns(insertion, catalog);
+    const found = this.#possible(insertion, catalog);
     if (found === undefined) return undefined;
-    const columns = found.columns.filter(({ name, isSequence }) =>
+    const columns = found.columns.filter(({ name, nature }) =>
       !this.#own.has(`${found.oid} ${name}`) &&
-      !(isSequence && this.#areSequencesOwn)
+      !(nature === "sequence" && this.#areSequencesOwn)
     );
     if (columns.length === 0) return undefined;
     const given = { ...found, columns };

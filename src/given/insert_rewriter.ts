@@ -17,6 +17,7 @@ import { givenText, literalOf, type WriteValue } from "./given_text.ts";
 import type { Giving } from "./giving.ts";
 import { insertPlaces } from "./insert_places.ts";
 import { type PreparedInsert, PreparedInserts } from "./prepared_inserts.ts";
+import type { Moment } from "./own_defaults.ts";
 import { type ToldRow, toldRows } from "./told_rows.ts";
 
 /** Parameters of one statement (an int16 in Bind). */
@@ -30,6 +31,8 @@ export interface RewriterOptions {
   readonly shapes: ShapeCache;
   readonly columns: KnownColumns;
   readonly catalog: () => Catalog;
+  /** Microseconds of the monotonic clock. */
+  readonly nowUs: () => number;
 }
 
 /** The results of a cycle that were given values, by their number. */
@@ -51,6 +54,7 @@ const NONE: GivenResults = new Map();
 export class InsertRewriter {
   readonly #options: RewriterOptions;
   readonly #prepared = new PreparedInserts();
+  #made: Moment = { startUs: 0, endUs: 0 };
   /** The session has another role than the one whose rights are known. */
   #hasOtherRole = false;
 
@@ -72,12 +76,15 @@ export class InsertRewriter {
   /**
    * Writes one cycle.
    *
+   * @param made when the primary answered the transaction.
    * @param reply the primary's to the cycle's n-th result, from 0.
    */
   cycle(
     bytes: Uint8Array<ArrayBuffer>,
+    made: Moment,
     reply: (result: number) => Reply | undefined,
   ): Rewritten {
+    this.#made = made;
     const given = new Map<number, GivenColumns>();
     const parts: Uint8Array[] = [];
     let from = 0;
@@ -177,10 +184,11 @@ export class InsertRewriter {
     const { insertion, given } = prepared;
     const rows = this.#told(reply(), prepared);
     const added: AddedParameter[] = [];
-    const told = new Set(given.columns);
+    const told = this.#accepted(rows, prepared, bind);
     for (let row = 0; row < insertion.rows; row++) {
       for (const column of given.columns) {
-        const parameter = valueOf(column, rows?.[row], bind);
+        const known = told.has(column) ? rows?.[row] : undefined;
+        const parameter = valueOf(column, known, bind);
         if (parameter.value === undefined) told.delete(column);
         added.push(parameter);
       }
@@ -203,9 +211,10 @@ export class InsertRewriter {
     const rows = this.#told(reply(), found);
     const places = rows && insertPlaces(bytes, body, to, insertion);
     if (places === undefined) return undefined;
-    const told = new Set(given.columns);
+    const told = this.#accepted(rows, found, undefined);
     const value: WriteValue = (row, place) => {
       const column = given.columns[place] as GivenColumn; // it has one
+      if (!told.has(column)) return undefined;
       const { value } = valueOf(column, rows?.[row], undefined);
       // In which encoding the client writes is not known here.
       if (value === undefined || value.some((byte) => byte >= 0x80)) {
@@ -241,6 +250,24 @@ export class InsertRewriter {
       names?.at(output) === name
     );
     return areTheSame ? rows : undefined;
+  }
+
+  /** The columns whose values the mirror gets: those that it would have made alike. */
+  #accepted(
+    rows: readonly ToldRow[] | undefined,
+    { insertion, given }: PreparedInsert,
+    bind: Bind | undefined,
+  ): Set<GivenColumn> {
+    const { giving, nowUs: clock } = this.#options;
+    const made = this.#made;
+    const nowUs = clock();
+    const accepted = given.columns.filter((column) => {
+      const { value, isBinary } = valueOf(column, rows?.[0], bind);
+      // Of a row that was there before it is no new one's.
+      return value === undefined || insertion.onConflict === "update" ||
+        giving.accepts(given, column, { value, isBinary, made }, nowUs);
+    });
+    return new Set(accepted);
   }
 
   /** The only statement of a text, if it inserts rows and the mirror may be given some of their values. */

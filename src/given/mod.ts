@@ -7,6 +7,7 @@
 
 export type { GivenColumns } from "./given_columns.ts";
 export { Giving } from "./giving.ts";
+export type { DefaultsQuestion } from "./own_defaults.ts";
 export {
   type GivenResults,
   InsertRewriter,

@@ -259,10 +259,26 @@ function areTimesAlike(
   if (!Number.isFinite(theirs) || !Number.isFinite(ours)) {
     return theirs === ours ? "alike" : "mixed";
   }
-  const later = laterUs(theirs, ours, typeOid);
+  return isSameMoment(theirs, ours, typeOid, { later: lagUs })
+    ? "alike"
+    : "far";
+}
+
+/**
+ * Whether two clocks may have given these times; all in microseconds.
+ *
+ * @param slack how much later, or earlier, the second may have been asked.
+ */
+export function isSameMoment(
+  theirs: number,
+  ours: number,
+  typeOid: number,
+  { later = 0, earlier = 0 },
+): boolean {
+  const byUs = laterUs(theirs, ours, typeOid);
   // A date tells of a moment no more than its day.
   const margin = CLOCK_MARGIN_US + (typeOid === DATE ? DAY_US : 0);
-  return later >= -margin && later <= lagUs + margin ? "alike" : "far";
+  return byUs >= -earlier - margin && byUs <= later + margin;
 }
 
 /** Texts that are equal but for times, each of which is alike. */

@@ -8,6 +8,8 @@
 export { Writes } from "./writes.ts";
 export { describedNames, readAnswer, readCells } from "./answer.ts";
 export type { Reply } from "./surroundings.ts";
+export { isSameMoment } from "./cell_rules.ts";
+export { timeUs } from "./time_values.ts";
 export { createIgnore } from "./ignore.ts";
 export { Judge, type JudgedMirror } from "./judge.ts";
 export { DrawnColumns } from "./drawn_columns.ts";

@@ -1,9 +1,10 @@
 import { BIND, CLOSE, concat, EXECUTE, messageOf, PARSE } from "../wire/mod.ts";
 
 /**
- * What a lane says to its mirror of its own accord, so that the mirror rolls
- * back what the primary did. In the extended protocol with a name that is
- * closed at once: a Query would take the client's unnamed statement away.
+ * What a lane says to its mirror of its own accord: so that the mirror rolls
+ * back what the primary did, or to ask it something. In the extended protocol
+ * with names that are closed at once: a Query would take the client's unnamed
+ * statement and portal away.
  */
 const NAME = "pgdog_mirror";
 
@@ -21,11 +22,13 @@ export const FAIL_BLOCK: Uint8Array<ArrayBuffer> = messageOf(
   "(this block has failed on the primary)\0\0\0\0\0",
 );
 
-function command(text: string): Uint8Array<ArrayBuffer> {
+/** One statement; the values of its rows come as text. */
+export function command(text: string): Uint8Array<ArrayBuffer> {
   return concat([
     messageOf(PARSE, `${NAME}\0${text}\0\0\0`),
-    messageOf(BIND, `\0${NAME}\0\0\0\0\0\0\0`),
-    messageOf(EXECUTE, "\0\0\0\0\0"),
+    messageOf(BIND, `${NAME}\0${NAME}\0\0\0\0\0\0\0`),
+    messageOf(EXECUTE, `${NAME}\0\0\0\0\0`),
+    messageOf(CLOSE, `P${NAME}\0`),
     messageOf(CLOSE, `S${NAME}\0`),
   ]);
 }

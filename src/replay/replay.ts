@@ -176,6 +176,7 @@ export class Replay {
     if (rewriter === undefined || !matters) return this.#sent.bytes;
     const { bytes: written, given } = rewriter.cycle(
       this.#sent.bytes,
+      this.transaction,
       (result) => this.#primaryReply(result),
     );
     this.#given = given;

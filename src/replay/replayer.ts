@@ -1,13 +1,17 @@
-import { type GivenColumns, InsertRewriter } from "../given/mod.ts";
+import {
+  type DefaultsQuestion,
+  type GivenColumns,
+  InsertRewriter,
+} from "../given/mod.ts";
 import {
   cycleCount,
   ReplyDigest,
   STATEMENT_SQLSTATE,
   type Transaction,
 } from "../record/mod.ts";
-import { BEGIN_BLOCK, FAIL_BLOCK, ROLLBACK_BLOCK } from "./aside.ts";
+import { BEGIN_BLOCK, command, FAIL_BLOCK, ROLLBACK_BLOCK } from "./aside.ts";
+import { monotonicUs } from "../io/mod.ts";
 import { type PlannedStatements, UNPLANNED } from "./plan.ts";
-import { NO_ROLLBACK, type Rollback } from "./rollback.ts";
 import { Framer, unpackSqlstate } from "../wire/mod.ts";
 import { Judge, type StatementPair } from "../judge/mod.ts";
 import type { QueuedTransaction } from "./lane_queue.ts";
@@ -37,7 +41,9 @@ export class Replayer {
   #aside: Replay | undefined;
   /** The cycle before which something was said. */
   #asideAt = -1;
-  #rollback: Rollback = NO_ROLLBACK;
+  #plan = UNPLANNED;
+  /** What the mirror is asked before the cycle. */
+  #question: DefaultsQuestion | undefined;
   /** The mirror has refused something of the transaction that the primary has not. */
   #refused = false;
   /** What is replayed changes definitions. */
@@ -55,6 +61,7 @@ export class Replayer {
       shapes: target.shapes,
       columns: target.columns,
       catalog: () => target.catalog,
+      nowUs: monotonicUs,
     });
   }
 
@@ -82,7 +89,7 @@ export class Replayer {
   reset(): void {
     this.#framer.reset();
     this.#rewriter.reset();
-    this.#replay = this.#aside = undefined;
+    this.#replay = this.#aside = this.#question = undefined;
   }
 
   /**
@@ -106,7 +113,7 @@ export class Replayer {
     );
     const { transaction, writer } = entry;
     this.#digest.maxBytes = transaction.comparison.bytes;
-    this.#rollback = plan.rollback;
+    this.#plan = plan;
     this.#refused = false;
     this.#asideAt = -1;
     const { order } = this.#target;
@@ -171,12 +178,17 @@ export class Replayer {
 
   #before(cycle: number): Uint8Array<ArrayBuffer> | undefined {
     const { idle, failed } = this.replay;
-    if (this.#rollback.by === "block") {
+    const { rollback } = this.#plan;
+    if (rollback.by === "block") {
       if (cycle === 0) return BEGIN_BLOCK;
       return idle ? undefined : ROLLBACK_BLOCK;
     }
-    const isDue = this.#rollback.failed.has(cycle) && !idle && !failed;
-    return isDue ? FAIL_BLOCK : undefined;
+    if (failed) return undefined;
+    if (!idle && rollback.failed.has(cycle)) return FAIL_BLOCK;
+    const { giving, catalog } = this.#target;
+    const shapes = this.#plan.shapes[cycle] ?? [];
+    this.#question = giving.question(shapes, catalog, monotonicUs());
+    return this.#question && command(this.#question.sql);
   }
 
   /** Takes `chunk[0, length)` of what the mirror says, asked or not. */
@@ -238,9 +250,12 @@ export class Replayer {
     nowUs: number,
   ): Progress | "aside" {
     const aside = this.#aside as Replay; // there is one
-    const progress = aside.reply(chunk, length, nowUs, ignorePair);
+    const progress = aside.reply(chunk, length, nowUs, ({ mirror }) => {
+      if (this.#question === undefined) return;
+      this.#target.giving.questionAnswered(this.#question, mirror);
+    });
     if (progress !== "done") return progress;
-    this.#aside = undefined;
+    this.#aside = this.#question = undefined;
     const { replay } = this;
     replay.idle = aside.idle;
     replay.failed = aside.failed;
@@ -266,7 +281,8 @@ export class Replayer {
 
   /** Nothing is under way, and all is counted: what the last replay has taken goes back. */
   rest(): void {
-    this.#replay = this.#aside = undefined;
+    this.#replay = this.#aside = this.#question = undefined;
+    this.#plan = UNPLANNED;
     this.#digest.rest();
     this.#judge.end();
   }
@@ -302,6 +318,3 @@ export class Replayer {
 function errorOf(reply: StatementPair["mirror"]): number {
   return reply?.words[reply.at + STATEMENT_SQLSTATE] ?? 0;
 }
-
-/** What no client has asked for is compared with nothing. */
-function ignorePair(_pair: StatementPair): void {}

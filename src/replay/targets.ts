@@ -97,16 +97,19 @@ export class Targets {
       order: new CommitOrder(),
       table: this.#table(settings),
       refusals: new Set(),
-      giving: new Giving((relation, column, reason) =>
-        target.log(
-          "info",
-          "The mirror makes a sequence's values by itself",
-          { relation, column, reason },
-        )
+      giving: new Giving(
+        (relation, column, reason) =>
+          target.log("info", "The mirror makes a column's values by itself", {
+            relation,
+            column,
+            reason,
+          }),
+        () => target.lanes === 1,
       ),
       ignored: createIgnore(settings.ignore),
       random: Math.random,
       waiting: new Set(),
+      lanes: 0,
       queued: new Map(),
       log: (level, message, properties) =>
         log(level, message, { mirror: settings.name, ...properties }),

@@ -155,9 +155,13 @@ async function start(init: MirrorInit): Promise<void> {
     target: (id: number) => targets.get(id),
     series: ({ settings }: Target, user: string) =>
       stripe.series([settings.sourceDatabase, settings.name, user]),
-    onLane: (lane: Lane) => lanes.add(lane),
+    onLane(lane: Lane) {
+      lanes.add(lane);
+      lane.target.lanes++;
+    },
     onLaneClosed(lane: Lane) {
       lanes.delete(lane);
+      lane.target.lanes--;
       if (draining) stopIfDrained();
     },
     onFault: fault,

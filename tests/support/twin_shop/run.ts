@@ -84,7 +84,6 @@ export async function runTwinShop(options: TwinOptions): Promise<TwinRun> {
       mirror_queue: 1_000_000,
       mirror_queue_bytes: 1 << 30,
       mirror_pacing: "asap",
-      mirror_values: "answers",
       // A login to the mirror waits for the processor; nothing is shed for it.
       connect_timeout: 60_000,
       mirror_min_runtime_hours: 0,

@@ -1,0 +1,70 @@
+/** A sequence's name within a default, as the catalog writes it: `nextval('public.s'::regclass)`. */
+const DRAW = /\bnextval\(('(?:[^']|'')*'::regclass)\)/g;
+/** A number within a text. */
+const DIGITS = /(\d+)/;
+
+const decoder = new TextDecoder();
+
+/** What a default with a sequence would give next, as SQL that draws nothing. */
+export interface NextNumber {
+  /** The value; NULL where it can't be foreseen: the sequence counts down, or may not be read. */
+  readonly value: string;
+  /** How far beyond it a session may be that draws numbers in blocks (CACHE). */
+  readonly slack: string;
+}
+
+/** @returns undefined if the default does not draw from one sequence once. */
+export function nextNumber(expression: string): NextNumber | undefined {
+  const [draw, ...others] = expression.matchAll(DRAW);
+  if (draw === undefined || others.length > 0) return undefined;
+  const [call, name] = draw;
+  const of = (what: string) =>
+    `(SELECT ${what} FROM pg_catalog.pg_sequence s WHERE s.seqrelid = ${name}
+      AND s.seqincrement > 0
+      AND pg_catalog.has_sequence_privilege(s.seqrelid, 'USAGE, SELECT'))`;
+  // NULL from a sequence that has given nothing yet.
+  const next =
+    "coalesce(pg_catalog.pg_sequence_last_value(s.seqrelid) + s.seqincrement, s.seqstart)";
+  return {
+    value: expression.replace(call, () => of(next)),
+    slack: of("s.seqincrement * (s.seqcache - 1)"),
+  };
+}
+
+/**
+ * How far the number in one text is beyond that in another: 5 for `A-17` and
+ * `A-12`.
+ *
+ * @returns undefined if they differ in something else.
+ */
+export function numbersAhead(one: string, other: string): number | undefined {
+  const ours = other.split(DIGITS);
+  const theirs = one.split(DIGITS);
+  if (ours.length !== theirs.length) return undefined;
+  const apart = theirs.flatMap((part, i) => part === ours[i] ? [] : [i]);
+  const [at, ...others] = apart;
+  if (at === undefined) return 0;
+  // A number stands at each odd place.
+  if (others.length > 0 || at % 2 === 0) return undefined;
+  return Number(BigInt(theirs[at] ?? "") - BigInt(ours[at] ?? ""));
+}
+
+/** A told value as text. @param type as the catalog writes it. */
+export function numberText(
+  cell: Uint8Array,
+  type: string,
+  isBinary: boolean,
+): string {
+  if (!isBinary || !INTEGER.test(type)) return decoder.decode(cell.slice());
+  const view = new DataView(cell.buffer, cell.byteOffset, cell.length);
+  switch (cell.length) {
+    case 2:
+      return `${view.getInt16(0)}`;
+    case 4:
+      return `${view.getInt32(0)}`;
+    default:
+      return `${view.getBigInt64(0)}`;
+  }
+}
+
+const INTEGER = /^"pg_catalog"\."int[248]"$/;
