@@ -101,7 +101,8 @@ export class Workers {
 
   async #startMirror({ mirror }: WorkerSettings): Promise<void> {
     if (mirror.targets.length === 0) return;
-    const { stats, probes, lanes, statements, onFacts } = this.#options;
+    const { stats, probes, lanes, clientTables, statements, onFacts } =
+      this.#options;
     const init: MirrorInit = {
       stripe: this.#rings.length,
       stats,
@@ -110,6 +111,7 @@ export class Workers {
       mailbox: this.#mirrorMailbox,
       settings: mirror,
       lanes,
+      clientTables,
     };
     this.#mirror = new WorkerHandle(
       "mirror",

@@ -51,7 +51,7 @@ export class Giving {
   /** Whether the mirror is given values at all. */
   isOn = true;
   readonly #onOwn: OnOwn;
-  readonly #defaults: OwnDefaults;
+  readonly #defaults = new OwnDefaults();
   /** By relation's OID, and column. */
   readonly #own = new Set<string>();
   #areSequencesOwn = false;
@@ -66,10 +66,8 @@ export class Giving {
   /** Columns with the objections to what was told of them that are known. */
   readonly #objections = new Set<string>();
 
-  /** @param isAlone whether the mirror has one session. */
-  constructor(onOwn: OnOwn, isAlone: () => boolean) {
+  constructor(onOwn: OnOwn) {
     this.#onOwn = onOwn;
-    this.#defaults = new OwnDefaults(isAlone);
   }
 
   /**

@@ -33,6 +33,8 @@ export interface RewriterOptions {
   readonly catalog: () => Catalog;
   /** Microseconds of the monotonic clock. */
   readonly nowUs: () => number;
+  /** Whether no other client is connected. */
+  readonly isAlone: () => boolean;
 }
 
 /** The results of a cycle that were given values, by their number. */
@@ -258,14 +260,19 @@ export class InsertRewriter {
     { insertion, given }: PreparedInsert,
     bind: Bind | undefined,
   ): Set<GivenColumn> {
-    const { giving, nowUs: clock } = this.#options;
+    const { giving, nowUs: clock, isAlone } = this.#options;
     const made = this.#made;
     const nowUs = clock();
     const accepted = given.columns.filter((column) => {
       const { value, isBinary } = valueOf(column, rows?.[0], bind);
       // Of a row that was there before it is no new one's.
       return value === undefined || insertion.onConflict === "update" ||
-        giving.accepts(given, column, { value, isBinary, made }, nowUs);
+        giving.accepts(
+          given,
+          column,
+          { value, isBinary, made, isAlone },
+          nowUs,
+        );
     });
     return new Set(accepted);
   }

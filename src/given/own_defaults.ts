@@ -32,6 +32,8 @@ export interface ToldValue {
   readonly value: Uint8Array;
   readonly isBinary: boolean;
   readonly made: Moment;
+  /** Whether no other client is connected, whose lower numbers may still come. */
+  readonly isAlone: () => boolean;
 }
 
 /** A column whose default the mirror was asked for. */
@@ -73,14 +75,8 @@ export interface DefaultsQuestion {
  * it stays there: a given INSERT draws, too.
  */
 export class OwnDefaults {
-  readonly #isAlone: () => boolean;
   /** By relation's OID, and column. */
   readonly #asked = new Map<string, Asked>();
-
-  /** @param isAlone whether the mirror has one session. */
-  constructor(isAlone: () => boolean) {
-    this.#isAlone = isAlone;
-  }
 
   /**
    * What the mirror is to be asked before these INSERTs; undefined: nothing.
@@ -144,7 +140,7 @@ export class OwnDefaults {
     if (ahead === undefined) return "not comparable";
     const isLate = nowUs - asked.atUs > PATIENCE_US;
     if (ahead <= slack) asked.state = "in step";
-    else if (isLate || asked.isExact && this.#isAlone()) asked.state = "behind";
+    else if (isLate || asked.isExact && told.isAlone()) asked.state = "behind";
     return asked.state === "behind" ? "behind" : undefined;
   }
 }

@@ -78,7 +78,8 @@ export class Lane implements LinkOwner {
       guarded: (run) => this.#guarded(run),
       watch: (on) => on ? this.#setDeadline(0) : this.#clearDeadline(),
     });
-    this.#replayer = new Replayer(target, series, session);
+    const isAlone = () => target.clients() <= (this.#leaving ? 0 : 1);
+    this.#replayer = new Replayer(target, series, session, isAlone);
     this.#admission = new Admission({
       target,
       series,

@@ -51,8 +51,16 @@ export class Replayer {
   #replays = 0;
   #roundTripUs = 0;
 
-  /** @param session the client's number, for examples. */
-  constructor(target: Target, series: number, session: number) {
+  /**
+   * @param session the client's number, for examples.
+   * @param isAlone whether no other client is connected.
+   */
+  constructor(
+    target: Target,
+    series: number,
+    session: number,
+    isAlone: () => boolean,
+  ) {
     this.#target = target;
     this.#series = series;
     this.#judge = new Judge(target, series, session);
@@ -62,6 +70,7 @@ export class Replayer {
       columns: target.columns,
       catalog: () => target.catalog,
       nowUs: monotonicUs,
+      isAlone,
     });
   }
 

@@ -114,10 +114,10 @@ export interface Target {
   readonly waiting: Set<BreakerWaiter>;
   /** Lanes with a deadline; the worker looks at them now and then. */
   readonly timed: Set<Timed>;
-  /** Lanes that are not closed. */
-  lanes: number;
   /** Requests in the queues of all lanes of a series, for the gauge. */
   readonly queued: Map<number, number>;
+  /** Clients of the source database that are connected. */
+  clients(): number;
   /** Nobody could connect: its name may have another address by now. */
   unreachable(): void;
   /** What the worker logs, once per change: no secrets. */

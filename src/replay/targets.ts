@@ -33,6 +33,8 @@ export interface TargetsOptions {
   /** A server has become a mirror: ask it what it is. */
   readonly onAdded: (target: Target) => void;
   readonly serverOf: (way: ServerWay) => MirrorServer;
+  /** Clients of a source database that are connected. */
+  readonly clientsOf: (database: string) => number;
 }
 
 /**
@@ -85,7 +87,7 @@ export class Targets {
   }
 
   #create(settings: TargetSettings): Target {
-    const { log, onAdded: _, serverOf, ...shared } = this.#options;
+    const { log, onAdded: _, clientsOf, serverOf, ...shared } = this.#options;
     const target: Target = {
       ...shared,
       settings,
@@ -97,22 +99,20 @@ export class Targets {
       order: new CommitOrder(),
       table: this.#table(settings),
       refusals: new Set(),
-      giving: new Giving(
-        (relation, column, reason) =>
-          target.log("info", "The mirror makes a column's values by itself", {
-            relation,
-            column,
-            reason,
-          }),
-        () => target.lanes === 1,
+      giving: new Giving((relation, column, reason) =>
+        target.log("info", "The mirror makes a column's values by itself", {
+          relation,
+          column,
+          reason,
+        })
       ),
       ignored: createIgnore(settings.ignore),
       random: Math.random,
       waiting: new Set(),
-      lanes: 0,
       queued: new Map(),
       log: (level, message, properties) =>
         log(level, message, { mirror: settings.name, ...properties }),
+      clients: () => clientsOf(settings.sourceDatabase),
       catalog: new Catalog(),
       schemaChanged: () => watch.look(),
     };

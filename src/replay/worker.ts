@@ -71,6 +71,8 @@ export interface MirrorInit {
   readonly settings: MirrorSettings;
   /** Where the lanes are listed for SHOW SERVERS. */
   readonly lanes: ConnectionTableMemory;
+  /** Clients, one table for each proxy worker. */
+  readonly clientTables: readonly ConnectionTableMemory[];
 }
 
 /** Clients come first: where cores are short, replaying lags. */
@@ -114,6 +116,9 @@ async function start(init: MirrorInit): Promise<void> {
   const reactor = new EpollReactor();
   const scratch = new Uint8Array(SCRATCH_BYTES);
   const laneTable = new ConnectionTable(init.lanes);
+  const clients = init.clientTables.map((memory) =>
+    new ConnectionTable(memory)
+  );
   // Asynchronous things end here: inside the loop no promise runs.
   await loadModule();
   const shapes = new ShapeCache(MAX_SHAPES, (error) =>
@@ -148,6 +153,8 @@ async function start(init: MirrorInit): Promise<void> {
       tell({ type: "log", level, message, properties }),
     unreachable: () => tell({ type: "unreachable" }),
     onAdded: ask,
+    clientsOf: (database) =>
+      clients.reduce((sum, table) => sum + table.count({ database }), 0),
   });
   const sessionOptions = {
     probes,
@@ -155,13 +162,9 @@ async function start(init: MirrorInit): Promise<void> {
     target: (id: number) => targets.get(id),
     series: ({ settings }: Target, user: string) =>
       stripe.series([settings.sourceDatabase, settings.name, user]),
-    onLane(lane: Lane) {
-      lanes.add(lane);
-      lane.target.lanes++;
-    },
+    onLane: (lane: Lane) => lanes.add(lane),
     onLaneClosed(lane: Lane) {
       lanes.delete(lane);
-      lane.target.lanes--;
       if (draining) stopIfDrained();
     },
     onFault: fault,

@@ -93,7 +93,11 @@ Deno.test({
       return proxy;
     };
     /** By each protocol, alone and in a transaction behind another statement. */
-    const insert = async (proxy: TestProxy, sql: postgres.Sql) => {
+    const insert = async (
+      proxy: TestProxy,
+      sql: postgres.Sql,
+      others = 0,
+    ) => {
       for (const text of ALIKE) {
         for (const prepare of [false, true]) {
           await sql.unsafe(text, [], { prepare });
@@ -105,7 +109,7 @@ Deno.test({
         await sql.unsafe(text).simple();
       }
       await sql.end();
-      await proxy.settled();
+      await proxy.settled(undefined, others);
     };
     const connect = (proxy: TestProxy) =>
       postgres(proxy.url(), { max: 1, fetch_types: false });
@@ -130,6 +134,20 @@ Deno.test({
       assert.deepEqual(ownOf(proxy), []);
       await assertEqualTables();
       assert.deepEqual(await mismatchesOf(proxy), []);
+    });
+
+    await t.step("numbers come in out of their order", async () => {
+      await begin();
+      await using proxy = await start();
+      const [slow, fast] = [connect(proxy), connect(proxy)];
+      await slow.begin(async (tx) => {
+        await tx.unsafe(ALIKE[0] as string);
+        await insert(proxy, fast, 1);
+      });
+      await slow.end();
+      await proxy.settled();
+      assert.deepEqual(ownOf(proxy), []);
+      await assertEqualTables();
     });
 
     for (const { name, change, table, column, reason } of DEFECTS) {

@@ -34,12 +34,13 @@ const AT = column({
 
 /** A mirror that is asked for one column and told of values of it. */
 class Session {
-  readonly #defaults: OwnDefaults;
+  readonly #defaults = new OwnDefaults();
   readonly #column: GivenColumn;
+  readonly #isAlone: boolean;
 
   constructor(column: GivenColumn, isAlone = true) {
     this.#column = column;
-    this.#defaults = new OwnDefaults(() => isAlone);
+    this.#isAlone = isAlone;
   }
 
   get #given(): GivenColumns {
@@ -72,7 +73,12 @@ class Session {
     return this.#defaults.objection(
       "1",
       this.#column,
-      { value: encoder.encode(value), isBinary: false, made },
+      {
+        value: encoder.encode(value),
+        isBinary: false,
+        made,
+        isAlone: () => this.#isAlone,
+      },
       nowUs,
     );
   }
