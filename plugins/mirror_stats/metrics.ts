@@ -197,6 +197,13 @@ export const METRICS: readonly MetricSpec[] = [
     scope: "mirror",
   },
   {
+    name: "mirror_taken_rows_total",
+    help:
+      "Rows that SKIP LOCKED gave on the primary, and the mirror was told to lock",
+    type: "counter",
+    scope: "mirror",
+  },
+  {
     name: "mirror_queue_length",
     help: "Transactions that wait in the queues of the mirror's lanes",
     type: "gauge",

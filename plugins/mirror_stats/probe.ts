@@ -32,6 +32,7 @@ class LedgerProbe implements Required<Probe> {
   readonly #lastSqlstate: number;
   readonly #orderBreaks: number;
   readonly #givenRows: number;
+  readonly #takenRows: number;
   readonly #queueLength: number;
   readonly #queueBytes: number;
   readonly #lag: number;
@@ -64,6 +65,7 @@ class LedgerProbe implements Required<Probe> {
     this.#lastSqlstate = stripe.offset("mirror_last_error_sqlstate");
     this.#orderBreaks = stripe.offset("mirror_order_breaks_total");
     this.#givenRows = stripe.offset("mirror_given_rows_total");
+    this.#takenRows = stripe.offset("mirror_taken_rows_total");
     this.#queueLength = stripe.offset("mirror_queue_length");
     this.#queueBytes = stripe.offset("mirror_queue_bytes");
     this.#lag = stripe.offset("mirror_lag_seconds");
@@ -164,6 +166,10 @@ class LedgerProbe implements Required<Probe> {
 
   rowsGiven(series: number, rows: number): void {
     this.#add(series + this.#givenRows, rows);
+  }
+
+  rowsTaken(series: number, rows: number): void {
+    this.#add(series + this.#takenRows, rows);
   }
 
   queue(series: number, length: number, bytes: number): void {

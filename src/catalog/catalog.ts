@@ -144,6 +144,11 @@ export class Catalog {
     return all;
   }
 
+  /** Columns of each unique key without NULLs. */
+  keysOf(oid: string): readonly (readonly string[])[] {
+    return this.#keys.get(oid) ?? [];
+  }
+
   /** Whether equal values in `columns` are in one row of the relation at most. */
   isUnique(oid: string, columns: readonly string[]): boolean {
     return this.#keys.get(oid)?.some((key) =>

@@ -116,7 +116,7 @@ export const generalSchema = z.strictObject({
     ),
   mirror_values: z.enum(["own", "answers"]).default("answers")
     .describe(
-      'Values that the primary generated (ids, uuids, times): "answers" gives the mirror those that RETURNING told, where its own sequence or clock would do as well; "own" has it make its own.',
+      'Values that the primary generated (ids, uuids, times): "answers" gives the mirror those that RETURNING told, where its own sequence or clock would do as well; "own" has it make its own. What skips locked rows takes those that the primary gave with "answers", what it finds with "own".',
     ),
   mirror_compare: z.enum(["rows", "shape", "off"]).default("rows")
     .describe(

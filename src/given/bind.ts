@@ -1,3 +1,5 @@
+/** Parameters of one statement (an int16 in Bind). */
+export const MAX_PARAMETERS = 65_535;
 const decoder = new TextDecoder();
 
 /** A Bind message's parts, as offsets into its bytes (manual, "Message Formats"). */
@@ -68,7 +70,7 @@ export function readBind(
 
 /** Whether an output column comes in binary. */
 export function isBinaryOutput(
-  { resultFormats }: Bind,
+  { resultFormats }: Pick<Bind, "resultFormats">,
   column: number,
 ): boolean {
   const [first = 0] = resultFormats;

@@ -9,6 +9,8 @@ import {
 
 const decoder = new TextDecoder();
 const NO_RESULT = -1;
+/** S: Close is of a statement. */
+export const CLOSES_STATEMENT = 0x53;
 
 /** A client's message: `bytes[start, end)`, its body from `body` on. */
 export interface ClientMessage {

@@ -1,17 +1,10 @@
 import type { Insertion } from "../sql/mod.ts";
 import type { GivenColumn, GivenColumns } from "./given_columns.ts";
 import type { InsertPlaces } from "./insert_places.ts";
+import { type Edit, quoted, spliced } from "./texts.ts";
 
 /** What stands for a value in a text: a parameter or a literal, without its type. Undefined: the primary told none. */
 export type WriteValue = (row: number, column: number) => string | undefined;
-
-interface Edit {
-  readonly from: number;
-  readonly to: number;
-  readonly text: string;
-}
-
-const encoder = new TextEncoder();
 
 /**
  * Writes an INSERT's text so that its rows take the given values.
@@ -27,22 +20,7 @@ export function givenText(
   given: GivenColumns,
   value: WriteValue,
 ): Uint8Array<ArrayBuffer> {
-  const edits = editsOf(insertion, places, given, value);
-  const parts: Uint8Array[] = [];
-  let at = from;
-  for (const edit of edits) {
-    parts.push(bytes.slice(at, edit.from), encoder.encode(edit.text));
-    at = edit.to;
-  }
-  parts.push(bytes.slice(at, to));
-  const length = parts.reduce((sum, part) => sum + part.length, 0);
-  const text = new Uint8Array(length);
-  let end = 0;
-  for (const part of parts) {
-    text.set(part, end);
-    end += part.length;
-  }
-  return text;
+  return spliced(bytes, from, to, editsOf(insertion, places, given, value));
 }
 
 /** In the order of the text. */
@@ -102,10 +80,6 @@ function expressionOf(
   return nature === "sequence"
     ? `CASE WHEN ${typed} IS NULL THEN ${own} WHEN ${expression} IS NOT NULL THEN ${typed} END`
     : `COALESCE(${typed}, ${own})`;
-}
-
-function quoted(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`;
 }
 
 /** A value as a literal, whatever standard_conforming_strings says. */

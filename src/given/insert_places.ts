@@ -128,7 +128,7 @@ function items(
 }
 
 /** In lower case, as keywords are compared; of a long token nothing. */
-function textOf(bytes: Uint8Array, { start, end, kind }: Token): string {
+export function textOf(bytes: Uint8Array, { start, end, kind }: Token): string {
   if (end - start > MAX_KEYWORD || kind === "name" || kind === "literal") {
     return "";
   }

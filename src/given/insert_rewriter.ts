@@ -1,6 +1,5 @@
 import type { Catalog } from "../catalog/mod.ts";
 import { describedNames, type KnownColumns, type Reply } from "../judge/mod.ts";
-import { tokens } from "../sql/mod.ts";
 import type { Shape } from "../sql/shape.ts";
 import type { ShapeCache } from "../sql/shape_cache.ts";
 import { BIND, CLOSE, concat, messageOf, PARSE, QUERY } from "../wire/mod.ts";
@@ -8,21 +7,26 @@ import {
   type AddedParameter,
   type Bind,
   isBinaryOutput,
+  MAX_PARAMETERS,
   readBind,
   withParameters,
 } from "./bind.ts";
-import { type ClientMessage, messagesOf, nameAt } from "./client_messages.ts";
+import {
+  type ClientMessage,
+  CLOSES_STATEMENT,
+  messagesOf,
+  nameAt,
+} from "./client_messages.ts";
 import type { GivenColumn, GivenColumns } from "./given_columns.ts";
 import { givenText, literalOf, type WriteValue } from "./given_text.ts";
 import type { Giving } from "./giving.ts";
 import { insertPlaces } from "./insert_places.ts";
-import { type PreparedInsert, PreparedInserts } from "./prepared_inserts.ts";
 import type { Moment } from "./own_defaults.ts";
+import type { PreparedInsert } from "./prepared_inserts.ts";
+import { followNames, PreparedStatements } from "./prepared_statements.ts";
+import { highestParameter, isReadable } from "./texts.ts";
 import { type ToldRow, toldRows } from "./told_rows.ts";
 
-/** Parameters of one statement (an int16 in Bind). */
-const MAX_PARAMETERS = 65_535;
-const STATEMENT = 0x53; // S, in Close
 const decoder = new TextDecoder();
 
 /** What a mirror's lanes share. */
@@ -55,7 +59,7 @@ const NONE: GivenResults = new Map();
  */
 export class InsertRewriter {
   readonly #options: RewriterOptions;
-  readonly #prepared = new PreparedInserts();
+  readonly #prepared = new PreparedStatements<PreparedInsert>();
   #made: Moment = { startUs: 0, endUs: 0 };
   /** The session has another role than the one whose rights are known. */
   #hasOtherRole = false;
@@ -125,7 +129,7 @@ export class InsertRewriter {
       case BIND:
         return this.#bind(bytes, message, reply);
       case CLOSE:
-        if (bytes[body] === STATEMENT) {
+        if (bytes[body] === CLOSES_STATEMENT) {
           const name = nameAt(bytes, body + 1, end);
           this.#prepared.set(name, undefined, number);
         }
@@ -285,17 +289,10 @@ export class InsertRewriter {
     message: number,
   ): PreparedInsert | undefined {
     const { giving, shapes, catalog } = this.#options;
-    const { shapes: all, links } = shapes.get(bytes, from, to);
-    for (const link of links ?? []) {
-      // By PREPARE it has the client's own parameters.
-      if (link?.kind === "prepared" && link.defines !== undefined) {
-        this.#prepared.set(link.name, undefined, message);
-      }
-    }
-    for (const shape of all) {
-      if (changesRole(shape)) this.#hasOtherRole = true;
-      if (shape.isControl) this.#forget(shape, message);
-    }
+    const statements = shapes.get(bytes, from, to);
+    const { shapes: all, links } = statements;
+    followNames(this.#prepared, statements, message);
+    if (all.some(changesRole)) this.#hasOtherRole = true;
     const [shape, ...others] = all;
     const insertion = others.length === 0 && links === undefined
       ? shape?.insertion
@@ -305,17 +302,6 @@ export class InsertRewriter {
     ) return undefined;
     const given = giving.columns(insertion, catalog(), bytes, from, to);
     return given && { shape, insertion, given };
-  }
-
-  /** DEALLOCATE and DISCARD ALL. */
-  #forget({ text }: Shape, message: number): void {
-    const [, quoted, plain] = DEALLOCATE.exec(text) ?? [];
-    if (DISCARD_ALL.test(text) || plain?.toLowerCase() === "all") {
-      this.#prepared.forget(message);
-    } else {
-      const name = quoted?.replaceAll('""', '"') ?? plain?.toLowerCase();
-      if (name !== undefined) this.#prepared.set(name, undefined, message);
-    }
   }
 }
 
@@ -351,28 +337,5 @@ function valueOf(
   return { value: isReadable(value, type) ? value : undefined, isBinary };
 }
 
-/** Times are read back as they were written in ISO style only; the other styles leave the zone to guesses. */
-function isReadable(value: Uint8Array, type: string): boolean {
-  if (!/^"pg_catalog"\."(?:date|timestamp|timestamptz)"$/.test(type)) {
-    return !/^"pg_catalog"\."(?:interval|money)"$/.test(type);
-  }
-  return /^\d{4,}-\d\d-\d\d/.test(decoder.decode(value.slice()));
-}
-
 const SET_ROLE =
   /^set\s+(?:(?:local|session)\s+)?(?:role\b|session\s+authorization\b)/i;
-
-const DEALLOCATE =
-  /^deallocate\s+(?:prepare\s+)?(?:"((?:[^"]|"")+)"|([^\s";]+))/i;
-const DISCARD_ALL = /^discard\s+all\b/i;
-
-/** The highest number of a parameter in SQL text. */
-function highestParameter(bytes: Uint8Array, from: number, to: number): number {
-  let highest = 0;
-  for (const { kind, start, end } of tokens(bytes, from, to)) {
-    if (kind !== "parameter") continue;
-    const number = Number(decoder.decode(bytes.slice(start + 1, end)));
-    highest = Math.max(highest, number);
-  }
-  return highest;
-}

@@ -1,15 +1,16 @@
 /**
  * What chance gave the primary, the mirror gets: an INSERT whose RETURNING told
- * ids, uuids and times is replayed with these values in the place of defaults.
+ * ids, uuids and times is replayed with these values in the place of defaults,
+ * and what skips locked rows takes those that the primary has given.
  *
  * @module
  */
 
 export type { GivenColumns } from "./given_columns.ts";
+export { isBinaryOutput, readBind } from "./bind.ts";
 export { Giving } from "./giving.ts";
 export type { DefaultsQuestion } from "./own_defaults.ts";
-export {
-  type GivenResults,
-  InsertRewriter,
-  isOfConcern,
-} from "./insert_rewriter.ts";
+export { CycleRewriter, isOfConcern } from "./cycle_rewriter.ts";
+export type { GivenResults } from "./insert_rewriter.ts";
+export { LockingReads } from "./locking_reads.ts";
+export type { TakenResults } from "./locking_rewriter.ts";

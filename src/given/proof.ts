@@ -2,7 +2,8 @@ import { parseSync } from "libpg-query";
 import type { Insertion } from "../sql/mod.ts";
 import type { GivenColumns } from "./given_columns.ts";
 
-type Tree = Readonly<Record<string, unknown>>;
+/** A parse tree, or a part of it. */
+export type Tree = Readonly<Record<string, unknown>>;
 
 const decoder = new TextDecoder();
 
@@ -72,7 +73,7 @@ function without(
 }
 
 /** Without locations, and with keys in one order. */
-function text(tree: unknown): string {
+export function text(tree: unknown): string {
   return JSON.stringify(tree, (_, value) => {
     if (typeof value !== "object" || value === null || Array.isArray(value)) {
       return value;

@@ -16,13 +16,15 @@ export type ToldRow = readonly (Uint8Array | undefined)[];
 export function toldRows(
   reply: Reply | undefined,
 ): readonly ToldRow[] | undefined {
-  if (reply === undefined) return undefined;
-  const kind = reply.words[reply.at + STATEMENT_KIND] as number;
-  if ((kind & KIND_MASK) !== KIND_COMPLETE || (kind & FLAG_CUT) !== 0) {
-    return undefined;
-  }
+  if (reply === undefined || !isWhole(reply)) return undefined;
   const { rows, hasCells } = readAnswer(reply.answer);
   return hasCells ? rows.map(readCells) : undefined;
+}
+
+/** Whether a statement has come to its end, and all of its answer is here. */
+export function isWhole({ words, at }: Reply): boolean {
+  const kind = words[at + STATEMENT_KIND] as number;
+  return (kind & KIND_MASK) === KIND_COMPLETE && (kind & FLAG_CUT) === 0;
 }
 
 /** Whether a reply is an error with such an SQLSTATE. */

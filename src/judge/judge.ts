@@ -1,4 +1,5 @@
 import type { Catalog } from "../catalog/mod.ts";
+import type { TouchedRows } from "../sql/pinned_values.ts";
 import type { Shape } from "../sql/shape.ts";
 import type { Mask } from "../sql/trait.ts";
 import { Result } from "../stats/ledger.ts";
@@ -141,8 +142,10 @@ export class Judge {
     this.#masked = undefined;
     let result = this.#guarded(pair, nowUs);
     this.#noteFailures(pair);
+    // A mirror that was to take no rows says nothing of those that it has.
+    const saysNothing = pair.shape.isControl || pair.taken?.length === 0;
     if (
-      result === Result.match && pair.shape.isControl &&
+      result === Result.match && saysNothing &&
       pair.primary !== undefined && !isError(pair.primary)
     ) result = Result.matchControl;
     if (result === Result.mismatchErrorOnMirror) this.#countError(pair);
@@ -324,19 +327,19 @@ export class Judge {
     const startUs = this.#transaction?.startUs ?? 0;
     const { catalog } = this.#target;
     const reads = catalog.writersOf(shape);
-    const rows = pair.rows !== undefined && shape.calls.every(catalog.isForeign)
-      ? pair.rows
-      : undefined;
+    const rows = shape.calls.every(catalog.isForeign) ? rowsOfPair(pair) : [];
     const isRead = (writes: Writes) =>
       reads.some((relation) => {
-        const own = relation === rows?.relation &&
-            catalog.keepsRows(relation, rows.values.keys())
-          ? rows
-          : undefined;
-        return writes.touches(
-          relation,
-          own,
-          (column) => catalog.columnType(relation, column),
+        const areKnown = rows.length > 0 && rows.every((one) =>
+          relation === one.relation &&
+          catalog.keepsRows(relation, one.values.keys())
+        );
+        return (areKnown ? rows : ANY_ROWS).some((own) =>
+          writes.touches(
+            relation,
+            own,
+            (column) => catalog.columnType(relation, column),
+          )
         );
       });
     return this.#mayDiffer?.(
@@ -346,6 +349,18 @@ export class Judge {
       nowUs,
     ) ?? false;
   }
+}
+
+const ANY_ROWS = [undefined];
+
+/** The rows that a statement touches of its only relation; none: they are not known. */
+function rowsOfPair(
+  { rows, taken, shape }: StatementPair,
+): readonly TouchedRows[] {
+  if (taken !== undefined) {
+    return shape.lockingRead?.isAlone === true ? taken : [];
+  }
+  return rows === undefined ? [] : [rows];
 }
 
 const NO_LITERALS: readonly string[] = [];

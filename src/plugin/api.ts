@@ -261,6 +261,8 @@ export interface Probe {
   orderBroken?(series: number): void;
   /** Mirror worker: rows were inserted with values that the primary had generated. */
   rowsGiven?(series: number, rows: number): void;
+  /** Mirror worker: it was told to lock so many rows that SKIP LOCKED gave on the primary. */
+  rowsTaken?(series: number, rows: number): void;
   /** Mirror worker: requests that wait in all lanes of the series, and bytes that wait in all lanes. */
   queue?(series: number, length: number, bytes: number): void;
 }

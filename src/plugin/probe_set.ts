@@ -45,6 +45,7 @@ export class ProbeSet implements Required<Probe> {
   readonly #statementCompared: Listeners<"statementCompared">;
   readonly #orderBroken: Listeners<"orderBroken">;
   readonly #rowsGiven: Listeners<"rowsGiven">;
+  readonly #rowsTaken: Listeners<"rowsTaken">;
   readonly #queue: Listeners<"queue">;
   readonly #onFailed: ProbeFailed;
 
@@ -61,6 +62,7 @@ export class ProbeSet implements Required<Probe> {
     this.#statementCompared = listeners(probes, "statementCompared");
     this.#orderBroken = listeners(probes, "orderBroken");
     this.#rowsGiven = listeners(probes, "rowsGiven");
+    this.#rowsTaken = listeners(probes, "rowsTaken");
     this.#queue = listeners(probes, "queue");
   }
 
@@ -201,6 +203,17 @@ export class ProbeSet implements Required<Probe> {
     }
   }
 
+  rowsTaken(series: number, rows: number): void {
+    const list = this.#rowsTaken;
+    for (let i = 0; i < list.length; i++) {
+      try {
+        list[i]?.call(series, rows);
+      } catch (error) {
+        this.#turnOff(list[i]?.module ?? "", error);
+      }
+    }
+  }
+
   queue(series: number, length: number, bytes: number): void {
     const list = this.#queue;
     for (let i = 0; i < list.length; i++) {
@@ -226,6 +239,7 @@ export class ProbeSet implements Required<Probe> {
         this.#statementCompared,
         this.#orderBroken,
         this.#rowsGiven,
+        this.#rowsTaken,
         this.#queue,
       ] as { module: string; call: () => void }[][]
     ) {

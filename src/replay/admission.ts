@@ -57,6 +57,8 @@ export class Admission {
       target.shapes,
       sibling && sibling.#statements,
       startupIsolation(parameters),
+      // What it is told is known before it is asked, for the order of writers.
+      (read, ...text) => target.lockingReads.key(read, target.catalog, ...text),
     );
     this.#tainted = log.lost;
   }
@@ -84,6 +86,7 @@ export class Admission {
       transaction,
       this.#statements,
       this.#lastKey,
+      this.#target.lockingReads,
     );
     this.#note(plan);
     const excluded = this.#exclusion(plan);

@@ -9,6 +9,7 @@ import {
   isWritingTag,
   KIND_ERROR,
   KIND_MASK,
+  STATEMENT_ANSWER,
   STATEMENT_COMPLETE,
   STATEMENT_KIND,
   STATEMENT_SENT,
@@ -22,6 +23,7 @@ import type { CommitOrder, Turn } from "./commit_order.ts";
 import { NO_ROLLBACK, type Rollback, rollbackOf } from "./rollback.ts";
 import type { Asked, SessionStatements } from "./session_statements.ts";
 import { Writes } from "../judge/mod.ts";
+import { isBinaryOutput, type LockingReads } from "../given/mod.ts";
 
 /** Of statements that nobody has followed. */
 export const UNPLANNED: PlannedStatements = {
@@ -65,6 +67,7 @@ export type PlannedStatements = Pick<
  * Follows the session's statements through `transaction`, and says where it
  * stands among the writers.
  *
+ * @param reads tells the rows that a statement has locked, and no others written.
  * @param leastKey the key of the session's writer before it. A lane replays one
  * after the other: with a smaller key this one could be waited for by that one.
  */
@@ -72,8 +75,9 @@ export function planTransaction(
   transaction: Transaction,
   session: SessionStatements,
   leastKey = 0,
+  reads?: Pick<LockingReads, "taken">,
 ): Plan {
-  const { bytes, cycles, statements, startUs, endUs } = transaction;
+  const { bytes, cycles, statements, answers, startUs, endUs } = transaction;
   const count = cycleCount(transaction);
   const shapes: (readonly Shape[])[] = [];
   const described: Asked["described"][] = [];
@@ -83,6 +87,7 @@ export function planTransaction(
   let writes: Writes | undefined;
   let offset = 0;
   let statement = 0;
+  let answer = 0;
   /** Not before this was the cycle that commits sent. */
   let earliestUs = startUs;
   /** By this all before it was complete. */
@@ -122,9 +127,17 @@ export function planTransaction(
     for (let j = 0; j < inCycle; j++, statement++) {
       const shape = cycleShapes[j] ?? OTHER_SHAPE;
       const at = statement * STATEMENT_WORDS;
+      const answerAt = answer;
+      answer += statements[at + STATEMENT_ANSWER] as number;
       if (!wrote(statements, at, shape)) continue;
       writes ??= new Writes();
-      writes.add(shape, asked.rows[j]);
+      const formats = asked.formats.get(j) ?? [];
+      const taken = shape.lockingRead && reads?.taken(
+        shape,
+        { words: statements, at, answer: answers.subarray(answerAt, answer) },
+        (column) => isBinaryOutput({ resultFormats: formats }, column),
+      );
+      for (const rows of taken ?? [asked.rows[j]]) writes.add(shape, rows);
       committed = sentUs + ROUNDING_US +
         (statements[at + STATEMENT_COMPLETE] as number);
     }

@@ -18,12 +18,14 @@ import {
   type Transaction,
 } from "../record/mod.ts";
 import {
+  type CycleRewriter,
   type GivenColumns,
   type GivenResults,
-  type InsertRewriter,
   isOfConcern,
+  type TakenResults,
 } from "../given/mod.ts";
 import type { PlannedStatements } from "./plan.ts";
+import { takenForm } from "../sql/mod.ts";
 import { OTHER_SHAPE, type Shape } from "../sql/shape.ts";
 import {
   COMPLETES,
@@ -96,7 +98,7 @@ export class Replay {
   readonly #plan: PlannedStatements;
   readonly #digest: ReplyDigest;
   readonly #framer: Framer;
-  readonly #rewriter: InsertRewriter | undefined;
+  readonly #rewriter: CycleRewriter | undefined;
   #cycle = 0;
   #offset = 0;
   #statement = 0;
@@ -106,6 +108,8 @@ export class Replay {
   #sent = NOTHING;
   /** Results of the cycle under way whose INSERTs were given values. */
   #given: GivenResults | undefined;
+  /** Those of which the mirror was told the rows that they lock. */
+  #taken: TakenResults | undefined;
   /** Where #primaryReply has come to: results are asked for in their order. */
   #asked = { result: 0, at: 0, answer: 0 };
   /** Of the cycle under way: statements that are paired already, and when the last of them ended on each side, in microseconds. */
@@ -129,7 +133,7 @@ export class Replay {
     plan: PlannedStatements,
     digest: ReplyDigest,
     framer: Framer,
-    rewriter?: InsertRewriter,
+    rewriter?: CycleRewriter,
   ) {
     this.#rewriter = rewriter;
     this.#framer = framer;
@@ -166,7 +170,7 @@ export class Replay {
     const end = this.#offset + this.#word(CYCLE_BYTES);
     const { bytes } = this.transaction;
     this.#sent = readCycle(bytes, this.#offset, end);
-    this.#given = undefined;
+    this.#given = this.#taken = undefined;
     this.#askAnew();
     const rewriter = this.#rewriter;
     const shapes = this.#plan.shapes[this.#cycle];
@@ -174,12 +178,13 @@ export class Replay {
     const matters = rewriter?.hasPrepared || shapes === undefined ||
       isOfConcern(shapes);
     if (rewriter === undefined || !matters) return this.#sent.bytes;
-    const { bytes: written, given } = rewriter.cycle(
+    const { bytes: written, given, taken } = rewriter.cycle(
       this.#sent.bytes,
       this.transaction,
       (result) => this.#primaryReply(result),
     );
     this.#given = given;
+    this.#taken = taken;
     return written;
   }
 
@@ -292,8 +297,10 @@ export class Replay {
         ? 0
         : theirs[primaryAt + STATEMENT_SENT] as number;
       const given = this.#given?.get(ordinal);
+      const taken = this.#taken?.get(ordinal);
+      const shape = this.#shape(ordinal);
       onPair({
-        shape: this.#shape(ordinal),
+        shape: taken === undefined ? shape : takenForm(shape),
         rows: this.#plan.rows[this.#cycle]?.[ordinal],
         described: this.#plan.described[this.#cycle]?.get(ordinal),
         primary,
@@ -309,6 +316,7 @@ export class Replay {
             oid === given.oid &&
             given.columns.some(({ name }) => name === column),
         }),
+        ...(taken === undefined ? {} : { taken }),
       }, given);
       this.#primaryUs = primaryEnd;
       this.#mirrorUs = mirrorEnd;

@@ -1,7 +1,7 @@
 import {
+  CycleRewriter,
   type DefaultsQuestion,
   type GivenColumns,
-  InsertRewriter,
 } from "../given/mod.ts";
 import {
   cycleCount,
@@ -34,7 +34,7 @@ export class Replayer {
   readonly #framer = new Framer();
   readonly #digest = new ReplyDigest(0);
   readonly #judge: Judge;
-  readonly #rewriter: InsertRewriter;
+  readonly #rewriter: CycleRewriter;
   #replay: Replay | undefined;
   #entry: QueuedTransaction | undefined;
   /** What is said between two cycles of the replay, its answer awaited. */
@@ -64,13 +64,22 @@ export class Replayer {
     this.#target = target;
     this.#series = series;
     this.#judge = new Judge(target, series, session);
-    this.#rewriter = new InsertRewriter({
+    this.#rewriter = new CycleRewriter({
       giving: target.giving,
+      reads: target.lockingReads,
       shapes: target.shapes,
       columns: target.columns,
       catalog: () => target.catalog,
       nowUs: monotonicUs,
       isAlone,
+      mayBeLocked: ({ startUs, endUs }) =>
+        !isAlone() || target.order.mayDiffer(
+          () => true,
+          startUs,
+          endUs,
+          monotonicUs(),
+          this.#entry?.writer,
+        ),
     });
   }
 
@@ -123,6 +132,7 @@ export class Replayer {
     const { transaction, writer } = entry;
     this.#digest.maxBytes = transaction.comparison.bytes;
     this.#plan = plan;
+    this.#rewriter.isTold = transaction.comparison.mode === "rows";
     this.#refused = false;
     this.#asideAt = -1;
     const { order } = this.#target;
@@ -224,6 +234,9 @@ export class Replayer {
         if (code !== 0 && code !== errorOf(pair.primary)) this.#refused = true;
         this.#judge.pair(pair, nowUs);
         if (given !== undefined) this.#given(pair, given);
+        if (pair.taken !== undefined) this.#taken(pair, pair.taken.length);
+        // By itself the mirror may have taken others than was planned.
+        else if (pair.shape.lockingRead) entry.writer?.writes.add(pair.shape);
       },
     );
     if (progress === "next" || progress === "done") {
@@ -239,6 +252,13 @@ export class Replayer {
     const { giving, probes } = this.#target;
     const rows = giving.answered(given, primary, mirror);
     if (rows > 0) probes.rowsGiven(this.#series, rows);
+  }
+
+  /** The mirror has answered a statement whose rows it was told. */
+  #taken({ shape, mirror }: StatementPair, rows: number): void {
+    const { lockingReads, probes } = this.#target;
+    lockingReads.answered(shape, mirror);
+    if (rows > 0) probes.rowsTaken(this.#series, rows);
   }
 
   /** Each refused message may be one of many sessions'. */

@@ -8,9 +8,11 @@ import {
 import {
   type IsolationLevel,
   joins,
+  type LockingRead,
   separatorsOf,
   withSeparators,
 } from "../sql/mod.ts";
+import { readBind } from "../given/mod.ts";
 import { boundTexts } from "./bound_texts.ts";
 import {
   BIND,
@@ -46,7 +48,17 @@ export interface Asked {
   readonly rows: readonly (TouchedRows | undefined)[];
   /** What it described in front of each result that is of another statement, too. */
   readonly described: DescribedStatements;
+  /** By the number of a result that tells which rows were locked: formats of its columns, as Bind has them. */
+  readonly formats: ReadonlyMap<number, readonly number[]>;
 }
+
+/** Hears of the text of a locking read, `bytes[from, to)`. */
+export type OnLockingRead = (
+  read: LockingRead,
+  bytes: Uint8Array,
+  from: number,
+  to: number,
+) => void;
 
 /** A prepared statement, and the values that stand in its text. */
 interface Prepared {
@@ -57,6 +69,8 @@ interface Prepared {
 interface Portal {
   readonly shape: Shape;
   readonly rows: TouchedRows | undefined;
+  /** Of its columns, if its answer tells which rows were locked. */
+  readonly formats?: readonly number[] | undefined;
 }
 
 const UNKNOWN: Prepared & Portal = {
@@ -66,6 +80,7 @@ const UNKNOWN: Prepared & Portal = {
 };
 const NO_ROWS: Asked["rows"] = [];
 const NONE: DescribedStatements = new Map();
+const NO_FORMATS: Asked["formats"] = new Map();
 
 /**
  * Knows which statement each Execute of a session runs, by following its Parse
@@ -78,17 +93,21 @@ export class SessionStatements {
   readonly #portals: Map<string, Portal>;
   readonly #firstIsolation: IsolationLevel;
   #isolation: IsolationLevel;
+  readonly #onLockingRead: OnLockingRead;
 
   /**
    * @param from whose statements it knows already.
    * @param isolation what the session began with. A default of the role or the
    * database is seen by nobody.
+   * @param onLockingRead hears of texts whose answers tell which rows they lock.
    */
   constructor(
     shapes: ShapeCache,
     from?: SessionStatements,
     isolation: IsolationLevel = "read committed",
+    onLockingRead: OnLockingRead = () => {},
   ) {
+    this.#onLockingRead = onLockingRead;
     this.#shapes = shapes;
     this.#firstIsolation = isolation;
     this.#isolation = from?.isolation ?? isolation;
@@ -115,6 +134,7 @@ export class SessionStatements {
     let described = OTHER_SHAPE;
     let before: Map<number, readonly Shape[]> | undefined;
     let open: Shape[] = [];
+    let formats: Map<number, readonly number[]> | undefined;
     /** A result comes, of the statements that were described and of this one. */
     const give = (shapes: readonly Shape[]) => {
       if (open.some((shape) => !isSame(shape, shapes[0]))) {
@@ -138,7 +158,12 @@ export class SessionStatements {
             : undefined;
           if (touched !== undefined) (rows ??= [])[results.length] = touched;
           if (results.length === 0 && at === to) {
-            return { shapes, rows: rows ?? NO_ROWS, described: NONE };
+            return {
+              shapes,
+              rows: rows ?? NO_ROWS,
+              described: NONE,
+              formats: NO_FORMATS,
+            };
           }
           give(shapes);
           break;
@@ -165,6 +190,8 @@ export class SessionStatements {
             shape: described,
             rows: literals &&
               boundRows(shape, literals, bytes, behind(bytes, names), at),
+            formats: shape.lockingRead &&
+              readBind(bytes, body, at)?.resultFormats,
           });
           break;
         }
@@ -176,8 +203,11 @@ export class SessionStatements {
           open.push(described);
           break;
         case EXECUTE: {
-          const { shape, rows: touched } =
+          const { shape, rows: touched, formats: own } =
             this.#portals.get(name(bytes, body)) ?? UNKNOWN;
+          if (own !== undefined) {
+            (formats ??= new Map()).set(results.length, own);
+          }
           if (touched !== undefined) (rows ??= [])[results.length] = touched;
           give([hasRowLimit(bytes, at) ? inParts(shape) : shape]);
           break;
@@ -196,6 +226,7 @@ export class SessionStatements {
       shapes: results,
       rows: rows ?? NO_ROWS,
       described: before ?? NONE,
+      formats: formats ?? NO_FORMATS,
     };
   }
 
@@ -203,6 +234,10 @@ export class SessionStatements {
   #told(bytes: Uint8Array, from: number, to: number): Statements {
     const statements = this.#shapes.get(bytes, from, to);
     const { shapes, links } = statements;
+    const [{ lockingRead } = OTHER_SHAPE, ...others] = shapes;
+    if (lockingRead !== undefined && others.length === 0) {
+      this.#onLockingRead(lockingRead, bytes, from, to);
+    }
     const all = [...shapes, ...(links ?? []).map((link) => link?.defines)];
     if (!all.some((shape) => shape !== undefined && joins(shape))) {
       return statements;

@@ -3,7 +3,7 @@ import type { ProbeSet } from "../plugin/mod.ts";
 import type { ConnectionTable } from "../stats/connection_table.ts";
 import type { ShapeCache } from "../sql/shape_cache.ts";
 import type { Catalog } from "../catalog/mod.ts";
-import type { Giving } from "../given/mod.ts";
+import type { Giving, LockingReads } from "../given/mod.ts";
 import type { Breaker } from "./breaker.ts";
 import type { CommitOrder } from "./commit_order.ts";
 import type { MirrorServer } from "./connection.ts";
@@ -106,6 +106,8 @@ export interface Target {
   readonly refusals: Set<number>;
   /** What it is given of what the primary generated. */
   readonly giving: Giving;
+  /** Of which rows it is told that the primary has locked them. */
+  readonly lockingReads: LockingReads;
   /** Whether a rule accepts this mismatch. */
   ignored: ReturnType<typeof createIgnore>;
   /** In [0, 1), for sampling. */

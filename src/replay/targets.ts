@@ -4,7 +4,7 @@ import type { ShapeCache } from "../sql/shape_cache.ts";
 import { EVICTED } from "../stats/mod.ts";
 import type { ConnectionTable } from "../stats/connection_table.ts";
 import { Catalog } from "../catalog/mod.ts";
-import { Giving } from "../given/mod.ts";
+import { Giving, LockingReads } from "../given/mod.ts";
 import { Breaker } from "./breaker.ts";
 import type { MirrorServer } from "./connection.ts";
 import { CommitOrder } from "./commit_order.ts";
@@ -88,24 +88,27 @@ export class Targets {
 
   #create(settings: TargetSettings): Target {
     const { log, onAdded: _, clientsOf, serverOf, ...shared } = this.#options;
+    const columns = new KnownColumns();
+    const giving = new Giving((relation, column, reason) =>
+      target.log("info", "The mirror makes a column's values by itself", {
+        relation,
+        column,
+        reason,
+      })
+    );
     const target: Target = {
       ...shared,
       settings,
       server: serverOf(settings),
       removed: false,
       breaker: new Breaker(),
-      columns: new KnownColumns(),
+      columns,
       drawn: new DrawnColumns(),
       order: new CommitOrder(),
       table: this.#table(settings),
       refusals: new Set(),
-      giving: new Giving((relation, column, reason) =>
-        target.log("info", "The mirror makes a column's values by itself", {
-          relation,
-          column,
-          reason,
-        })
-      ),
+      giving,
+      lockingReads: new LockingReads({ giving, columns }),
       ignored: createIgnore(settings.ignore),
       random: Math.random,
       waiting: new Set(),

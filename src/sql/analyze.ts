@@ -7,6 +7,7 @@ import { fingerprintOfTree } from "./fingerprint.ts";
 import { insertionOf } from "./insertion.ts";
 import { isolationOf } from "./isolation.ts";
 import { isLimited, limitOf, onlyRelation } from "./keys.ts";
+import { lockingReadOf } from "./locked_rows.ts";
 import { orderKeys } from "./order_keys.ts";
 import { namesOf } from "./outputs.ts";
 import { pinnedRows } from "./pins.ts";
@@ -146,6 +147,7 @@ function describe(
     isControl: CONTROL.has(type),
     isolation: isolationOf(type, body),
     insertion: insertionOf(type, body),
+    lockingRead: found.locks ? lockingReadOf(type, body) : undefined,
     ...knownNames(queryOf(type, body) ?? stmt, onFault),
     note: noteOf(type, body, found),
     copy: type === "CopyStmt" ? copyFormat(body) : undefined,

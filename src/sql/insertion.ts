@@ -99,7 +99,8 @@ function excludedIn(node: unknown): readonly string[] | "all" {
   return inner.includes("all") ? "all" : inner.flat();
 }
 
-function returnedOf(node: Node): readonly ReturnedColumn[] {
+/** What RETURNING gives of the relation that `node` writes. */
+export function returnedOf(node: Node): readonly ReturnedColumn[] {
   const clause = node.returningClause as Node | undefined;
   // With names for the old and the new row a column may be of either.
   if (list(clause?.options).length > 0) return ["other"];

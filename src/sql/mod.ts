@@ -8,10 +8,12 @@
 
 export type { Insertion, ReturnedColumn } from "./insertion.ts";
 export { type IsolationLevel, startupIsolation } from "./isolation.ts";
+export type { LockingRead } from "./locking_read.ts";
 export { skipSpace } from "./lexer.ts";
 export { relationKey } from "./relation_key.ts";
 export { joins, separatorsOf, withSeparators } from "./separators.ts";
 export * from "./session_state.ts";
 export { StateWatch } from "./state_watch.ts";
+export { takenForm } from "./taken_form.ts";
 export { type Token, tokens } from "./tokens.ts";
 export { type Nature, natureOfCall, TIME_LITERAL } from "./volatile.ts";

@@ -2,7 +2,7 @@ import { literals } from "./literals.ts";
 import type { PinnedRows } from "./pins.ts";
 
 /** Values beyond this are not looked at, in bytes. */
-const MAX_VALUE = 64;
+export const MAX_VALUE = 64;
 const decoder = new TextDecoder("latin1");
 
 /** A value as it was sent. */

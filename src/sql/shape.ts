@@ -1,5 +1,6 @@
 import type { Insertion } from "./insertion.ts";
 import type { Isolation } from "./isolation.ts";
+import type { LockingRead } from "./locking_read.ts";
 import type { PinnedRows } from "./pins.ts";
 import type { Columns, Draw, Output } from "./trait.ts";
 
@@ -81,6 +82,8 @@ export interface Shape {
   readonly pinned: PinnedRows | undefined;
   /** What it inserts; undefined: nothing, or it stands within another statement. */
   readonly insertion?: Insertion | undefined;
+  /** Which rows it locks with SKIP LOCKED; undefined: none, or its answer does not tell. */
+  readonly lockingRead?: LockingRead | undefined;
   /** The statement that it is a form of: both have the same columns. */
   readonly base?: Shape;
   /** The form of the rows of a COPY … TO; undefined: it is none, or has a form of its own. */

@@ -152,7 +152,7 @@ export class ShapeCache {
 function toldOf(shape: Shape): string | undefined {
   const { orderBy, limited, limit, outputs, counts, isParsed, isolation } =
     shape;
-  const { pinned, insertion, draws } = shape;
+  const { pinned, insertion, lockingRead, draws } = shape;
   const traits = [
     ...(outputs ?? []).map(({ trait }) => trait),
     ...draws.flatMap(({ write: { named, positional } }) => [
@@ -176,6 +176,7 @@ function toldOf(shape: Shape): string | undefined {
     isolation,
     pinned,
     insertion,
+    lockingRead,
   ]);
   const hasNames = outputs !== undefined ||
     draws.length > 0;

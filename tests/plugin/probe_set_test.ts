@@ -20,6 +20,7 @@ const CALLS: readonly [keyof Probe, readonly (number | string)[]][] = [
   ["statementCompared", [17, 18, 19]],
   ["orderBroken", [23]],
   ["rowsGiven", [23, 2]],
+  ["rowsTaken", [23, 3]],
   ["queue", [20, 21, 22]],
 ];
 

@@ -1,14 +1,11 @@
 import assert from "node:assert/strict";
-import {
-  type PreparedInsert,
-  PreparedInserts,
-} from "../../src/given/prepared_inserts.ts";
+import { PreparedStatements } from "../../src/given/prepared_statements.ts";
 
-const A = { given: { oid: "1" } } as unknown as PreparedInsert;
-const B = { given: { oid: "2" } } as unknown as PreparedInsert;
+const A = { oid: "1" };
+const B = { oid: "2" };
 
-Deno.test("PreparedInserts: what the mirror refused or skipped is taken back", () => {
-  const prepared = new PreparedInserts();
+Deno.test("PreparedStatements: what the mirror refused or skipped is taken back", () => {
+  const prepared = new PreparedStatements<typeof A>();
   prepared.set("s", A, 0);
   prepared.answered(1);
   // Its name is taken: the second message fails, the third is skipped.
@@ -24,8 +21,8 @@ Deno.test("PreparedInserts: what the mirror refused or skipped is taken back", (
   assert.equal(prepared.get("t"), B);
 });
 
-Deno.test("PreparedInserts: all are forgotten, unless that was refused", () => {
-  const prepared = new PreparedInserts();
+Deno.test("PreparedStatements: all are forgotten, unless that was refused", () => {
+  const prepared = new PreparedStatements<typeof A>();
   prepared.set("s", A, 0);
   prepared.set("t", B, 1);
   prepared.answered(2);

@@ -1,0 +1,74 @@
+import type { Reply } from "../judge/mod.ts";
+import type { Shape } from "../sql/shape.ts";
+import {
+  InsertRewriter,
+  isOfConcern as isInsert,
+  type Rewritten as WithValues,
+} from "./insert_rewriter.ts";
+import type { RewriterOptions } from "./insert_rewriter.ts";
+import type { Moment } from "./own_defaults.ts";
+import {
+  LockingRewriter,
+  type LockingRewriterOptions,
+  type TakenResults,
+} from "./locking_rewriter.ts";
+
+/** A cycle as the mirror gets it. */
+export interface Rewritten extends WithValues {
+  readonly taken: TakenResults;
+}
+
+/** Writes the cycles that go over one connection: INSERTs get values, and what locks rows with SKIP LOCKED gets their keys. */
+export class CycleRewriter {
+  readonly #inserts: InsertRewriter;
+  readonly #locking: LockingRewriter;
+
+  constructor(options: RewriterOptions & LockingRewriterOptions) {
+    this.#inserts = new InsertRewriter(options);
+    this.#locking = new LockingRewriter(options);
+  }
+
+  /** Whether the primary's answers come with their rows. */
+  set isTold(isTold: boolean) {
+    this.#locking.isTold = isTold;
+  }
+
+  /** Statements are prepared with more parameters than the client's: each cycle must be looked at. */
+  get hasPrepared(): boolean {
+    return this.#inserts.hasPrepared || this.#locking.hasPrepared;
+  }
+
+  /** A new connection: nothing is prepared on it. */
+  reset(): void {
+    this.#inserts.reset();
+    this.#locking.reset();
+  }
+
+  /**
+   * Writes one cycle.
+   *
+   * @param made when the primary answered the transaction.
+   * @param reply the primary's to the cycle's n-th result, from 0.
+   */
+  cycle(
+    bytes: Uint8Array<ArrayBuffer>,
+    made: Moment,
+    reply: (result: number) => Reply | undefined,
+  ): Rewritten {
+    const locking = this.#locking.cycle(bytes, made, reply);
+    const inserts = this.#inserts.cycle(locking.bytes, made, reply);
+    return { ...inserts, taken: locking.taken };
+  }
+
+  /** The mirror has answered the cycle, and acted on so many of its messages. */
+  answered(completed: number): void {
+    this.#inserts.answered(completed);
+    this.#locking.answered(completed);
+  }
+}
+
+/** Whether a cycle's statements may have to be written, or change how others are. */
+export function isOfConcern(shapes: readonly Shape[]): boolean {
+  return isInsert(shapes) ||
+    shapes.some(({ lockingRead }) => lockingRead !== undefined);
+}

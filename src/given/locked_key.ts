@@ -1,0 +1,110 @@
+import type { Catalog } from "../catalog/mod.ts";
+import { describedNames, type KnownColumns, type Reply } from "../judge/mod.ts";
+import { STATEMENT_ROWS } from "../record/mod.ts";
+import type { LockingRead } from "../sql/mod.ts";
+import type { Shape } from "../sql/shape.ts";
+import { arrayTypeOf } from "./key_arrays.ts";
+import { isWhole, type ToldRow, toldRows } from "./told_rows.ts";
+
+/** A column of the key by which locked rows are told. */
+export interface KeyColumn {
+  readonly name: string;
+  /** The type as SQL names it. */
+  readonly type: string;
+  /** The type's OID, in each database the same. */
+  readonly typeOid: number;
+  /** Its place in the answer. */
+  readonly output: number;
+}
+
+/** How an answer tells which rows a statement has locked. */
+export interface LockedKey {
+  readonly read: LockingRead;
+  readonly columns: readonly KeyColumn[];
+  /** A column stands where `*` is, by its name. */
+  readonly isByName: boolean;
+}
+
+/**
+ * The key of the locked table that a statement's answer has.
+ *
+ * @returns undefined if there is none, or it may be another row's.
+ */
+export function lockedKey(
+  read: LockingRead,
+  catalog: Catalog,
+): LockedKey | undefined {
+  const [oid, ...others] = catalog.oids(read.relation);
+  const all = oid === undefined ? undefined : catalog.columnsOf(oid);
+  if (oid === undefined || all === undefined || others.length > 0) {
+    return undefined;
+  }
+  const { by } = read;
+  if (by !== undefined) {
+    // What RETURNING shows is what the row has become.
+    const changes = catalog.changedByTrigger(oid);
+    if (changes === "all" || changes?.has(by) === true) return undefined;
+  }
+  const names = all.map(({ name }) => name);
+  const keys = catalog.keysOf(oid)
+    .filter((key) => by === undefined || key.length === 1 && key[0] === by)
+    .toSorted((a, b) => a.length - b.length);
+  for (const key of keys) {
+    const columns = key.flatMap((name): KeyColumn[] => {
+      const column = all.find((one) => one.name === name);
+      const output = placeOf(read, name, names);
+      const type = column && catalog.typeText(column.typeOid);
+      const typeOid = type === undefined ? undefined : arrayTypeOf(type);
+      return output === undefined || type === undefined || typeOid === undefined
+        ? []
+        : [{ name, type, typeOid, output }];
+    });
+    if (columns.length < key.length) continue;
+    return { read, columns, isByName: read.returned.includes("all") };
+  }
+  return undefined;
+}
+
+/** Where an answer has a column, counted from the front: behind a star columns may be another's. */
+function placeOf(
+  { returned }: LockingRead,
+  column: string,
+  names: readonly string[],
+): number | undefined {
+  const star = returned.indexOf("all");
+  const front = star < 0 ? returned : returned.slice(0, star);
+  const place = front.findIndex((one) =>
+    typeof one === "object" && one.column === column
+  );
+  if (place >= 0) return place;
+  const within = names.indexOf(column);
+  return star < 0 || within < 0 ? undefined : star + within;
+}
+
+/**
+ * The keys of the rows that the primary has locked, by column of the key.
+ *
+ * @returns undefined if the answer does not tell them all.
+ */
+export function toldKeys(
+  { columns, isByName }: LockedKey,
+  reply: Reply | undefined,
+  shape: Shape,
+  known: KnownColumns,
+): readonly ToldRow[] | undefined {
+  if (reply === undefined || !isWhole(reply)) return undefined;
+  if (reply.words[reply.at + STATEMENT_ROWS] === 0) return [];
+  const rows = toldRows(reply);
+  if (rows === undefined || rows.length === 0) return undefined;
+  if (isByName) {
+    // The primary may have the columns in another order.
+    const names = describedNames(reply.answer) ??
+      known.of(shape, reply)?.map(({ name }) => name);
+    const areTheSame = columns.every(({ name, output }) =>
+      names?.[output] === name
+    );
+    if (!areTheSame) return undefined;
+  }
+  const keys = rows.map((row) => columns.map(({ output }) => row[output]));
+  return keys.every((key) => !key.includes(undefined)) ? keys : undefined;
+}
