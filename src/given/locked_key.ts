@@ -21,6 +21,8 @@ export interface KeyColumn {
 export interface LockedKey {
   readonly read: LockingRead;
   readonly columns: readonly KeyColumn[];
+  /** Which rows are locked is certain, if nobody else has locks: a unique key sorts them, or there is no LIMIT. */
+  readonly isCertain: boolean;
   /** A column stands where `*` is, by its name. */
   readonly isByName: boolean;
 }
@@ -60,7 +62,13 @@ export function lockedKey(
         : [{ name, type, typeOid, output }];
     });
     if (columns.length < key.length) continue;
-    return { read, columns, isByName: read.returned.includes("all") };
+    return {
+      read,
+      columns,
+      isCertain: read.sorted === undefined ||
+        catalog.isUnique(oid, read.sorted),
+      isByName: read.returned.includes("all"),
+    };
   }
   return undefined;
 }

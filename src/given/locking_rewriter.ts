@@ -225,9 +225,9 @@ export class LockingRewriter {
   ): readonly ToldRow[] | undefined {
     const { reads, mayBeLocked } = this.#options;
     const rows = reads.told(key, reply, shape);
-    // Without another's locks none means that none is there.
-    const isEmpty = rows?.length === 0 && !mayBeLocked(this.#made);
-    return isEmpty ? undefined : rows;
+    // Without another's locks the mirror has to find the same rows, or none.
+    const isCertain = rows?.length === 0 || key.isCertain;
+    return isCertain && !mayBeLocked(this.#made) ? undefined : rows;
   }
 
   /** The only statement of a text, if the mirror may be told which rows it locks. */

@@ -1,5 +1,10 @@
 import { returnedOf } from "./insertion.ts";
-import { isLimited, isSetOperation } from "./keys.ts";
+import {
+  isLimited,
+  isSetOperation,
+  sortExpressions,
+  uniqueKeys,
+} from "./keys.ts";
 import type { LockingRead } from "./locking_read.ts";
 import { keyOfRelation } from "./relation_key.ts";
 import { lastName, list, type Node, unwrap } from "./tree.ts";
@@ -31,6 +36,9 @@ export function lockingReadOf(
     alias: nameOf(table),
     returned,
     by,
+    sorted: isLimited(select)
+      ? uniqueKeys(select, sortExpressions(select))?.columns ?? []
+      : undefined,
     isAlone: (named.get(name) ?? 0) === (isSelect ? 1 : 2),
     isOnlyChoice: queries.every((query) =>
       query === select ||

@@ -14,6 +14,8 @@ export interface LockingRead {
   readonly returned: readonly ReturnedColumn[];
   /** The column by which UPDATE and DELETE find the locked rows; undefined: a SELECT. */
   readonly by: string | undefined;
+  /** Columns by which the locking SELECT is sorted, or that it holds to a value; undefined: it has no LIMIT. */
+  readonly sorted: readonly string[] | undefined;
   /** No other part of the statement reads the table. */
   readonly isAlone: boolean;
   /** No other part of it leaves a choice among rows. */

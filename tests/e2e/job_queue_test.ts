@@ -238,7 +238,7 @@ for (const version of ["15", "18"] as const) {
             await waitFor(
               `the defect to be found: ${JSON.stringify(takes(proxy))}`,
               () => (takes(proxy)[result] ?? 0) > 0,
-              5_000,
+              20_000,
             );
           });
         }
