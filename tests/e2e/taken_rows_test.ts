@@ -245,6 +245,12 @@ const UNTOLD: readonly Form[] = [
     sql: `set datestyle = 'German'; select at from T limit 1 ${LOCK}`,
   },
   {
+    name: "columns that are called as clauses",
+    schema:
+      `create table T (id int primary key, "limit" int, skip int); insert into T select i from generate_series(1, 6) i`,
+    sql: `select id, skip locked from T where T.limit is null ${LOCK}`,
+  },
+  {
     name: "NOWAIT",
     schema: PLAIN,
     sql: "select id from T order by id limit 1 for update nowait",
@@ -347,6 +353,53 @@ Deno.test({
         if (!isAlone) assert.ok(count(defect.beside) > 0);
       });
       before = (await proxy.settled()).statements;
+    }
+  },
+});
+
+/** By an order with ties. */
+const CHOICES = [
+  `select id, payload from T order by prio limit 1 ${LOCK}`,
+  `update T set state = 'run' where id = (select id from T order by prio limit 1 ${LOCK}) returning id, payload`,
+  `with x as (select id from T limit 1 ${LOCK}) delete from T using x where x.id = T.id returning T.*`,
+];
+
+Deno.test({
+  name: "taken rows: a row that is told is no choice: another payload is found",
+  sanitizeOps: false,
+  sanitizeResources: false,
+  async fn(t) {
+    const tables = CHOICES.flatMap((sql, i) =>
+      PROTOCOLS.map((protocol) => ({
+        sql,
+        protocol,
+        table: `${protocol}_${i}`,
+      }))
+    );
+    const initSql = tables.map(({ table }) => of(table, PLAIN)).join(";\n");
+    await using primary = await startCluster({ version: "15", initSql });
+    await using mirror = await startCluster({ version: "18", initSql });
+    await using proxy = await started(primary, mirror);
+    for (const { sql, protocol, table } of tables) {
+      await t.step(`${table}: ${sql}`, async () => {
+        await onServer(
+          mirror,
+          (sql) => sql.unsafe(`update ${table} set payload = payload || '!'`),
+        );
+        const before = proxy.ledger().statements;
+        using worker = await WireClient.connect(proxy.port);
+        await take(worker, of(table, sql), [], protocol, table);
+        const { statements } = await compared(
+          proxy,
+          sum(before) + (protocol === "prepared" ? 2 : 1),
+        );
+        assert.equal(
+          (statements.mismatch_rows ?? 0) - (before.mismatch_rows ?? 0),
+          1,
+          JSON.stringify(statements),
+        );
+      });
+      await proxy.settled();
     }
   },
 });

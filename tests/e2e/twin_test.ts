@@ -25,7 +25,7 @@ const CASES: readonly Case[] = [
   { way: "client", protocol: "prepared", clients: 8 },
 ];
 
-/** Above the goal where answers do not tell what was generated, and where clients meet: jobs by SKIP LOCKED, locks by INSERT. */
+/** Above the goal where answers do not tell what was generated, and where clients meet: locks by INSERT. */
 function limitsToday({ way, clients }: Case): Partial<TwinLimits> {
   if (clients === 1) return way === "client" ? {} : { unequalRows: Infinity };
   return {
