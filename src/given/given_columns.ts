@@ -1,5 +1,6 @@
 import type { Catalog } from "../catalog/mod.ts";
 import { type Insertion, natureOfCall } from "../sql/mod.ts";
+import { arrayTypeOf } from "./key_arrays.ts";
 
 /** A column whose values the primary generated, and its answer tells. */
 export interface GivenColumn {
@@ -43,9 +44,14 @@ export function givenColumns(
   catalog: Catalog,
 ): GivenColumns | undefined {
   const { relation, columns: named, source, width } = insertion;
-  const { overriding, excluded } = insertion;
-  if (source !== "values" && source !== "defaults") return undefined;
+  const { overriding, excluded, onConflict } = insertion;
+  if (source === "query" || source === "copy") return undefined;
   if (overriding === "user") return undefined;
+  if (source === "constants") {
+    // Which of the rows have come back is not told.
+    if (width === 0 || onConflict === "nothing") return undefined;
+    if (named.length > 0 && named.length !== width) return undefined;
+  }
   const [oid, ...others] = catalog.oids(relation);
   if (oid === undefined || others.length > 0) return undefined;
   const all = catalog.columnsOf(oid);
@@ -64,6 +70,8 @@ export function givenColumns(
     const place = list.indexOf(name);
     const type = catalog.typeText(column.typeOid);
     if (output === undefined || type === undefined) return [];
+    // Of all rows together the values go into one array.
+    if (source === "constants" && arrayTypeOf(type) === undefined) return [];
     // Beside values of the client's own DEFAULT would need them told apart.
     if (place >= 0 && !isAllDefault(insertion, place)) return [];
     return [{

@@ -3,8 +3,11 @@ import type { GivenColumn, GivenColumns } from "./given_columns.ts";
 import type { InsertPlaces } from "./insert_places.ts";
 import { type Edit, quoted, spliced } from "./texts.ts";
 
-/** What stands for a value in a text: a parameter or a literal, without its type. Undefined: the primary told none. */
+/** What stands for a value in a text, or for an array of those of all rows: a parameter or a literal, without its type. Undefined: the primary told none. */
 export type WriteValue = (row: number, column: number) => string | undefined;
+
+/** The client's query, within the one that is written. */
+export const ROWS = "pgdog_mirror";
 
 /**
  * Writes an INSERT's text so that its rows take the given values.
@@ -44,11 +47,25 @@ function editsOf(
   const needsOverriding = overriding === undefined &&
     columns.some(({ isAlways }) => isAlways);
   const clause = needsOverriding ? "OVERRIDING SYSTEM VALUE " : "";
-  const expressionAt = (row: number, column: GivenColumn) =>
-    expressionOf(column, value(row, columns.indexOf(column)));
+  const expressionAt = (row: number, column: GivenColumn) => {
+    const written = value(row, columns.indexOf(column));
+    const typed = written === undefined
+      ? undefined
+      : source === "constants"
+      ? `(${written}::${column.type}[])[row_number() OVER ()]`
+      : `${written}::${column.type}`;
+    return expressionOf(column, typed);
+  };
   if (source === "defaults") {
     const row = added.map((column) => expressionAt(0, column)).join(", ");
     insert(values.from, `${clause}VALUES (${row})`, values.to);
+    return edits;
+  }
+  if (source === "constants") {
+    const row = added.map((column) => `, ${expressionAt(0, column)}`).join("");
+    const around = `${clause}SELECT "${ROWS}".*${row} FROM (`;
+    insert(values.from, around);
+    insert(values.to, `) "${ROWS}"`);
     return edits;
   }
   if (clause !== "") insert(values.from, clause);
@@ -71,10 +88,9 @@ function editsOf(
 /** A sequence draws in either case, once a row: so it stays where the primary's is. */
 function expressionOf(
   { type, expression, nature }: GivenColumn,
-  value: string | undefined,
+  typed: string | undefined,
 ): string {
-  if (value === undefined) return expression;
-  const typed = `${value}::${type}`;
+  if (typed === undefined) return expression;
   // Into a column it would be cast without a word.
   const own = `(${expression})::${type}`;
   return nature === "sequence"

@@ -277,7 +277,7 @@ function isDrawn(
   const place = (columns.length > 0 ? columns : names).indexOf(column);
   if (source === "defaults") return true;
   if (columns.length > 0 && place < 0) return true;
-  if (source !== "values") return false;
+  if (source !== "values" && source !== "constants") return false;
   return place >= width || defaults.some((at) => at % width === place);
 }
 

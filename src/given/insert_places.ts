@@ -12,7 +12,7 @@ export interface InsertPlaces {
   readonly behindRelation: number;
   /** Behind the last name of the list of columns; undefined: there is no list. */
   readonly behindColumns: number | undefined;
-  /** VALUES, or DEFAULT VALUES. */
+  /** VALUES, or DEFAULT VALUES, or the whole query. */
   readonly values: Span;
   /** The values of each row. */
   readonly rows: readonly (readonly Span[])[];
@@ -21,7 +21,7 @@ export interface InsertPlaces {
 const decoder = new TextDecoder();
 
 /**
- * Finds the parts of the INSERT … VALUES in `bytes[from, to)`.
+ * Finds the parts of the INSERT in `bytes[from, to)`.
  *
  * @param insertion what its tree says.
  * @returns undefined if the text is not as expected.
@@ -66,6 +66,12 @@ export function insertPlaces(
   }
   if (take("overriding")) at += 2;
   const valuesFrom = all[at]?.start ?? to;
+  if (source === "constants") {
+    if (!is("select")) return undefined;
+    at = behindQuery(bytes, all, at);
+    const values = { from: valuesFrom, to: end() };
+    return { behindRelation, behindColumns, values, rows: [] };
+  }
   const isDefault = take("default");
   if (isDefault !== (source === "defaults") || !take("values")) {
     return undefined;
@@ -84,6 +90,24 @@ export function insertPlaces(
   if (rows.length !== (isDefault ? 0 : count)) return undefined;
   const isEnd = at === all.length || is("on") || is("returning") || is(";");
   return isEnd ? { behindRelation, behindColumns, values, rows } : undefined;
+}
+
+/** The token behind a query that begins at `first`. */
+function behindQuery(
+  bytes: Uint8Array,
+  all: readonly Token[],
+  first: number,
+): number {
+  let depth = 0;
+  for (let at = first; at < all.length; at++) {
+    const text = textOf(bytes, all[at] as Token); // at < length
+    if (text === "(" || text === "[") depth++;
+    else if (text === ")" || text === "]") depth--;
+    else if (depth > 0) continue;
+    // A join has ON, too: such a query is none of constants.
+    else if (["on", "returning", ";"].includes(text)) return at;
+  }
+  return all.length;
 }
 
 /** The place of the token that the statement begins with, behind its WITH. */

@@ -20,6 +20,7 @@ import {
 import type { GivenColumn, GivenColumns } from "./given_columns.ts";
 import { givenText, literalOf, type WriteValue } from "./given_text.ts";
 import type { Giving } from "./giving.ts";
+import { binaryArray, textArray } from "./key_arrays.ts";
 import { insertPlaces } from "./insert_places.ts";
 import type { Moment } from "./own_defaults.ts";
 import type { PreparedInsert } from "./prepared_inserts.ts";
@@ -155,7 +156,8 @@ export class InsertRewriter {
       view.getUint16(to + 1),
       highestParameter(bytes, from, to),
     );
-    const added = insertion.rows * given.columns.length;
+    // Of a query those of all rows are one array.
+    const added = (insertion.rows ?? 1) * given.columns.length;
     const isTooMuch = parameters + added > MAX_PARAMETERS ||
       !this.#prepared.hasRoomFor(name);
     if (places === undefined || isTooMuch) return undefined;
@@ -191,10 +193,12 @@ export class InsertRewriter {
     const rows = this.#told(reply(), prepared);
     const added: AddedParameter[] = [];
     const told = this.#accepted(rows, prepared, bind);
-    for (let row = 0; row < insertion.rows; row++) {
+    for (let row = 0; row < (insertion.rows ?? 1); row++) {
       for (const column of given.columns) {
-        const known = told.has(column) ? rows?.[row] : undefined;
-        const parameter = valueOf(column, known, bind);
+        const known = told.has(column) ? rows : undefined;
+        const parameter = insertion.rows === undefined
+          ? arrayOf(column, known, bind)
+          : valueOf(column, known?.[row], bind);
         if (parameter.value === undefined) told.delete(column);
         added.push(parameter);
       }
@@ -221,7 +225,9 @@ export class InsertRewriter {
     const value: WriteValue = (row, place) => {
       const column = given.columns[place] as GivenColumn; // it has one
       if (!told.has(column)) return undefined;
-      const { value } = valueOf(column, rows?.[row], undefined);
+      const { value } = insertion.rows === undefined
+        ? arrayOf(column, rows, undefined)
+        : valueOf(column, rows?.[row], undefined);
       // In which encoding the client writes is not known here.
       if (value === undefined || value.some((byte) => byte >= 0x80)) {
         told.delete(column);
@@ -244,7 +250,8 @@ export class InsertRewriter {
   ): readonly ToldRow[] | undefined {
     if (!this.#options.giving.isOn) return undefined;
     const rows = toldRows(reply);
-    if (reply === undefined || rows?.length !== insertion.rows) {
+    const count = insertion.rows ?? rows?.length;
+    if (reply === undefined || rows === undefined || rows.length !== count) {
       return undefined;
     }
     if (rows.some(({ length }) => length !== given.outputs)) return undefined;
@@ -335,6 +342,24 @@ function valueOf(
   const isBinary = bind !== undefined && isBinaryOutput(bind, place);
   if (value === undefined || isBinary) return { value, isBinary };
   return { value: isReadable(value, type) ? value : undefined, isBinary };
+}
+
+/** The values of all rows as one; undefined: there are none, one is NULL, or can't be read back. */
+function arrayOf(
+  column: GivenColumn,
+  rows: readonly ToldRow[] | undefined,
+  bind: Bind | undefined,
+): AddedParameter {
+  const all = rows?.map((row) => valueOf(column, row, bind)) ?? [];
+  const isBinary = all[0]?.isBinary ?? false;
+  const values = all.flatMap(({ value }) => value ?? []);
+  if (all.length === 0 || values.length < all.length) {
+    return { value: undefined, isBinary };
+  }
+  const value = isBinary
+    ? binaryArray(values, column.typeOid)
+    : textArray(values, column.type);
+  return { value, isBinary };
 }
 
 const SET_ROLE =

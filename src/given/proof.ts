@@ -1,6 +1,7 @@
 import { parseSync } from "libpg-query";
 import type { Insertion } from "../sql/mod.ts";
 import type { GivenColumns } from "./given_columns.ts";
+import { ROWS } from "./given_text.ts";
 
 /** A parse tree, or a part of it. */
 export type Tree = Readonly<Record<string, unknown>>;
@@ -59,6 +60,9 @@ function without(
     ...(named.length > 0 ? { cols: cols.slice(0, own.length) } : {}),
   };
   if (source === "defaults") return tree;
+  if (source === "constants") {
+    return { ...tree, selectStmt: innerQuery(selectStmt, columns.length) };
+  }
   const replaced = new Set(columns.map(({ item }) => item));
   const select = (selectStmt as Tree).SelectStmt as Tree;
   const valuesLists = (select.valuesLists as Tree[]).map((row) => ({
@@ -71,6 +75,29 @@ function without(
   }));
   return { ...tree, selectStmt: { SelectStmt: { ...select, valuesLists } } };
 }
+
+/** The client's query within the written one, of which all else is as it must be; undefined: it is not. */
+function innerQuery(written: unknown, added: number): unknown {
+  const { targetList, fromClause, ...rest } = (written as Tree)
+    .SelectStmt as Tree;
+  const targets = targetList as Tree[];
+  const from = fromClause as Tree[];
+  const { subquery, ...alias } = from[0]?.RangeSubselect as Tree;
+  const isAsWritten = targets.length === 1 + added && from.length === 1 &&
+    text(targets[0]) === text(ALL_ROWS) && text(alias) === text(ALIAS) &&
+    text(rest) === text(PLAIN);
+  return isAsWritten ? subquery : undefined;
+}
+
+const ALIAS = { alias: { aliasname: ROWS } };
+const ALL_ROWS = {
+  ResTarget: {
+    val: {
+      ColumnRef: { fields: [{ String: { sval: ROWS } }, { A_Star: {} }] },
+    },
+  },
+};
+const PLAIN = { limitOption: "LIMIT_OPTION_DEFAULT", op: "SETOP_NONE" };
 
 /** Without locations, and with keys in one order. */
 export function text(tree: unknown): string {

@@ -1,3 +1,4 @@
+import { constantColumns } from "./constant_rows.ts";
 import { keyOfRelation } from "./relation_key.ts";
 import { lastName, list, type Node, unwrap } from "./tree.ts";
 
@@ -11,10 +12,16 @@ export interface Insertion {
   /** The columns that it names; none: the first ones, in their order. */
   readonly columns: readonly string[];
   /** Where its rows come from. */
-  readonly source: "values" | "defaults" | "query" | "copy";
-  /** Rows of VALUES; of DEFAULT VALUES one. */
-  readonly rows: number;
-  /** Values of each of them. */
+  readonly source:
+    | "values"
+    | "defaults"
+    /** A query that makes them of literals and parameters, in one order. */
+    | "constants"
+    | "query"
+    | "copy";
+  /** Rows of VALUES; of DEFAULT VALUES one. Undefined: as many as the query or COPY gives. */
+  readonly rows: number | undefined;
+  /** Values of each of them; 0: they are not known. */
   readonly width: number;
   /** Places of the word DEFAULT in VALUES, row by row. */
   readonly defaults: readonly number[];
@@ -38,6 +45,7 @@ export function insertionOf(type: string, node: Node): Insertion | undefined {
   const isPlain = rows.length > 0 &&
     rows.every(({ length }) => length === first.length);
   const conflict = node.onConflictClause as Node | undefined;
+  const constant = constantColumns(selectStmt);
   return {
     relation: keyOfRelation(relation as Node),
     columns: list(cols).map(({ ResTarget }) =>
@@ -47,9 +55,11 @@ export function insertionOf(type: string, node: Node): Insertion | undefined {
       ? "defaults"
       : isPlain
       ? "values"
-      : "query",
-    rows: selectStmt === undefined ? 1 : rows.length,
-    width: first.length,
+      : constant === undefined
+      ? "query"
+      : "constants",
+    rows: selectStmt === undefined ? 1 : isPlain ? rows.length : undefined,
+    width: isPlain ? first.length : constant ?? 0,
     defaults: rows.flat().flatMap((item, i) =>
       unwrap(item)[0] === "SetToDefault" ? [i] : []
     ),
@@ -75,7 +85,7 @@ function copied({ relation, is_from, attlist }: Node): Insertion | undefined {
     relation: keyOfRelation(relation as Node),
     columns: list(attlist).map((name) => lastName([name])),
     source: "copy",
-    rows: 0,
+    rows: undefined,
     width: 0,
     defaults: [],
     returned: [],

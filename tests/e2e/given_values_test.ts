@@ -90,6 +90,37 @@ const GIVEN: readonly Form[] = [
     values: ["a"],
   },
   {
+    // SQLAlchemy's, for several rows.
+    name: "rows of VALUES in a query",
+    schema:
+      "create table T (id serial primary key, v text, n int, u uuid default gen_random_uuid(), at timestamptz default now())",
+    sql:
+      "insert into T (v, n) select p0::varchar, p1::integer from (values (?, 7, 0), ('b', ?, 1), ('c', 8, 2)) as imp_sen(p0, p1, sen_counter) order by sen_counter returning T.id, T.at, T.u, T.id as id__1",
+    values: ["a", "9"],
+  },
+  {
+    // Django's, for several rows.
+    name: "rows of arrays",
+    schema:
+      'create table T (id bigint generated always as identity primary key, v text, n int, "at" timestamp default localtimestamp)',
+    sql:
+      'insert into T ("v", "n") select * from unnest((?)::text[], (?)::integer[]) returning T."at", "id"',
+    values: ["{a,b}", "{1,2}"],
+  },
+  {
+    name: "rows of a series, no list of columns",
+    schema:
+      "create table T (v text, n int, id serial primary key, code varchar(20) default 'c' || left(gen_random_uuid()::text, 8))",
+    sql:
+      "insert into T select i || ')\"', i from generate_series(1, 3) i on conflict (id) do update set n = 0 returning *",
+  },
+  {
+    name: "one row of expressions",
+    schema: "create table T (id serial primary key, v text)",
+    sql: "insert into T (v) select upper((?)::text) returning id",
+    values: ["a"],
+  },
+  {
     name: "names that need quotes, comments, a schema",
     schema:
       'create table T ("Id" serial primary key, "Größe" text, "a""b" uuid default gen_random_uuid())',
@@ -298,9 +329,23 @@ const OWN: readonly (Pick<Form, "name" | "schema"> & {
   },
   {
     name: "rows of a query",
-    schema: "create table T (id serial primary key, v text)",
+    schema:
+      "create table T (id serial primary key, v text); create table T_0 (v text); insert into T_0 values ('a'), ('b')",
+    sql: ["insert into T (v) select v from T_0 returning id"],
+  },
+  {
+    name: "rows of a query, not all of which come back",
+    schema:
+      "create table T (id serial primary key, v text unique); insert into T (v) values ('a')",
     sql: [
-      "insert into T (v) select i::text from generate_series(1, 3) i returning id",
+      "insert into T (v) select * from unnest(array['a', 'b']) on conflict do nothing returning id",
+    ],
+  },
+  {
+    name: "rows of a query with a literal of its own",
+    schema: "create table T (id serial primary key, n int, v text)",
+    sql: [
+      "insert into T (n, v) select '7', v from unnest(array['a', 'b']) v returning id",
     ],
   },
   {
