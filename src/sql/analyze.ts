@@ -170,7 +170,7 @@ function describe(
 function knownNames(
   stmt: Node,
   onFault: OnFault,
-): Pick<Shape, "isParsed" | "outputs" | "draws"> {
+): Pick<Shape, "isParsed" | "outputs" | "draws" | "sortedBy"> {
   try {
     return { isParsed: true, outputs: undefined, ...namesOf(stmt) };
   } catch (error) {
@@ -179,6 +179,7 @@ function knownNames(
       isParsed: false,
       outputs: undefined,
       draws: [],
+      sortedBy: [],
     };
   }
 }
