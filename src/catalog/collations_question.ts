@@ -30,7 +30,8 @@ const LIST = `string_to_array('${
  * "column": schema, relation, column, and the OID of its collation where that
  * is not the database's default. There are no rows where the encoding is
  * another than UTF-8, or something is beyond its bound. A query that sorts by a
- * collation has its name in its text: query_to_xml() runs one without a right.
+ * collation has its name in its text: query_to_xml() runs one without a right. A
+ * server without libxml has no such function, and tells nothing.
  */
 export const COLLATIONS_QUESTION = `
 set local search_path = pg_catalog;
