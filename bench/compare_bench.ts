@@ -55,6 +55,7 @@ const around = {
     rules: () => ({ columns: [], lagUs: 0, separators: [] }),
     counts: () => undefined,
     unique: () => false,
+    sortedOtherwise: () => false,
     concurrentWrite: () => false,
     causes: () => ({ primary: 0, mirror: 0 }),
   }),

@@ -1,5 +1,6 @@
 import { type Nature, relationKey } from "../sql/mod.ts";
 import { type CatalogColumn, common, RelationColumns } from "./columns.ts";
+import { CollationPair, type ColumnCollation } from "./collation_pair.ts";
 import type { Definition } from "./definition.ts";
 import { Definitions } from "./definitions.ts";
 import { FIRST_OWN_OID, TypePair } from "./type_pair.ts";
@@ -29,6 +30,8 @@ export class Catalog {
   /** OIDs by key: the name alone, and the name with its schema. */
   readonly #relations = new Map<string, string[]>();
   readonly #sequences = new Set<string>();
+  /** Schema and name, by OID. */
+  readonly #names = new Map<string, readonly [schema: string, name: string]>();
   /** Schemas of the search_path, in its order. */
   readonly #path: string[] = [];
   /** Columns of unique keys without NULLs, by OID. */
@@ -58,13 +61,17 @@ export class Catalog {
   readonly #known = new WeakMap<Touched, readonly string[]>();
   /** The types of both servers. */
   readonly types: TypePair;
+  /** How both servers sort text. */
+  readonly collations: CollationPair;
 
   /** @param rows answers to CATALOG_QUESTION; none: nothing is known. */
   constructor(
     rows: readonly (readonly string[])[] = [],
     types: TypePair = new TypePair(),
+    collations: CollationPair = new CollationPair(),
   ) {
     this.types = types;
+    this.collations = collations;
     if (rows.length > 0) types.mirror.learn(rows);
     this.#typeNames = types.mirror.names;
     for (const [kind, name, text, more] of wholeRows(rows)) {
@@ -130,6 +137,7 @@ export class Catalog {
 
   #addRelation(name: string, oid: string, schema: string): void {
     push(this.#relations, name, oid);
+    this.#names.set(oid, [schema, name]);
     if (schema !== "") push(this.#relations, relationKey(schema, name), oid);
   }
 
@@ -185,6 +193,23 @@ export class Catalog {
   /** What a domain is made of; of any other type the type itself. */
   baseType(typeOid: number): number {
     return this.#columns.baseOf(typeOid);
+  }
+
+  /** How a column's text is sorted; undefined: it is no text, or relations of the name differ in it. */
+  collationOf(relation: string, column: string): ColumnCollation | undefined {
+    const all = this.oids(relation).map((oid) => {
+      const isText = this.columnsOf(oid)?.some(({ name, isText }) =>
+        name === column && isText
+      );
+      const [schema = "", name = ""] = this.#names.get(oid) ?? [];
+      return isText ? this.collations.of(schema, name, column) : undefined;
+    });
+    const [first] = all;
+    const areSame = all.every((one) =>
+      one?.isDefault === first?.isDefault &&
+      one?.isOtherwise === first?.isOtherwise
+    );
+    return areSame ? first : undefined;
   }
 
   /** A type as SQL names it, wherever the search_path leads: a domain by what it is made of. Undefined: it is not known. */

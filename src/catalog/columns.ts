@@ -25,6 +25,8 @@ export interface CatalogColumn {
   readonly isAlways: boolean;
   /** Texts may be equal and have other bytes: citext, or a nondeterministic collation. */
   readonly isCaseFree: boolean;
+  /** It has a collation. */
+  readonly isText: boolean;
 }
 
 /** What columns are read with. */
@@ -100,6 +102,7 @@ export class RelationColumns {
           : undefined,
       isAlways: flags.includes("a"),
       isCaseFree: flags.includes("n") || this.#isCitext(typeOid),
+      isText: flags.includes("t"),
     };
   }
 

@@ -51,7 +51,8 @@ with r as (
   where c.relkind in ('r', 'p', 'v', 'm', 'f') and ${OF_USERS}),
 a as (
   select a.attrelid, a.attnum, a.attname, a.atttypid, a.attcollation,
-    a.attidentity::text || a.attgenerated::text as flags
+    a.attidentity::text || a.attgenerated::text
+      || case when a.attcollation <> 0 then 't' else '' end as flags
   from pg_catalog.pg_attribute a join r on r.oid = a.attrelid
   where a.attnum > 0 and not a.attisdropped),
 changers as (

@@ -191,7 +191,7 @@ export const databaseSchema = z.strictObject({
     .describe("Instead of general.max_database_clients."),
   user: z.string().min(1).optional()
     .describe(
-      "User for the mirror's logins; a destination needs it. Of a source: for check --connect, and to ask the primary for its types' names.",
+      "User for the mirror's logins; a destination needs it. Of a source: for check --connect, and to ask the primary for its types' names and how it sorts.",
     ),
   password: z.string().optional()
     .describe(

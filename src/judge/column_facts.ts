@@ -3,6 +3,7 @@ import { analyze } from "../sql/analyze.ts";
 import { natureOfCall } from "../sql/mod.ts";
 import type { Shape } from "../sql/shape.ts";
 import {
+  type Collated,
   type Columns,
   type Draw,
   type Mask,
@@ -10,6 +11,7 @@ import {
   type Output,
   type RelationColumn,
   STRICT,
+  type Ties,
   type Trait,
   type Write,
 } from "../sql/trait.ts";
@@ -19,6 +21,7 @@ import {
   isDrawn,
   isMoment,
 } from "./drawn_columns.ts";
+import { sortsOtherwise } from "./sorted_texts.ts";
 
 /** Views within views that are looked into. */
 const MAX_DEPTH = 100;
@@ -92,17 +95,40 @@ export class ColumnFacts {
     this.#drawn = drawn;
   }
 
+  /** Another one once something else is known. */
+  get version(): number {
+    return this.#drawn.version + this.#catalog.collations.version;
+  }
+
   /** Of a value with a trait. */
   of({ parts, calls, columns, isKept }: Trait): Facts {
     const masks: Free[] = [];
-    for (const { mask, unlessUnique: key } of parts) {
-      if (key === undefined || !this.isUnique(key)) masks.push(mask);
+    for (const part of parts) {
+      // Where a window's keys are selected rows tell what they leave open.
+      const isTold = part.mask === "numbered" && part.within !== undefined;
+      if (this.mayTie(part, isTold)) masks.push(part.mask);
     }
     for (const name of calls) masks.push(this.#catalog.functionNature(name));
     return together([
       { ...only(freest(masks)), isKept: isKept === true },
       ...columns.map((column) => this.ofColumn(column)),
     ]);
+  }
+
+  /**
+   * Whether ties excuse what an order decides: it leaves some, as far as is
+   * known, and the mirror sorts its texts as the primary does.
+   *
+   * @param isTold rows show what they are sorted by.
+   */
+  mayTie({ unlessUnique, sortedBy = [] }: Ties, isTold = false): boolean {
+    return (unlessUnique === undefined || !this.isUnique(unlessUnique)) &&
+      (isTold || !this.areSortedOtherwise(sortedBy));
+  }
+
+  /** Whether the mirror sorts one of these texts otherwise than the primary. */
+  areSortedOtherwise(texts: readonly Collated[]): boolean {
+    return texts.some((text) => sortsOtherwise(this.#catalog, text));
   }
 
   /** Whether equal values in these columns are in one row at most: of each relation that may be meant. */
@@ -166,8 +192,8 @@ export class ColumnFacts {
 
   #ofRelation({ relation, column, write }: RelationColumn): Facts {
     if (write !== undefined) return this.#written(relation, column, write);
-    if (this.#version !== this.#drawn.version) {
-      this.#version = this.#drawn.version;
+    if (this.#version !== this.version) {
+      this.#version = this.version;
       this.#known.clear();
     }
     const key = JSON.stringify([relation, column]);

@@ -138,10 +138,12 @@ export function compare(
       return Result.noiseVolatile;
     case "permuted":
       return Result.matchUnordered;
-    case "order_unknown":
-      return around.about().unique()
+    case "order_unknown": {
+      const about = around.about();
+      return about.unique() || about.sortedOtherwise()
         ? differ(Result.mismatchRows)
         : Result.noiseTies;
+    }
     // Which rows a LIMIT keeps, of all or of those with equal keys, is chance.
     case "chosen":
       return around.about().keys() === undefined

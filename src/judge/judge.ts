@@ -277,6 +277,7 @@ export class Judge {
       }),
       counts: () => masks.counts(shape),
       unique: () => masks.isUnique(shape),
+      sortedOtherwise: () => masks.isSortedOtherwise(shape),
       concurrentWrite: () => this.#concurrentWrite(shape, pair, nowUs),
       causes: () => this.#causes(pair),
     };
@@ -308,7 +309,7 @@ export class Judge {
     if (!sides.every(hasRows)) return NO_DIFFERENCE;
     const about = () => this.#about(pair, nowUs);
     const found = rowsOf(primary, mirror, { about, shape, types });
-    return found.kind === "different"
+    return "difference" in found
       ? differenceText(found.difference, columns.of(shape, primary), isClear)
       : NO_DIFFERENCE;
   }

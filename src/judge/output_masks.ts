@@ -58,7 +58,6 @@ const NOTHING: Known = {
  */
 export class OutputMasks {
   readonly #catalog: Catalog;
-  readonly #drawn: DrawnColumns;
   readonly #rules = new WeakMap<
     Shape,
     {
@@ -75,14 +74,13 @@ export class OutputMasks {
 
   constructor(catalog: Catalog, drawn: DrawnColumns = new DrawnColumns()) {
     this.#catalog = catalog;
-    this.#drawn = drawn;
     this.#facts = new ColumnFacts(catalog, drawn);
   }
 
   /** By column of the answer. */
   rules(shape: Shape, columns: readonly Column[]): readonly CellRule[] {
     const before = this.#rules.get(shape);
-    const { version } = this.#drawn;
+    const { version } = this.#facts;
     if (before?.columns === columns && before.version === version) {
       return before.rules;
     }
@@ -113,7 +111,7 @@ export class OutputMasks {
   /** The columns that a statement draws, where the mirror runs it. */
   draws(shape: Shape): readonly DrawnColumn[] {
     if (shape.writes.length + shape.calls.length === 0) return NONE;
-    const { version } = this.#drawn;
+    const { version } = this.#facts;
     const before = this.#draws.get(shape);
     if (before?.version === version) return before.draws;
     const draws = this.#facts.draws(shape);
@@ -128,8 +126,8 @@ export class OutputMasks {
       if (RULES.indexOf(other) > RULES.indexOf(rule)) rule = other;
     };
     const take = (parts: readonly CountPart[]) => {
-      for (const { rule, unlessUnique: key } of parts) {
-        if (key === undefined || !this.#facts.isUnique(key)) loosen(rule);
+      for (const part of parts) {
+        if (this.#facts.mayTie(part)) loosen(part.rule);
       }
     };
     take(counts);
@@ -155,6 +153,11 @@ export class OutputMasks {
     const { relation, pinned, sorted } = only;
     // Of equal values in a pinned column the other keys decide.
     return this.#facts.isUnique({ relation, columns: [...pinned, ...sorted] });
+  }
+
+  /** Whether the mirror sorts by one of its keys otherwise. */
+  isSortedOtherwise({ sortedBy }: Shape): boolean {
+    return this.#facts.areSortedOtherwise(sortedBy);
   }
 
   #aligned(

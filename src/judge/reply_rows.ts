@@ -61,8 +61,11 @@ export function rowsOf(
   // With fewer rows than it allows a LIMIT kept all.
   const partial = hasLimit &&
     (limit === undefined || p(STATEMENT_ROWS) >= limit);
-  const limited = partial && !about.unique();
-  const order = { keys: about.keys(), limited, partial, cut };
+  const keys = about.keys();
+  // Keys that are shown tell by themselves which rows are equal in them.
+  const limited = partial && !about.unique() &&
+    !(keys === "unknown" && about.sortedOtherwise());
+  const order = { keys, limited, partial, cut };
   const rules = about.rules();
   if (!cut) {
     const found = compareRows(theirs, ours, order, rules);
@@ -74,7 +77,6 @@ export function rowsOf(
   const isFree = rules.columns.some(isLoose) || about.counts() !== undefined;
   const areSizesEqual = same(STATEMENT_ROW_BYTES) &&
     same(STATEMENT_ROW_BYTES + 1);
-  const { keys } = order;
   const isSorted = Array.isArray(keys) &&
     keys.every((key) => rules.columns[key]?.mask === undefined);
   // Without an order the bound has cut two different parts out of the same rows, perhaps.

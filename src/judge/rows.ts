@@ -39,7 +39,7 @@ export type RowsFound =
   /** The same rows in an order that is as good. */
   | { readonly kind: "permuted" }
   /** The same rows in another order, and nothing tells whether it is as good. */
-  | { readonly kind: "order_unknown" }
+  | { readonly kind: "order_unknown"; readonly difference: Difference }
   /** Rows with equal keys, of which a LIMIT has taken others. */
   | { readonly kind: "chosen" }
   /** Equal but for cells that may differ, in these columns. */
@@ -135,9 +135,18 @@ class RowComparison {
     if (this.#areInOrder(this.#theirs, this.#ours)) {
       return this.#equalOrMasked();
     }
-    return permuted === "order_unknown" || this.#masked.size === 0
-      ? { kind: permuted }
-      : this.#equalOrMasked();
+    if (permuted === "order_unknown") {
+      return { kind: permuted, difference: this.#firstElsewhere() };
+    }
+    return this.#masked.size === 0 ? { kind: permuted } : this.#equalOrMasked();
+  }
+
+  /** The same rows are in another order: from where on. */
+  #firstElsewhere(): Difference {
+    const row = this.#theirs.findIndex((row, i) =>
+      this.#key(row) !== this.#key(this.#ours[i] as Uint8Array) // as many
+    );
+    return { kind: "order", row: row + 1 };
   }
 
   #equalOrMasked(): RowsFound {
@@ -221,10 +230,7 @@ class RowComparison {
   #disordered(left: Unmatched): RowsFound {
     const all = this.#findTwins(0, Infinity);
     if (!this.#order.cut && all.theirs.length + all.ours.length === 0) {
-      const row = this.#theirs.findIndex((row, i) =>
-        this.#key(row) !== this.#key(this.#ours[i] as Uint8Array)
-      );
-      return different({ kind: "order", row: row + 1 });
+      return different(this.#firstElsewhere());
     }
     return this.#nearest(left);
   }

@@ -31,6 +31,8 @@ export interface Surroundings {
   counts(): CountRule | undefined;
   /** A unique key leaves no choice among rows or their order. */
   unique(): boolean;
+  /** The mirror sorts a text that is a key of ORDER BY otherwise than the primary. */
+  sortedOtherwise(): boolean;
   /** Another transaction may have written what this statement read, on one side before and on the other behind it. */
   concurrentWrite(): boolean;
   /** What each side has failed with, packed: of a statement that is not prepared, what its Parse failed with. */

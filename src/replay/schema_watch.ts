@@ -1,6 +1,8 @@
 import {
   Catalog,
   CATALOG_QUESTION,
+  CollationPair,
+  COLLATIONS_QUESTION,
   TypePair,
   TYPES_QUESTION,
 } from "../catalog/mod.ts";
@@ -14,8 +16,13 @@ const LEAST_MS = 1_000;
 const PAUSE_RATIO = 20;
 /** When a mirror that could not be asked is asked again. */
 const RETRY_MS = 30_000;
+/** Collations and columns that one line names. */
+const MAX_NAMED = 20;
 /** A schema of 5,000 tables takes a second: many more must not take for ever. */
 const ANSWER_MS = 30_000;
+
+/** An answer. */
+type Rows = readonly (readonly string[])[];
 
 /** What all looks share. */
 export interface SchemaWatchOptions
@@ -26,14 +33,18 @@ export interface SchemaWatchOptions
 /**
  * Keeps a mirror's catalog: it is asked for at the start, at a reload, behind
  * DDL, and when the mirror answers again. The primary is asked for the names of
- * its types behind it, where the configuration has a login for it. One question
- * at a time; until its answer the last catalog holds, and without any nothing
+ * its types behind it, where the configuration has a login for it, and then
+ * both are asked how they sort. One question at a time; until its answer the
+ * last catalog holds, and what was last told of collations; without any nothing
  * is known. Types are not known until then: their OIDs may be others.
  */
 export class SchemaWatch {
   readonly #target: Target;
   readonly #options: SchemaWatchOptions;
   readonly #types = new TypePair();
+  readonly #collations = new CollationPair();
+  /** What was last said to be sorted otherwise. */
+  #saidOtherwise = "";
   /** Where the primary was when it was asked last. */
   #sourceKey = "";
   /** Said once, until it changes. */
@@ -57,6 +68,8 @@ export class SchemaWatch {
     const { reactor, scratch } = this.#options;
     const startUs = reactor.nowUs;
     const { settings, server } = this.#target;
+    const catalogOf = (rows: Rows) =>
+      new Catalog(rows, this.#types, this.#collations);
     askServer({
       reactor,
       scratch,
@@ -65,13 +78,13 @@ export class SchemaWatch {
       sql: CATALOG_QUESTION,
       timeoutMs: Math.max(ANSWER_MS, settings.connectTimeoutMs),
       onAnswer: (rows) => {
-        this.#target.catalog = new Catalog(rows, this.#types);
+        this.#target.catalog = catalogOf(rows);
         this.#say("Mirror's schema", true, { rows: rows.length });
         const tookMs = (reactor.nowUs - startUs) / 1_000;
         this.#askPrimary(Math.max(LEAST_MS, PAUSE_RATIO * tookMs));
       },
       onFailed: (reason) => {
-        this.#target.catalog = new Catalog([], this.#types);
+        this.#target.catalog = catalogOf([]);
         this.#say("Mirror's schema", false, { reason });
         this.#state = "stale";
         this.#rest(RETRY_MS);
@@ -87,32 +100,82 @@ export class SchemaWatch {
       [...source.address.bytes],
       source.login.database,
     ]);
-    if (key !== this.#sourceKey) primary.reset();
+    if (key !== this.#sourceKey) {
+      primary.reset();
+      this.#collations.forget();
+    }
     this.#sourceKey = key;
     if (source === undefined) return this.#rest(restMs);
     const { reactor, scratch, serverOf } = this.#options;
+    const askPrimary = (
+      sql: string,
+      what: "Primary's types" | "Collations",
+      onAnswer: (rows: Rows) => void,
+    ) =>
+      askServer({
+        reactor,
+        scratch,
+        settings: { login: source.login, connectTimeoutMs },
+        server: serverOf(source),
+        sql,
+        onAnswer,
+        onFailed: (reason) => {
+          // The next look asks again: this one would cost the mirror another.
+          this.#collations.forget();
+          this.#say(what, false, { reason });
+          this.#rest(restMs);
+        },
+      });
+    askPrimary(TYPES_QUESTION, "Primary's types", (rows) => {
+      // A look that was asked for meanwhile knows better.
+      if (this.#state === "asking") primary.learn(rows);
+      this.#say("Primary's types", true, { types: rows.length });
+      if (this.#state !== "asking") return this.#rest(restMs);
+      askPrimary(COLLATIONS_QUESTION, "Collations", (rows) => {
+        this.#askMirror(rows, restMs);
+      });
+    });
+  }
+
+  /** Asks the mirror how it sorts, knowing how the primary does, and rests. */
+  #askMirror(primary: Rows, restMs: number): void {
+    const { reactor, scratch } = this.#options;
+    const { settings, server } = this.#target;
     askServer({
       reactor,
       scratch,
-      settings: { login: source.login, connectTimeoutMs },
-      server: serverOf(source),
-      sql: TYPES_QUESTION,
-      onAnswer: (rows) => {
-        // A look that was asked for meanwhile knows better.
-        if (this.#state === "asking") primary.learn(rows);
-        this.#say("Primary's types", true, { types: rows.length });
+      settings,
+      server,
+      sql: COLLATIONS_QUESTION,
+      onAnswer: (mirror) => {
+        if (this.#state === "asking") this.#learnCollations(primary, mirror);
         this.#rest(restMs);
       },
       onFailed: (reason) => {
-        // The next look asks again: this one would cost the mirror another.
-        this.#say("Primary's types", false, { reason });
+        this.#collations.forget();
+        this.#say("Collations", false, { reason });
         this.#rest(restMs);
       },
     });
   }
 
+  #learnCollations(primary: Rows, mirror: Rows): void {
+    this.#collations.learn(primary, mirror);
+    this.#say("Collations", this.#collations.areKnown, {});
+    const { collations, columns } = this.#collations.otherwise;
+    const text = JSON.stringify([collations, columns]);
+    if (text === this.#saidOtherwise) return;
+    this.#saidOtherwise = text;
+    if (collations.length === 0) return;
+    this.#target.log("warn", "Mirror sorts text otherwise", {
+      collations: collations.slice(0, MAX_NAMED),
+      columns: columns.slice(0, MAX_NAMED),
+      count: columns.length,
+    });
+  }
+
   #say(
-    what: "Mirror's schema" | "Primary's types",
+    what: "Mirror's schema" | "Primary's types" | "Collations",
     isKnown: boolean,
     properties: Record<string, unknown>,
   ): void {

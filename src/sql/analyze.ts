@@ -172,7 +172,7 @@ function describe(
 function knownNames(
   stmt: Node,
   onFault: OnFault,
-): Pick<Shape, "isParsed" | "outputs" | "draws"> {
+): Pick<Shape, "isParsed" | "outputs" | "draws" | "sortedBy"> {
   try {
     return { isParsed: true, outputs: undefined, ...namesOf(stmt) };
   } catch (error) {
@@ -181,6 +181,7 @@ function knownNames(
       isParsed: false,
       outputs: undefined,
       draws: [],
+      sortedBy: [],
     };
   }
 }

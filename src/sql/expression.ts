@@ -1,4 +1,5 @@
 import { remaskOfCall, WHOLE_LIST } from "./call_masks.ts";
+import { textKeys, type TextScope } from "./collated.ts";
 import {
   type Columns,
   KEPT,
@@ -6,6 +7,9 @@ import {
   type Remask,
   remasked,
   STRICT,
+  tied,
+  type Ties,
+  tiesOf,
   type Trait,
   union,
 } from "./trait.ts";
@@ -24,13 +28,11 @@ import {
 /** What rows are sorted by, in FROM or within an aggregate. */
 export interface SortedInput {
   readonly keys: Keys;
-  readonly unique: Columns | undefined;
+  readonly ties: Ties;
 }
 
 /** What the names in an expression stand for. */
-export interface Scope {
-  /** @throws {TooLargeError} The statement takes too many steps. */
-  spend(steps: number): void;
+export interface Scope extends TextScope {
   /** @param fields of a ColumnRef. */
   column(fields: readonly Node[]): Trait;
   /** @param over of a call: a WindowDef, or the name of one. */
@@ -224,7 +226,7 @@ function orderOfAggregate(
   if (sorted === undefined) return masked("permuted");
   // Sorted by what it gives, ties are equal.
   const isKey = items.every((item) => sorted.keys.has(scope.key(item)));
-  return isKey ? STRICT : masked("ties", sorted.unique);
+  return isKey ? STRICT : tied("ties", sorted.ties);
 }
 
 function traitOfWindow(
@@ -239,14 +241,14 @@ function traitOfWindow(
   if (!isOrdered && !byRows && !ORDERED_AGGREGATES.has(name)) return STRICT;
   const keys = sortKeys(window.orderClause);
   const told = [...keys, ...list(window.partitionClause)];
-  const unique = scope.unique(told);
+  const ties = tiesOf(scope.unique(told), textKeys(keys, scope));
   // Rows with equal keys have equal ones.
   const isKey = new Keys(keys.map((key) => scope.key(key))).has(
     scope.key(args[0]),
   );
   if (isKey && NEIGHBOURS.has(name)) return KEPT;
   if (name === "row_number" || name === "ntile") {
-    const { parts, ...rest } = masked("numbered", unique);
+    const { parts, ...rest } = tied("numbered", ties);
     const within = told.map((key) => scope.key(key));
     const areTold = within.every((key) => key !== undefined);
     return areTold
@@ -255,7 +257,7 @@ function traitOfWindow(
   }
   // All rows of a group without an order are in its frame.
   const isList = !isOrdered && !byRows && keys.length === 0;
-  return masked(isList ? "permuted" : "choice", unique);
+  return tied(isList ? "permuted" : "choice", ties);
 }
 
 /** Window functions that give a value of another row. */

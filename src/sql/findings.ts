@@ -1,5 +1,7 @@
 import { isAggregate } from "./aggregates.ts";
+import { Budget } from "./budget.ts";
 import { isCatalog, isCatalogFunction } from "./catalogs.ts";
+import { textKeys } from "./collated.ts";
 import {
   DRAWS,
   type Nature,
@@ -11,16 +13,19 @@ import {
   TIME_TYPES,
 } from "./volatile.ts";
 import {
+  choosingKeys,
+  distinctExpressions,
   dropsEqualRows,
   groupExpressions,
   isLimited,
   isSetOperation,
+  onlyNames,
   sortExpressions,
   uniqueKeys,
 } from "./keys.ts";
 import { keyOfRelation } from "./relation_key.ts";
 import type { CountPart, CountRule } from "./shape.ts";
-import type { Columns } from "./trait.ts";
+import { type Ties, tiesOf } from "./trait.ts";
 import { lastName, list, type Node, unwrap } from "./tree.ts";
 
 /** What a value in a place of the tree can reach. */
@@ -58,6 +63,8 @@ const SOURCES = new Set([
   "rarg",
 ]);
 
+const NO_TIES: Ties = {};
+
 /** What reaches the count of rows by each nature. */
 const RULES: Readonly<Record<Nature | "draw", CountRule>> = {
   time: "boundary",
@@ -93,6 +100,7 @@ export class Findings {
   #ctes: ReadonlySet<string> = new Set();
   /** … and from within each of them. */
   readonly #ctesWithin = new Map<Node, ReadonlySet<string>>();
+  readonly #budget = new Budget();
 
   constructor(statement: Node) {
     const select = statement.SelectStmt as Node | undefined;
@@ -108,21 +116,15 @@ export class Findings {
     return this.#asksByOid || [...this.calls].some(isCatalogFunction);
   }
 
-  /** @param unlessUnique no rows are alike in these. */
-  #mark(
-    nature: Nature | "draw",
-    place: Place,
-    unlessUnique?: Columns,
-  ): void {
+  /** @param ties of an order that nature decides in. */
+  #mark(nature: Nature | "draw", place: Place, ties: Ties = NO_TIES): void {
     if (place === "rows" || place === "value") return;
     const rule = RULES[nature];
     const isKnown = this.counts.some((part) =>
-      part.rule === rule && part.unlessUnique === undefined
+      part.rule === rule && part.unlessUnique === undefined &&
+      part.sortedBy === undefined
     );
-    if (isKnown) return;
-    this.counts.push(
-      unlessUnique === undefined ? { rule } : { rule, unlessUnique },
-    );
+    if (!isKnown) this.counts.push({ rule, ...ties });
   }
 
   #walk(value: unknown, place: Place): void {
@@ -233,9 +235,7 @@ export class Findings {
     ) => Object.keys(item).length > 0);
     if (node.sortClause !== undefined) this.#sorts = true;
     if (distinctOn || !isOuter && isLimited(node) && !isConstant(node)) {
-      const unique = uniqueKeys(node, sortExpressions(node));
-      const isCte = this.#ctes.has(unique?.relation ?? "");
-      this.#mark("choice", place, isCte ? undefined : unique);
+      this.#mark("choice", place, this.#tiesOf(node));
     }
     const { targetList, ...rest } = node;
     this.#walk(rest, place);
@@ -247,6 +247,18 @@ export class Findings {
     );
     if (place === "rows") this.#walk(groupExpressions(node), "counts");
     this.#ctes = before;
+  }
+
+  /** What of a table's order leaves no ties, or makes them no excuse. */
+  #tiesOf(select: Node): Ties {
+    const sorted = sortExpressions(select);
+    const unique = uniqueKeys(select, sorted);
+    if (this.#ctes.has(unique?.relation ?? "")) return NO_TIES;
+    const choosing = isLimited(select)
+      ? sorted
+      : choosingKeys(sorted, distinctExpressions(select));
+    const names = onlyNames(select, (steps) => this.#budget.spend(steps));
+    return tiesOf(unique, textKeys(choosing, names));
   }
 
   #subLink(node: Node, place: Place): void {

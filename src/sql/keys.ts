@@ -1,9 +1,10 @@
 import { MAX_TOLD_DIGITS } from "./literal_free_key.ts";
+import type { TextScope } from "./collated.ts";
 import { keyOfRelation } from "./relation_key.ts";
 import type { Only } from "./shape.ts";
 import { Targets } from "./targets.ts";
 import type { Columns } from "./trait.ts";
-import { lastName, list, type Node, unwrap } from "./tree.ts";
+import { bare, lastName, list, type Node, unwrap } from "./tree.ts";
 
 /** Whether a LIMIT or OFFSET may leave out rows that an equal server keeps. WITH TIES leaves none to chance. */
 export function isLimited(select: Node): boolean {
@@ -68,6 +69,30 @@ export function uniqueKeys(
   return table === undefined ? undefined : {
     relation: keyOfRelation(table),
     columns: [...pinnedColumns(select, table), ...columnsOf(keys, table)],
+  };
+}
+
+/** The keys of an ORDER BY that choose among rows which are equal in DISTINCT ON. */
+export function choosingKeys(
+  sorted: readonly unknown[],
+  distinct: readonly unknown[],
+): readonly unknown[] {
+  const equal = new Set(distinct.map(bare));
+  return sorted.filter((key) => !equal.has(bare(key)));
+}
+
+/** The names of a SELECT's only relation, for those who know of no others. */
+export function onlyNames(select: Node, spend: TextScope["spend"]): TextScope {
+  const table = onlyTable(select);
+  return {
+    spend,
+    textOfColumn(fields) {
+      const [column] = columnsOf([{ ColumnRef: { fields } }], table ?? {});
+      return table === undefined || column === undefined
+        ? undefined
+        : { columns: [{ relation: keyOfRelation(table), column }] };
+    },
+    textOfSelect: () => undefined,
   };
 }
 

@@ -1,6 +1,8 @@
 import type { Budget } from "./budget.ts";
+import { textKeys, textOf, together } from "./collated.ts";
 import { type Scope, type SortedInput, traitOf } from "./expression.ts";
 import {
+  choosingKeys,
   distinctExpressions,
   dropsEqualRows,
   groupExpressions,
@@ -17,11 +19,13 @@ import {
   keptOne,
   nameOf,
   renamed,
+  textIn,
   withTrait,
   withTraitToo,
 } from "./output_list.ts";
 import { keyOfRelation, relationKey } from "./relation_key.ts";
 import {
+  type Collated,
   type Columns,
   type Draw,
   masked,
@@ -29,6 +33,8 @@ import {
   remasked,
   rewindowed,
   STRICT,
+  tied,
+  tiesOf,
   type Trait,
   union,
 } from "./trait.ts";
@@ -48,6 +54,8 @@ export interface NamesFound {
   readonly outputs: readonly Output[];
   /** What it writes, its CTEs included. */
   readonly draws: readonly Draw[];
+  /** Texts that its own ORDER BY sorts by. */
+  readonly sortedBy: readonly Collated[];
 }
 
 /** What a name in FROM stands for. */
@@ -100,7 +108,13 @@ export class Names implements Scope {
   static of(stmt: Node, budget: Budget): NamesFound {
     const names = new Names(undefined, budget);
     names.#read(stmt, true);
-    return { outputs: names.#outputs, draws: names.#draws };
+    const keys = sortExpressions(names.#select);
+    return {
+      // The texts of columns are for the queries around them.
+      outputs: names.#outputs.map(({ text: _, ...output }) => output),
+      draws: names.#draws,
+      sortedBy: textKeys(keys, names),
+    };
   }
 
   /** Output columns of a query within this one. */
@@ -267,6 +281,7 @@ export class Names implements Scope {
         items.map((item, i): Output => ({
           name: `column${i + 1}`,
           trait: traitOf(item, this),
+          text: textOf(item, this),
         }))
       );
     return joined(rows);
@@ -293,6 +308,7 @@ export class Names implements Scope {
       return [{
         name: name === undefined ? nameOf(val) : String(name),
         trait,
+        text: textOf(val, this),
         ...(type === "ColumnRef" ? { isColumn: true as const } : {}),
       }];
     });
@@ -335,7 +351,11 @@ export class Names implements Scope {
     }
     const limited = !isOuter && isLimited(node);
     if (distinct.length === 0 && !limited) return outputs;
-    const part = masked("choice", this.unique(sorted));
+    const choosing = limited ? sorted : choosingKeys(sorted, distinct);
+    const part = tied(
+      "choice",
+      tiesOf(this.unique(sorted), textKeys(choosing, this)),
+    );
     // Rows of equal right have equal keys.
     const keys = new Keys([...distinct, ...sorted].map((one) => this.key(one)));
     return outputs.map((output, i) => {
@@ -430,10 +450,20 @@ export class Names implements Scope {
         this.#fed.push(trait);
         const [call] = trait.calls;
         const known = list(alias?.colnames);
-        const outputs = known.map((): Output => ({ name: undefined, trait }));
+        const text = together(
+          functionsIn(node).map((one) => textOf(one, this)),
+        );
+        const outputs = known.map((_, i): Output => ({
+          name: undefined,
+          trait,
+          text: isOrdinality(node, known, i) ? undefined : text,
+        }));
+        const star = isOrdinality(node, known, known.length)
+          ? { star: undefined, trait }
+          : { star: undefined, trait, text };
         this.#sources.push({
           name: name ?? call ?? "",
-          outputs: renamed([...outputs, { star: undefined, trait }], known),
+          outputs: renamed([...outputs, star], known),
         });
       }
     }
@@ -465,6 +495,18 @@ export class Names implements Scope {
       if (source !== undefined) return union(columnIn(source.outputs, column));
     }
     return this.#outer?.column(fields) ?? STRICT;
+  }
+
+  textOfColumn(fields: readonly Node[]): Collated | undefined {
+    const names = fields.map((field) => lastName([field]));
+    const column = names.at(-1) ?? "";
+    const sources = names.length === 1
+      ? this.#sources
+      : [this.#source(names.slice(0, -1))].filter((one) => one !== undefined);
+    const found = together(
+      sources.map(({ outputs }) => textIn(outputs, column)),
+    );
+    return found ?? this.#outer?.textOfColumn(fields);
   }
 
   /** @param names perhaps with a schema. */
@@ -505,7 +547,7 @@ export class Names implements Scope {
     if (keys.length === 0 || this.#isByChance(keys[0])) return undefined;
     return {
       keys: new Keys(keys.map((key) => this.key(key))),
-      unique: this.unique(keys),
+      ties: tiesOf(this.unique(keys), textKeys(keys, this)),
     };
   }
 
@@ -548,9 +590,31 @@ export class Names implements Scope {
       : first?.trait ?? STRICT;
   }
 
+  textOfSelect(select: Node): Collated | undefined {
+    const [first] = this.outputsOf({ SelectStmt: select });
+    return first?.text;
+  }
+
   decisions(select: Node): Trait {
     return this.#query({ SelectStmt: select }).#deciding();
   }
+}
+
+/** The calls in FROM. */
+function functionsIn({ functions }: Node): readonly unknown[] {
+  return list(functions).map(({ List }) =>
+    list((List as Node | undefined)?.items)[0]
+  );
+}
+
+/** Whether WITH ORDINALITY gives a column: the last one that has a name, or one without. */
+function isOrdinality(
+  { ordinality }: Node,
+  named: readonly Node[],
+  place: number,
+): boolean {
+  return ordinality === true &&
+    (named.length === 0 || place > 0 && place >= named.length - 1);
 }
 
 function joinConditions(items: unknown): unknown[] {

@@ -1,5 +1,7 @@
+import { together } from "./collated.ts";
 import { keyOfRelation } from "./relation_key.ts";
 import {
+  type Collated,
   KEPT,
   type Output,
   STRICT,
@@ -49,6 +51,23 @@ export function columnIn(outputs: readonly Output[], column: string): Trait[] {
   });
 }
 
+/** What a column is as a text; undefined: it is none, or there is none of the name. */
+export function textIn(
+  outputs: readonly Output[],
+  column: string,
+): Collated | undefined {
+  const named = outputs.filter((output) =>
+    "name" in output && output.name === column
+  );
+  if (named.length > 0) return together(named.map(({ text }) => text));
+  const stars = outputs.filter((output) => "star" in output);
+  return together(
+    stars.map(({ star, text }) =>
+      star === undefined ? text : { columns: [{ relation: star, column }] }
+    ),
+  );
+}
+
 /** Output columns of queries whose rows come together. */
 export function joined(
   sides: readonly (readonly Output[])[],
@@ -61,6 +80,7 @@ export function joined(
     return first.map((output, i) => ({
       name: (output as { name: string }).name,
       trait: union(sides.map((side) => side[i]?.trait ?? STRICT)),
+      text: together(sides.map((side) => side[i]?.text)),
     }));
   }
   const all = sides.flat();

@@ -7,6 +7,7 @@ import { lastName, list, type Node, unwrap } from "./tree.ts";
 /** Of a statement without names. */
 const NOTHING: Omit<NamesFound, "outputs"> = {
   draws: [],
+  sortedBy: [],
 };
 
 /**

@@ -2,7 +2,7 @@ import type { Insertion } from "./insertion.ts";
 import type { Isolation } from "./isolation.ts";
 import type { LockingRead } from "./locking_read.ts";
 import type { PinnedRows } from "./pins.ts";
-import type { Columns, Draw, Output } from "./trait.ts";
+import type { Collated, Draw, Output, Ties } from "./trait.ts";
 
 /** A statement about the server itself: what differs is told, and counts as nothing. */
 export type Note =
@@ -28,10 +28,8 @@ export type CountRule =
 export type CopyFormat = "text" | "csv" | "binary";
 
 /** A rule about the number of rows, and what takes it away. */
-export interface CountPart {
+export interface CountPart extends Ties {
   readonly rule: CountRule;
-  /** Not where these hold a unique key. */
-  readonly unlessUnique?: Columns;
 }
 
 /** What a statement is, for `level` and for the order of replay. */
@@ -61,6 +59,8 @@ export interface Shape {
   readonly folds: boolean;
   /** Keys of a top-level ORDER BY: names or ordinals of output columns, from 1 on, or from -1 backwards from the last; null: a key is no output column. Undefined: no ORDER BY. */
   readonly orderBy: readonly (string | number)[] | null | undefined;
+  /** Texts among these keys. */
+  readonly sortedBy: readonly Collated[];
   /** A top-level LIMIT, OFFSET or FETCH FIRST may leave rows out. */
   readonly limited: boolean;
   /** The rows that may come, where a literal says so: fewer are no choice. */
@@ -114,6 +114,7 @@ export const OTHER_SHAPE: Shape = {
   counts: [],
   folds: false,
   orderBy: undefined,
+  sortedBy: [],
   limited: false,
   limit: undefined,
   locks: false,

@@ -123,6 +123,7 @@ export class ShapeCache {
         isParsed: false,
         outputs: undefined,
         draws: [],
+        sortedBy: [],
       });
     }
     const key = shape.fingerprint + fingerprintOfText(told);
@@ -152,7 +153,7 @@ export class ShapeCache {
 function toldOf(shape: Shape): string | undefined {
   const { orderBy, limited, limit, outputs, counts, isParsed, isolation } =
     shape;
-  const { pinned, insertion, lockingRead, draws } = shape;
+  const { pinned, insertion, lockingRead, draws, sortedBy } = shape;
   const traits = [
     ...(outputs ?? []).map(({ trait }) => trait),
     ...draws.flatMap(({ write: { named, positional } }) => [
@@ -160,13 +161,17 @@ function toldOf(shape: Shape): string | undefined {
       ...positional,
     ]),
   ];
+  const ties = [{ sortedBy }, ...counts, ...traits.flatMap((t) => t.parts)];
+  const texts = ties.flatMap(({ sortedBy = [] }) => sortedBy);
   let parts = counts.length;
+  for (const { columns } of texts) parts += 1 + columns.length;
   for (const trait of traits) {
     parts += 1 + trait.parts.length + trait.calls.length + trait.columns.length;
   }
   if (parts > MAX_PARTS) return undefined;
   const told = textOf([
     orderBy,
+    sortedBy,
     limited,
     limit,
     counts,

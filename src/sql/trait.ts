@@ -36,11 +36,23 @@ export interface Columns {
   readonly columns: readonly string[];
 }
 
+/** What decides by which collation a text is sorted. */
+export interface Collated {
+  /** Columns that it shows: if one is a text, its collation is the text's. */
+  readonly columns: readonly Pick<RelationColumn, "relation" | "column">[];
+  /** It is a text whatever the columns are; "literal": if it shows none. */
+  readonly made?: "text" | "literal";
+  /** The name behind COLLATE. */
+  readonly named?: string;
+}
+
 /** A mask, and what takes it away. */
 export interface Part {
   readonly mask: Mask;
   /** No mask where these hold a unique key. */
   readonly unlessUnique?: Columns;
+  /** Texts that an order with ties is by: no mask where the mirror sorts one otherwise. */
+  readonly sortedBy?: readonly Collated[];
   /** Of numbered rows the keys of their window: as a scope tells expressions apart, and in the outputs of a statement as names of its columns. */
   readonly within?: readonly string[];
 }
@@ -99,6 +111,8 @@ export type Output =
     readonly trait: Trait;
     /** It is a column as it is read. */
     readonly isColumn?: true;
+    /** Undefined: it is no text. */
+    readonly text?: Collated | undefined;
   }
   | Star;
 
@@ -109,6 +123,8 @@ export interface Star {
   /** Of each of its columns. */
   readonly trait: Trait;
   readonly write?: Write;
+  /** Of what a function gives; undefined: it is no text. */
+  readonly text?: Collated | undefined;
 }
 
 /** Nothing may differ. */
@@ -116,9 +132,27 @@ export const STRICT: Trait = { parts: [], calls: [], columns: [] };
 /** One of equal values. */
 export const KEPT: Trait = { ...STRICT, isKept: true };
 
-export function masked(mask: Mask, unlessUnique?: Columns): Trait {
-  const part = unlessUnique === undefined ? { mask } : { mask, unlessUnique };
-  return { ...STRICT, parts: [part] };
+export function masked(mask: Mask): Trait {
+  return { ...STRICT, parts: [{ mask }] };
+}
+
+/** The mask of what an order leaves to chance among rows with equal keys. */
+export function tied(mask: Mask, order: Ties): Trait {
+  return { ...STRICT, parts: [{ mask, ...order }] };
+}
+
+/** What leaves no ties in an order, or makes them no excuse. */
+export type Ties = Pick<Part, "unlessUnique" | "sortedBy">;
+
+/** @param by texts that rows are sorted by. */
+export function tiesOf(
+  unlessUnique: Columns | undefined,
+  by: readonly Collated[],
+): Ties {
+  return {
+    ...(unlessUnique === undefined ? {} : { unlessUnique }),
+    ...(by.length === 0 ? {} : { sortedBy: by }),
+  };
 }
 
 /** What may differ in any of several. */
@@ -145,8 +179,9 @@ export function union(traits: readonly Trait[]): Trait {
   };
 }
 
-function keyOf({ mask, unlessUnique, within }: Part): string {
-  const key = within === undefined ? mask : mask + JSON.stringify(within);
+function keyOf({ mask, unlessUnique, within, sortedBy }: Part): string {
+  const texts = [within, sortedBy].map((one) => one && JSON.stringify(one));
+  const key = [mask, ...texts].join(" ");
   if (unlessUnique === undefined) return key;
   const { relation, columns } = unlessUnique;
   return [key, relation, ...columns].join("\n");

@@ -102,6 +102,12 @@ for (const version of ["15", "18"] as const) {
           "day int4 fixed",
         ],
       );
+      assert.deepEqual(
+        catalog.columns("item")?.flatMap(({ name, isText }) =>
+          isText ? [name] : []
+        ),
+        ["name", "mail", "token"],
+      );
       const day = catalog.columns("item")?.at(-1);
       assert.deepEqual(day?.default?.from, ["id"]);
       assert.equal(catalog.columns("wide")?.length, 400);

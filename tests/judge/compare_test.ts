@@ -143,6 +143,7 @@ function judge(
     }),
     counts: () => shape.counts[0]?.rule,
     unique: () => false,
+    sortedOtherwise: () => false,
     concurrentWrite: () => false,
     causes: () => ({ primary: 0, mirror: 0 }),
     ...around,
@@ -500,6 +501,46 @@ const CASES: readonly [what: string, got: () => string, result: string][] = [
         shape: { ...PLAIN, orderBy: null, limited: true, limit: 4 },
       }),
     "mismatch_rows",
+  ],
+  [
+    "another order by a key that is not selected",
+    () => judge(reply({}, OTHER_ORDER), byNobodyKnows),
+    "noise_ties",
+  ],
+  [
+    "another order by such a key, which the mirror sorts otherwise",
+    () =>
+      judge(reply({}, OTHER_ORDER), {
+        ...byNobodyKnows,
+        sortedOtherwise: () => true,
+      }),
+    "mismatch_rows",
+  ],
+  [
+    "other rows by such a key under a LIMIT",
+    () =>
+      judge(reply({}, OTHER_ROWS), {
+        ...byNobodyKnows,
+        shape: limited,
+        sortedOtherwise: () => true,
+      }),
+    "mismatch_rows",
+  ],
+  [
+    "another order among ties of a key that is selected and sorted otherwise",
+    () =>
+      judge(reply({}, OTHER_ORDER), { ...byB, sortedOtherwise: () => true }),
+    "match_unordered",
+  ],
+  [
+    "other rows of such a key's last ties under a LIMIT",
+    () =>
+      judge(reply({}, [...OTHER_ORDER.slice(0, 2), row("4", "x")]), {
+        ...byB,
+        shape: limited,
+        sortedOtherwise: () => true,
+      }),
+    "noise_ties",
   ],
   [
     "other rows by a unique key that is not selected under a LIMIT",

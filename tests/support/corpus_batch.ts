@@ -126,10 +126,11 @@ async function judge(
   const [first] = rooms;
   if (first === undefined) return [];
   await using proxy = await startProxy(rooms, servers);
+  // It is asked last: by then schemas and types are known.
   await waitFor(
-    "the mirrors' schemas to be known",
+    "the servers' collations to be known",
     () =>
-      proxy.logs.filter((line) => line.includes("Mirror's schema is known"))
+      proxy.logs.filter((line) => line.includes("Collations are known"))
         .length === rooms.length,
     DEADLINE_MS,
   );
@@ -163,6 +164,7 @@ async function startProxy(
 name = "${database}"
 host = "${primary.host}"
 port = ${primary.port}
+user = "postgres"
 [[databases]]
 name = "mirror_of_${database}"
 host = "${mirror.host}"

@@ -12,7 +12,10 @@ export async function prepare(cluster: Cluster, schema: string): Promise<void> {
 }
 
 /** Runs statements on a server itself. */
-export async function run(cluster: Cluster, sql: string): Promise<void> {
+export async function run(
+  cluster: Pick<Cluster, "url">,
+  sql: string,
+): Promise<void> {
   const connection = postgres(cluster.url(), { max: 1, onnotice() {} });
   try {
     await connection.unsafe(sql).simple();
