@@ -38,7 +38,7 @@ export interface RewriterOptions {
   readonly catalog: () => Catalog;
   /** Microseconds of the monotonic clock. */
   readonly nowUs: () => number;
-  /** Whether no other client is connected. */
+  /** Whether no other client is connected, or has left anything to replay. */
   readonly isAlone: () => boolean;
 }
 

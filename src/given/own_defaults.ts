@@ -32,7 +32,7 @@ export interface ToldValue {
   readonly value: Uint8Array;
   readonly isBinary: boolean;
   readonly made: Moment;
-  /** Whether no other client is connected, whose lower numbers may still come. */
+  /** Whether there is no other client whose lower numbers may still come. */
   readonly isAlone: () => boolean;
 }
 

@@ -78,7 +78,7 @@ export class Lane implements LinkOwner {
       guarded: (run) => this.#guarded(run),
       watch: (on) => on ? this.#setDeadline(0) : this.#clearDeadline(),
     });
-    const isAlone = () => target.clients() <= (this.#leaving ? 0 : 1);
+    const isAlone = () => target.isAlone(this, !this.#leaving);
     this.#replayer = new Replayer(target, series, session, isAlone);
     this.#admission = new Admission({
       target,

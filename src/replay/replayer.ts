@@ -53,7 +53,7 @@ export class Replayer {
 
   /**
    * @param session the client's number, for examples.
-   * @param isAlone whether no other client is connected.
+   * @param isAlone whether no other client is connected, or has left anything to replay.
    */
   constructor(
     target: Target,

@@ -118,8 +118,13 @@ export interface Target {
   readonly timed: Set<Timed>;
   /** Requests in the queues of all lanes of a series, for the gauge. */
   readonly queued: Map<number, number>;
-  /** Clients of the source database that are connected. */
-  clients(): number;
+  /**
+   * Whether nobody but this lane's client is connected to the source database,
+   * and nothing of others is left to replay.
+   *
+   * @param isHere its own client is connected.
+   */
+  isAlone(lane: object, isHere: boolean): boolean;
   /** Nobody could connect: its name may have another address by now. */
   unreachable(): void;
   /** What the worker logs, once per change: no secrets. */

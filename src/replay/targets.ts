@@ -33,8 +33,11 @@ export interface TargetsOptions {
   /** A server has become a mirror: ask it what it is. */
   readonly onAdded: (target: Target) => void;
   readonly serverOf: (way: ServerWay) => MirrorServer;
-  /** Clients of a source database that are connected. */
-  readonly clientsOf: (database: string) => number;
+  /** See {@linkcode Target.isAlone}. */
+  readonly isAlone: (
+    database: string,
+    ...args: Parameters<Target["isAlone"]>
+  ) => boolean;
 }
 
 /**
@@ -87,7 +90,7 @@ export class Targets {
   }
 
   #create(settings: TargetSettings): Target {
-    const { log, onAdded: _, clientsOf, serverOf, ...shared } = this.#options;
+    const { log, onAdded: _, isAlone, serverOf, ...shared } = this.#options;
     const columns = new KnownColumns();
     const giving = new Giving((relation, column, reason) =>
       target.log("info", "The mirror makes a column's values by itself", {
@@ -115,7 +118,7 @@ export class Targets {
       queued: new Map(),
       log: (level, message, properties) =>
         log(level, message, { mirror: settings.name, ...properties }),
-      clients: () => clientsOf(settings.sourceDatabase),
+      isAlone: (...args) => isAlone(settings.sourceDatabase, ...args),
       catalog: new Catalog(),
       schemaChanged: () => watch.look(),
     };

@@ -153,8 +153,19 @@ async function start(init: MirrorInit): Promise<void> {
       tell({ type: "log", level, message, properties }),
     unreachable: () => tell({ type: "unreachable" }),
     onAdded: ask,
-    clientsOf: (database) =>
-      clients.reduce((sum, table) => sum + table.count({ database }), 0),
+    isAlone(database, lane, isHere) {
+      // Who has gone has left in a ring, or on a lane, what is still to be replayed.
+      const connected = clients.reduce(
+        (sum, table) => sum + table.count({ database }),
+        0,
+      );
+      return connected <= (isHere ? 1 : 0) &&
+        rings.every((ring) => ring.isEmpty) &&
+        [...lanes].every((other) =>
+          other === lane ||
+          other.target.settings.sourceDatabase !== database
+        );
+    },
   });
   const sessionOptions = {
     probes,

@@ -150,6 +150,23 @@ Deno.test({
       await assertEqualTables();
     });
 
+    await t.step("and so they do when their clients have gone", async () => {
+      await begin();
+      await using proxy = await start();
+      const [slow, fast] = [connect(proxy), connect(proxy)];
+      await mirror.pause();
+      await slow.begin(async (tx) => {
+        await tx.unsafe(ALIKE[0] as string);
+        await fast.unsafe(ALIKE[0] as string);
+      });
+      await Promise.all([slow.end(), fast.end()]);
+      await waitFor("no client", () => proxy.clients === 0, 10_000);
+      mirror.resume();
+      await proxy.settled();
+      assert.deepEqual(ownOf(proxy), []);
+      await assertEqualTables();
+    });
+
     for (const { name, change, table, column, reason } of DEFECTS) {
       await t.step(`${name}: ${table}.${column} is its own`, async () => {
         await begin();
