@@ -328,7 +328,7 @@ export class Judge {
     const startUs = this.#transaction?.startUs ?? 0;
     const { catalog } = this.#target;
     const reads = catalog.writersOf(shape);
-    const rows = shape.calls.every(catalog.isForeign) ? rowsOfPair(pair) : [];
+    const rows = shape.calls.every(catalog.isForeign) ? this.#rowsOf(pair) : [];
     const isRead = (writes: Writes) =>
       reads.some((relation) => {
         const areKnown = rows.length > 0 && rows.every((one) =>
@@ -350,19 +350,25 @@ export class Judge {
       nowUs,
     ) ?? false;
   }
+
+  /** The rows that a statement touches of its only relation; none: they are not known. */
+  #rowsOf({ rows, taken, shape }: StatementPair): readonly TouchedRows[] {
+    const { lockingRead } = shape;
+    if (taken === undefined || lockingRead === undefined) {
+      return rows === undefined ? [] : [rows];
+    }
+    const { catalog, drawn } = this.#target;
+    // By a number of the mirror's own it is another row, perhaps.
+    const isDrawn = taken.some(({ values }) =>
+      catalog.oids(lockingRead.relation).some((oid) =>
+        [...values.keys()].some((column) => drawn.get(oid, column))
+      )
+    );
+    return lockingRead.isAlone && !isDrawn ? taken : [];
+  }
 }
 
 const ANY_ROWS = [undefined];
-
-/** The rows that a statement touches of its only relation; none: they are not known. */
-function rowsOfPair(
-  { rows, taken, shape }: StatementPair,
-): readonly TouchedRows[] {
-  if (taken !== undefined) {
-    return shape.lockingRead?.isAlone === true ? taken : [];
-  }
-  return rows === undefined ? [] : [rows];
-}
 
 const NO_LITERALS: readonly string[] = [];
 /** By a shape's list: what is known of theirs is found once. */

@@ -404,6 +404,40 @@ Deno.test({
   },
 });
 
+Deno.test({
+  name: "taken rows: a key that the mirror has drawn tells no rows apart",
+  sanitizeOps: false,
+  sanitizeResources: false,
+  async fn() {
+    const initSql =
+      "create table t (id serial primary key, v text); insert into t (v) select 'v' from generate_series(1, 6)";
+    await using primary = await startCluster({ version: "15", initSql });
+    await using mirror = await startCluster({ version: "15", initSql });
+    await onServer(mirror, (sql) => sql.unsafe("select nextval('t_id_seq')"));
+    await using proxy = await started(primary, mirror);
+    using worker = await WireClient.connect(proxy.port);
+    using other = await WireClient.connect(proxy.port);
+    // No RETURNING: the mirror draws another number.
+    await say(worker, query("insert into t (v) values ('n')"));
+    await say(other, query("begin"));
+    await say(other, query("update t set v = 'o' where id = 1"));
+    await say(worker, query("begin"));
+    await take(
+      worker,
+      `select id, v from t order by id desc limit 1 ${LOCK}`,
+      [],
+      "text",
+      "",
+    );
+    await say(other, query("commit"));
+    await say(worker, query("commit"));
+    await other.terminate();
+    await worker.terminate();
+    const { statements } = await proxy.settled();
+    assert.equal(statements.noise_concurrent_write, 1);
+  },
+});
+
 /** Waits until so many statements are compared. */
 async function compared(proxy: TestProxy, count: number): Promise<Ledger> {
   await waitFor(
