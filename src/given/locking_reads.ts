@@ -17,12 +17,15 @@ export interface LockingReadsOptions {
 
 /** Syntax, types and rights: classes of SQLSTATE that a written text may be to blame for. */
 const GRAMMAR_OR_RIGHTS = /^42/;
+/** So long other clients count as connected once they were, in microseconds: of thousands each answer costs a quarter of a millisecond. */
+const BESIDE_US = 10_000;
 const decoder = new TextDecoder("latin1");
 
 /** Which statements with SKIP LOCKED one mirror is told the rows of. */
 export class LockingReads {
   readonly #options: LockingReadsOptions;
   #catalog: Catalog | undefined;
+  #besideUntilUs = 0;
   /** By the statement: null where the mirror is told nothing. */
   #known = new WeakMap<LockingRead, LockedKey | null>();
 
@@ -67,6 +70,18 @@ export class LockingReads {
     return this.isOn
       ? toldKeys(key, reply, shape, this.#options.columns)
       : undefined;
+  }
+
+  /**
+   * Whether no other client is connected who could hold locks.
+   *
+   * @param isAlone asks anew.
+   */
+  isAlone(isAlone: () => boolean, nowUs: number): boolean {
+    if (nowUs < this.#besideUntilUs) return false;
+    if (isAlone()) return true;
+    this.#besideUntilUs = nowUs + BESIDE_US;
+    return false;
   }
 
   /**

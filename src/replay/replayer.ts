@@ -72,14 +72,13 @@ export class Replayer {
       catalog: () => target.catalog,
       nowUs: monotonicUs,
       isAlone,
-      mayBeLocked: ({ startUs, endUs }) =>
-        !isAlone() || target.order.mayDiffer(
-          () => true,
-          startUs,
-          endUs,
-          monotonicUs(),
-          this.#entry?.writer,
-        ),
+      mayBeLocked: ({ startUs, endUs }) => {
+        const { lockingReads, order } = target;
+        const nowUs = monotonicUs();
+        const own = this.#entry?.writer;
+        return !lockingReads.isAlone(isAlone, nowUs) ||
+          order.mayDiffer(() => true, startUs, endUs, nowUs, own);
+      },
     });
   }
 
