@@ -19,6 +19,8 @@ export interface LockingReadsOptions {
 const GRAMMAR_OR_RIGHTS = /^42/;
 /** So long other clients count as connected once they were, in microseconds: of thousands each answer costs a quarter of a millisecond. */
 const BESIDE_US = 10_000;
+/** Rows of one statement that are told apart for the order of writers; of more it may have taken any. */
+const MAX_TAKEN_ROWS = 64;
 const decoder = new TextDecoder("latin1");
 
 /** Which statements with SKIP LOCKED one mirror is told the rows of. */
@@ -98,7 +100,9 @@ export class LockingReads {
     const key = read && this.#known.get(read);
     if (key === undefined || key === null) return undefined;
     const rows = this.told(key, reply, shape);
-    return rows && touchedRows(key, rows, isBinary);
+    return rows === undefined || rows.length > MAX_TAKEN_ROWS
+      ? undefined
+      : touchedRows(key, rows, isBinary);
   }
 
   /** The mirror has answered a statement whose rows it was told. */
