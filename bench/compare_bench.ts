@@ -57,6 +57,7 @@ const around = {
     unique: () => false,
     sortedOtherwise: () => false,
     concurrentWrite: () => false,
+    concurrentKey: () => false,
     causes: () => ({ primary: 0, mirror: 0 }),
   }),
   onMasked() {},

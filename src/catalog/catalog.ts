@@ -6,6 +6,7 @@ import { Definitions } from "./definitions.ts";
 import { FIRST_OWN_OID, TypePair } from "./type_pair.ts";
 import { RowChangers } from "./row_changers.ts";
 import type { RowChanges } from "./trigger_changes.ts";
+import { type Named, type Reach, Reaches } from "./reach.ts";
 import { wholeRows } from "./whole_rows.ts";
 
 /** What a statement is known to touch. */
@@ -36,6 +37,8 @@ export class Catalog {
   readonly #path: string[] = [];
   /** Columns of unique keys without NULLs, by OID. */
   readonly #keys = new Map<string, (readonly string[])[]>();
+  /** Columns of unique indexes, partial ones too, by OID. */
+  readonly #uniques = new Map<string, (readonly string[])[]>();
   readonly #definitions = new Definitions();
   /** By OID. */
   readonly #viewTexts = new Map<string, string>();
@@ -53,6 +56,16 @@ export class Catalog {
   readonly #family = new Map<string, Set<string>>();
   /** … and by OID. */
   readonly #kin = new Map<string, Set<string>>();
+  readonly #reaches = new Reaches({
+    definitions: this.#definitions,
+    isRelation: (name) => this.#relations.has(name),
+    familyOf: (name) => this.#family.get(name) ?? NO_NAMES,
+    defaultsOf: (name) =>
+      (this.#relations.get(name) ?? []).flatMap((oid) =>
+        this.#columns.expressionsOf(Number(oid))
+      ),
+    drawn: () => this.#drawn(),
+  });
   /** By relation: those that, being written, write it. */
   readonly #writers = new Map<string, Set<string>>();
   /** Relations with a trigger that may write anything. */
@@ -103,6 +116,8 @@ export class Catalog {
         return this.#addRelation(name, text, more);
       case "key":
         return push(this.#keys, name, text.split("\n"));
+      case "unique":
+        return push(this.#uniques, name, text.split("\n"));
       case "child": {
         add(this.#family, name, text);
         add(this.#family, text, name);
@@ -113,6 +128,10 @@ export class Catalog {
       }
       case "cascade":
         return add(this.#writers, name, text);
+      case "reference":
+        return this.#reaches.addReference(name, text, more === "cascade");
+      case "stable":
+        return this.#definitions.addStable(name);
       case "view":
         this.#viewTexts.set(more, text);
         return this.#definitions.add(kind, name, text);
@@ -162,6 +181,11 @@ export class Catalog {
     return this.#keys.get(oid)?.some((key) =>
       key.every((column) => columns.includes(column))
     ) ?? false;
+  }
+
+  /** The columns of each unique index of a relation: rows with equal values in them, and without NULLs, may not be beside each other. */
+  uniquesOf(oid: string): readonly (readonly string[])[] {
+    return this.#uniques.get(oid) ?? [];
   }
 
   /** What a user's function gives; undefined: its arguments and the data decide, or it is none. */
@@ -315,6 +339,24 @@ export class Catalog {
     return found;
   }
 
+  /** How far a statement reaches; undefined: anywhere. */
+  reachOf(named: Named): Reach | undefined {
+    return this.#reaches.of(named);
+  }
+
+  /** For each sequence that defaults draw from: the names of their relations. */
+  #drawn(): ReadonlyMap<string, ReadonlySet<string>> {
+    const names = new Map<number, string>();
+    for (const [key, oids] of this.#relations) {
+      if (key.includes("\0")) continue;
+      for (const oid of oids) names.set(Number(oid), key);
+    }
+    return new Map([...this.#columns.drawn].map(([sequence, oids]) => [
+      sequence,
+      new Set([...oids].flatMap((oid) => names.get(oid) ?? [])),
+    ]));
+  }
+
   /** The relations that, being written, may change what the statement reads. */
   writersOf(touched: Touched): readonly string[] {
     let writers = this.#known.get(touched);
@@ -351,6 +393,8 @@ export class Catalog {
     }
   }
 }
+
+const NO_NAMES: ReadonlySet<string> = new Set();
 
 const ROW =
   /\b(?:new|old)\b(?:\s*\.\s*("(?:[^"]|"")+"|[\p{L}_][\p{L}\p{N}_$]*))?/giu;

@@ -49,6 +49,8 @@ export class RelationColumns {
   readonly #options: ColumnsOptions;
   readonly #texts = new Map<number, string>();
   readonly #read = new Map<number, readonly CatalogColumn[]>();
+  readonly #expressions = new Map<number, readonly string[]>();
+  readonly #drawn = new Map<string, Set<number>>();
   /** Domains' bases and defaults, by OID. */
   readonly #bases = new Map<number, number>();
   readonly #domains = new Map<number, string>();
@@ -60,6 +62,16 @@ export class RelationColumns {
   /** Takes a relation's columns as the question gives them. */
   add(oid: number, text: string): void {
     this.#texts.set(oid, text);
+    for (const [, sequence = ""] of text.matchAll(DRAWN)) {
+      const known = this.#drawn.get(sequence);
+      if (known === undefined) this.#drawn.set(sequence, new Set([oid]));
+      else known.add(oid);
+    }
+  }
+
+  /** For each sequence that defaults draw from: their relations. */
+  get drawn(): ReadonlyMap<string, ReadonlySet<number>> {
+    return this.#drawn;
   }
 
   addDomainBase(oid: number, base: number): void {
@@ -80,9 +92,19 @@ export class RelationColumns {
     const given = parse(text);
     if (given === undefined) return undefined;
     const names = given.map(([, name]) => name);
+    const expressions = given.flatMap(([, , type, , expression]) =>
+      expression ?? this.#domains.get(type) ?? []
+    );
+    if (expressions.length > 0) this.#expressions.set(oid, expressions);
     const columns = given.map((column) => this.#column(column, names));
     this.#read.set(oid, columns);
     return columns;
+  }
+
+  /** The expressions of the columns' defaults. */
+  expressionsOf(oid: number): readonly string[] {
+    this.of(oid);
+    return this.#expressions.get(oid) ?? [];
   }
 
   #column(
@@ -152,6 +174,9 @@ export class RelationColumns {
 
 /** A call that gives a sequence's next number. */
 const SEQUENCE = /\bnextval\s*(?=\()/g;
+
+/** The same, with the sequence's name, in JSON. */
+const DRAWN = /\bnextval\('((?:[^']|'')+)'/g;
 
 /** What replay gives the mirror's session, too. */
 const SESSION =

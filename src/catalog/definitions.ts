@@ -17,6 +17,8 @@ export class Definitions {
   readonly #volatile = new Set<string>();
   /** Those of them whose text says nothing. */
   readonly #opaque = new Set<string>();
+  /** The same of others, which only read. */
+  readonly #stable = new Set<string>();
 
   view(name: string): Definition | undefined {
     return this.#views.get(name);
@@ -63,6 +65,16 @@ export class Definitions {
     if (!READ_LANGUAGES.has(language)) this.#opaque.add(name);
   }
 
+  /** A stable function in a language that is not read. */
+  addStable(name: string): void {
+    this.#stable.add(name);
+  }
+
+  /** Whether a function of the name may do what stands nowhere. */
+  isUnread(name: string): boolean {
+    return this.#opaque.has(name) || this.#stable.has(name);
+  }
+
   /** A definition, with the views and functions that it mentions. */
   whole(
     definition: Definition,
@@ -71,10 +83,13 @@ export class Definitions {
     readonly callsUser: boolean;
     /** … or one whose text says nothing. */
     readonly isOpaque: boolean;
+    /** Functions that may do what stands nowhere. */
+    readonly unread: readonly string[];
   } {
     const seen = new Set([definition]);
     const words = new Set<string>();
     const writes: string[] = [];
+    const unread: string[] = [];
     let nature: Nature | undefined;
     let isDynamic = false;
     let isOpaque = false;
@@ -91,13 +106,14 @@ export class Definitions {
       }
       for (const name of next.calls) {
         isOpaque ||= this.#opaque.has(name);
+        if (this.isUnread(name)) unread.push(name);
         const called = this.#functions.get(name);
         if (called === undefined) continue;
         callsUser = true;
         seen.add(called);
       }
     }
-    return { words, nature, isDynamic, writes, callsUser, isOpaque };
+    return { words, nature, isDynamic, writes, callsUser, isOpaque, unread };
   }
 
   /** What a user's function gives; undefined: its arguments and the data decide. */

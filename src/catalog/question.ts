@@ -80,6 +80,13 @@ select 'key', r.oid::text, (
       where a.attrelid = r.oid and not a.attnotnull
         and a.attnum = any ((i.indkey::int2[])[0:i.indnkeyatts - 1]))
 union all
+select 'unique', r.oid::text, (
+    select string_agg(a.attname, chr(10)) from pg_catalog.pg_attribute a
+    where a.attrelid = r.oid
+      and a.attnum = any ((i.indkey::int2[])[0:i.indnkeyatts - 1])), ''
+  from pg_catalog.pg_index i join r on r.oid = i.indrelid
+  where i.indisunique and i.indisvalid and i.indexprs is null
+union all
 select 'child', c.name, p.name, c.oid || ' ' || p.oid from pg_catalog.pg_inherits h
   join r c on c.oid = h.inhrelid join r p on p.oid = h.inhparent
 union all
@@ -87,6 +94,13 @@ select 'cascade', c.name, p.name, '' from pg_catalog.pg_constraint f
   join r c on c.oid = f.conrelid join r p on p.oid = f.confrelid
   where f.contype = 'f'
     and (f.confdeltype in ('c', 'n', 'd') or f.confupdtype in ('c', 'n', 'd'))
+union all
+select 'reference', c.name, p.name,
+  case when f.confdeltype in ('c', 'n', 'd') or f.confupdtype in ('c', 'n', 'd')
+    then 'cascade' else '' end
+  from pg_catalog.pg_constraint f
+  join r c on c.oid = f.conrelid join r p on p.oid = f.confrelid
+  where f.contype = 'f'
 union all
 select 'view', s.* from (
   select oid, name, pg_catalog.pg_get_viewdef(oid) as def
@@ -122,6 +136,12 @@ select distinct 'volatile', p.proname::text, l.lanname::text, ''
   from pg_catalog.pg_proc p join pg_catalog.pg_namespace n on n.oid = p.pronamespace
   join pg_catalog.pg_language l on l.oid = p.prolang
   where ${OF_USERS} and p.provolatile = 'v'
+union all
+select distinct 'stable', p.proname::text, '', ''
+  from pg_catalog.pg_proc p join pg_catalog.pg_namespace n on n.oid = p.pronamespace
+  join pg_catalog.pg_language l on l.oid = p.prolang
+  where ${OF_USERS} and p.provolatile = 's'
+    and l.lanname not in ('sql', 'plpgsql', 'c', 'internal')
 union all
 select 'columns', s.* from (
   select a.attrelid::text as oid, json_agg(json_build_array(

@@ -33,6 +33,8 @@ const CONCURRENCY: ReadonlySet<number> = new Set([
   sqlstate("55P03"),
 ]);
 
+const UNIQUE_VIOLATION = sqlstate("23505");
+
 /** undefined_table, undefined_object, internal_error: no object has the OID. */
 const OBJECT_GONE: ReadonlySet<number> = new Set([
   sqlstate("42P01"),
@@ -211,6 +213,10 @@ function compareErrors(
   if (CONCURRENCY.has(primary) || CONCURRENCY.has(mirror)) {
     return Result.noiseConcurrency;
   }
+  const isOfKeys = [primary, mirror].every((code) =>
+    code === 0 || code === UNIQUE_VIOLATION
+  );
+  if (isOfKeys && about().concurrentKey()) return Result.noiseConcurrentWrite;
   if (primary === 0) return Result.mismatchErrorOnMirror;
   return mirror === 0 ? Result.mismatchErrorOnPrimary : Result.mismatchSqlstate;
 }

@@ -136,8 +136,8 @@ export class Judge {
     this.#transaction = this.#mayDiffer = undefined;
   }
 
-  /** Judges one statement. */
-  pair(pair: StatementPair, nowUs: number): void {
+  /** Judges one statement. @returns what came of it, a Result. */
+  pair(pair: StatementPair, nowUs: number): number {
     const { probes, table, settings, columns } = this.#target;
     this.#masked = undefined;
     let result = this.#guarded(pair, nowUs);
@@ -172,6 +172,7 @@ export class Judge {
           ? exampleValues(this.#transaction.bytes)
           : null,
     });
+    return result;
   }
 
   /** No statement may end the session that it is of. */
@@ -279,6 +280,7 @@ export class Judge {
       unique: () => masks.isUnique(shape),
       sortedOtherwise: () => masks.isSortedOtherwise(shape),
       concurrentWrite: () => this.#concurrentWrite(shape, pair, nowUs),
+      concurrentKey: () => this.#concurrentKey(pair, nowUs),
       causes: () => this.#causes(pair),
     };
   }
@@ -325,7 +327,6 @@ export class Judge {
   }
 
   #concurrentWrite(shape: Shape, pair: StatementPair, nowUs: number): boolean {
-    const startUs = this.#transaction?.startUs ?? 0;
     const { catalog } = this.#target;
     const reads = catalog.writersOf(shape);
     const rows = shape.calls.every(catalog.isForeign) ? this.#rowsOf(pair) : [];
@@ -343,10 +344,52 @@ export class Judge {
           )
         );
       });
+    return this.#wasBeside(isRead, pair, nowUs);
+  }
+
+  /** By what the mirror holds to be unique: without that nothing is excused. */
+  #concurrentKey(
+    { shape, rows, ...pair }: StatementPair,
+    nowUs: number,
+  ): boolean {
+    if (rows === undefined || !shape.writes.includes(rows.relation)) {
+      return false;
+    }
+    const { catalog } = this.#target;
+    const { relation } = rows;
+    const keys = catalog.oids(relation).flatMap((oid) =>
+      catalog.uniquesOf(oid)
+    );
+    const given = keys.map((columns) => ({
+      relation,
+      values: new Map(
+        [...rows.values].filter(([column]) => columns.includes(column)),
+      ),
+    })).filter(({ values }) => values.size > 0);
+    const isRead = (writes: Writes) =>
+      given.some((key) =>
+        writes.touches(
+          relation,
+          key,
+          (column) => catalog.columnType(relation, column),
+        )
+      );
+    return this.#wasBeside(isRead, pair, nowUs);
+  }
+
+  #wasBeside(
+    isRead: (writes: Writes) => boolean,
+    { cycleStartUs, cycleEndUs }: Pick<
+      StatementPair,
+      "cycleStartUs" | "cycleEndUs"
+    >,
+    nowUs: number,
+  ): boolean {
+    const startUs = this.#transaction?.startUs ?? 0;
     return this.#mayDiffer?.(
       isRead,
-      startUs + pair.cycleStartUs,
-      startUs + pair.cycleEndUs,
+      startUs + cycleStartUs,
+      startUs + cycleEndUs,
       nowUs,
     ) ?? false;
   }

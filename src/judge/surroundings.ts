@@ -35,6 +35,8 @@ export interface Surroundings {
   sortedOtherwise(): boolean;
   /** Another transaction may have written what this statement read, on one side before and on the other behind it. */
   concurrentWrite(): boolean;
+  /** The same of a row with a unique key that the statement gives to a row of its own. */
+  concurrentKey(): boolean;
   /** What each side has failed with, packed: of a statement that is not prepared, what its Parse failed with. */
   causes(): Causes;
 }

@@ -1,13 +1,15 @@
 import { Dropped, Excluded } from "../stats/ledger.ts";
-import type { OrderedLane } from "./commit_order.ts";
+import type { Footprint } from "./footprint.ts";
 import type { LaneLink } from "./lane_link.ts";
 import type { LaneQueue } from "./lane_queue.ts";
 import { lastingState } from "./lasting_state.ts";
-import { isWithin, type Plan, planTransaction } from "./plan.ts";
+import { defines, isWithin, type Plan, planTransaction } from "./plan.ts";
+import type { OrderedLane } from "./place.ts";
 import type { SessionLog } from "./session_log.ts";
 import { SessionStatements } from "./session_statements.ts";
 import { logFault, type Target } from "./target.ts";
 import { startupIsolation } from "../sql/mod.ts";
+import type { Shape } from "../sql/shape.ts";
 import type { Transaction } from "../record/mod.ts";
 
 /** What an admission looks at, and where it puts what it admits. */
@@ -39,7 +41,8 @@ export class Admission {
   readonly #lane: OrderedLane;
   readonly #statements: SessionStatements;
   #tainted: boolean;
-  /** The key of the last writer that was queued. */
+  readonly #footprintOf: (shape: Shape) => Footprint;
+  /** The key of the last one with a place in the order that was queued. */
   #lastKey = 0;
 
   /** @param sibling that of another lane of the same session, whose statements this one begins with. */
@@ -61,6 +64,11 @@ export class Admission {
       (read, ...text) => target.lockingReads.key(read, target.catalog, ...text),
     );
     this.#tainted = log.lost;
+    this.#footprintOf = (shape) =>
+      target.footprints.of(
+        shape,
+        target.schema.isKnown ? target.catalog : undefined,
+      );
   }
 
   /** What the session's state is on the mirror, nobody knows. */
@@ -85,6 +93,7 @@ export class Admission {
     const plan = planTransaction(
       transaction,
       this.#statements,
+      this.#footprintOf,
       this.#lastKey,
       this.#target.lockingReads,
     );
@@ -99,9 +108,10 @@ export class Admission {
       probes.requestDropped(this.#series, refused);
       return this.#missed(transaction);
     }
-    const writer = plan.writer && order.begin(plan.writer, this.#lane);
-    if (writer !== undefined) this.#lastKey = writer.key;
-    this.#queue.push({ transaction, plan, writer });
+    if (defines(plan)) this.#target.schema.expect();
+    const ordered = plan.place && order.begin(plan.place, this.#lane);
+    if (ordered !== undefined) this.#lastKey = ordered.key;
+    this.#queue.push({ transaction, plan, ordered });
   }
 
   /** A transaction that is not to be replayed, and is counted elsewhere. */
@@ -161,7 +171,7 @@ export class Admission {
     if (!this.#link.isConnected && this.#queue.length === 0) {
       this.#log.add(state);
     } else if (this.#target.budget.take(transaction.size)) {
-      this.#queue.push({ transaction, plan: undefined, writer: undefined });
+      this.#queue.push({ transaction, plan: undefined, ordered: undefined });
     } else this.taint();
   }
 

@@ -1,6 +1,7 @@
 /**
- * Keeps the primary's order among writers (`mirror_order = "commit"`), as far
- * as it can be seen from outside.
+ * Keeps the primary's order among transactions (`mirror_order = "commit"`), as
+ * far as it can be seen from outside, and where it matters: between those that
+ * meet in a relation.
  *
  * What is seen of a transaction's commit is an interval: not before the cycle
  * that carries it was sent (`earliestUs`), not after its ReadyForQuery
@@ -9,19 +10,38 @@
  * holder's ReadyForQuery: locks are released first. So
  *
  * - a writing statement waits for the writers that may have committed before it
- *   completed: `earliestUs` below its completion;
+ *   completed: `earliestUs` below its completion. So does one that would have
+ *   written and was refused;
  * - a reading statement waits for those that had completed before it was sent;
- * - and both only for writers with a smaller `key`, so that waits can't form a
- *   circle: for a transaction of several cycles the moment when the last one was
- *   sent and the one before it answered (all it wrote was complete by then),
- *   `endUs` for one of a single cycle. A session's keys never fall: each of its
- *   transactions waits for those before it, too.
+ * - a writing statement waits for refused ones that were sent before what it
+ *   writes was committed: they saw the state before that;
+ * - a definition (DDL, GRANT, TRUNCATE) waits for reads, too, that had completed
+ *   before it was sent.
+ *
+ * They wait only where they meet: one writes what the other touches
+ * ({@linkcode Footprints}). What a text does not tell meets everything.
+ *
+ * Waits form no circle. Each waits only for transactions with a smaller `key`,
+ * and a lane replays its own one after the other, whose keys never fall
+ * (`leastKey`): so along any chain of "waits for" and "is queued behind" keys
+ * fall or, within a lane, stay. A key is
+ *
+ * - of a writer of several cycles the moment when the last one was sent and the
+ *   one before it answered: all it wrote was complete by then. Of one whose
+ *   block failed, the completion of what failed: that released its locks;
+ * - of a writer of one cycle, or a refused statement, `endUs`;
+ * - of a reader the completion of its last read. All that it waits for had
+ *   completed before that read was sent, with keys that are not greater.
+ *
+ * Who waits hangs on the last of those in front of it, and looks again when
+ * that one is done: most of the time the others are, too.
  *
  * Where a server or a proxy worker got no processor for a while, a record comes
  * in after its place was given away. It may then need a row lock on the mirror
  * that a transaction behind it holds, which waits here for it, or for somebody
- * who does: nobody goes on. Such a standstill is told by time, and ends with
- * the holder of the lock going ahead ({@linkcode CommitOrder.isStalled}).
+ * who does: nobody goes on. Such a standstill is told by time: the lane at the
+ * end of the chain waits for nobody here, and is silent. It ends with the holder
+ * of the lock going ahead ({@linkcode CommitOrder.isStalled}).
  *
  * A lane may be busy with something else for much longer than anybody waits: a
  * query of an hour, in front of a writer in its session. Waited for in vain once
@@ -35,48 +55,17 @@
  */
 
 import type { Writes } from "../judge/mod.ts";
-
-/** Replays one writer after the other, as far as the order knows it. */
-export interface OrderedLane {
-  /** Somebody waits for one of its writers: called once for each. */
-  onWanted(): void;
-}
-
-/** A transaction that wrote. Times are microseconds of the monotonic clock. */
-export interface OrderedWriter {
-  readonly startUs: number;
-  /** Its commit was not earlier. */
-  readonly earliestUs: number;
-  /** Its commit was not later. */
-  readonly endUs: number;
-  readonly key: number;
-  readonly writes: Writes;
-  /** When its first bytes went to the mirror; Infinity before. */
-  mirrorStartUs: number;
-  done: boolean;
-  /** Somebody waits for it: it should not keep its client's pauses. */
-  wanted: boolean;
-  /** Somebody who should have come behind it went ahead of it. */
-  overtaken: boolean;
-  /** Who replays it; whoever is done lets go of its lane. */
-  lane: OrderedLane | undefined;
-}
-
-/** What is known of a writer when it comes in. */
-export type WriterPlace = Pick<
-  OrderedWriter,
-  "startUs" | "earliestUs" | "endUs" | "key" | "writes"
->;
-
-/** What a cycle has to wait for. */
-export interface Turn {
-  /** Writers whose commit may have been before this moment (a writing cycle's completion) … */
-  readonly committedBeforeUs: number;
-  /** … and those that had completed before this one (the moment it was sent). */
-  readonly completedBeforeUs: number;
-  /** Of them those with a smaller key: its own transaction's, Infinity for one that wrote nothing. */
-  readonly key: number;
-}
+import { later, OpenPlaces } from "./open_places.ts";
+import {
+  isReadBefore,
+  isRefusedBefore,
+  isWriterBefore,
+  type OrderedLane,
+  type OrderedTransaction,
+  type Place,
+  type Turn,
+  type Waiting,
+} from "./place.ts";
 
 /** Writers remembered, done or not: older ones are taken for done. */
 const MAX_RECENT = 16_384;
@@ -86,112 +75,161 @@ const MAX_RECENT = 16_384;
  * checkpoint) does no harm: who is overtaken then has its locks already.
  */
 const PATIENCE_US = 200_000;
-
-interface Waiting {
-  readonly lane: OrderedLane;
-  readonly turn: Turn;
-  readonly go: () => void;
-}
+/** The same while others, who may be elsewhere, are answered. */
+const PATIENCE_AMONG_OTHERS_US = 1_000_000;
 
 /** One mirror's order. */
 export class CommitOrder {
-  /** By key, ascending; done ones are removed from the front. */
-  #open: OrderedWriter[] = [];
-  /** As they came in, which is nearly by `endUs`; those before `#firstRecent` are forgotten. */
-  #recent: OrderedWriter[] = [];
+  /** Not done: those that wrote, … */
+  readonly #writers = new OpenPlaces();
+  /** … had a statement refused, … */
+  readonly #refused = new OpenPlaces();
+  /** … or read only. */
+  readonly #readers = new OpenPlaces();
+  /** Writers as they came in, which is nearly by `endUs`; those before `#firstRecent` are forgotten. */
+  #recent: OrderedTransaction[] = [];
   #firstRecent = 0;
-  #waiting: Waiting[] = [];
-  /** When a writer was last answered, and until when those that are sent may take. */
+  readonly #waiting = new Map<OrderedLane, Waiting>();
+  /** When a writer was last answered. */
   #answeredUs = 0;
-  readonly #expected = new Map<OrderedWriter, number>();
-  /** The latest of those; NaN: to be looked for. */
-  #expectedUs = 0;
   /** Lanes that were waited for in vain, and when the last one was. */
   readonly #givenUp = new Set<OrderedLane>();
   #givenUpUs = 0;
 
-  /** A writing transaction has come in, which `lane` will replay. */
-  begin(place: WriterPlace, lane: OrderedLane): OrderedWriter {
-    const added: OrderedWriter = {
+  /** A transaction has come in, which `lane` will replay. */
+  begin(place: Place, lane: OrderedLane): OrderedTransaction {
+    const added: OrderedTransaction = {
       ...place,
       mirrorStartUs: Infinity,
       done: false,
       wanted: false,
       overtaken: false,
       lane,
+      parked: undefined,
     };
-    // Records come in nearly in order.
-    let at = this.#open.length;
-    while (at > 0 && (this.#open[at - 1] as OrderedWriter).key > added.key) {
-      at--;
-    }
-    this.#open.splice(at, 0, added);
-    this.#recent.push(added);
+    this.#writers.add(added, added.written);
+    if (added.refused) this.#refused.add(added, added.refused.touched);
+    if (added.read) this.#readers.add(added, added.read.touched);
+    if (added.writes !== undefined) this.#remember(added);
+    return added;
+  }
+
+  #remember(writer: OrderedTransaction): void {
+    this.#recent.push(writer);
     if (this.#recent.length - this.#firstRecent > MAX_RECENT) {
       if (++this.#firstRecent === MAX_RECENT) {
         this.#recent = this.#recent.slice(MAX_RECENT);
         this.#firstRecent = 0;
       }
     }
-    return added;
   }
 
   /** It is completed on the mirror, or will never be. */
-  end(writer: OrderedWriter): void {
-    if (writer.done) return;
-    this.#goesOn(writer);
-    writer.done = true;
-    writer.lane = undefined;
-    let first = 0;
-    while (this.#open[first]?.done) first++;
-    if (first > 0) this.#open = this.#open.slice(first);
-    this.#wake();
+  end(ordered: OrderedTransaction): void {
+    if (ordered.done) return;
+    if (ordered.lane !== undefined) this.#givenUp.delete(ordered.lane);
+    ordered.done = true;
+    ordered.lane = undefined;
+    this.#writers.ended(ordered.written);
+    if (ordered.refused) this.#refused.ended(ordered.refused.touched);
+    if (ordered.read) this.#readers.ended(ordered.read.touched);
+    const { parked } = ordered;
+    ordered.parked = undefined;
+    for (const waiting of parked ?? []) this.#look(waiting);
   }
 
   /** Whether nothing has to be waited for. */
   isTurn(turn: Turn): boolean {
-    return this.#firstBlocker(turn) === undefined;
+    return this.#lastBlocker(turn) === undefined;
   }
 
-  /** Calls `go` as soon as it is the turn of `lane`. @returns a function that takes it back. */
+  /**
+   * Calls `go` as soon as it is the turn of `lane`, which it is not yet.
+   *
+   * @returns a function that takes it back.
+   */
   wait(lane: OrderedLane, turn: Turn, go: () => void): () => void {
-    const entry: Waiting = { lane, turn, go };
-    this.#waiting.push(entry);
-    this.#want(turn);
-    return () => {
-      this.#waiting = this.#waiting.filter((waiting) => waiting !== entry);
-    };
+    const end = { lane: undefined, atUs: -1 };
+    const waiting: Waiting = { lane, turn, go, blocker: undefined, end };
+    this.#waiting.set(lane, waiting);
+    this.#park(waiting, this.#lastBlocker(turn));
+    return () => this.#forget(waiting);
   }
 
-  /** A writer's cycle was sent; the primary took `primaryLatencyUs` for it. */
-  sent(writer: OrderedWriter, nowUs: number, primaryLatencyUs: number): void {
-    this.#goesOn(writer);
-    const expectedUs = nowUs + 2 * primaryLatencyUs;
-    this.#expected.set(writer, expectedUs);
-    this.#expectedUs = Math.max(this.#expectedUs, expectedUs); // NaN stays NaN
-  }
-
-  /** A writer's cycle was answered. */
-  answered(writer: OrderedWriter, nowUs: number): void {
-    this.#expectNoMore(writer);
-    this.#answeredUs = nowUs;
-  }
-
-  /** Microseconds for which somebody who waits since `sinceUs` has waited longer than for what the primary took, too. */
-  overdueUs(nowUs: number, sinceUs: number): number {
-    if (Number.isNaN(this.#expectedUs)) {
-      this.#expectedUs = 0;
-      for (const expectedUs of this.#expected.values()) {
-        this.#expectedUs = Math.max(this.#expectedUs, expectedUs);
-      }
+  #forget(waiting: Waiting): void {
+    waiting.blocker?.parked?.delete(waiting);
+    waiting.blocker = undefined;
+    if (this.#waiting.get(waiting.lane) === waiting) {
+      this.#waiting.delete(waiting.lane);
     }
-    return nowUs - Math.max(sinceUs, this.#givenUpUs, this.#expectedUs);
   }
 
-  /** Whether nobody who writes goes on, so that one who waits since `sinceUs` and holds locks must. */
-  isStalled(nowUs: number, sinceUs: number): boolean {
-    return this.overdueUs(nowUs, Math.max(sinceUs, this.#answeredUs)) >
-      PATIENCE_US;
+  /** What a lane waited for is done, or was given up. */
+  #look(waiting: Waiting): void {
+    if (waiting.blocker === undefined) return;
+    waiting.blocker.parked?.delete(waiting);
+    const blocker = this.#lastBlocker(waiting.turn);
+    if (blocker !== undefined) return this.#park(waiting, blocker);
+    this.#forget(waiting);
+    waiting.go();
+  }
+
+  #park(waiting: Waiting, blocker: OrderedTransaction | undefined): void {
+    waiting.blocker = blocker;
+    if (blocker === undefined) return;
+    (blocker.parked ??= new Set()).add(waiting);
+    if (blocker.wanted) return;
+    blocker.wanted = true;
+    blocker.lane?.onWanted();
+  }
+
+  /** A cycle of it was sent. */
+  sent({ lane }: OrderedTransaction): void {
+    if (lane !== undefined) this.#givenUp.delete(lane);
+  }
+
+  /** A cycle of it was answered. */
+  answered({ read }: OrderedTransaction, nowUs: number): void {
+    if (read === undefined) this.#answeredUs = nowUs;
+  }
+
+  /** Microseconds for which a lane that waits since `sinceUs` has waited longer than for what the primary took, too. */
+  overdueUs(lane: OrderedLane, nowUs: number, sinceUs: number): number {
+    const expectedUs = this.#endOf(lane, nowUs)?.expectedUs ?? 0;
+    return nowUs - Math.max(sinceUs, this.#givenUpUs, expectedUs);
+  }
+
+  /** Whether nobody goes on whom a lane waits for since `sinceUs`, so that it must, if it holds locks. */
+  isStalled(lane: OrderedLane, nowUs: number, sinceUs: number): boolean {
+    if (nowUs - sinceUs <= PATIENCE_US) return false;
+    const heardUs = this.#endOf(lane, nowUs)?.heardUs ?? 0;
+    const quietUs = Math.min(
+      nowUs - heardUs,
+      this.overdueUs(lane, nowUs, sinceUs),
+    );
+    return quietUs > PATIENCE_AMONG_OTHERS_US ||
+      quietUs > PATIENCE_US && nowUs - this.#answeredUs > PATIENCE_US;
+  }
+
+  /** Whom a lane waits for that waits for nobody here: at the end of the chain, which is no circle. */
+  #endOf(lane: OrderedLane, nowUs: number): OrderedLane | undefined {
+    const chain: Waiting[] = [];
+    let end: OrderedLane | undefined = lane;
+    for (
+      let waiting = this.#waiting.get(lane);
+      waiting !== undefined;
+      waiting = end && this.#waiting.get(end)
+    ) {
+      if (waiting.end.atUs === nowUs) {
+        end = waiting.end.lane;
+        break;
+      }
+      chain.push(waiting);
+      end = waiting.blocker?.lane;
+    }
+    // All who wait look at one moment.
+    for (const waiting of chain) waiting.end = { lane: end, atUs: nowUs };
+    return end;
   }
 
   /**
@@ -202,14 +240,15 @@ export class CommitOrder {
    * @returns whether there are such lanes.
    */
   giveUp(turn: Turn, nowUs: number): boolean {
-    const waiting = new Set(this.#waiting.map(({ lane }) => lane));
     const before = this.#givenUp.size;
     for (const { lane } of this.#blockers(turn)) {
-      if (lane !== undefined && !waiting.has(lane)) this.#givenUp.add(lane);
+      if (lane !== undefined && !this.#waiting.has(lane)) {
+        this.#givenUp.add(lane);
+      }
     }
     if (this.#givenUp.size === before) return false;
     this.#givenUpUs = nowUs;
-    this.#wake();
+    for (const waiting of [...this.#waiting.values()]) this.#look(waiting);
     return true;
   }
 
@@ -221,8 +260,8 @@ export class CommitOrder {
   /** Who had to wait for this turn goes ahead. @returns whether there is anybody whom it overtakes. */
   overtake(turn: Turn): boolean {
     const overtaken = this.#blockers(turn);
-    for (const writer of overtaken) writer.overtaken = true;
-    return overtaken.length > 0;
+    for (const ordered of overtaken) ordered.overtaken = true;
+    return overtaken.size > 0;
   }
 
   /**
@@ -237,78 +276,39 @@ export class CommitOrder {
     startUs: number,
     endUs: number,
     mirrorEndUs: number,
-    own: OrderedWriter | undefined,
+    own: OrderedTransaction | undefined,
   ): boolean {
     for (let i = this.#firstRecent; i < this.#recent.length; i++) {
-      const writer = this.#recent[i] as OrderedWriter; // below length
+      const writer = this.#recent[i] as OrderedTransaction; // below length
       if (writer === own) continue;
       const apart = writer.endUs < startUs ||
         writer.startUs > endUs && writer.mirrorStartUs > mirrorEndUs;
       if (apart && !writer.overtaken) continue;
-      if (isRead(writer.writes)) return true;
+      if (writer.writes !== undefined && isRead(writer.writes)) return true;
     }
     return false;
   }
 
-  /** A writer of a lane that may have been given up is sent, or ends. */
-  #goesOn(writer: OrderedWriter): void {
-    this.#expectNoMore(writer);
-    if (writer.lane !== undefined) this.#givenUp.delete(writer.lane);
-  }
-
-  #expectNoMore(writer: OrderedWriter): void {
-    const expectedUs = this.#expected.get(writer);
-    if (expectedUs === undefined) return;
-    this.#expected.delete(writer);
-    if (expectedUs >= this.#expectedUs) this.#expectedUs = NaN;
-  }
-
   /** All who come before this turn. */
-  #blockers(turn: Turn): OrderedWriter[] {
-    const blockers: OrderedWriter[] = [];
-    for (const writer of this.#open) {
-      if (writer.key >= turn.key) break;
-      if (isBefore(writer, turn)) blockers.push(writer);
-    }
-    return blockers;
+  #blockers(turn: Turn): ReadonlySet<OrderedTransaction> {
+    const found = new Set<OrderedTransaction>();
+    const { touched, written, defines } = turn;
+    this.#writers.collect(touched, turn, isWriterBefore, found);
+    this.#refused.collect(written, turn, isRefusedBefore, found);
+    if (defines) this.#readers.collect(written, turn, isReadBefore, found);
+    return found;
   }
 
-  /** The first who has to be waited for. */
-  #firstBlocker(turn: Turn): OrderedWriter | undefined {
-    for (const writer of this.#open) {
-      if (writer.key >= turn.key) return undefined;
-      if (isBefore(writer, turn) && !this.#isGivenUp(writer)) return writer;
-    }
-    return undefined;
+  /** The last one who has to be waited for: when it is done, the others are, most of the time. */
+  #lastBlocker(turn: Turn): OrderedTransaction | undefined {
+    const { touched, written, defines } = turn;
+    const without = this.#givenUp;
+    const writer = this.#writers.last(touched, turn, isWriterBefore, without);
+    if (written.length === 0) return writer;
+    const refused = this.#refused.last(written, turn, isRefusedBefore, without);
+    const last = later(writer, refused);
+    return defines
+      ? later(last, this.#readers.last(written, turn, isReadBefore, without))
+      : last;
   }
-
-  #isGivenUp({ lane }: OrderedWriter): boolean {
-    return this.#givenUp.size > 0 && lane !== undefined &&
-      this.#givenUp.has(lane);
-  }
-
-  /** Tells the first of those who are waited for; the others' turn comes when it is done. */
-  #want(turn: Turn): void {
-    const blocker = this.#firstBlocker(turn);
-    if (blocker === undefined || blocker.wanted) return;
-    blocker.wanted = true;
-    blocker.lane?.onWanted();
-  }
-
-  #wake(): void {
-    if (this.#waiting.length === 0) return;
-    const due = this.#waiting.filter(({ turn }) => this.isTurn(turn));
-    if (due.length > 0) {
-      this.#waiting = this.#waiting.filter((entry) => !due.includes(entry));
-      for (const { go } of due) go();
-    }
-    for (const { turn } of this.#waiting) this.#want(turn);
-  }
-}
-
-/** Of a writer with a smaller key: whether it comes before this turn, and is not done. */
-function isBefore(writer: OrderedWriter, turn: Turn): boolean {
-  return !writer.done &&
-    (writer.earliestUs < turn.committedBeforeUs ||
-      writer.endUs < turn.completedBeforeUs);
 }

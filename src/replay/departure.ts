@@ -1,6 +1,6 @@
 import { monotonicUs, type Timer } from "../io/mod.ts";
-import type { OrderedLane, Turn } from "./commit_order.ts";
 import type { QueuedTransaction } from "./lane_queue.ts";
+import type { OrderedLane, Turn } from "./place.ts";
 import type { Replay } from "./replay.ts";
 import type { Target } from "./target.ts";
 
@@ -33,6 +33,8 @@ export interface Departing {
  * ```
  */
 export class Departure implements OrderedLane {
+  heardUs = 0;
+  expectedUs = 0;
   readonly #target: Target;
   readonly #series: number;
   readonly #lane: Departing;
@@ -44,7 +46,7 @@ export class Departure implements OrderedLane {
   /** It went ahead of another one, and is counted. */
   #isAhead = false;
   #sinceUs = 0;
-  /** Writers of this lane that somebody waits for. */
+  /** Transactions of this lane that somebody waits for. */
   #wanted = 0;
   #timer: Timer | undefined;
   #stopWaiting: () => void = nothing;
@@ -64,7 +66,7 @@ export class Departure implements OrderedLane {
 
   /** A transaction of this lane is done with: nothing here refers to it any more. */
   end(entry: QueuedTransaction): void {
-    if (entry.writer?.wanted) this.#wanted--;
+    if (entry.ordered?.wanted) this.#wanted--;
     if (entry !== this.#entry) return;
     this.#entry = this.#replay = this.#timer = undefined;
     this.#stopWaiting = nothing;
@@ -74,6 +76,8 @@ export class Departure implements OrderedLane {
   next(nowUs: number): void {
     const replay = this.#replay;
     if (replay === undefined) return;
+    this.heardUs = nowUs;
+    this.expectedUs = 0;
     const { settings } = this.#target;
     const { endUs } = replay.transaction;
     // Nobody else waits for a client's pauses.
@@ -87,7 +91,7 @@ export class Departure implements OrderedLane {
     this.#after(waitUs / 1e3, () => this.#inOrder(replay));
   }
 
-  /** Somebody waits for a writer of this lane. */
+  /** Somebody waits for a transaction of this lane. */
   onWanted(): void {
     this.#wanted++;
     if (this.#state !== "pausing") return;
@@ -108,11 +112,11 @@ export class Departure implements OrderedLane {
     const turn = this.#turn(replay);
     if (turn === undefined) return;
     const isOverdue =
-      order.overdueUs(nowUs, this.#sinceUs) > settings.timeoutMs * 1e3;
+      order.overdueUs(this, nowUs, this.#sinceUs) > settings.timeoutMs * 1e3;
     // Its own turn may have come by that.
     if (isOverdue && order.giveUp(turn, nowUs)) return;
     const isStalled = this.#holdsLocks &&
-      order.isStalled(nowUs, this.#sinceUs);
+      order.isStalled(this, nowUs, this.#sinceUs);
     if (!isOverdue && !isStalled) return;
     this.#stopWaiting();
     this.#goAhead(turn);
@@ -158,11 +162,13 @@ export class Departure implements OrderedLane {
     if (turn !== undefined && order.hasGivenUp && settings.order === "commit") {
       this.#goAhead(turn);
     }
-    const writer = this.#entry?.writer;
-    if (writer !== undefined) {
-      writer.mirrorStartUs = Math.min(writer.mirrorStartUs, nowUs);
-      order.sent(writer, nowUs, replay.primaryLatencyUs);
+    const ordered = this.#entry?.ordered;
+    if (ordered !== undefined) {
+      ordered.mirrorStartUs = Math.min(ordered.mirrorStartUs, nowUs);
+      order.sent(ordered);
     }
+    this.heardUs = nowUs;
+    this.expectedUs = nowUs + 2 * replay.primaryLatencyUs;
     if ((turn?.committedBeforeUs ?? 0) > 0) this.#holdsLocks = true;
     this.#state = "at rest";
     this.#lane.depart(replay);

@@ -1,5 +1,5 @@
-import type { OrderedWriter } from "./commit_order.ts";
-import type { Plan } from "./plan.ts";
+import type { OrderedTransaction } from "./place.ts";
+import { defines, type Plan } from "./plan.ts";
 import type { Target } from "./target.ts";
 import type { Transaction } from "../record/mod.ts";
 
@@ -8,8 +8,8 @@ export interface QueuedTransaction {
   readonly transaction: Transaction;
   /** Undefined if only the session state is wanted. */
   readonly plan: Plan | undefined;
-  /** Its place among the writers. */
-  readonly writer: OrderedWriter | undefined;
+  /** Its place in the order; undefined: nobody waits for it. */
+  readonly ordered: OrderedTransaction | undefined;
 }
 
 /**
@@ -60,11 +60,12 @@ export class LaneQueue {
   }
 
   /** An entry that has left the queue is done with: replayed, failed or dropped. */
-  settle({ transaction, writer }: QueuedTransaction): void {
-    const { budget, order } = this.#target;
+  settle({ transaction, plan, ordered }: QueuedTransaction): void {
+    const { budget, order, schema } = this.#target;
     budget.give(transaction.size);
     this.#gauge();
-    if (writer !== undefined) order.end(writer);
+    if (plan !== undefined && defines(plan)) schema.settle();
+    if (ordered !== undefined) order.end(ordered);
   }
 
   #count(change: number): void {

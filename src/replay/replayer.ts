@@ -15,6 +15,7 @@ import { type PlannedStatements, UNPLANNED } from "./plan.ts";
 import { Framer, unpackSqlstate } from "../wire/mod.ts";
 import { Judge, type StatementPair } from "../judge/mod.ts";
 import type { QueuedTransaction } from "./lane_queue.ts";
+import { Result } from "../stats/ledger.ts";
 import { isUnasked, type Progress, Replay } from "./replay.ts";
 import { restoring } from "./session_log.ts";
 import type { Target } from "./target.ts";
@@ -75,7 +76,7 @@ export class Replayer {
       mayBeLocked: ({ startUs, endUs }) => {
         const { lockingReads, order } = target;
         const nowUs = monotonicUs();
-        const own = this.#entry?.writer;
+        const own = this.#entry?.ordered;
         return !lockingReads.isAlone(isAlone, nowUs) ||
           order.mayDiffer(() => true, startUs, endUs, nowUs, own);
       },
@@ -128,7 +129,7 @@ export class Replayer {
     this.#defines = plan.shapes.some((cycle) =>
       cycle.some(({ kind }) => kind === "ddl")
     );
-    const { transaction, writer } = entry;
+    const { transaction, ordered } = entry;
     this.#digest.maxBytes = transaction.comparison.bytes;
     this.#plan = plan;
     this.#rewriter.isTold = transaction.comparison.mode === "rows";
@@ -145,7 +146,7 @@ export class Replayer {
           Math.min(startUs, snapshotUs),
           endUs,
           mirrorEndUs,
-          writer,
+          ordered,
         ),
       this.#roundTripUs,
     );
@@ -230,20 +231,31 @@ export class Replayer {
       nowUs,
       (pair, given) => {
         const code = errorOf(pair.mirror);
-        if (code !== 0 && code !== errorOf(pair.primary)) this.#refused = true;
-        this.#judge.pair(pair, nowUs);
+        const isRefused = code !== 0 && code !== errorOf(pair.primary);
+        if (isRefused) this.#refused = true;
+        const result = this.#judge.pair(pair, nowUs);
+        if (isRefused && result === Result.noiseConcurrentWrite) {
+          this.#orderBroken(entry);
+        }
         if (given !== undefined) this.#given(pair, given);
         if (pair.taken !== undefined) this.#taken(pair, pair.taken.length);
         // By itself the mirror may have taken others than was planned.
-        else if (pair.shape.lockingRead) entry.writer?.writes.add(pair.shape);
+        else if (pair.shape.lockingRead) entry.ordered?.writes?.add(pair.shape);
       },
     );
     if (progress === "next" || progress === "done") {
       const { order, probes } = this.#target;
-      if (entry.writer !== undefined) order.answered(entry.writer, nowUs);
+      if (entry.ordered !== undefined) order.answered(entry.ordered, nowUs);
       probes.mirrorStatement(this.#series, replay.cycleLatencyUs / 1e6);
     }
     return progress;
+  }
+
+  /** It came in front of a transaction that was in front of it on the primary: what it wrote is not on the mirror. */
+  #orderBroken({ ordered }: QueuedTransaction): void {
+    if (ordered === undefined || ordered.overtaken) return;
+    ordered.overtaken = true;
+    this.#target.probes.orderBroken(this.#series);
   }
 
   /** The mirror has answered an INSERT that was given values. */

@@ -60,6 +60,7 @@ export class SchemaWatch {
   look(): void {
     this.#types.mirror.forget();
     this.#types.primary.forget();
+    this.#target.schema.ask();
     if (this.#state !== "idle") {
       this.#state = "stale";
       return;
@@ -79,6 +80,7 @@ export class SchemaWatch {
       timeoutMs: Math.max(ANSWER_MS, settings.connectTimeoutMs),
       onAnswer: (rows) => {
         this.#target.catalog = catalogOf(rows);
+        if (this.#state === "asking") this.#target.schema.answer();
         this.#say("Mirror's schema", true, { rows: rows.length });
         const tookMs = (reactor.nowUs - startUs) / 1_000;
         this.#askPrimary(Math.max(LEAST_MS, PAUSE_RATIO * tookMs));

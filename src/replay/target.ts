@@ -6,6 +6,8 @@ import type { Catalog } from "../catalog/mod.ts";
 import type { Giving, LockingReads } from "../given/mod.ts";
 import type { Breaker } from "./breaker.ts";
 import type { CommitOrder } from "./commit_order.ts";
+import type { Footprints } from "./footprint.ts";
+import type { SchemaState } from "./schema_state.ts";
 import type { MirrorServer } from "./connection.ts";
 import type { LoginOptions } from "../auth/mod.ts";
 import type {
@@ -97,6 +99,9 @@ export interface Target {
   /** What it has drawn by itself. */
   readonly drawn: DrawnColumns;
   readonly order: CommitOrder;
+  readonly footprints: Footprints;
+  /** Whether the catalog holds for what comes in. */
+  readonly schema: SchemaState;
   /** What is known of its schema: nothing before it has answered. */
   catalog: Catalog;
   /** Its schema may have another state by now: it is asked again. */

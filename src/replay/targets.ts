@@ -8,6 +8,8 @@ import { Giving, LockingReads } from "../given/mod.ts";
 import { Breaker } from "./breaker.ts";
 import type { MirrorServer } from "./connection.ts";
 import { CommitOrder } from "./commit_order.ts";
+import { Footprints } from "./footprint.ts";
+import { SchemaState } from "./schema_state.ts";
 import {
   createIgnore,
   DrawnColumns,
@@ -108,6 +110,8 @@ export class Targets {
       columns,
       drawn: new DrawnColumns(),
       order: new CommitOrder(),
+      footprints: new Footprints(),
+      schema: new SchemaState(),
       table: this.#table(settings),
       refusals: new Set(),
       giving,

@@ -56,6 +56,19 @@ const SCHEMA = `
   create policy own on owned using (owner = current_user);
   create table unsecured (id int primary key, team int);
   create policy own on unsecured using (team in (select team from member));
+  create sequence numbers;
+  create table invoice (
+    number int default nextval('numbers') unique, name text,
+    unique (name), exclude using btree (name with =));
+  create unique index on invoice (number, name) where name <> '';
+  create unique index on invoice (lower(name));
+  create table credit (
+    number int default nextval('numbers'),
+    invoice int references invoice (number) on delete cascade);
+  create table line (invoice int references invoice (number));
+  create function paid() returns trigger language plpgsql as $$
+    begin insert into late values (new.number); return new; end $$;
+  create trigger paid after insert on credit for each row execute function paid();
   create table wide (${
   Array.from({ length: 400 }, (_, i) => `a_column_with_a_long_name_${i} text`)
 });
@@ -156,6 +169,29 @@ for (const version of ["15", "18"] as const) {
           catalog.isSequence(oid(catalog, name))
         ),
         [true, false],
+      );
+      const reach = (writes: string) => {
+        const found = catalog.reachOf({
+          reads: [],
+          writes: [writes],
+          calls: [],
+        });
+        const names = (all: readonly string[] = []) =>
+          all.toSorted().join(" ").replaceAll("\0", ":");
+        return [names(found?.touched), names(found?.written)];
+      };
+      const shared = "sequence:public.numbers";
+      assert.deepEqual(reach("invoice"), [
+        `credit invoice late line ${shared}`,
+        `credit invoice late ${shared}`,
+      ]);
+      assert.deepEqual(reach("line"), ["invoice line", "line"]);
+      assert.deepEqual(reach("part"), ["part part_1", "part part_1"]);
+      assert.deepEqual(
+        catalog.uniquesOf(oid(catalog, "invoice"))
+          .map((columns) => columns.toSorted().join()).sort(),
+        ["name", "name,number", "number"],
+        "without what is computed",
       );
       const isNamed = [...catalog.types.mirror.names?.values() ?? []];
       for (const name of ["app.pair", "mood[]", "item"]) {

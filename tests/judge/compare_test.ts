@@ -145,6 +145,7 @@ function judge(
     unique: () => false,
     sortedOtherwise: () => false,
     concurrentWrite: () => false,
+    concurrentKey: () => false,
     causes: () => ({ primary: 0, mirror: 0 }),
     ...around,
   };

@@ -39,7 +39,7 @@ const IN_BLOCK = message("Z", "T");
 function queued(count: number, cycles: number, shapes: ShapeCache) {
   const statements = new SessionStatements(shapes);
   const order = new CommitOrder();
-  const lane = { onWanted() {} };
+  const lane = { heardUs: 0, expectedUs: 0, onWanted() {} };
   const session = new TappedSession(shapes);
   return Array.from({ length: count }, () => {
     for (let i = 1; i <= cycles; i++) {
@@ -49,8 +49,8 @@ function queued(count: number, cycles: number, shapes: ShapeCache) {
     const transaction = session.transactions.pop();
     assert.ok(transaction !== undefined);
     const plan = planTransaction(transaction, statements);
-    const writer = plan.writer && order.begin(plan.writer, lane);
-    return { transaction, plan, writer };
+    const ordered = plan.place && order.begin(plan.place, lane);
+    return { transaction, plan, ordered };
   });
 }
 

@@ -16,7 +16,7 @@ const target = {
 
 function entry(number: number): QueuedTransaction {
   const transaction = { startUs: number } as QueuedTransaction["transaction"];
-  return { transaction, plan: undefined, writer: undefined };
+  return { transaction, plan: undefined, ordered: undefined };
 }
 
 Deno.test("lane queue: first in, first out, also where it is never empty", () => {

@@ -5,6 +5,8 @@ import { closeDescriptor, monotonicUs } from "../../src/io/mod.ts";
 import { Breaker } from "../../src/replay/breaker.ts";
 import { Catalog } from "../../src/catalog/mod.ts";
 import { CommitOrder } from "../../src/replay/commit_order.ts";
+import { Footprints } from "../../src/replay/footprint.ts";
+import { SchemaState } from "../../src/replay/schema_state.ts";
 import { Lane } from "../../src/replay/lane.ts";
 import { KnownColumns } from "../../src/judge/mod.ts";
 import { QueueBudget } from "../../src/record/mod.ts";
@@ -31,6 +33,8 @@ Deno.test("Lane: what is submitted after it has closed is dropped, not kept for 
     budget: new QueueBudget(1_000_000),
     queued: new Map(),
     order: new CommitOrder(),
+    footprints: new Footprints(),
+    schema: new SchemaState(),
     giving: new Giving(() => {}),
     refusals: new Set(),
     columns: new KnownColumns(),
@@ -82,6 +86,8 @@ Deno.test("Lane: at rest nothing of the transaction before is held, whichever wa
     budget: new QueueBudget(10_000_000),
     queued: new Map(),
     order: new CommitOrder(),
+    footprints: new Footprints(),
+    schema: new SchemaState(),
     giving: new Giving(() => {}),
     refusals: new Set(),
     columns: new KnownColumns(),

@@ -32,6 +32,8 @@ const READY = new Uint8Array([0x5a, 0, 0, 0, 5, 0x49]);
  * ring, and what the mirror worker does with what comes out of it.
  */
 export class TappedSession {
+  /** When the client sends, in microseconds; it is answered one later. */
+  nowUs = 1;
   seen = 0;
   excluded = 0;
   dropped = 0;
@@ -94,11 +96,17 @@ export class TappedSession {
   }
 
   client(bytes: Uint8Array): void {
-    this.#read(bytes, (chunk) => this.#tap.client(chunk, bytes.length, 1));
+    this.#read(
+      bytes,
+      (chunk) => this.#tap.client(chunk, bytes.length, this.nowUs),
+    );
   }
 
   server(bytes: Uint8Array): void {
-    this.#read(bytes, (chunk) => this.#tap.server(chunk, bytes.length, 2));
+    this.#read(
+      bytes,
+      (chunk) => this.#tap.server(chunk, bytes.length, this.nowUs + 1),
+    );
     this.#drain();
   }
 

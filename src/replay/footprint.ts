@@ -1,0 +1,86 @@
+import type { Catalog } from "../catalog/mod.ts";
+import type { Shape } from "../sql/shape.ts";
+
+/** Relations by their names without schemas; "all": any. */
+export type Relations = readonly string[] | "all";
+
+/** Where a statement meets others, behind views, foreign keys and triggers, too. */
+export interface Footprint {
+  /** It reads, locks or writes them. */
+  readonly touched: Relations;
+  /** Others may read or lock what it has written or locked of them. */
+  readonly written: Relations;
+}
+
+export const NONE: Relations = [];
+const NOWHERE: Footprint = { touched: NONE, written: NONE };
+export const ANYWHERE: Footprint = { touched: "all", written: "all" };
+
+/** Stand for a relation: advisory locks, and the server's own catalogs. */
+const ADVISORY = "advisory\0";
+const CATALOGS = "catalogs\0";
+const ADVISORY_CALL = /^pg_(?:try_)?advisory_/;
+const DRAWING: ReadonlySet<string> = new Set(["nextval", "setval"]);
+
+/** Relations of either. */
+export function together(a: Relations, b: Relations): Relations {
+  if (a === "all" || b === "all") return "all";
+  if (a.length === 0 || a === b) return b;
+  // Most are short, and name what is there already.
+  const more = b.filter((one) => !a.includes(one));
+  return more.length === 0 ? a : [...a, ...more];
+}
+
+/** Finds the footprint of each shape once for each catalog. */
+export class Footprints {
+  #catalog: Catalog | undefined;
+  #known = new WeakMap<Shape, Footprint>();
+
+  /** @param catalog undefined: the schema may be another one. */
+  of(shape: Shape, catalog: Catalog | undefined): Footprint {
+    if (shape.isControl) return NOWHERE;
+    if (catalog === undefined) return ANYWHERE;
+    if (catalog !== this.#catalog) {
+      this.#catalog = catalog;
+      this.#known = new WeakMap();
+    }
+    const base = shape.base ?? shape;
+    let found = this.#known.get(base);
+    if (found === undefined) {
+      this.#known.set(base, found = footprintOf(base, catalog));
+    }
+    return found;
+  }
+}
+
+function footprintOf(shape: Shape, catalog: Catalog): Footprint {
+  const { kind, isParsed, calls, writes, locks } = shape;
+  if (kind === "ddl" || !isParsed) return ANYWHERE;
+  const own = shape.reads.filter((name) => isOfServer(shape, name));
+  const reads = shape.reads.filter((name) => !own.includes(name));
+  const names = reads.length + own.length + writes.length + calls.length;
+  // DO names nothing.
+  if (kind === "other" && names === 0) return ANYWHERE;
+  if (calls.some((name) => DRAWING.has(name))) {
+    return { touched: "all", written: writes.length > 0 ? "all" : NONE };
+  }
+  const reach = catalog.reachOf({ reads, writes, calls });
+  if (reach === undefined) {
+    const isReader = kind === "read" && !locks;
+    return isReader ? { touched: "all", written: NONE } : ANYWHERE;
+  }
+  const advisory = calls.some((name) => ADVISORY_CALL.test(name))
+    ? [ADVISORY]
+    : NONE;
+  const touched = together(reach.touched, advisory);
+  return {
+    touched: own.length > 0 ? together(touched, [CATALOGS]) : touched,
+    written: locks ? touched : together(reach.written, advisory),
+  };
+}
+
+/** Whether a relation is one of the server's, which definitions alone change. */
+function isOfServer({ sources }: Shape, name: string): boolean {
+  return name.startsWith("pg_") ||
+    sources.includes(`information_schema\0${name}`);
+}
