@@ -204,6 +204,13 @@ export const METRICS: readonly MetricSpec[] = [
     scope: "mirror",
   },
   {
+    name: "mirror_log_missed_total",
+    help:
+      "Transactions of which the primary's log did not tell in time, or not for sure, what it had generated",
+    type: "counter",
+    scope: "mirror",
+  },
+  {
     name: "mirror_queue_length",
     help: "Transactions that wait in the queues of the mirror's lanes",
     type: "gauge",

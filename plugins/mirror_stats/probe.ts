@@ -33,6 +33,7 @@ class LedgerProbe implements Required<Probe> {
   readonly #orderBreaks: number;
   readonly #givenRows: number;
   readonly #takenRows: number;
+  readonly #logMissed: number;
   readonly #queueLength: number;
   readonly #queueBytes: number;
   readonly #lag: number;
@@ -66,6 +67,7 @@ class LedgerProbe implements Required<Probe> {
     this.#orderBreaks = stripe.offset("mirror_order_breaks_total");
     this.#givenRows = stripe.offset("mirror_given_rows_total");
     this.#takenRows = stripe.offset("mirror_taken_rows_total");
+    this.#logMissed = stripe.offset("mirror_log_missed_total");
     this.#queueLength = stripe.offset("mirror_queue_length");
     this.#queueBytes = stripe.offset("mirror_queue_bytes");
     this.#lag = stripe.offset("mirror_lag_seconds");
@@ -170,6 +172,10 @@ class LedgerProbe implements Required<Probe> {
 
   rowsTaken(series: number, rows: number): void {
     this.#add(series + this.#takenRows, rows);
+  }
+
+  logMissed(series: number): void {
+    this.#add(series + this.#logMissed, 1);
   }
 
   queue(series: number, length: number, bytes: number): void {

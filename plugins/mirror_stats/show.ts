@@ -146,6 +146,7 @@ export function statsRows(
     ["order_breaks", totals.count("mirror_order_breaks_total")],
     ["given_rows", totals.count("mirror_given_rows_total")],
     ["taken_rows", totals.count("mirror_taken_rows_total")],
+    ["log_missed", totals.count("mirror_log_missed_total")],
     ["queue_length", totals.gaugeSum("mirror_queue_length")],
     ["queue_bytes", totals.gauge("mirror_queue_bytes")],
     ["lag_ms", milliseconds(totals.gauge("mirror_lag_seconds"))],

@@ -33,6 +33,7 @@ export class Catalog {
   readonly #sequences = new Set<string>();
   /** Schema and name, by OID. */
   readonly #names = new Map<string, readonly [schema: string, name: string]>();
+  readonly #unlogged = new Set<string>();
   /** Schemas of the search_path, in its order. */
   readonly #path: string[] = [];
   /** Columns of unique keys without NULLs, by OID. */
@@ -114,6 +115,9 @@ export class Catalog {
       case "sequence":
         this.#sequences.add(text);
         return this.#addRelation(name, text, more);
+      case "unlogged":
+        this.#unlogged.add(name);
+        return;
       case "key":
         return push(this.#keys, name, text.split("\n"));
       case "unique":
@@ -197,6 +201,11 @@ export class Catalog {
   viewText(oid: string): string | undefined {
     const text = this.#viewTexts.get(oid);
     return (text?.length ?? 0) > MAX_VIEW ? undefined : text;
+  }
+
+  /** Whether a relation's rows are in no log. */
+  isUnlogged(oid: string): boolean {
+    return this.#unlogged.has(oid);
   }
 
   /** Whether a relation is a sequence. */

@@ -62,6 +62,9 @@ changers as (
     and (t.tgtype & 1) <> 0 and (t.tgtype & 66) <> 0 and (t.tgtype & 20) <> 0)
 select 'relation', name, oid::text, schema from r
 union all
+select 'unlogged', oid::text, '', '' from pg_catalog.pg_class c
+  where c.relpersistence = 'u' and c.relkind = 'r' and c.oid in (select oid from r)
+union all
 select 'sequence', c.relname::text, c.oid::text, n.nspname::text
   from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
   where c.relkind = 'S' and ${OF_USERS}

@@ -114,9 +114,9 @@ export const generalSchema = z.strictObject({
     .describe(
       '"commit" keeps the primary\'s order among transactions that write, "client" only each client\'s own.',
     ),
-  mirror_values: z.enum(["own", "answers"]).default("answers")
+  mirror_values: z.enum(["own", "answers", "log"]).default("answers")
     .describe(
-      'Values that the primary generated (ids, uuids, times): "answers" gives the mirror those that RETURNING told, where its own sequence or clock would do as well; "own" has it make its own. What skips locked rows takes those that the primary gave with "answers", what it finds with "own".',
+      'Values that the primary generated (ids, uuids, times): "answers" gives the mirror those that RETURNING told, where its own sequence or clock would do as well; "log" also those that the primary\'s log tells (wal_level = logical, and a login of the source database with REPLICATION); "own" has it make its own. What skips locked rows takes those that the primary gave with "answers" and "log", what it finds with "own".',
     ),
   mirror_compare: z.enum(["rows", "shape", "off"]).default("rows")
     .describe(

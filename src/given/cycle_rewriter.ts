@@ -6,6 +6,7 @@ import {
   type Rewritten as WithValues,
 } from "./insert_rewriter.ts";
 import type { RewriterOptions } from "./insert_rewriter.ts";
+import type { LoggedRows } from "./logged_rows.ts";
 import type { Moment } from "./own_defaults.ts";
 import {
   LockingRewriter,
@@ -18,7 +19,7 @@ export interface Rewritten extends WithValues {
   readonly taken: TakenResults;
 }
 
-/** Writes the cycles that go over one connection: INSERTs get values, and what locks rows with SKIP LOCKED gets their keys. */
+/** Writes the cycles that go over one connection: INSERTs and UPDATEs get values, and what locks rows with SKIP LOCKED gets their keys. */
 export class CycleRewriter {
   readonly #inserts: InsertRewriter;
   readonly #locking: LockingRewriter;
@@ -49,14 +50,16 @@ export class CycleRewriter {
    *
    * @param made when the primary answered the transaction.
    * @param reply the primary's to the cycle's n-th result, from 0.
+   * @param logged the rows of it that the primary's log has.
    */
   cycle(
     bytes: Uint8Array<ArrayBuffer>,
     made: Moment,
     reply: (result: number) => Reply | undefined,
+    logged?: (result: number) => LoggedRows | undefined,
   ): Rewritten {
     const locking = this.#locking.cycle(bytes, made, reply);
-    const inserts = this.#inserts.cycle(locking.bytes, made, reply);
+    const inserts = this.#inserts.cycle(locking.bytes, made, reply, logged);
     return { ...inserts, taken: locking.taken };
   }
 

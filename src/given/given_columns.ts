@@ -9,14 +9,14 @@ export interface GivenColumn {
   readonly type: string;
   /** Its OID. */
   readonly typeOid: number;
-  /** The default as SQL. */
-  readonly expression: string;
-  /** What makes the default's values. */
+  /** The default as SQL; undefined: what stands in its place. */
+  readonly expression: string | undefined;
+  /** What makes the values of the default, or of what stands in its place. */
   readonly nature: "time" | "sequence" | "chance";
   /** Its place in a row of VALUES, where DEFAULT stands; undefined: it is left out there. */
   readonly item: number | undefined;
-  /** Its place in the answer, from the front; negative: from the back, -1 the last. */
-  readonly output: number;
+  /** Its place in the answer, from the front; negative: from the back, -1 the last; or only the primary's log tells it. */
+  readonly output: number | "log";
   /** Only OVERRIDING SYSTEM VALUE lets it be given. */
   readonly isAlways: boolean;
 }
@@ -37,11 +37,13 @@ export interface GivenColumns {
 /**
  * The columns of an INSERT that the mirror may be given.
  *
+ * @param hasLog the primary's log tells what the answer does not.
  * @returns undefined if there are none.
  */
 export function givenColumns(
   insertion: Insertion,
   catalog: Catalog,
+  hasLog: boolean,
 ): GivenColumns | undefined {
   const { relation, columns: named, source, width } = insertion;
   const { overriding, excluded, onConflict } = insertion;
@@ -61,12 +63,30 @@ export function givenColumns(
   const list = named.length > 0 ? named : names.slice(0, width);
   const columns = all.flatMap((column): GivenColumn[] => {
     const { name, replaceable, default: own, isAlways } = column;
+    const set = hasLog ? setByChance(insertion, list.indexOf(name)) : undefined;
+    if (set !== undefined) {
+      const type = catalog.typeText(column.typeOid);
+      const isFree = !changes?.has(name) && excluded !== "all" &&
+        !excluded.includes(name) && !catalog.isUnlogged(oid);
+      if (type === undefined || !isFree) return [];
+      return [{
+        name,
+        type,
+        typeOid: catalog.baseType(column.typeOid),
+        expression: undefined,
+        nature: set,
+        item: list.indexOf(name),
+        output: "log",
+        isAlways: false,
+      }];
+    }
     const nature = own?.nature ?? "fixed";
     if (replaceable === undefined || nature === "fixed") return [];
     if (changes?.has(name) || !isOfServer(replaceable)) return [];
     // Of a row that is there already its own value comes back.
     if (excluded === "all" || excluded.includes(name)) return [];
-    const output = placeIn(insertion, name, names);
+    const output = placeIn(insertion, name, names) ??
+      (hasLog && !catalog.isUnlogged(oid) ? "log" : undefined);
     const place = list.indexOf(name);
     const type = catalog.typeText(column.typeOid);
     if (output === undefined || type === undefined) return [];
@@ -108,6 +128,18 @@ function isOfServer(expression: string): boolean {
 }
 
 const QUALIFIED_CALL = /\."?([\p{L}_][\p{L}\p{N}_$]*)"?\s*\(/gu;
+
+/** What chance decides of a column, if VALUES has such an expression in all rows. */
+function setByChance(
+  { chances, draws, rows, width }: Insertion,
+  place: number,
+): "sequence" | "chance" | undefined {
+  const isAll = (places: readonly number[]) =>
+    places.filter((at) => at % width === place).length === rows;
+  if (place < 0 || !isAll(chances)) return undefined;
+  if (isAll(draws)) return "sequence";
+  return draws.some((at) => at % width === place) ? undefined : "chance";
+}
 
 function isAllDefault(
   { defaults, rows, width }: Insertion,

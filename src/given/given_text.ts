@@ -1,10 +1,13 @@
 import type { Insertion } from "../sql/mod.ts";
 import type { GivenColumn, GivenColumns } from "./given_columns.ts";
 import type { InsertPlaces } from "./insert_places.ts";
+import type { Span } from "./insert_places.ts";
 import { type Edit, quoted, spliced } from "./texts.ts";
 
 /** What stands for a value in a text, or for an array of those of all rows: a parameter or a literal, without its type. Undefined: the primary told none. */
 export type WriteValue = (row: number, column: number) => string | undefined;
+
+const decoder = new TextDecoder();
 
 /** The client's query, within the one that is written. */
 export const ROWS = "pgdog_mirror";
@@ -23,7 +26,10 @@ export function givenText(
   given: GivenColumns,
   value: WriteValue,
 ): Uint8Array<ArrayBuffer> {
-  return spliced(bytes, from, to, editsOf(insertion, places, given, value));
+  const textAt = (span: Span) =>
+    decoder.decode(bytes.slice(span.from, span.to));
+  const edits = editsOf(insertion, places, given, value, textAt);
+  return spliced(bytes, from, to, edits);
 }
 
 /** In the order of the text. */
@@ -32,6 +38,7 @@ function editsOf(
   { behindRelation, behindColumns, values, rows }: InsertPlaces,
   { columns, positional }: GivenColumns,
   value: WriteValue,
+  textAt: (span: Span) => string,
 ): readonly Edit[] {
   const added = columns.filter(({ item }) => item === undefined);
   const names = added.map(({ name }) => quoted(name));
@@ -47,14 +54,14 @@ function editsOf(
   const needsOverriding = overriding === undefined &&
     columns.some(({ isAlways }) => isAlways);
   const clause = needsOverriding ? "OVERRIDING SYSTEM VALUE " : "";
-  const expressionAt = (row: number, column: GivenColumn) => {
+  const expressionAt = (row: number, column: GivenColumn, text?: string) => {
     const written = value(row, columns.indexOf(column));
     const typed = written === undefined
       ? undefined
       : source === "constants"
       ? `(${written}::${column.type}[])[row_number() OVER ()]`
       : `${written}::${column.type}`;
-    return expressionOf(column, typed);
+    return expressionOf(column, typed, text);
   };
   if (source === "defaults") {
     const row = added.map((column) => expressionAt(0, column)).join(", ");
@@ -74,8 +81,9 @@ function editsOf(
     .toSorted((a, b) => (a.item as number) - (b.item as number)); // they have one
   rows.forEach((spans, row) => {
     for (const column of replaced) {
-      const { from, to } = spans[column.item as number]!; // a row has them all
-      insert(from, expressionAt(row, column), to);
+      const span = spans[column.item as number]!; // a row has them all
+      const { from, to } = span;
+      insert(from, expressionAt(row, column, textAt(span)), to);
     }
     const end = spans.at(-1)?.to;
     if (end === undefined || added.length === 0) return;
@@ -85,11 +93,18 @@ function editsOf(
   return edits;
 }
 
-/** A sequence draws in either case, once a row: so it stays where the primary's is. */
-function expressionOf(
-  { type, expression, nature }: GivenColumn,
+/**
+ * A sequence draws in either case, once a row: so it stays where the primary's is.
+ *
+ * @param typed the given value, with its type.
+ * @param text what the client has in the value's place.
+ */
+export function expressionOf(
+  { type, expression: byDefault, nature }: GivenColumn,
   typed: string | undefined,
+  text = "",
 ): string {
+  const expression = byDefault ?? `(${text})`;
   if (typed === undefined) return expression;
   // Into a column it would be cast without a word.
   const own = `(${expression})::${type}`;

@@ -1,9 +1,9 @@
 import type { Catalog } from "../catalog/mod.ts";
 import type { Reply } from "../judge/mod.ts";
-import type { Insertion } from "../sql/mod.ts";
+import type { Insertion, Updating } from "../sql/mod.ts";
 import type { Shape } from "../sql/shape.ts";
 import { isEqual } from "../wire/mod.ts";
-import { isErrorOfMirror, toldRows } from "./told_rows.ts";
+import { insertedRows, isErrorOfMirror, toldRows } from "./told_rows.ts";
 import {
   type GivenColumn,
   type GivenColumns,
@@ -19,6 +19,8 @@ import {
   type ToldValue,
 } from "./own_defaults.ts";
 import { isProved } from "./proof.ts";
+import { updatedColumns } from "./updated_columns.ts";
+import { isUpdateProved, updatedText } from "./updated_text.ts";
 
 /** Why the mirror makes a column's values by itself. */
 export type OwnReason =
@@ -54,20 +56,83 @@ export class Giving {
   readonly #defaults = new OwnDefaults();
   /** By relation's OID, and column. */
   readonly #own = new Set<string>();
+  /** Those of them that the log would tell. */
+  readonly #untold = new Set<string>();
   #areSequencesOwn = false;
   #catalog: Catalog | undefined;
   /** By the statement: null where nothing can be given. */
   #all = new WeakMap<Insertion, GivenColumns | null>();
   /** Null where nothing is given. */
   #known = new WeakMap<Insertion, GivenColumns | null>();
+  #knownUpdates = new WeakMap<Updating, GivenColumns | null>();
   /** What was noted. */
   #noted = new WeakSet<Insertion>();
+  #hasLog = false;
 
   /** Columns with the objections to what was told of them that are known. */
   readonly #objections = new Set<string>();
 
   constructor(onOwn: OnOwn) {
     this.#onOwn = onOwn;
+  }
+
+  /** Whether the primary's log tells what answers do not. While it does, sequences are followed that were left for want of it. */
+  set hasLog(hasLog: boolean) {
+    if (hasLog === this.#hasLog) return;
+    this.#hasLog = hasLog;
+    if (hasLog) {
+      for (const key of this.#untold) this.#own.delete(key);
+      this.#untold.clear();
+    }
+    this.#all = new WeakMap();
+    this.#forget();
+    this.#noted = new WeakSet();
+  }
+
+  /** Whether the log must tell some of what the mirror is given of a statement. */
+  needsLog({ insertion, updating }: Shape, catalog: Catalog): boolean {
+    if (!this.isOn || !this.#hasLog) return false;
+    this.#look(catalog);
+    const found = insertion !== undefined
+      ? this.#columnsOf(insertion, catalog)
+      : updating && this.#updatedColumns(updating, catalog);
+    return found?.columns.some(({ output }) => output === "log") ?? false;
+  }
+
+  /** What a mirror is given of an UPDATE; undefined: nothing. Parameters as of {@linkcode columns}. */
+  updated(
+    updating: Updating,
+    catalog: Catalog,
+    bytes: Uint8Array,
+    from: number,
+    to: number,
+  ): GivenColumns | undefined {
+    if (!this.isOn || !this.#hasLog) return undefined;
+    this.#look(catalog);
+    let known = this.#knownUpdates.get(updating);
+    if (known === undefined) {
+      const text = bytes.subarray(from, to);
+      const given = this.#updatedColumns(updating, catalog);
+      const written = given &&
+        updatedText(text, 0, text.length, updating, given, () => "$1");
+      const isSure = written !== undefined &&
+        isUpdateProved(text, written, given as GivenColumns);
+      known = isSure ? given as GivenColumns : null;
+      this.#knownUpdates.set(updating, known);
+    }
+    return known ?? undefined;
+  }
+
+  #updatedColumns(
+    updating: Updating,
+    catalog: Catalog,
+  ): GivenColumns | undefined {
+    const found = updatedColumns(updating, catalog);
+    const columns =
+      found?.columns.filter((column) => this.#isGiven(found, column)) ?? [];
+    return found === undefined || columns.length === 0
+      ? undefined
+      : { ...found, columns };
   }
 
   /**
@@ -173,8 +238,13 @@ export class Giving {
     }
     const theirs = toldRows(primary);
     const ours = toldRows(mirror);
+    // Of what the log told alone nothing comes back.
+    if (given.columns.every(({ output }) => output === "log")) {
+      return insertedRows(mirror);
+    }
     if (theirs === undefined || ours?.length !== theirs.length) return 0;
     for (const { name, output } of given.columns) {
+      if (output === "log") continue;
       const isKept = theirs.every((row, i) =>
         isEqualCell(row.at(output), ours[i]?.at(output))
       );
@@ -209,6 +279,7 @@ export class Giving {
     const key = `${oid} ${column}`;
     if (this.#own.has(key) || this.#own.size >= MAX_OWN_COLUMNS) return;
     this.#own.add(key);
+    if (reason === "not returned") this.#untold.add(key);
     this.#forget();
     this.#onOwn(relation.replace("\0", "."), column, reason);
   }
@@ -224,6 +295,24 @@ export class Giving {
 
   #forget(): void {
     this.#known = new WeakMap();
+    this.#knownUpdates = new WeakMap();
+  }
+
+  #isGiven({ oid }: GivenColumns, { name, nature }: GivenColumn): boolean {
+    return !this.#own.has(`${oid} ${name}`) &&
+      !(nature === "sequence" && this.#areSequencesOwn);
+  }
+
+  #columnsOf(
+    insertion: Insertion,
+    catalog: Catalog,
+  ): GivenColumns | undefined {
+    const found = this.#possible(insertion, catalog);
+    if (found === undefined) return undefined;
+    const columns = found.columns.filter((column) =>
+      this.#isGiven(found, column)
+    );
+    return columns.length === 0 ? undefined : { ...found, columns };
   }
 
   /** Columns that it might be given if all goes well. */
@@ -231,7 +320,7 @@ export class Giving {
     this.#look(catalog);
     let possible = this.#all.get(insertion);
     if (possible === undefined) {
-      possible = givenColumns(insertion, catalog) ?? null;
+      possible = givenColumns(insertion, catalog, this.#hasLog) ?? null;
       this.#all.set(insertion, possible);
     }
     return possible ?? undefined;
@@ -242,14 +331,8 @@ export class Giving {
     catalog: Catalog,
     text: Uint8Array,
   ): GivenColumns | undefined {
-    const found = this.#possible(insertion, catalog);
-    if (found === undefined) return undefined;
-    const columns = found.columns.filter(({ name, nature }) =>
-      !this.#own.has(`${found.oid} ${name}`) &&
-      !(nature === "sequence" && this.#areSequencesOwn)
-    );
-    if (columns.length === 0) return undefined;
-    const given = { ...found, columns };
+    const given = this.#columnsOf(insertion, catalog);
+    if (given === undefined) return undefined;
     const places = insertPlaces(text, 0, text.length, insertion);
     if (places === undefined) return undefined;
     const written = givenText(

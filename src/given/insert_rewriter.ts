@@ -21,7 +21,9 @@ import type { GivenColumn, GivenColumns } from "./given_columns.ts";
 import { givenText, literalOf, type WriteValue } from "./given_text.ts";
 import type { Giving } from "./giving.ts";
 import { binaryArray, textArray } from "./key_arrays.ts";
+import { updatedText } from "./updated_text.ts";
 import { insertPlaces } from "./insert_places.ts";
+import { type LoggedRows, loggedValue, rowsInLog } from "./logged_rows.ts";
 import type { Moment } from "./own_defaults.ts";
 import type { PreparedInsert } from "./prepared_inserts.ts";
 import { followNames, PreparedStatements } from "./prepared_statements.ts";
@@ -52,6 +54,13 @@ export interface Rewritten {
 }
 
 const NONE: GivenResults = new Map();
+const nothingLogged = () => undefined;
+
+/** What is known of a statement's rows. */
+interface Told {
+  readonly reply: () => Reply | undefined;
+  readonly logged: () => LoggedRows | undefined;
+}
 
 /**
  * Writes the INSERTs that go over one connection so that the mirror inserts
@@ -85,11 +94,13 @@ export class InsertRewriter {
    *
    * @param made when the primary answered the transaction.
    * @param reply the primary's to the cycle's n-th result, from 0.
+   * @param logged the rows of it that the primary's log has.
    */
   cycle(
     bytes: Uint8Array<ArrayBuffer>,
     made: Moment,
     reply: (result: number) => Reply | undefined,
+    logged: (result: number) => LoggedRows | undefined = nothingLogged,
   ): Rewritten {
     this.#made = made;
     const given = new Map<number, GivenColumns>();
@@ -97,7 +108,10 @@ export class InsertRewriter {
     let from = 0;
     for (const message of messagesOf(bytes)) {
       const { result } = message;
-      const written = this.#message(bytes, message, () => reply(result));
+      const written = this.#message(bytes, message, {
+        reply: () => reply(result),
+        logged: () => logged(result),
+      });
       if (written === undefined) continue;
       parts.push(bytes.subarray(from, message.start), written.bytes);
       if (written.given !== undefined) given.set(result, written.given);
@@ -117,18 +131,18 @@ export class InsertRewriter {
   #message(
     bytes: Uint8Array<ArrayBuffer>,
     message: ClientMessage,
-    reply: () => Reply | undefined,
+    told: Told,
   ): { bytes: Uint8Array; given?: GivenColumns | undefined } | undefined {
     const { type, body, end, number } = message;
     switch (type) {
       case QUERY:
-        return this.#query(bytes, message, reply);
+        return this.#query(bytes, message, told);
       case PARSE: {
         const written = this.#parse(bytes, message);
         return written && { bytes: written };
       }
       case BIND:
-        return this.#bind(bytes, message, reply);
+        return this.#bind(bytes, message, told);
       case CLOSE:
         if (bytes[body] === CLOSES_STATEMENT) {
           const name = nameAt(bytes, body + 1, end);
@@ -149,28 +163,25 @@ export class InsertRewriter {
     if (from === 0 || to < 0 || to + 3 > end) return undefined;
     const found = this.#insertion(bytes, from, to, number);
     if (found === undefined) return undefined;
-    const { insertion, given } = found;
-    const places = insertPlaces(bytes, from, to, insertion);
+    const { given } = found;
     const view = new DataView(bytes.buffer, bytes.byteOffset, end);
     const parameters = Math.max(
       view.getUint16(to + 1),
       highestParameter(bytes, from, to),
     );
-    // Of a query those of all rows are one array.
-    const added = (insertion.rows ?? 1) * given.columns.length;
+    const added = rowsOf(found) * given.columns.length;
     const isTooMuch = parameters + added > MAX_PARAMETERS ||
       !this.#prepared.hasRoomFor(name);
-    if (places === undefined || isTooMuch) return undefined;
-    const text = givenText(
+    if (isTooMuch) return undefined;
+    const text = writtenText(
       bytes,
       from,
       to,
-      insertion,
-      places,
-      given,
+      found,
       (row, column) =>
         `$${parameters + 1 + row * given.columns.length + column}`,
     );
+    if (text === undefined) return undefined;
     this.#prepared.set(name, found, number);
     return messageOf(
       PARSE,
@@ -183,7 +194,7 @@ export class InsertRewriter {
   #bind(
     bytes: Uint8Array<ArrayBuffer>,
     { body, end }: ClientMessage,
-    reply: () => Reply | undefined,
+    { reply, logged }: Told,
   ): { bytes: Uint8Array; given: GivenColumns | undefined } | undefined {
     if (this.#prepared.size === 0) return undefined;
     const bind = readBind(bytes, body, end);
@@ -191,15 +202,15 @@ export class InsertRewriter {
     if (bind === undefined || prepared === undefined) return undefined;
     const { insertion, given } = prepared;
     const rows = this.#told(reply(), prepared);
+    const inLog = rowsInLog(logged(), insertion);
     const added: AddedParameter[] = [];
-    const told = this.#accepted(rows, prepared, bind);
-    for (let row = 0; row < (insertion.rows ?? 1); row++) {
+    const accepted = this.#accepted(rows, inLog, prepared, bind);
+    const told = new Set(accepted);
+    for (let row = 0; row < rowsOf(prepared); row++) {
       for (const column of given.columns) {
-        const known = told.has(column) ? rows : undefined;
-        const parameter = insertion.rows === undefined
-          ? arrayOf(column, known, bind)
-          : valueOf(column, known?.[row], bind);
-        if (parameter.value === undefined) told.delete(column);
+        const known = accepted.has(column) ? { rows, inLog } : NOTHING;
+        const parameter = parameterOf(prepared, column, row, known, bind);
+        if (parameter.isOwn) told.delete(column);
         added.push(parameter);
       }
     }
@@ -212,22 +223,24 @@ export class InsertRewriter {
   #query(
     bytes: Uint8Array<ArrayBuffer>,
     { body, end, number }: ClientMessage,
-    reply: () => Reply | undefined,
-  ): { bytes: Uint8Array; given: GivenColumns } | undefined {
+    { reply, logged }: Told,
+  ): { bytes: Uint8Array; given: GivenColumns | undefined } | undefined {
     const to = end - 1;
     const found = this.#insertion(bytes, body, to, number);
     if (found === undefined) return undefined;
     const { insertion, given } = found;
     const rows = this.#told(reply(), found);
-    const places = rows && insertPlaces(bytes, body, to, insertion);
-    if (places === undefined) return undefined;
-    const told = this.#accepted(rows, found, undefined);
+    const inLog = rowsInLog(logged(), insertion);
+    if ((rows ?? inLog) === undefined) return undefined;
+    const accepted = this.#accepted(rows, inLog, found, undefined);
+    const told = new Set(accepted);
     const value: WriteValue = (row, place) => {
       const column = given.columns[place] as GivenColumn; // it has one
-      if (!told.has(column)) return undefined;
-      const { value } = insertion.rows === undefined
-        ? arrayOf(column, rows, undefined)
-        : valueOf(column, rows?.[row], undefined);
+      if (!accepted.has(column)) return undefined;
+      const known = { rows, inLog };
+      const parameter = parameterOf(found, column, row, known, undefined);
+      if (parameter.isOwn) told.delete(column);
+      const { value } = parameter;
       // In which encoding the client writes is not known here.
       if (value === undefined || value.some((byte) => byte >= 0x80)) {
         told.delete(column);
@@ -235,9 +248,11 @@ export class InsertRewriter {
       }
       return literalOf(decoder.decode(value.slice()));
     };
-    const text = givenText(bytes, body, to, insertion, places, given, value);
+    const text = writtenText(bytes, body, to, found, value);
+    if (text === undefined) return undefined;
     const known = toldOf(given, told);
-    return known && {
+    if (known === undefined && !inLog?.areMade) return undefined;
+    return {
       bytes: messageOf(QUERY, text, bytes.subarray(to, end)),
       given: known,
     };
@@ -250,6 +265,7 @@ export class InsertRewriter {
   ): readonly ToldRow[] | undefined {
     if (!this.#options.giving.isOn) return undefined;
     const rows = toldRows(reply);
+    if (insertion === undefined) return undefined;
     const count = insertion.rows ?? rows?.length;
     if (reply === undefined || rows === undefined || rows.length !== count) {
       return undefined;
@@ -260,7 +276,7 @@ export class InsertRewriter {
     const names = describedNames(reply.answer) ??
       this.#options.columns.of(shape, reply)?.map(({ name }) => name);
     const areTheSame = given.columns.every(({ name, output }) =>
-      names?.at(output) === name
+      output === "log" || names?.at(output) === name
     );
     return areTheSame ? rows : undefined;
   }
@@ -268,16 +284,22 @@ export class InsertRewriter {
   /** The columns whose values the mirror gets: those that it would have made alike. */
   #accepted(
     rows: readonly ToldRow[] | undefined,
+    inLog: LoggedRows | undefined,
     { insertion, given }: PreparedInsert,
     bind: Bind | undefined,
-  ): Set<GivenColumn> {
+  ): ReadonlySet<GivenColumn> {
     const { giving, nowUs: clock, isAlone } = this.#options;
     const made = this.#made;
     const nowUs = clock();
     const accepted = given.columns.filter((column) => {
-      const { value, isBinary } = valueOf(column, rows?.[0], bind);
+      const known = valueOf(column, rows?.[0], bind);
+      const { value, isBinary } = known ?? loggedValue(column, inLog?.[0]);
+      // Of what the client's own text has the mirror was not asked.
+      const isUnasked = column.expression === undefined ||
+        known === undefined && inLog?.areMade === true;
       // Of a row that was there before it is no new one's.
-      return value === undefined || insertion.onConflict === "update" ||
+      return value === undefined || isUnasked ||
+        insertion?.onConflict === "update" ||
         giving.accepts(
           given,
           column,
@@ -288,7 +310,7 @@ export class InsertRewriter {
     return new Set(accepted);
   }
 
-  /** The only statement of a text, if it inserts rows and the mirror may be given some of their values. */
+  /** The only statement of a text, if it inserts or updates rows and the mirror may be given some of their values. */
   #insertion(
     bytes: Uint8Array<ArrayBuffer>,
     from: number,
@@ -301,21 +323,44 @@ export class InsertRewriter {
     followNames(this.#prepared, statements, message);
     if (all.some(changesRole)) this.#hasOtherRole = true;
     const [shape, ...others] = all;
-    const insertion = others.length === 0 && links === undefined
-      ? shape?.insertion
-      : undefined;
     if (
-      shape === undefined || insertion === undefined || this.#hasOtherRole
+      shape === undefined || others.length > 0 || links !== undefined ||
+      this.#hasOtherRole
     ) return undefined;
-    const given = giving.columns(insertion, catalog(), bytes, from, to);
+    const { insertion, updating } = shape;
+    const given = insertion !== undefined
+      ? giving.columns(insertion, catalog(), bytes, from, to)
+      : updating && giving.updated(updating, catalog(), bytes, from, to);
     return given && { shape, insertion, given };
   }
+}
+
+/** Of how many rows a statement has values. */
+function rowsOf({ insertion }: PreparedInsert): number {
+  return insertion?.rows ?? 1;
+}
+
+/** @returns undefined if the text is not as expected. */
+function writtenText(
+  bytes: Uint8Array,
+  from: number,
+  to: number,
+  { insertion, shape: { updating }, given }: PreparedInsert,
+  value: WriteValue,
+): Uint8Array<ArrayBuffer> | undefined {
+  if (insertion === undefined) {
+    return updating && updatedText(bytes, from, to, updating, given, value);
+  }
+  const places = insertPlaces(bytes, from, to, insertion);
+  return places &&
+    givenText(bytes, from, to, insertion, places, given, value);
 }
 
 /** Whether a cycle's statements may have to be written, or change how others are. */
 export function isOfConcern(shapes: readonly Shape[]): boolean {
   return shapes.some((shape) =>
-    shape.insertion !== undefined || changesRole(shape)
+    shape.insertion !== undefined || shape.updating !== undefined ||
+    changesRole(shape)
   );
 }
 
@@ -332,34 +377,67 @@ function toldOf(
   return told.size === 0 ? undefined : { ...given, columns: [...told] };
 }
 
+/** What is known of a statement's rows: by its answer, and by the log. */
+interface KnownRows {
+  readonly rows?: readonly ToldRow[] | undefined;
+  readonly inLog?: LoggedRows | undefined;
+}
+
+const NOTHING: KnownRows = {};
+
+/** A column's value in a row, or in all rows of a query. */
+function parameterOf(
+  { insertion }: PreparedInsert,
+  column: GivenColumn,
+  row: number,
+  { rows, inLog }: KnownRows,
+  bind: Bind | undefined,
+): AddedParameter & {
+  /** The mirror gets another value than the primary. */
+  readonly isOwn: boolean;
+} {
+  const isQuery = insertion !== undefined && insertion.rows === undefined;
+  const known = isQuery
+    ? arrayOf(column, rows?.map((one) => valueOf(column, one, bind)))
+    : valueOf(column, rows?.[row], bind);
+  const parameter = known ??
+    (isQuery
+      ? arrayOf(column, inLog?.map((one) => loggedValue(column, one)))
+      : loggedValue(column, inLog?.[row])) ??
+    NULL;
+  const isOwn = parameter.value === undefined ||
+    known === undefined && inLog?.areMade === true;
+  return { ...parameter, isOwn };
+}
+
+const NULL: AddedParameter = { value: undefined, isBinary: false };
+
+/** Undefined: RETURNING does not tell it. */
 function valueOf(
   { type, output }: GivenColumn,
   row: ToldRow | undefined,
   bind: Bind | undefined,
-): AddedParameter {
-  const place = row === undefined || output >= 0 ? output : row.length + output;
-  const value = row?.[place];
+): AddedParameter | undefined {
+  if (output === "log" || row === undefined) return undefined;
+  const place = output >= 0 ? output : row.length + output;
+  const value = row[place];
+  if (value === undefined) return undefined;
   const isBinary = bind !== undefined && isBinaryOutput(bind, place);
-  if (value === undefined || isBinary) return { value, isBinary };
-  return { value: isReadable(value, type) ? value : undefined, isBinary };
+  return isBinary || isReadable(value, type) ? { value, isBinary } : undefined;
 }
 
 /** The values of all rows as one; undefined: there are none, one is NULL, or can't be read back. */
 function arrayOf(
   column: GivenColumn,
-  rows: readonly ToldRow[] | undefined,
-  bind: Bind | undefined,
-): AddedParameter {
-  const all = rows?.map((row) => valueOf(column, row, bind)) ?? [];
+  all: readonly (AddedParameter | undefined)[] = [],
+): AddedParameter | undefined {
   const isBinary = all[0]?.isBinary ?? false;
-  const values = all.flatMap(({ value }) => value ?? []);
-  if (all.length === 0 || values.length < all.length) {
-    return { value: undefined, isBinary };
-  }
+  const values = all.flatMap((one) => one?.value ?? []);
+  if (all.length === 0 || values.length < all.length) return undefined;
   const value = isBinary
     ? binaryArray(values, column.typeOid)
     : textArray(values, column.type);
-  return { value, isBinary };
+  return value && { value, isBinary };
 }
 
 const SET_ROLE =

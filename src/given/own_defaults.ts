@@ -146,11 +146,12 @@ export class OwnDefaults {
 }
 
 function isDue(
-  { nature }: GivenColumn,
+  { nature, expression }: GivenColumn,
   asked: Asked | undefined,
   nowUs: number,
 ): boolean {
-  if (nature === "chance") return false;
+  // What stands in the client's text is no default.
+  if (nature === "chance" || expression === undefined) return false;
   if (asked === undefined) return true;
   const isSettled = nature === "sequence" && asked.own !== null &&
     asked.own !== undefined && asked.state !== "behind";
@@ -158,7 +159,7 @@ function isDue(
 }
 
 /** The default as two items of a select list. */
-function itemOf({ nature, type, expression }: GivenColumn): string {
+function itemOf({ nature, type, expression = "" }: GivenColumn): string {
   const next = nextNumber(expression);
   if (nature === "time") return `((${expression})::${type})::text, NULL`;
   return next === undefined

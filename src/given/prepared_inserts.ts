@@ -5,6 +5,7 @@ import type { GivenColumns } from "./given_columns.ts";
 /** A statement that is prepared on the mirror with more parameters than the client's. */
 export interface PreparedInsert {
   readonly shape: Shape;
-  readonly insertion: Insertion;
+  /** Undefined: it is an UPDATE. */
+  readonly insertion: Insertion | undefined;
   readonly given: GivenColumns;
 }

@@ -65,12 +65,21 @@ function without(
   }
   const replaced = new Set(columns.map(({ item }) => item));
   const select = (selectStmt as Tree).SelectStmt as Tree;
-  const valuesLists = (select.valuesLists as Tree[]).map((row) => ({
+  const oldSelect = (old.selectStmt as Tree).SelectStmt as Tree;
+  const oldItem = (row: number, i: number) =>
+    (((oldSelect.valuesLists as Tree[])[row]?.List as Tree).items as Tree[])[i];
+  // DEFAULT, or what the client has in its place: that stands in the new one.
+  const withoutValue = (item: Tree, row: number, i: number) => {
+    const before = oldItem(row, i);
+    const isDefault = before !== undefined && "SetToDefault" in before;
+    return isDefault || text(item).includes(text(before)) ? before : item;
+  };
+  const valuesLists = (select.valuesLists as Tree[]).map((list, row) => ({
     List: {
-      items: ((row.List as Tree).items as Tree[]).slice(0, width).map((
+      items: ((list.List as Tree).items as Tree[]).slice(0, width).map((
         item,
         i,
-      ) => replaced.has(i) ? { SetToDefault: {} } : item),
+      ) => replaced.has(i) ? withoutValue(item, row, i) : item),
     },
   }));
   return { ...tree, selectStmt: { SelectStmt: { ...select, valuesLists } } };
@@ -99,16 +108,25 @@ const ALL_ROWS = {
 };
 const PLAIN = { limitOption: "LIMIT_OPTION_DEFAULT", op: "SETOP_NONE" };
 
-/** Without locations, and with keys in one order. */
+/** Without the places in the text, and with keys in one order. */
 export function text(tree: unknown): string {
   return JSON.stringify(tree, (_, value) => {
     if (typeof value !== "object" || value === null || Array.isArray(value)) {
       return value;
     }
     return Object.fromEntries(
-      Object.entries(value).filter(([key]) => key !== "location").toSorted(
+      Object.entries(value).filter(([key]) => !PLACES.has(key)).toSorted(
         ([a], [b]) => a < b ? -1 : 1,
       ),
     );
   });
 }
+
+/** Of A_ArrayExpr and A_Expr, too. */
+const PLACES: ReadonlySet<string> = new Set([
+  "location",
+  "list_start",
+  "list_end",
+  "rexpr_list_start",
+  "rexpr_list_end",
+]);

@@ -5,6 +5,7 @@ import {
   KIND_ERROR,
   KIND_MASK,
   STATEMENT_KIND,
+  STATEMENT_ROWS,
   STATEMENT_SQLSTATE,
 } from "../record/mod.ts";
 import { unpackSqlstate } from "../wire/mod.ts";
@@ -37,4 +38,12 @@ export function isErrorOfMirror(
   if ((kind & KIND_MASK) !== KIND_ERROR) return false;
   const packed = reply.words[reply.at + STATEMENT_SQLSTATE] as number;
   return sqlstate.test(unpackSqlstate(packed));
+}
+
+/** How many rows an INSERT says that it inserted; of an error 0. */
+export function insertedRows(reply: Reply | undefined): number {
+  if (reply === undefined) return 0;
+  const kind = reply.words[reply.at + STATEMENT_KIND] as number;
+  if ((kind & KIND_MASK) !== KIND_COMPLETE) return 0;
+  return reply.words[reply.at + STATEMENT_ROWS] as number;
 }

@@ -5,14 +5,14 @@
  * @module
  */
 
-export { Writes } from "./writes.ts";
+export { areOther, normalOf, Writes } from "./writes.ts";
 export { describedNames, readAnswer, readCells } from "./answer.ts";
 export type { Reply } from "./surroundings.ts";
 export { isSameMoment } from "./cell_rules.ts";
 export { timeUs } from "./time_values.ts";
 export { createIgnore } from "./ignore.ts";
 export { Judge, type JudgedMirror } from "./judge.ts";
-export { DrawnColumns } from "./drawn_columns.ts";
+export { DrawnColumns, isDrawn } from "./drawn_columns.ts";
 export { KnownColumns } from "./known_columns.ts";
 export type { StatementPair } from "./statement_pair.ts";
 export { StatementTable } from "./statement_table.ts";

@@ -46,14 +46,29 @@ function areApart(
 ): boolean {
   for (const [column, value] of a.values) {
     const other = b.values.get(column);
-    if (other === undefined) continue;
-    const normal = NORMAL.get(typeOf(column) ?? 0);
-    const [ours, theirs] = [normal?.(value), normal?.(other)];
-    if (ours !== undefined && theirs !== undefined && ours !== theirs) {
+    if (other !== undefined && areOther(value, other, typeOf(column))) {
       return true;
     }
   }
   return false;
+}
+
+/** Whether two values of a type are known to be different ones, however they were sent. */
+export function areOther(
+  a: PinnedValue,
+  b: PinnedValue,
+  typeOid: number | undefined,
+): boolean {
+  const [ours, theirs] = [normalOf(a, typeOid), normalOf(b, typeOid)];
+  return ours !== undefined && theirs !== undefined && ours !== theirs;
+}
+
+/** Of a value of a type what equal ones have in common; undefined: not told. */
+export function normalOf(
+  value: PinnedValue,
+  typeOid: number | undefined,
+): string | undefined {
+  return NORMAL.get(typeOid ?? 0)?.(value);
 }
 
 /** Of a value what equal ones have in common; undefined: not told. */

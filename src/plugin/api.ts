@@ -263,6 +263,8 @@ export interface Probe {
   rowsGiven?(series: number, rows: number): void;
   /** Mirror worker: it was told to lock so many rows that SKIP LOCKED gave on the primary. */
   rowsTaken?(series: number, rows: number): void;
+  /** Mirror worker: a transaction goes to the mirror without what the primary's log would have told of it: it did not tell in time, or not for sure. */
+  logMissed?(series: number): void;
   /** Mirror worker: requests that wait in all lanes of the series, and bytes that wait in all lanes. */
   queue?(series: number, length: number, bytes: number): void;
 }

@@ -46,6 +46,7 @@ export class ProbeSet implements Required<Probe> {
   readonly #orderBroken: Listeners<"orderBroken">;
   readonly #rowsGiven: Listeners<"rowsGiven">;
   readonly #rowsTaken: Listeners<"rowsTaken">;
+  readonly #logMissed: Listeners<"logMissed">;
   readonly #queue: Listeners<"queue">;
   readonly #onFailed: ProbeFailed;
 
@@ -63,6 +64,7 @@ export class ProbeSet implements Required<Probe> {
     this.#orderBroken = listeners(probes, "orderBroken");
     this.#rowsGiven = listeners(probes, "rowsGiven");
     this.#rowsTaken = listeners(probes, "rowsTaken");
+    this.#logMissed = listeners(probes, "logMissed");
     this.#queue = listeners(probes, "queue");
   }
 
@@ -214,6 +216,17 @@ export class ProbeSet implements Required<Probe> {
     }
   }
 
+  logMissed(series: number): void {
+    const list = this.#logMissed;
+    for (let i = 0; i < list.length; i++) {
+      try {
+        list[i]?.call(series);
+      } catch (error) {
+        this.#turnOff(list[i]?.module ?? "", error);
+      }
+    }
+  }
+
   queue(series: number, length: number, bytes: number): void {
     const list = this.#queue;
     for (let i = 0; i < list.length; i++) {
@@ -240,6 +253,7 @@ export class ProbeSet implements Required<Probe> {
         this.#orderBroken,
         this.#rowsGiven,
         this.#rowsTaken,
+        this.#logMissed,
         this.#queue,
       ] as { module: string; call: () => void }[][]
     ) {

@@ -1,5 +1,6 @@
 import { Dropped, Excluded } from "../stats/ledger.ts";
 import type { Footprint } from "./footprint.ts";
+import { claimLog, NO_SERIES } from "./log_claim.ts";
 import type { LaneLink } from "./lane_link.ts";
 import type { LaneQueue } from "./lane_queue.ts";
 import { lastingState } from "./lasting_state.ts";
@@ -101,27 +102,30 @@ export class Admission {
     const excluded = this.#exclusion(plan);
     if (excluded >= 0) {
       probes.requestExcluded(this.#series, excluded);
-      return this.#missed(transaction);
+      return this.#missed(transaction, plan);
     }
     const refused = this.#refusal(transaction);
     if (refused >= 0) {
       probes.requestDropped(this.#series, refused);
-      return this.#missed(transaction);
+      return this.#missed(transaction, plan);
     }
     if (defines(plan)) this.#target.schema.expect();
     const ordered = plan.place && order.begin(plan.place, this.#lane);
     if (ordered !== undefined) this.#lastKey = ordered.key;
-    this.#queue.push({ transaction, plan, ordered });
+    const logged = claimLog(this.#target, this.#series, transaction, plan);
+    this.#queue.push({ transaction, plan, ordered, logged });
   }
 
   /** A transaction that is not to be replayed, and is counted elsewhere. */
   missed(transaction: Transaction): void {
+    let plan: Plan | undefined;
     try {
-      this.#note(planTransaction(transaction, this.#statements));
+      plan = planTransaction(transaction, this.#statements);
+      this.#note(plan);
     } catch (error) {
       this.#failed(error);
     }
-    this.#missed(transaction);
+    this.#missed(transaction, plan);
   }
 
   /** Which sequences it draws from, replayed or not, and whether anybody is told what they gave. */
@@ -156,8 +160,10 @@ export class Admission {
   }
 
   /** It is not replayed: what it did to the session's state is, in its turn. */
-  #missed(transaction: Transaction): void {
+  #missed(transaction: Transaction, plan: Plan | undefined): void {
     try {
+      // What is its own in the log nobody else may take.
+      if (plan) claimLog(this.#target, NO_SERIES, transaction, plan);
       this.#keepState(transaction);
     } catch (error) {
       this.#failed(error);

@@ -25,11 +25,12 @@ export interface Departing {
 
 /**
  * Says when the next cycle of a lane may go to the mirror: not before its
- * client's pauses are over (unless somebody waits for this lane), and not
- * before those whose commits came first.
+ * client's pauses are over (unless somebody waits for this lane), not before
+ * those whose commits came first, and the first one not before the primary's
+ * log has told what it gave, or can't.
  *
  * ```
- * at rest ──next──> pausing ──> ordering ──depart──> at rest
+ * at rest ──next──> pausing ──> reading ──> ordering ──depart──> at rest
  * ```
  */
 export class Departure implements OrderedLane {
@@ -38,7 +39,7 @@ export class Departure implements OrderedLane {
   readonly #target: Target;
   readonly #series: number;
   readonly #lane: Departing;
-  #state: "at rest" | "pausing" | "ordering" = "at rest";
+  #state: "at rest" | "pausing" | "reading" | "ordering" = "at rest";
   #entry: QueuedTransaction | undefined;
   #replay: Replay | undefined;
   /** The transaction under way has sent a cycle that wrote. */
@@ -85,10 +86,22 @@ export class Departure implements OrderedLane {
     const dueUs = endUs + (paced ? replay.dueUs : 0);
     const settledUs = settings.order === "commit" ? endUs + SETTLE_US : 0;
     const waitUs = Math.max(dueUs - PACING_SLACK_US, settledUs) - nowUs;
-    if (waitUs <= 0) return this.#inOrder(replay);
+    if (waitUs <= 0) return this.#read(replay);
     this.#state = "pausing";
     this.#lane.watch(false);
-    this.#after(waitUs / 1e3, () => this.#inOrder(replay));
+    this.#after(waitUs / 1e3, () => this.#read(replay));
+  }
+
+  /** Waits for what the primary's log tells. */
+  #read(replay: Replay): void {
+    const logged = this.#entry?.logged;
+    if (!logged?.isWaiting) return this.#inOrder(replay);
+    this.#state = "reading";
+    this.#lane.watch(false);
+    logged.onSettled = () => {
+      if (this.#state !== "reading" || this.#replay !== replay) return;
+      this.#lane.guarded(() => this.#inOrder(replay));
+    };
   }
 
   /** Somebody waits for a transaction of this lane. */

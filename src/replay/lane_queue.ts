@@ -1,3 +1,4 @@
+import type { LogClaim } from "../decoding/mod.ts";
 import type { OrderedTransaction } from "./place.ts";
 import { defines, type Plan } from "./plan.ts";
 import type { Target } from "./target.ts";
@@ -10,6 +11,8 @@ export interface QueuedTransaction {
   readonly plan: Plan | undefined;
   /** Its place in the order; undefined: nobody waits for it. */
   readonly ordered: OrderedTransaction | undefined;
+  /** What the primary's log tells of it; undefined: nothing. */
+  readonly logged?: LogClaim | undefined;
 }
 
 /**

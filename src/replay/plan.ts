@@ -17,6 +17,7 @@ import type { Asked, SessionStatements } from "./session_statements.ts";
 export const UNPLANNED: PlannedStatements = {
   shapes: [],
   rows: [],
+  written: [],
   described: [],
   snapshotUs: undefined,
   rollback: NO_ROLLBACK,
@@ -28,6 +29,8 @@ export interface Plan extends Placed {
   readonly shapes: readonly (readonly Shape[])[];
   /** For each cycle the rows that its statements touch; see {@linkcode Asked}. */
   readonly rows: readonly Asked["rows"][];
+  /** For each cycle what its statements write, as far as their texts and values tell. */
+  readonly written: readonly Asked["written"][];
   /** For each cycle the statements that it describes beside those that it runs. */
   readonly described: readonly Asked["described"][];
   /** When it took the one snapshot that it sees; undefined: each statement has its own. */
@@ -41,7 +44,7 @@ export interface Plan extends Placed {
 /** What a replay knows of the statements of a transaction. */
 export type PlannedStatements = Pick<
   Plan,
-  "shapes" | "rows" | "described" | "snapshotUs" | "rollback"
+  "shapes" | "rows" | "written" | "described" | "snapshotUs" | "rollback"
 >;
 
 /**
@@ -94,6 +97,7 @@ export function planTransaction(
   return {
     shapes,
     rows: all.map((asked) => asked.rows),
+    written: all.map((asked) => asked.written),
     described: all.map((asked) => asked.described),
     ...placed,
     snapshotUs: isolation === "snapshot" ? firstUs : undefined,

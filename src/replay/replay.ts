@@ -24,6 +24,7 @@ import {
   isOfConcern,
   type TakenResults,
 } from "../given/mod.ts";
+import type { LogClaim } from "../decoding/mod.ts";
 import type { PlannedStatements } from "./plan.ts";
 import { takenForm } from "../sql/mod.ts";
 import { OTHER_SHAPE, type Shape } from "../sql/shape.ts";
@@ -99,6 +100,7 @@ export class Replay {
   readonly #digest: ReplyDigest;
   readonly #framer: Framer;
   readonly #rewriter: CycleRewriter | undefined;
+  readonly #logged: LogClaim | undefined;
   #cycle = 0;
   #offset = 0;
   #statement = 0;
@@ -127,6 +129,7 @@ export class Replay {
    * @param digest reused from replay to replay; cleared here.
    * @param framer the connection's: a message may begin in one replay and end in the next.
    * @param rewriter the connection's; undefined: cycles go as they are.
+   * @param logged what the primary's log tells of the transaction.
    */
   constructor(
     transaction: Transaction,
@@ -134,8 +137,10 @@ export class Replay {
     digest: ReplyDigest,
     framer: Framer,
     rewriter?: CycleRewriter,
+    logged?: LogClaim,
   ) {
     this.#rewriter = rewriter;
+    this.#logged = logged;
     this.#framer = framer;
     this.transaction = transaction;
     this.#plan = plan;
@@ -182,6 +187,7 @@ export class Replay {
       this.#sent.bytes,
       this.transaction,
       (result) => this.#primaryReply(result),
+      (result) => this.#logged?.rows(this.#cycle, result),
     );
     this.#given = given;
     this.#taken = taken;

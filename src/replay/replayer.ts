@@ -150,7 +150,7 @@ export class Replayer {
         ),
       this.#roundTripUs,
     );
-    return this.#begin(transaction, plan);
+    return this.#begin(transaction, plan, entry.logged);
   }
 
   /** Begins to bring one message of session state back. */
@@ -161,17 +161,23 @@ export class Replayer {
   #begin(
     transaction: Transaction,
     plan: PlannedStatements,
+    logged?: QueuedTransaction["logged"],
   ): Replay {
-    return this.#replay = this.#created(transaction, plan);
+    return this.#replay = this.#created(transaction, plan, logged);
   }
 
-  #created(transaction: Transaction, plan: PlannedStatements): Replay {
+  #created(
+    transaction: Transaction,
+    plan: PlannedStatements,
+    logged?: QueuedTransaction["logged"],
+  ): Replay {
     return new Replay(
       transaction,
       plan,
       this.#digest,
       this.#framer,
       this.#rewriter,
+      logged,
     );
   }
 

@@ -9,6 +9,8 @@ import {
   type IsolationLevel,
   joins,
   type LockingRead,
+  SAVEPOINT_NAME,
+  savepointName,
   separatorsOf,
   withSeparators,
 } from "../sql/mod.ts";
@@ -30,6 +32,7 @@ import {
   literalValues,
   type PinnedValue,
   type TouchedRows,
+  type WrittenValues,
 } from "../sql/pinned_values.ts";
 
 const decoder = new TextDecoder();
@@ -46,6 +49,8 @@ export interface Asked {
   readonly shapes: readonly Shape[];
   /** Of each the rows that it touches, as far as its text and values tell; too short where none does. */
   readonly rows: readonly (TouchedRows | undefined)[];
+  /** Of each what it writes, by the keys of `writtenValue`; too short as well. */
+  readonly written: readonly (WrittenValues | undefined)[];
   /** What it described in front of each result that is of another statement, too. */
   readonly described: DescribedStatements;
   /** By the number of a result that tells which rows were locked: formats of its columns, as Bind has them. */
@@ -66,19 +71,26 @@ interface Prepared {
   readonly literals: ReadonlyMap<string, PinnedValue> | undefined;
 }
 
-interface Portal {
+interface Portal extends Values {
   readonly shape: Shape;
-  readonly rows: TouchedRows | undefined;
   /** Of its columns, if its answer tells which rows were locked. */
   readonly formats?: readonly number[] | undefined;
 }
 
+/** The values that one execution of a statement has. */
+interface Values {
+  readonly rows: TouchedRows | undefined;
+  readonly written: WrittenValues | undefined;
+}
+
+const NO_VALUES: Values = { rows: undefined, written: undefined };
 const UNKNOWN: Prepared & Portal = {
   shape: OTHER_SHAPE,
   literals: undefined,
-  rows: undefined,
+  ...NO_VALUES,
 };
 const NO_ROWS: Asked["rows"] = [];
+const NOTHING_WRITTEN: Asked["written"] = [];
 const NONE: DescribedStatements = new Map();
 const NO_FORMATS: Asked["formats"] = new Map();
 
@@ -131,10 +143,16 @@ export class SessionStatements {
     framer.reset();
     const results: Shape[] = [];
     let rows: (TouchedRows | undefined)[] | undefined;
+    let written: (WrittenValues | undefined)[] | undefined;
     let described = OTHER_SHAPE;
     let before: Map<number, readonly Shape[]> | undefined;
     let open: Shape[] = [];
     let formats: Map<number, readonly number[]> | undefined;
+    /** The next result's. */
+    const note = (values: Values | undefined) => {
+      if (values?.rows) (rows ??= [])[results.length] = values.rows;
+      if (values?.written) (written ??= [])[results.length] = values.written;
+    };
     /** A result comes, of the statements that were described and of this one. */
     const give = (shapes: readonly Shape[]) => {
       if (open.some((shape) => !isSame(shape, shapes[0]))) {
@@ -153,14 +171,14 @@ export class SessionStatements {
         case QUERY: {
           const statements = this.#told(bytes, body, at - 1);
           const shapes = this.#follow(statements);
-          const touched = statements.links === undefined
-            ? touchedRows(shapes[0], bytes, body, at - 1)
-            : undefined;
-          if (touched !== undefined) (rows ??= [])[results.length] = touched;
+          if (statements.links === undefined) {
+            note(valuesInText(shapes[0], bytes, body, at - 1));
+          }
           if (results.length === 0 && at === to) {
             return {
               shapes,
               rows: rows ?? NO_ROWS,
+              written: written ?? NOTHING_WRITTEN,
               described: NONE,
               formats: NO_FORMATS,
             };
@@ -175,8 +193,8 @@ export class SessionStatements {
           described = this.#follow(statements)[0] ?? OTHER_SHAPE;
           set(this.#statements, name(bytes, body), {
             shape: described,
-            literals: statements.links === undefined && described.pinned
-              ? literalValues(described.pinned, bytes, text, end)
+            literals: statements.links === undefined
+              ? textValues(described, bytes, text, end)
               : undefined,
           });
           break;
@@ -188,8 +206,7 @@ export class SessionStatements {
           described = bound(shape, bytes, body, at);
           set(this.#portals, name(bytes, body), {
             shape: described,
-            rows: literals &&
-              boundRows(shape, literals, bytes, behind(bytes, names), at),
+            ...boundValues(shape, literals, bytes, behind(bytes, names), at),
             formats: shape.lockingRead &&
               readBind(bytes, body, at)?.resultFormats,
           });
@@ -203,12 +220,12 @@ export class SessionStatements {
           open.push(described);
           break;
         case EXECUTE: {
-          const { shape, rows: touched, formats: own } =
-            this.#portals.get(name(bytes, body)) ?? UNKNOWN;
+          const portal = this.#portals.get(name(bytes, body)) ?? UNKNOWN;
+          const { shape, formats: own } = portal;
           if (own !== undefined) {
             (formats ??= new Map()).set(results.length, own);
           }
-          if (touched !== undefined) (rows ??= [])[results.length] = touched;
+          note(portal);
           give([hasRowLimit(bytes, at) ? inParts(shape) : shape]);
           break;
         }
@@ -225,6 +242,7 @@ export class SessionStatements {
     return {
       shapes: results,
       rows: rows ?? NO_ROWS,
+      written: written ?? NOTHING_WRITTEN,
       described: before ?? NONE,
       formats: formats ?? NO_FORMATS,
     };
@@ -281,37 +299,61 @@ function set<T>(map: Map<string, T>, key: string, value: T): void {
   if (map.size < MAX_NAMES || map.has(key)) map.set(key, value);
 }
 
-/** The rows of a statement whose values all stand in its text. */
-function touchedRows(
+/** The values of a statement that all stand in its text. */
+function valuesInText(
   shape: Shape | undefined,
   bytes: Uint8Array,
   from: number,
   to: number,
-): TouchedRows | undefined {
-  if (shape?.pinned === undefined) return undefined;
-  const values = literalValues(shape.pinned, bytes, from, to);
-  return rowsOf(shape.pinned.relation, values);
+): Values | undefined {
+  const values = shape && textValues(shape, bytes, from, to);
+  return values && valuesOf(shape.pinned?.relation ?? "", values);
+}
+
+/** The values that stand in a text, the name of a savepoint among them. */
+function textValues(
+  { pinned, kind }: Shape,
+  bytes: Uint8Array,
+  from: number,
+  to: number,
+): Map<string, PinnedValue> | undefined {
+  if (pinned !== undefined) return literalValues(pinned, bytes, from, to);
+  const name = kind === "transaction"
+    ? savepointName(bytes, from, to)
+    : undefined;
+  return name === undefined
+    ? undefined
+    : new Map([[SAVEPOINT_NAME, { isBinary: false, text: name }]]);
 }
 
 /** @param at where a Bind message goes on behind its names. */
-function boundRows(
+function boundValues(
   { pinned }: Shape,
-  literals: ReadonlyMap<string, PinnedValue>,
+  literals: ReadonlyMap<string, PinnedValue> | undefined,
   bytes: Uint8Array,
   at: number,
   to: number,
-): TouchedRows | undefined {
-  if (pinned === undefined) return undefined;
+): Values {
+  if (literals === undefined) return NO_VALUES;
+  if (pinned === undefined) return valuesOf("", literals);
   const values = new Map(literals);
   addParameters(values, pinned, bytes, at, to);
-  return rowsOf(pinned.relation, values);
+  return valuesOf(pinned.relation, values);
 }
 
-function rowsOf(
+function valuesOf(
   relation: string,
-  values: ReadonlyMap<string, PinnedValue>,
-): TouchedRows | undefined {
-  return values.size === 0 ? undefined : { relation, values };
+  all: ReadonlyMap<string, PinnedValue>,
+): Values {
+  const values = new Map<string, PinnedValue>();
+  const written = new Map<string, PinnedValue>();
+  for (const [key, value] of all) {
+    (key.startsWith("\0") ? written : values).set(key, value);
+  }
+  return {
+    rows: values.size === 0 ? undefined : { relation, values },
+    written: written.size === 0 ? undefined : written,
+  };
 }
 
 /** A statement with the values of those parameters that comparing needs. @param body, end of a Bind message. */

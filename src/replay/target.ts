@@ -4,6 +4,7 @@ import type { ConnectionTable } from "../stats/connection_table.ts";
 import type { ShapeCache } from "../sql/shape_cache.ts";
 import type { Catalog } from "../catalog/mod.ts";
 import type { Giving, LockingReads } from "../given/mod.ts";
+import type { LogMatcher, Placeholders } from "../decoding/mod.ts";
 import type { Breaker } from "./breaker.ts";
 import type { CommitOrder } from "./commit_order.ts";
 import type { Footprints } from "./footprint.ts";
@@ -56,8 +57,8 @@ export interface TargetSettings extends ServerWay {
   readonly pacing: "original" | "asap";
   /** "commit" keeps the primary's order among writers, "client" each client's own. */
   readonly order: "commit" | "client";
-  /** "answers" gives the mirror the values that the primary generated and told its client, "own" leaves them to the mirror. */
-  readonly values: "own" | "answers";
+  /** "answers" gives the mirror the values that the primary generated and told its client, "log" those that its log tells, too; "own" leaves them to the mirror. */
+  readonly values: "own" | "answers" | "log";
   /** Which transactions are replayed, by what they do. */
   readonly level: "all" | "dml" | "ddl" | "read";
   /** Whether examples hold the values that clients sent. */
@@ -77,6 +78,17 @@ export interface BreakerWaiter {
 export interface Timed {
   /** Looks whether it has passed. */
   checkDeadline(nowUs: number): void;
+}
+
+/** A mirror's view of its primary's log. */
+export interface LogOfPrimary {
+  readonly matcher: LogMatcher;
+  readonly placeholders: Placeholders;
+  /** Somebody waits for what is in the log. */
+  want(): void;
+  /** Whether it is to be read, and where, may have changed. */
+  settingsChanged(): void;
+  close(): void;
 }
 
 /** One mirror at work: what its lanes share. */
@@ -113,6 +125,8 @@ export interface Target {
   readonly giving: Giving;
   /** Of which rows it is told that the primary has locked them. */
   readonly lockingReads: LockingReads;
+  /** What the primary's log tells of client transactions. */
+  readonly primaryLog: LogOfPrimary;
   /** Whether a rule accepts this mismatch. */
   ignored: ReturnType<typeof createIgnore>;
   /** In [0, 1), for sampling. */

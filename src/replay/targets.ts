@@ -17,6 +17,7 @@ import {
   StatementTable,
 } from "../judge/mod.ts";
 import type { Lane } from "./lane.ts";
+import { PrimaryLog } from "./primary_log.ts";
 import type { QueueBudget } from "../record/mod.ts";
 import { SchemaWatch } from "./schema_watch.ts";
 import type { ServerWay, Target, TargetSettings } from "./target.ts";
@@ -72,6 +73,7 @@ export class Targets {
       changed.add(target);
       if (next === undefined) {
         target.removed = true;
+        target.primaryLog.settingsChanged();
         continue;
       }
       target.removed = false;
@@ -80,6 +82,7 @@ export class Targets {
       target.schemaChanged();
       target.ignored = createIgnore(next.ignore);
       target.giving.isOn = next.values !== "own";
+      target.primaryLog.settingsChanged();
     }
     for (const added of settings) {
       if (this.#targets.has(added.id)) continue;
@@ -87,8 +90,14 @@ export class Targets {
       this.#targets.set(added.id, target);
       this.#options.onAdded(target);
       target.schemaChanged();
+      target.primaryLog.settingsChanged();
     }
     return changed;
+  }
+
+  /** Nothing is read any more. */
+  close(): void {
+    for (const { primaryLog } of this.#targets.values()) primaryLog.close();
   }
 
   #create(settings: TargetSettings): Target {
@@ -103,6 +112,9 @@ export class Targets {
     );
     const target: Target = {
       ...shared,
+      get primaryLog() {
+        return primaryLog;
+      },
       settings,
       server: serverOf(settings),
       removed: false,
@@ -127,6 +139,8 @@ export class Targets {
       schemaChanged: () => watch.look(),
     };
     target.giving.isOn = settings.values !== "own";
+    const { reactor, scratch } = shared;
+    const primaryLog = new PrimaryLog(target, { reactor, scratch, serverOf });
     const watch = new SchemaWatch(target, {
       reactor: shared.reactor,
       scratch: shared.scratch,

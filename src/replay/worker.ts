@@ -359,6 +359,7 @@ async function start(init: MirrorInit): Promise<void> {
       if (command === Command.stop) {
         while (drainRings());
         for (const lane of [...lanes]) lane.shutdown();
+        targets.close();
         attempt(() => report(Infinity));
         tell({ type: "stopped" });
         reactor.stop();

@@ -10,6 +10,7 @@ import { isLimited, limitOf, onlyRelation } from "./keys.ts";
 import { lockingReadOf } from "./locked_rows.ts";
 import { orderKeys } from "./order_keys.ts";
 import { namesOf } from "./outputs.ts";
+import { updatingOf } from "./updating.ts";
 import { pinnedRows } from "./pins.ts";
 import type { Node } from "./tree.ts";
 import type { Link, Shape, StatementKind, Statements } from "./shape.ts";
@@ -148,6 +149,7 @@ function describe(
     isolation: isolationOf(type, body),
     insertion: insertionOf(type, body),
     lockingRead: found.locks ? lockingReadOf(type, body) : undefined,
+    updating: updatingOf(type, body),
     ...knownNames(queryOf(type, body) ?? stmt, onFault),
     note: noteOf(type, body, found),
     copy: type === "CopyStmt" ? copyFormat(body) : undefined,

@@ -1,5 +1,6 @@
 import { constantColumns } from "./constant_rows.ts";
 import { keyOfRelation } from "./relation_key.ts";
+import { chanceOf } from "./updating.ts";
 import { lastName, list, type Node, unwrap } from "./tree.ts";
 
 /** One output column of RETURNING: a column of the table by its name, all of them, or something else. */
@@ -25,9 +26,15 @@ export interface Insertion {
   readonly width: number;
   /** Places of the word DEFAULT in VALUES, row by row. */
   readonly defaults: readonly number[];
+  /** Places of values that chance decides by itself: `now()`. */
+  readonly chances: readonly number[];
+  /** Those of them that draw from a sequence. */
+  readonly draws: readonly number[];
   readonly returned: readonly ReturnedColumn[];
   /** ON CONFLICT. */
   readonly onConflict: "nothing" | "update" | undefined;
+  /** Columns that ON CONFLICT names: a row that is there has the same values in them. */
+  readonly conflict: readonly string[];
   /** Columns of the row that was to be inserted which ON CONFLICT reads. */
   readonly excluded: readonly string[] | "all";
   /** OVERRIDING … VALUE. */
@@ -46,6 +53,7 @@ export function insertionOf(type: string, node: Node): Insertion | undefined {
     rows.every(({ length }) => length === first.length);
   const conflict = node.onConflictClause as Node | undefined;
   const constant = constantColumns(selectStmt);
+  const chances = rows.flat().map(chanceOf);
   return {
     relation: keyOfRelation(relation as Node),
     columns: list(cols).map(({ ResTarget }) =>
@@ -63,12 +71,19 @@ export function insertionOf(type: string, node: Node): Insertion | undefined {
     defaults: rows.flat().flatMap((item, i) =>
       unwrap(item)[0] === "SetToDefault" ? [i] : []
     ),
+    chances: chances.flatMap((chance, i) => chance === undefined ? [] : [i]),
+    draws: chances.flatMap((chance, i) => chance === "sequence" ? [i] : []),
     returned: returnedOf(node),
     onConflict: conflict === undefined
       ? undefined
       : conflict.action === "ONCONFLICT_NOTHING"
       ? "nothing"
       : "update",
+    conflict: list((conflict?.infer as Node | undefined)?.indexElems)
+      .flatMap(({ IndexElem }) => {
+        const { name } = IndexElem as Node;
+        return name === undefined ? [] : [String(name)];
+      }),
     excluded: excludedIn(conflict),
     overriding: override === "OVERRIDING_SYSTEM_VALUE"
       ? "system"
@@ -88,8 +103,11 @@ function copied({ relation, is_from, attlist }: Node): Insertion | undefined {
     rows: undefined,
     width: 0,
     defaults: [],
+    chances: [],
+    draws: [],
     returned: [],
     onConflict: undefined,
+    conflict: [],
     excluded: [],
     overriding: undefined,
   };

@@ -18,6 +18,9 @@ export interface TouchedRows {
   readonly values: ReadonlyMap<string, PinnedValue>;
 }
 
+/** What one execution of a statement writes, by the keys of `writtenValue`. */
+export type WrittenValues = ReadonlyMap<string, PinnedValue>;
+
 /** The values that stand in the text itself, `bytes[from, to)`. */
 export function literalValues(
   { pins }: PinnedRows,

@@ -12,6 +12,32 @@ export interface Pin {
 
 /** Columns of a statement that are looked at. */
 const MAX_PINS = 16;
+/** Values of its rows that are, beside them. */
+const MAX_VALUES = 64;
+
+/** In the place of a column: what the n-th row of VALUES has at a place, both from 0. No column has such a name. */
+export function rowValueKey(row: number, place: number): string {
+  return `\0${row}\0${place}`;
+}
+
+/** In the place of a column: what SET gives it. */
+export function setValueKey(column: string): string {
+  return `\0=\0${column}`;
+}
+
+/** What a key of these two is of; undefined: it is a column. */
+export function writtenValue(
+  key: string,
+):
+  | { readonly row: number; readonly place: number }
+  | { readonly column: string }
+  | undefined {
+  const [, row, rest = ""] = /^\0(\d+|=)\0(.*)$/s.exec(key) ?? [];
+  if (row === undefined) return undefined;
+  return row === "="
+    ? { column: rest }
+    : { row: Number(row), place: Number(rest) };
+}
 
 /**
  * The rows that a statement touches of its only relation, as far as its text
@@ -19,6 +45,7 @@ const MAX_PINS = 16;
  */
 export interface PinnedRows {
   readonly relation: string;
+  /** Those that it writes are among them, by {@linkcode rowValueKey} and {@linkcode setValueKey}: they pin nothing. */
   readonly pins: readonly Pin[];
 }
 
@@ -61,7 +88,8 @@ export function pinnedRows(
   let starts: readonly number[] | undefined;
   const pins: Pin[] = [];
   for (const [column, value] of values) {
-    if (pins.length === MAX_PINS) break;
+    const isWritten = column.startsWith("\0");
+    if (pins.length === MAX_PINS + (isWritten ? MAX_VALUES : 0)) break;
     const from = sourceOf(value);
     if (from === undefined) continue;
     const { isCast } = from;
@@ -106,8 +134,18 @@ function ofUpdate(body: Node): Found | undefined {
   const set = new Set(list(body.targetList).map(nameOf));
   return {
     relation: String((body.relation as Node).relname),
-    // A row that gets another value is of both.
-    values: equalities(body).filter(([column]) => !set.has(column)),
+    values: [
+      // A row that gets another value is of both.
+      ...equalities(body).filter(([column]) => !set.has(column)),
+      ...list(body.targetList).filter((target) => !isPart(target)).map((
+        target,
+      ) =>
+        [
+          setValueKey(nameOf(target)),
+          (target.ResTarget as Node).val,
+        ] as const
+      ),
+    ],
   };
 }
 
@@ -120,22 +158,25 @@ function ofDelete(body: Node): Found | undefined {
 
 function ofInsert(body: Node): Found | undefined {
   const { SelectStmt } = (body.selectStmt ?? {}) as { SelectStmt?: Node };
-  const [row, more] = list(SelectStmt?.valuesLists);
-  if (
-    row === undefined || more !== undefined ||
-    body.onConflictClause !== undefined ||
-    body.override === "OVERRIDING_USER_VALUE"
-  ) return undefined;
-  const values = list((row.List as Node | undefined)?.items);
-  return {
-    relation: String((body.relation as Node).relname),
-    values: list(body.cols).flatMap((column, i) => {
-      const value = values[i];
-      return value === undefined || isPart(column)
-        ? []
-        : [[nameOf(column), value] as const];
-    }),
-  };
+  const rows = list(SelectStmt?.valuesLists);
+  if (rows.length === 0 || body.override === "OVERRIDING_USER_VALUE") {
+    return undefined;
+  }
+  const relation = String((body.relation as Node).relname);
+  const columns = list(body.cols);
+  const isOneOfOne = rows.length === 1 && columns.length > 0 &&
+    body.onConflictClause === undefined;
+  const values = rows.flatMap((row, at) =>
+    list((row.List as Node | undefined)?.items).flatMap((value, place) => {
+      const column = columns[place];
+      if (column !== undefined && isPart(column)) return [];
+      const key = isOneOfOne && column !== undefined
+        ? nameOf(column)
+        : rowValueKey(at, place);
+      return [[key, value] as const];
+    })
+  );
+  return { relation, values };
 }
 
 /** Of a column that is written, whole or in part. */

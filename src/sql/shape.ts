@@ -2,6 +2,7 @@ import type { Insertion } from "./insertion.ts";
 import type { Isolation } from "./isolation.ts";
 import type { LockingRead } from "./locking_read.ts";
 import type { PinnedRows } from "./pins.ts";
+import type { Updating } from "./updating.ts";
 import type { Collated, Draw, Output, Ties } from "./trait.ts";
 
 /** A statement about the server itself: what differs is told, and counts as nothing. */
@@ -84,6 +85,8 @@ export interface Shape {
   readonly insertion?: Insertion | undefined;
   /** Which rows it locks with SKIP LOCKED; undefined: none, or its answer does not tell. */
   readonly lockingRead?: LockingRead | undefined;
+  /** What it sets to what chance decides. */
+  readonly updating?: Updating | undefined;
   /** The statement that it is a form of: both have the same columns. */
   readonly base?: Shape;
   /** The form of the rows of a COPY … TO; undefined: it is none, or has a form of its own. */

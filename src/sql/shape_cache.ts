@@ -153,7 +153,7 @@ export class ShapeCache {
 function toldOf(shape: Shape): string | undefined {
   const { orderBy, limited, limit, outputs, counts, isParsed, isolation } =
     shape;
-  const { pinned, insertion, lockingRead, draws, sortedBy } = shape;
+  const { pinned, insertion, lockingRead, updating, draws, sortedBy } = shape;
   const traits = [
     ...(outputs ?? []).map(({ trait }) => trait),
     ...draws.flatMap(({ write: { named, positional } }) => [
@@ -182,6 +182,7 @@ function toldOf(shape: Shape): string | undefined {
     pinned,
     insertion,
     lockingRead,
+    updating,
   ]);
   const hasNames = outputs !== undefined ||
     draws.length > 0;

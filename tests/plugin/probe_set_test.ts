@@ -21,6 +21,7 @@ const CALLS: readonly [keyof Probe, readonly (number | string)[]][] = [
   ["orderBroken", [23]],
   ["rowsGiven", [23, 2]],
   ["rowsTaken", [23, 3]],
+  ["logMissed", [25]],
   ["queue", [20, 21, 22]],
 ];
 

@@ -2,6 +2,7 @@ import { Giving } from "../../src/given/mod.ts";
 import assert from "node:assert/strict";
 import { loadModule } from "libpg-query";
 import { closeDescriptor, monotonicUs } from "../../src/io/mod.ts";
+import { LogMatcher } from "../../src/decoding/mod.ts";
 import { Breaker } from "../../src/replay/breaker.ts";
 import { Catalog } from "../../src/catalog/mod.ts";
 import { CommitOrder } from "../../src/replay/commit_order.ts";
@@ -36,6 +37,7 @@ Deno.test("Lane: what is submitted after it has closed is dropped, not kept for 
     footprints: new Footprints(),
     schema: new SchemaState(),
     giving: new Giving(() => {}),
+    primaryLog: { matcher: new LogMatcher(() => new Catalog()) },
     refusals: new Set(),
     columns: new KnownColumns(),
     waiting: new Set(),
@@ -89,6 +91,7 @@ Deno.test("Lane: at rest nothing of the transaction before is held, whichever wa
     footprints: new Footprints(),
     schema: new SchemaState(),
     giving: new Giving(() => {}),
+    primaryLog: { matcher: new LogMatcher(() => new Catalog()) },
     refusals: new Set(),
     columns: new KnownColumns(),
     waiting: new Set(),

@@ -57,8 +57,19 @@ const LAYERS: Readonly<Record<string, Layer>> = {
   "src/given": {
     uses: ["src/catalog", "src/judge", "src/record", "src/sql", "src/wire"],
   },
+  "src/decoding": {
+    uses: [
+      "src/catalog",
+      "src/given",
+      "src/judge",
+      "src/record",
+      "src/sql",
+      "src/wire",
+    ],
+    usesTypes: ["src/io"],
+  },
   "src/replay": {
-    uses: [...WORKER, "src/catalog", "src/given", "src/judge"],
+    uses: [...WORKER, "src/catalog", "src/decoding", "src/given", "src/judge"],
   },
   "src/admin": SERVER,
   "src/http": SERVER,

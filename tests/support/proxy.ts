@@ -32,6 +32,8 @@ export interface ProxyOptions {
   readonly general?: Readonly<Record<string, string | number | boolean>>;
   /** Keys of `[[mirroring]]`. */
   readonly mirroring?: Readonly<Record<string, string | number | boolean>>;
+  /** More of the primary's `[[databases]]`, as TOML: a login of our own. */
+  readonly primaryKeys?: string;
   /** More of the mirror's `[[databases]]`, as TOML. */
   readonly mirrorKeys?: string;
   /** More TOML. */
@@ -88,6 +90,7 @@ ${lines(general)}
 name = "${database}"
 host = "${primary.host}"
 port = ${primary.port}
+${options.primaryKeys ?? ""}
 ${
       mirror === undefined ? "" : `
 [[databases]]

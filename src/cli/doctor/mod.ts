@@ -28,6 +28,7 @@ import {
 } from "./credentials.ts";
 import { candidatesOf, tryEntrance } from "./entrance.ts";
 import type { Finding } from "./finding.ts";
+import { inspectLog } from "./inspect_log.ts";
 import {
   type PairReport,
   reportJson,
@@ -183,6 +184,9 @@ async function examine(
     const compared = after.snapshot === undefined
       ? []
       : compareSnapshots(before.snapshot, after.snapshot, { level, force });
+    const logs = config.general.mirror_values === "log" && before.snapshot
+      ? inspectLog(before.snapshot, source.user)
+      : [];
     return {
       primary: sideOf(source, before.snapshot),
       mirror: sideOf(destination, after.snapshot),
@@ -190,6 +194,7 @@ async function examine(
         ...before.findings,
         ...after.findings,
         ...compared,
+        ...logs,
         ...await entrances(setup, "primary", source, before.snapshot),
         ...await entrances(setup, "mirror", destination, after.snapshot),
       ],

@@ -7,6 +7,7 @@ import {
   type ProxyOptions,
   TestProxy,
 } from "../proxy.ts";
+import { waitFor } from "../wait.ts";
 import type { Protocol } from "./connection.ts";
 import { runPsycopg } from "./psycopg.ts";
 import { schema } from "./schema.ts";
@@ -39,6 +40,8 @@ export interface TwinRun extends TrafficResult {
   readonly mismatches: readonly SeenResult[];
   readonly noise: readonly SeenResult[];
   readonly orderBreaks: number;
+  /** Transactions that the primary's log did not tell of, with `mirror_values = "log"`. */
+  readonly logMissed: number;
   /** The verdict, with limits that seconds can meet. */
   readonly headline: string;
   /** Why it is not READY: reasons, and gates that do not pass. */
@@ -68,8 +71,13 @@ export async function runTwinShop(options: TwinOptions): Promise<TwinRun> {
   const { way, general, settings = {}, mirrorVersion = "15" } = options;
   const { settleMs = SETTLE_MS } = options;
   const initSql = schema(way);
+  const hasLog = general?.mirror_values === "log";
   const start = (version: ClusterOptions["version"]) =>
-    startCluster({ version, initSql, settings });
+    startCluster({
+      version,
+      initSql,
+      settings: hasLog ? { wal_level: "logical", ...settings } : settings,
+    });
   await using primary: Cluster = await start("15");
   await using mirror: Cluster = await start(mirrorVersion);
   const { defect } = options;
@@ -80,6 +88,7 @@ export async function runTwinShop(options: TwinOptions): Promise<TwinRun> {
   await using proxy = await TestProxy.start({
     primary,
     mirror,
+    ...(hasLog ? { primaryKeys: 'user = "postgres"' } : {}),
     general: {
       mirror_queue: 1_000_000,
       mirror_queue_bytes: 1 << 30,
@@ -97,6 +106,7 @@ export async function runTwinShop(options: TwinOptions): Promise<TwinRun> {
   // A lane is there, and the catalog has been read.
   await onServer({ url: () => proxy.url() }, (sql) => sql`select 1`);
   await proxy.replayed(1);
+  if (hasLog) await logIsRead(proxy);
   const began = performance.now();
   const { protocol } = options;
   const traffic =
@@ -111,13 +121,18 @@ export async function runTwinShop(options: TwinOptions): Promise<TwinRun> {
   const noise = await seenResults(proxy, isNoise, REPORT_MS);
   const verdict = await fetch(`http://127.0.0.1:${httpPort}/readiness`);
   const { headline, reasons, gates }: Verdict = await verdict.json();
-  const breaks = proxy.supervisor.snapshot().get("mirror_order_breaks_total");
+  const sum = (metric: string) =>
+    proxy.supervisor.snapshot().get(metric)?.series.reduce(
+      (all, { value }) => all + value,
+      0,
+    ) ?? 0;
   return {
     ...traffic,
     ledger,
     mismatches,
     noise,
-    orderBreaks: breaks?.series.reduce((all, { value }) => all + value, 0) ?? 0,
+    orderBreaks: sum("mirror_order_breaks_total"),
+    logMissed: sum("mirror_log_missed_total"),
     headline,
     reasons: [
       ...reasons,
@@ -128,6 +143,15 @@ export async function runTwinShop(options: TwinOptions): Promise<TwinRun> {
     seconds: (trafficEnded - began) / 1e3,
     lagSeconds,
   };
+}
+
+/** Until then the mirror would make its own values. */
+async function logIsRead(proxy: TestProxy): Promise<void> {
+  await waitFor(
+    "the primary's log to be read",
+    () => proxy.logs.some((line) => line.includes("The primary's log is read")),
+    20_000,
+  );
 }
 
 /** Statements, and which share of them were mismatches and noise. */

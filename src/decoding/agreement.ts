@@ -1,0 +1,165 @@
+import type { Catalog } from "../catalog/mod.ts";
+import { areOther } from "../judge/mod.ts";
+import { type Insertion, writtenValue } from "../sql/mod.ts";
+import type { DecodedTransaction } from "./decoded_transaction.ts";
+import type { Trace, WrittenRows } from "./trace.ts";
+import {
+  type DecodedChange,
+  type DecodedRow,
+  decodedRow,
+} from "./test_decoding.ts";
+import { isOtherThanTold } from "./told_values.ts";
+
+/** The rows that a statement wrote, in the order in which it wrote them; undefined: which they are is not known. */
+export type WrittenInLog = ReadonlyMap<
+  WrittenRows,
+  readonly (DecodedRow | undefined)[] | undefined
+>;
+
+const FITS: Readonly<
+  Record<WrittenRows["kinds"], readonly DecodedChange["kind"][]>
+> = {
+  insert: ["insert"],
+  upsert: ["insert", "update"],
+  update: ["update"],
+  delete: ["delete"],
+  any: ["insert", "update", "delete"],
+};
+
+/**
+ * Holds a transaction of a client against one of the log.
+ *
+ * @returns undefined if they contradict each other: other relations, other
+ * numbers of rows, other values.
+ */
+export function agreement(
+  { writes, named }: Trace,
+  { changes }: DecodedTransaction,
+  catalog: Catalog,
+): WrittenInLog | undefined {
+  const byRelation = new Map<string, DecodedChange[]>();
+  const own = new Set(writes.map(({ oid }) => oid));
+  for (const change of changes) {
+    const [oid, other] = catalog.oids(change.relation);
+    if (oid === undefined || other !== undefined) return undefined;
+    const root = own.has(oid)
+      ? oid
+      : [...catalog.familyOf(oid)].find((kin) => own.has(kin));
+    if (root === undefined) {
+      if (!isBehind(change, named, catalog)) return undefined;
+      continue;
+    }
+    const list = byRelation.get(root);
+    if (list === undefined) byRelation.set(root, [change]);
+    else list.push(change);
+  }
+  const found = new Map<WrittenRows, (DecodedRow | undefined)[] | undefined>();
+  for (const [oid, list] of Map.groupBy(writes, ({ oid }) => oid)) {
+    const logged = byRelation.get(oid) ?? [];
+    const count = list.reduce((sum, one) => sum + one.count, 0);
+    if (logged.length < count) return undefined;
+    if (!isAlone(oid, list, named, catalog)) {
+      for (const written of list) found.set(written, undefined);
+      continue;
+    }
+    if (logged.length > count) return undefined;
+    let at = 0;
+    for (const written of list) {
+      const part = logged.slice(at, at += written.count);
+      const rows = part.map(decodedRow);
+      const fits = part.every(({ kind }) => FITS[written.kinds].includes(kind));
+      if (!fits || contradicts(written, rows, part, catalog)) return undefined;
+      found.set(written, rows);
+    }
+  }
+  return found;
+}
+
+/** Whether triggers, rules and cascades of what was named may have written it. */
+function isBehind(
+  { kind, relation }: DecodedChange,
+  named: ReadonlySet<string>,
+  catalog: Catalog,
+): boolean {
+  return kind !== "truncate" &&
+    writersOf(relation, catalog).some((writer) => named.has(writer));
+}
+
+/** Whether nothing but these statements has written the relation. */
+function isAlone(
+  oid: string,
+  list: readonly WrittenRows[],
+  named: ReadonlySet<string>,
+  catalog: Catalog,
+): boolean {
+  const [name] = list[0]?.shape.writes ?? [];
+  if (name === undefined || catalog.familyOf(oid).size > 1) return false;
+  const others = writersOf(name, catalog).filter((writer) =>
+    writer !== name && named.has(writer)
+  );
+  return others.length === 0 && catalog.keepsRows(name, []);
+}
+
+/** The relations that, being written, may write this one, without schemas. */
+function writersOf(relation: string, catalog: Catalog): readonly string[] {
+  const name = relation.slice(relation.indexOf("\0") + 1);
+  return catalog.writersOf({ reads: [name], calls: [] });
+}
+
+/** Whether a row has another value than is known of it. */
+function contradicts(
+  { oid, pinned, written, told, shape }: WrittenRows,
+  rows: readonly (DecodedRow | undefined)[],
+  changes: readonly DecodedChange[],
+  catalog: Catalog,
+): boolean {
+  const columns = catalog.columnsOf(oid) ?? [];
+  const names = columns.map(({ name }) => name);
+  const typeOf = (column: string) =>
+    columns.find(({ name }) => name === column)?.typeOid;
+  const loggedIn = (row: DecodedRow | undefined, column: string) => {
+    const text = row?.get(column);
+    return typeof text === "string" ? { isBinary: false, text } : undefined;
+  };
+  return rows.some((row, i) => {
+    const isUpdated = changes[i]?.kind === "update";
+    for (const [key, value] of [...pinned ?? [], ...written ?? []]) {
+      const column = columnOf(key, i, isUpdated, shape.insertion, names);
+      if (column === undefined) continue;
+      const logged = loggedIn(row, column);
+      if (logged && areOther(value, logged, typeOf(column))) return true;
+    }
+    // Fewer rows may come back than were written, and in another order: not of an INSERT.
+    if (told?.length !== rows.length) return false;
+    for (const [column, text] of told[i] ?? []) {
+      const logged = loggedIn(row, column);
+      const type = typeOf(column);
+      if (logged !== undefined && isOtherThanTold(text, logged, type)) {
+        return true;
+      }
+    }
+    return false;
+  });
+}
+
+/**
+ * The column of a row that a known value is of; undefined: the value is of
+ * another row, or the row may have another one.
+ *
+ * @param isUpdated the row was there already.
+ */
+function columnOf(
+  key: string,
+  row: number,
+  isUpdated: boolean,
+  insertion: Insertion | undefined,
+  names: readonly string[],
+): string | undefined {
+  const written = writtenValue(key);
+  if (written === undefined) return key;
+  if ("column" in written) return written.column;
+  if (written.row !== row || insertion === undefined) return undefined;
+  const { columns, conflict } = insertion;
+  const column = (columns.length > 0 ? columns : names)[written.place];
+  return isUpdated && !conflict.includes(column ?? "") ? undefined : column;
+}

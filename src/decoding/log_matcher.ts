@@ -1,0 +1,235 @@
+import type { Catalog } from "../catalog/mod.ts";
+import type { LoggedRows } from "../given/mod.ts";
+import { agreement, type WrittenInLog } from "./agreement.ts";
+import { DecodedStore, type StoredTransaction } from "./decoded_store.ts";
+import type { DecodedTransaction } from "./decoded_transaction.ts";
+import { statementKey, type Trace, type WrittenRows } from "./trace.ts";
+import { unlike } from "./likeness.ts";
+
+/** A transaction waits for a look at the log that began so long after its record came in … */
+const WAIT_US = 200_000;
+/** … or, while a look does not end, until it has heard so often that it goes on: the clock alone would blame the log for a machine that is short of processors. */
+const MAX_LOOKINGS = 20;
+/** Of transactions that are alike nobody takes one before the records of all have come in. */
+const SETTLE_US = 12_000;
+/** Client transactions that wait for their place in the log; beyond them those that come are told nothing. */
+const MAX_CLAIMS = 10_000;
+
+/** What one client transaction is told by the log. */
+export interface LogClaim {
+  /** Whether the log may still tell it. */
+  readonly isWaiting: boolean;
+  /** Called once, when it waits no more. */
+  onSettled: (() => void) | undefined;
+  /** The rows that a statement wrote, in its order; undefined: they are not known. */
+  rows(cycle: number, result: number): LoggedRows | undefined;
+}
+
+interface Claim {
+  isWaiting: boolean;
+  onSettled: (() => void) | undefined;
+  readonly rows: LogClaim["rows"];
+  readonly trace: Trace;
+  readonly onMissed: (() => void) | undefined;
+  readonly arrivedUs: number;
+  /** How often it has heard that a look goes on. */
+  lookings: number;
+  /** What agrees with it so far, and up to where the store was looked at. */
+  candidates: Candidate[];
+  seen: number;
+  found: WrittenInLog | undefined;
+}
+
+interface Candidate {
+  readonly stored: StoredTransaction;
+  readonly written: WrittenInLog;
+}
+
+/**
+ * Finds each client transaction in the primary's log: by when it committed, the
+ * relations and numbers of rows that it wrote, and the values that are known of
+ * them. One that only one agrees with is taken at once. Where several do, and
+ * are alike but for what chance gave, the first in the order of commits is
+ * taken: who was told nothing can't tell them apart. Where they are not alike
+ * nothing is taken.
+ */
+export class LogMatcher {
+  readonly #catalog: () => Catalog;
+  readonly #store = new DecodedStore();
+  #claims: Claim[] = [];
+  /** Those who began before are not in the log as a whole; Infinity: it is not read. */
+  #sinceUs = Infinity;
+
+  constructor(catalog: () => Catalog) {
+    this.#catalog = catalog;
+  }
+
+  /** Whether the log is read. */
+  get isReading(): boolean {
+    return this.#sinceUs < Infinity;
+  }
+
+  /** Whether a transaction waits for the log. */
+  get isWanted(): boolean {
+    return this.#claims.length > 0;
+  }
+
+  /** The log is read from now on. */
+  begin(nowUs: number): void {
+    this.#sinceUs = nowUs;
+  }
+
+  /** It is not any more: nobody waits for it. */
+  end(): void {
+    this.#sinceUs = Infinity;
+    this.#store.clear();
+    for (const claim of this.#claims.splice(0)) miss(claim);
+  }
+
+  add(transaction: DecodedTransaction, nowUs: number): void {
+    this.#store.add(transaction, nowUs);
+  }
+
+  /**
+   * A client transaction has come in.
+   *
+   * @param made rows for statements that were rolled back.
+   * @param onMissed called if the log does not tell it; undefined: it needs
+   * nothing, and only takes what is its own.
+   */
+  claim(
+    trace: Trace,
+    nowUs: number,
+    made: LogClaim["rows"],
+    onMissed: (() => void) | undefined,
+  ): LogClaim | undefined {
+    if (
+      trace.startUs < this.#sinceUs || this.#claims.length >= MAX_CLAIMS
+    ) return undefined;
+    const claim: Claim = {
+      isWaiting: true,
+      onSettled: undefined,
+      rows: (cycle, result) =>
+        trace.undone.has(statementKey(cycle, result))
+          ? made(cycle, result)
+          : rowsOf(claim.found, cycle, result),
+      trace,
+      onMissed,
+      arrivedUs: nowUs,
+      lookings: 0,
+      candidates: [],
+      seen: 0,
+      found: undefined,
+    };
+    this.#claims.push(claim);
+    return claim;
+  }
+
+  /** All that was committed for its client before `wholeUs` is here. */
+  polled(wholeUs: number, nowUs: number): void {
+    this.#resolve(wholeUs, nowUs);
+    this.#store.age(nowUs);
+  }
+
+  #resolve(wholeUs: number, nowUs: number): void {
+    if (this.#claims.length === 0) return;
+    const catalog = this.#catalog();
+    const whole = this.#claims.filter(({ trace }) => trace.endUs <= wholeUs);
+    for (const claim of whole) this.#look(claim, catalog);
+    // Who is taken by its only client is no candidate of others.
+    for (let isProgress = true; isProgress;) {
+      isProgress = false;
+      for (const claim of whole) {
+        if (!claim.isWaiting) continue;
+        claim.candidates = claim.candidates.filter(({ stored }) =>
+          this.#store.has(stored)
+        );
+        if (claim.candidates.length !== 1) continue;
+        this.#take(claim);
+        isProgress = true;
+      }
+    }
+    const settled = whole
+      .filter(({ isWaiting, trace, candidates }) =>
+        isWaiting && candidates.length > 0 &&
+        trace.endUs + SETTLE_US <= nowUs
+      )
+      .toSorted((a, b) => a.trace.endUs - b.trace.endUs);
+    for (const claim of settled) this.#choose(claim, catalog);
+    this.#expire(({ arrivedUs }) => arrivedUs <= wholeUs - WAIT_US);
+  }
+
+  /** A look at the log goes on. */
+  looking(): void {
+    this.#expire((claim) => ++claim.lookings >= MAX_LOOKINGS);
+  }
+
+  #expire(isOver: (claim: Claim) => boolean): void {
+    for (const claim of this.#claims) {
+      if (claim.isWaiting && isOver(claim)) miss(claim);
+    }
+    this.#claims = this.#claims.filter(({ isWaiting }) => isWaiting);
+  }
+
+  /** Looks for candidates among those that are new. */
+  #look(claim: Claim, catalog: Catalog): void {
+    const { trace, seen } = claim;
+    const { earliestUs: fromUs, endUs: toUs } = trace;
+    for (const stored of this.#store.between({ fromUs, toUs }, seen)) {
+      const written = agreement(trace, stored.transaction, catalog);
+      if (written !== undefined) claim.candidates.push({ stored, written });
+    }
+    claim.seen = this.#store.next;
+  }
+
+  /** Takes the first of several, if it does not matter which. */
+  #choose(claim: Claim, catalog: Catalog): void {
+    claim.candidates = claim.candidates.filter(({ stored }) =>
+      this.#store.has(stored)
+    );
+    const [first, ...others] = claim.candidates;
+    if (first === undefined) return;
+    const unsure = new Set(
+      others.flatMap(({ written }) => unlike(first.written, written, catalog)),
+    );
+    const isUnsure = [...unsure].some(({ shape }) =>
+      shape.insertion !== undefined
+    );
+    if (isUnsure) return miss(claim);
+    // Which of several wrote a row last is not known: what they wrote is left out.
+    this.#take(claim, unsure);
+  }
+
+  #take(claim: Claim, leftOut: ReadonlySet<WrittenRows> = new Set()): void {
+    const { stored, written } = claim.candidates[0] as Candidate; // there is one
+    this.#store.take(stored);
+    claim.found = new Map(
+      [...written].filter(([one]) => !leftOut.has(one)),
+    );
+    settle(claim);
+  }
+}
+
+function rowsOf(
+  found: WrittenInLog | undefined,
+  cycle: number,
+  result: number,
+): ReturnType<LogClaim["rows"]> {
+  for (const [written, rows] of found ?? []) {
+    if (written.cycle === cycle && written.result === result) return rows;
+  }
+  return undefined;
+}
+
+function miss(claim: Claim): void {
+  claim.onMissed?.();
+  settle(claim);
+}
+
+function settle(claim: Claim): void {
+  claim.isWaiting = false;
+  claim.candidates = [];
+  const { onSettled } = claim;
+  claim.onSettled = undefined;
+  onSettled?.();
+}

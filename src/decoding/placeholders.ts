@@ -1,0 +1,52 @@
+import type { Catalog } from "../catalog/mod.ts";
+import type { LoggedRows } from "../given/mod.ts";
+import type { Insertion } from "../sql/mod.ts";
+
+/** By the OID of an integer type the middle of its positive numbers: sequences rarely come so far, and it is never reached from it. */
+const MIDDLES: ReadonlyMap<number, bigint> = new Map([
+  [21, 1n << 14n], // int2
+  [23, 1n << 30n], // int4
+  [20, 1n << 62n], // int8
+]);
+
+/**
+ * Numbers for rows that the primary has rolled back, of which nobody was told
+ * what a sequence gave. On the mirror the number that its own sequence gives
+ * may be in the table already: another transaction was given it.
+ */
+export class Placeholders {
+  #next: bigint;
+
+  /** @param start in [0, 1): another one for each process that writes to the mirror. */
+  constructor(start: number) {
+    this.#next = BigInt(Math.floor(start * 2 ** 52));
+  }
+
+  /** Rows for an INSERT … VALUES. */
+  rows(
+    { relation, rows }: Insertion,
+    catalog: Catalog,
+  ): LoggedRows | undefined {
+    if (rows === undefined) return undefined;
+    const columns = (catalog.columns(relation) ?? []).flatMap(
+      ({ name, typeOid, default: own }) => {
+        const middle = MIDDLES.get(typeOid);
+        return own?.nature === "sequence" && middle !== undefined
+          ? [{ name, middle }]
+          : [];
+      },
+    );
+    const made = Array.from(
+      { length: rows },
+      () =>
+        new Map(
+          columns.map(({ name, middle }) => [name, this.#number(middle)]),
+        ),
+    );
+    return Object.assign(made, { areMade: true as const });
+  }
+
+  #number(middle: bigint): string {
+    return String(middle + this.#next++ % middle);
+  }
+}

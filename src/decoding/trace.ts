@@ -1,0 +1,177 @@
+import type { Catalog } from "../catalog/mod.ts";
+import {
+  CYCLE_STATEMENTS,
+  CYCLE_WORDS,
+  cycleCount,
+  isWritingTag,
+  KIND_COMPLETE,
+  KIND_DESCRIBED,
+  KIND_EMPTY,
+  KIND_ERROR,
+  KIND_MASK,
+  STATEMENT_ANSWER,
+  STATEMENT_KIND,
+  STATEMENT_ROWS,
+  STATEMENT_TAG,
+  STATEMENT_WORDS,
+  tagText,
+  type Transaction,
+} from "../record/mod.ts";
+import type { TouchedRows, WrittenValues } from "../sql/pinned_values.ts";
+import { OTHER_SHAPE, type Shape } from "../sql/shape.ts";
+import { SAVEPOINT_NAME } from "../sql/mod.ts";
+import { Savepoints } from "./savepoints.ts";
+import { type ToldValues, toldValues } from "./told_values.ts";
+
+/** What one statement wrote to the one relation that it names. */
+export interface WrittenRows {
+  /** The statement: the result of a cycle, both from 0. */
+  readonly cycle: number;
+  readonly result: number;
+  readonly shape: Shape;
+  /** The relation's OID on the mirror. */
+  readonly oid: string;
+  readonly kinds: "insert" | "upsert" | "update" | "delete" | "any";
+  readonly count: number;
+  /** Values that all of its rows have, as far as its text and parameters tell, … */
+  readonly pinned: TouchedRows["values"] | undefined;
+  /** … those that it gave them, … */
+  readonly written: WrittenValues | undefined;
+  /** … and those that RETURNING told, row by row. */
+  readonly told: readonly ToldValues[] | undefined;
+}
+
+/** What the primary's log must have of a transaction that committed. */
+export interface Trace {
+  /** In the order of execution. */
+  readonly writes: readonly WrittenRows[];
+  /** Statements that were rolled back: they failed, or a savepoint before them was gone back to; by {@linkcode statementKey}. */
+  readonly undone: ReadonlySet<string>;
+  /** Relations, without schemas, that its statements name as written. */
+  readonly named: ReadonlySet<string>;
+  /** It began then, and its commit lies between the other two. */
+  readonly startUs: number;
+  readonly earliestUs: number;
+  readonly endUs: number;
+}
+
+/** What a trace is read from. */
+export interface TraceSource {
+  readonly transaction: Transaction;
+  /** For each cycle the shapes of its results, and the rows that they touch. */
+  readonly shapes: readonly (readonly Shape[])[];
+  readonly rows: readonly (readonly (TouchedRows | undefined)[])[];
+  /** What they write. */
+  readonly written: readonly (readonly (WrittenValues | undefined)[])[];
+  /** Not before this was its commit sent. */
+  readonly earliestUs: number;
+}
+
+const KINDS: Readonly<Record<string, WrittenRows["kinds"]>> = {
+  INSERT: "insert",
+  COPY: "insert",
+  UPDATE: "update",
+  DELETE: "delete",
+  MERGE: "any",
+};
+
+/**
+ * What a transaction that committed must have left in the log.
+ *
+ * @returns undefined if it left nothing, or more or less than its statements
+ * tell: it changed definitions, called functions that may write, or wrote views.
+ */
+export function traceOf(
+  { transaction, shapes, rows, written, earliestUs }: TraceSource,
+  catalog: Catalog,
+): Trace | undefined {
+  const { cycles, statements, answers, startUs, endUs } = transaction;
+  const writes: WrittenRows[] = [];
+  const named = new Set<string>();
+  const savepoints = new Savepoints();
+  const undone = new Set<string>();
+  let at = 0;
+  let answerAt = 0;
+  for (let cycle = 0; cycle < cycleCount(transaction); cycle++) {
+    const count = cycles[cycle * CYCLE_WORDS + CYCLE_STATEMENTS] as number;
+    for (let result = 0; result < count; result++, at += STATEMENT_WORDS) {
+      const word = (offset: number) => statements[at + offset] as number;
+      const shape = shapes[cycle]?.[result] ?? OTHER_SHAPE;
+      const kind = word(STATEMENT_KIND) & KIND_MASK;
+      const from = answerAt;
+      answerAt += word(STATEMENT_ANSWER);
+      if (kind === KIND_DESCRIBED || kind === KIND_EMPTY) continue;
+      if (kind === KIND_ERROR) {
+        undone.add(statementKey(cycle, result));
+        continue;
+      }
+      if (!isPlain(shape, catalog)) return undefined;
+      const savepoint = written[cycle]?.[result]?.get(SAVEPOINT_NAME)?.text;
+      const kept = savepoints.kept(shape, savepoint, writes.length);
+      if (kept === undefined) return undefined;
+      for (const write of writes.splice(kept)) {
+        undone.add(statementKey(write.cycle, write.result));
+      }
+      if (shape.kind === "read" || shape.isControl) continue;
+      // EXPLAIN ANALYZE, CALL, DO.
+      if (shape.kind === "other") {
+        if (shape.writes.length > 0 || isWritingTag(word(STATEMENT_TAG))) {
+          return undefined;
+        }
+        continue;
+      }
+      const oid = relationOf(shape, catalog);
+      const kinds = KINDS[tagText(word(STATEMENT_TAG)) ?? ""];
+      if (kind !== KIND_COMPLETE || oid === undefined || kinds === undefined) {
+        return undefined;
+      }
+      if (catalog.isUnlogged(oid)) continue;
+      for (const name of shape.writes) named.add(name);
+      const rowCount = word(STATEMENT_ROWS);
+      if (rowCount === 0) continue;
+      const reply = {
+        words: statements,
+        at,
+        answer: answers.subarray(from, answerAt),
+      };
+      writes.push({
+        cycle,
+        result,
+        shape,
+        oid,
+        kinds: shape.insertion?.onConflict === "update" ? "upsert" : kinds,
+        count: rowCount,
+        pinned: rows[cycle]?.[result]?.values,
+        written: written[cycle]?.[result],
+        told: toldValues(shape, reply),
+      });
+    }
+  }
+  if (writes.length === 0) return undefined;
+  return { writes, undone, named, startUs, earliestUs, endUs };
+}
+
+/** A statement of a transaction. */
+export function statementKey(cycle: number, result: number): string {
+  return `${cycle} ${result}`;
+}
+
+/** Whether its text tells all that it writes. */
+function isPlain(shape: Shape, catalog: Catalog): boolean {
+  if (!shape.isParsed && !shape.isControl) return false;
+  return shape.kind !== "ddl" && shape.calls.every(catalog.isForeign);
+}
+
+/** The only relation that a statement writes; undefined: there are several, or a view. */
+function relationOf(
+  { writes, text, insertion }: Shape,
+  catalog: Catalog,
+): string | undefined {
+  // A query in front may write, too.
+  if (/^\s*with\b/i.test(text)) return undefined;
+  const [name, more] = writes;
+  if (name === undefined || more !== undefined) return undefined;
+  const [oid, other] = catalog.oids(insertion?.relation ?? name);
+  if (oid === undefined || other !== undefined) return undefined;
+  return catalog.viewText(oid) === undefined ? oid : undefined;
+}

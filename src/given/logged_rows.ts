@@ -1,0 +1,56 @@
+import type { Insertion } from "../sql/mod.ts";
+import type { AddedParameter } from "./bind.ts";
+import type { GivenColumn } from "./given_columns.ts";
+
+/** A row as the primary's log has it, its values as texts that do not depend on settings; null: NULL. */
+export type LoggedRow = ReadonlyMap<string, string | null>;
+
+/** The rows that a statement wrote, in their order. */
+export type LoggedRows = readonly (LoggedRow | undefined)[] & {
+  /** They are not of the log, and hold other values than the primary's. */
+  readonly areMade?: true;
+};
+
+/**
+ * The rows of an INSERT, if the log has each that it has values for: else
+ * nothing tells which is which. Of an UPDATE what all its rows have in common.
+ */
+export function rowsInLog(
+  rows: LoggedRows | undefined,
+  insertion: Insertion | undefined,
+): LoggedRows | undefined {
+  if (insertion === undefined) return rows && [commonRow(rows)];
+  if (insertion.rows === undefined) {
+    return insertion.onConflict === undefined ? rows : undefined;
+  }
+  return rows?.length === insertion.rows ? rows : undefined;
+}
+
+function commonRow([first, ...others]: LoggedRows): LoggedRow | undefined {
+  if (first === undefined || others.length === 0) return first;
+  return new Map(
+    [...first].filter(([name, value]) =>
+      others.every((row) => row?.get(name) === value)
+    ),
+  );
+}
+
+/** A value of the log as a parameter. */
+export function loggedValue(
+  { name, type }: GivenColumn,
+  row: LoggedRow | undefined,
+): AddedParameter {
+  const text = row?.get(name);
+  const isGiven = typeof text === "string" &&
+    // In which encoding the client writes is not known here.
+    // deno-lint-ignore no-control-regex
+    /^[\x00-\x7f]*$/.test(text) &&
+    // Its text depends on lc_monetary.
+    type !== '"pg_catalog"."money"';
+  return {
+    value: isGiven ? encoder.encode(text) : undefined,
+    isBinary: false,
+  };
+}
+
+const encoder = new TextEncoder();

@@ -1,0 +1,75 @@
+import { type LogClaim, outcomeOf, traceOf } from "../decoding/mod.ts";
+import { monotonicUs } from "../io/mod.ts";
+import type { Transaction } from "../record/mod.ts";
+import type { Plan } from "./plan.ts";
+import { logFault, type Target } from "./target.ts";
+
+/** Of a transaction that is not replayed. */
+export const NO_SERIES = -1;
+
+/**
+ * Has a transaction looked for in the primary's log, if that is read.
+ *
+ * @returns undefined if the log tells nothing that the mirror needs for it.
+ */
+export function claimLog(
+  target: Target,
+  series: number,
+  transaction: Transaction,
+  plan: Plan,
+): LogClaim | undefined {
+  try {
+    return claimOf(target, series, transaction, plan);
+  } catch (error) {
+    // It is replayed all the same.
+    logFault(target, error);
+    return undefined;
+  }
+}
+
+function claimOf(
+  target: Target,
+  series: number,
+  transaction: Transaction,
+  plan: Plan,
+): LogClaim | undefined {
+  const { primaryLog, giving, catalog, probes } = target;
+  const { matcher } = primaryLog;
+  if (!matcher.isReading) return undefined;
+  const isNeeded = series !== NO_SERIES &&
+    plan.shapes.some((cycle) =>
+      cycle.some((shape) => giving.needsLog(shape, catalog))
+    );
+  const outcome = outcomeOf(transaction);
+  const made = madeRows(target, plan);
+  if (outcome === "rolled back" && isNeeded) {
+    return { isWaiting: false, onSettled: undefined, rows: made };
+  }
+  const { shapes, rows, written, place } = plan;
+  if (place?.writes === undefined || outcome !== "committed") return undefined;
+  const { earliestUs } = place;
+  const trace = traceOf(
+    { transaction, shapes, rows, written, earliestUs },
+    catalog,
+  );
+  if (trace === undefined) return undefined;
+  const claim = matcher.claim(
+    trace,
+    monotonicUs(),
+    made,
+    isNeeded ? () => probes.logMissed(series) : undefined,
+  );
+  primaryLog.want();
+  return isNeeded ? claim : undefined;
+}
+
+/** What the primary has rolled back is in no log: its rows get numbers that no other row has. */
+function madeRows(
+  { primaryLog: { placeholders }, catalog }: Target,
+  { shapes }: Plan,
+): LogClaim["rows"] {
+  return (cycle, result) => {
+    const insertion = shapes[cycle]?.[result]?.insertion;
+    return insertion && placeholders.rows(insertion, catalog);
+  };
+}
