@@ -348,6 +348,12 @@ export class Catalog {
     return found;
   }
 
+  /** Whether a relation, by its key, is a view, or may be. */
+  isView(key: string): boolean {
+    const name = key.slice(key.indexOf("\0") + 1);
+    return this.#definitions.view(name) !== undefined;
+  }
+
   /** How far a statement reaches; undefined: anywhere. */
   reachOf(named: Named): Reach | undefined {
     return this.#reaches.of(named);

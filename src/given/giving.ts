@@ -1,4 +1,4 @@
-import type { Catalog } from "../catalog/mod.ts";
+import type { Catalog, CatalogColumn } from "../catalog/mod.ts";
 import type { Reply } from "../judge/mod.ts";
 import type { Insertion, Updating } from "../sql/mod.ts";
 import type { Shape } from "../sql/shape.ts";
@@ -18,6 +18,7 @@ import {
   type SentInsert,
   type ToldValue,
 } from "./own_defaults.ts";
+import { sequenceOf } from "./own_numbers.ts";
 import { isProved } from "./proof.ts";
 import { updatedColumns } from "./updated_columns.ts";
 import { isUpdateProved, updatedText } from "./updated_text.ts";
@@ -32,8 +33,14 @@ export type OwnReason =
   | "not kept"
   /** The mirror refused the statement. */
   | "refused"
+  /** The mirror has given numbers that rows had already. */
+  | "collided"
   | Objection;
 
+/** From so many numbers on that the mirror has refused as taken … */
+const TAKEN = 3;
+/** … and from such a share of the rows on a sequence is left to it. */
+const TAKEN_SHARE = 0.02;
 /** Columns that are left to the mirror, which are remembered. */
 const MAX_OWN_COLUMNS = 10_000;
 
@@ -54,8 +61,10 @@ export class Giving {
   isOn = true;
   readonly #onOwn: OnOwn;
   readonly #defaults = new OwnDefaults();
-  /** By relation's OID, and column. */
+  /** Sequences, and columns without one: see keyOf. */
   readonly #own = new Set<string>();
+  /** By the same: rows that were given, and numbers that the mirror has refused as taken. */
+  readonly #counts = new Map<string, { rows: number; taken: number }>();
   /** Those of them that the log would tell. */
   readonly #untold = new Set<string>();
   #areSequencesOwn = false;
@@ -66,7 +75,7 @@ export class Giving {
   #known = new WeakMap<Insertion, GivenColumns | null>();
   #knownUpdates = new WeakMap<Updating, GivenColumns | null>();
   /** What was noted. */
-  #noted = new WeakSet<Insertion>();
+  #noted = new WeakSet<Shape["draws"]>();
   #hasLog = false;
 
   /** Columns with the objections to what was told of them that are known. */
@@ -162,20 +171,18 @@ export class Giving {
   question(
     shapes: readonly Shape[],
     catalog: Catalog,
+    session: number,
     nowUs: number,
   ): DefaultsQuestion | undefined {
     if (!this.isOn) return undefined;
     let isExact = true;
     const inserts: SentInsert[] = [];
     for (const { insertion, isControl } of shapes) {
-      // Of a row that is there already its own number comes back.
-      const given = insertion && insertion.onConflict !== "update"
-        ? this.#possible(insertion, catalog)
-        : undefined;
+      const given = insertion && this.#possible(insertion, catalog);
       if (given !== undefined) inserts.push({ given, isExact });
       isExact &&= isControl;
     }
-    return this.#defaults.question(inserts, nowUs);
+    return this.#defaults.question(inserts, session, nowUs);
   }
 
   /** The mirror has answered a question; undefined: it has not as it should. */
@@ -186,11 +193,14 @@ export class Giving {
 
   /** Whether the mirror gets what the primary told of a column. */
   accepts(
-    { oid, relation }: GivenColumns,
+    given: GivenColumns,
     column: GivenColumn,
     told: ToldValue,
     nowUs: number,
   ): boolean {
+    // What is prepared was written when it was still given.
+    if (!this.#isGiven(given, column)) return false;
+    const { oid, relation } = given;
     const objection = this.#defaults.objection(oid, column, told, nowUs);
     if (objection === undefined) return true;
     const key = `${oid} ${column.name} ${objection}`;
@@ -202,7 +212,7 @@ export class Giving {
   }
 
   /** A statement has come in, which may be replayed or not: what it draws and nobody is told is remembered. */
-  note({ insertion, calls }: Shape, catalog: Catalog): void {
+  note({ insertion, calls, draws }: Shape, catalog: Catalog): void {
     if (!this.isOn) return;
     if (
       !this.#areSequencesOwn &&
@@ -212,13 +222,88 @@ export class Giving {
       this.#forget();
       this.#onOwn("*", "*", "currval");
     }
-    if (insertion === undefined) return;
     this.#look(catalog);
-    if (this.#noted.has(insertion)) return;
-    this.#noted.add(insertion);
+    if (this.#noted.has(draws)) return;
+    this.#noted.add(draws);
+    const inserts = draws.filter(({ write }) => write.inserts);
+    for (const { relation, write } of inserts) {
+      // Within another statement, or beside another INSERT.
+      const isInner = inserts.length > 1 || relation !== insertion?.relation;
+      if (isInner) this.#leaveAll(relation, catalog, write.named);
+    }
+    if (insertion === undefined) return;
     const { columns } = this.#possible(insertion, catalog) ?? { columns: [] };
     const told = new Set(columns.map(({ name }) => name));
+    // A sequence may stand in the place of a default.
+    if (calls.includes("nextval")) {
+      for (const name of insertion.columns) {
+        if (!told.has(name)) this.#leaveColumn(insertion, name, catalog);
+      }
+    }
     this.#leaveSequences(insertion, catalog, told);
+  }
+
+  /** An INSERT goes to the mirror as it came, or its answer does not tell which rows it inserted. */
+  untold(insertion: Insertion, catalog: Catalog): void {
+    if (this.isOn) this.#leaveSequences(insertion, catalog, new Set());
+  }
+
+  /**
+   * The mirror has refused what the primary has not. If rows are there already,
+   * numbers are given, perhaps, of which others are drawn unseen: both meet.
+   */
+  refused(
+    { draws }: Shape,
+    catalog: Catalog,
+    mirror: Reply | undefined,
+  ): void {
+    if (!isErrorOfMirror(mirror, UNIQUE_VIOLATION)) return;
+    for (const { relation, write } of draws) {
+      if (!write.inserts) continue;
+      for (const oid of catalog.oids(relation)) {
+        for (const column of catalog.columnsOf(oid) ?? []) {
+          const counts = this.#counts.get(keyOf(oid, column));
+          if (counts === undefined) continue;
+          const isMuch = ++counts.taken >= TAKEN &&
+            counts.taken >= TAKEN_SHARE * counts.rows;
+          if (isMuch) this.#leave(oid, relation, column, "collided");
+        }
+      }
+    }
+  }
+
+  /** All sequences of a relation, or of those that a view stands for, but for columns that have values. */
+  #leaveAll(
+    relation: string,
+    catalog: Catalog,
+    named: ReadonlyMap<string, unknown>,
+  ): void {
+    const name = relation.slice(relation.indexOf("\0") + 1);
+    const all = catalog.isView(relation)
+      ? catalog.reachOf({ reads: [], writes: [name], calls: [] })
+        ?.written ?? []
+      : [relation];
+    for (const one of all) {
+      for (const oid of catalog.oids(one)) {
+        for (const column of catalog.columnsOf(oid) ?? []) {
+          if (column.default?.nature !== "sequence") continue;
+          if (named.has(column.name)) continue;
+          this.#leave(oid, one, column, "not returned");
+        }
+      }
+    }
+  }
+
+  #leaveColumn(
+    { relation }: Insertion,
+    name: string,
+    catalog: Catalog,
+  ): void {
+    for (const oid of catalog.oids(relation)) {
+      const column = catalog.columnsOf(oid)?.find((one) => one.name === name);
+      if (column?.default?.nature !== "sequence") continue;
+      this.#leave(oid, relation, column, "not returned");
+    }
   }
 
   /**
@@ -231,11 +316,12 @@ export class Giving {
     primary: Reply | undefined,
     mirror: Reply | undefined,
   ): number {
-    const leave = (column: string, reason: OwnReason) =>
+    const leave = (column: GivenColumn, reason: OwnReason) =>
       this.#leave(given.oid, given.relation, column, reason);
     if (isErrorOfMirror(mirror, GRAMMAR_OR_RIGHTS)) {
-      for (const { name } of given.columns) leave(name, "refused");
+      for (const column of given.columns) leave(column, "refused");
     }
+    for (const column of given.columns) this.#count(given.oid, column);
     const theirs = toldRows(primary);
     const ours = toldRows(mirror);
     // Of what the log told alone nothing comes back.
@@ -243,14 +329,25 @@ export class Giving {
       return insertedRows(mirror);
     }
     if (theirs === undefined || ours?.length !== theirs.length) return 0;
-    for (const { name, output } of given.columns) {
+    for (const column of given.columns) {
+      const { output } = column;
       if (output === "log") continue;
       const isKept = theirs.every((row, i) =>
         isEqualCell(row.at(output), ours[i]?.at(output))
       );
-      if (!isKept) leave(name, "not kept");
+      if (!isKept) leave(column, "not kept");
     }
     return theirs.length;
+  }
+
+  #count(oid: string, column: GivenColumn): void {
+    if (column.nature !== "sequence") return;
+    const key = keyOf(oid, column);
+    const counts = this.#counts.get(key);
+    if (counts !== undefined) counts.rows++;
+    else if (this.#counts.size < MAX_OWN_COLUMNS) {
+      this.#counts.set(key, { rows: 1, taken: 0 });
+    }
   }
 
   /** Sequences that a statement draws from, and that are not among those that are told. */
@@ -259,13 +356,17 @@ export class Giving {
     catalog: Catalog,
     told: ReadonlySet<string>,
   ): void {
+    if (catalog.isView(insertion.relation)) {
+      return this.#leaveAll(insertion.relation, catalog, new Map());
+    }
     for (const oid of catalog.oids(insertion.relation)) {
       const columns = catalog.columnsOf(oid) ?? [];
       const names = columns.map(({ name }) => name);
-      for (const { name, default: own } of columns) {
+      for (const column of columns) {
+        const { name, default: own } = column;
         if (own?.nature !== "sequence" || told.has(name)) continue;
         if (!isDrawn(insertion, name, names)) continue;
-        this.#leave(oid, insertion.relation, name, "not returned");
+        this.#leave(oid, insertion.relation, column, "not returned");
       }
     }
   }
@@ -273,15 +374,15 @@ export class Giving {
   #leave(
     oid: string,
     relation: string,
-    column: string,
+    column: KeyedColumn,
     reason: OwnReason,
   ): void {
-    const key = `${oid} ${column}`;
+    const key = keyOf(oid, column);
     if (this.#own.has(key) || this.#own.size >= MAX_OWN_COLUMNS) return;
     this.#own.add(key);
     if (reason === "not returned") this.#untold.add(key);
     this.#forget();
-    this.#onOwn(relation.replace("\0", "."), column, reason);
+    this.#onOwn(relation.replace("\0", "."), column.name, reason);
   }
 
   /** What is known of statements holds for one catalog. */
@@ -298,9 +399,9 @@ export class Giving {
     this.#knownUpdates = new WeakMap();
   }
 
-  #isGiven({ oid }: GivenColumns, { name, nature }: GivenColumn): boolean {
-    return !this.#own.has(`${oid} ${name}`) &&
-      !(nature === "sequence" && this.#areSequencesOwn);
+  #isGiven({ oid }: GivenColumns, column: GivenColumn): boolean {
+    return !this.#own.has(keyOf(oid, column)) &&
+      !(column.nature === "sequence" && this.#areSequencesOwn);
   }
 
   #columnsOf(
@@ -346,6 +447,21 @@ export class Giving {
     );
     return isProved(text, written, insertion, given) ? given : undefined;
   }
+}
+
+const UNIQUE_VIOLATION = /^23505$/;
+
+/** What a column is known by: its sequence, which others may share, or else itself. */
+type KeyedColumn =
+  & Pick<GivenColumn, "name">
+  & Partial<Pick<GivenColumn, "expression">>
+  & Partial<Pick<CatalogColumn, "replaceable">>;
+
+function keyOf(
+  oid: string,
+  { name, expression, replaceable = expression }: KeyedColumn,
+): string {
+  return sequenceOf(replaceable ?? "") ?? `${oid} ${name}`;
 }
 
 /** Syntax, types and rights: classes of SQLSTATE that a written text may be to blame for. */

@@ -28,7 +28,13 @@ import type { Moment } from "./own_defaults.ts";
 import type { PreparedInsert } from "./prepared_inserts.ts";
 import { followNames, PreparedStatements } from "./prepared_statements.ts";
 import { highestParameter, isReadable } from "./texts.ts";
-import { type ToldRow, toldRows } from "./told_rows.ts";
+import {
+  hasFailed,
+  insertedRows,
+  isWhole,
+  type ToldRow,
+  toldRows,
+} from "./told_rows.ts";
 
 const decoder = new TextDecoder();
 
@@ -42,6 +48,8 @@ export interface RewriterOptions {
   readonly nowUs: () => number;
   /** Whether no other client is connected, or has left anything to replay. */
   readonly isAlone: () => boolean;
+  /** The client's number. */
+  readonly session: number;
 }
 
 /** The results of a cycle that were given values, by their number. */
@@ -203,6 +211,9 @@ export class InsertRewriter {
     const { insertion, given } = prepared;
     const rows = this.#told(reply(), prepared);
     const inLog = rowsInLog(logged(), insertion);
+    if (rows === undefined && inLog === undefined) {
+      this.#untold(reply(), insertion);
+    }
     const added: AddedParameter[] = [];
     const accepted = this.#accepted(rows, inLog, prepared, bind);
     const told = new Set(accepted);
@@ -231,7 +242,10 @@ export class InsertRewriter {
     const { insertion, given } = found;
     const rows = this.#told(reply(), found);
     const inLog = rowsInLog(logged(), insertion);
-    if ((rows ?? inLog) === undefined) return undefined;
+    if ((rows ?? inLog) === undefined) {
+      this.#untold(reply(), insertion);
+      return undefined;
+    }
     const accepted = this.#accepted(rows, inLog, found, undefined);
     const told = new Set(accepted);
     const value: WriteValue = (row, place) => {
@@ -281,6 +295,17 @@ export class InsertRewriter {
     return areTheSame ? rows : undefined;
   }
 
+  /** An INSERT that is not given what it drew: was there anything? */
+  #untold(
+    reply: Reply | undefined,
+    insertion: Shape["insertion"],
+  ): void {
+    if (insertion === undefined || reply === undefined) return;
+    if (hasFailed(reply) || isWhole(reply) && insertedRows(reply) === 0) return;
+    const { giving, catalog } = this.#options;
+    giving.untold(insertion, catalog());
+  }
+
   /** The columns whose values the mirror gets: those that it would have made alike. */
   #accepted(
     rows: readonly ToldRow[] | undefined,
@@ -288,24 +313,22 @@ export class InsertRewriter {
     { insertion, given }: PreparedInsert,
     bind: Bind | undefined,
   ): ReadonlySet<GivenColumn> {
-    const { giving, nowUs: clock, isAlone } = this.#options;
+    const { giving, nowUs: clock, session, isAlone } = this.#options;
     const made = this.#made;
     const nowUs = clock();
+    const isUpsert = insertion?.onConflict === "update";
     const accepted = given.columns.filter((column) => {
       const known = valueOf(column, rows?.[0], bind);
       const { value, isBinary } = known ?? loggedValue(column, inLog?.[0]);
       // Of what the client's own text has the mirror was not asked.
       const isUnasked = column.expression === undefined ||
         known === undefined && inLog?.areMade === true;
-      // Of a row that was there before it is no new one's.
-      return value === undefined || isUnasked ||
-        insertion?.onConflict === "update" ||
-        giving.accepts(
-          given,
-          column,
-          { value, isBinary, made, isAlone },
-          nowUs,
-        );
+      return value === undefined || isUnasked || giving.accepts(
+        given,
+        column,
+        { value, isBinary, made, session, isUpsert, isAlone },
+        nowUs,
+      );
     });
     return new Set(accepted);
   }
@@ -326,7 +349,12 @@ export class InsertRewriter {
     if (
       shape === undefined || others.length > 0 || links !== undefined ||
       this.#hasOtherRole
-    ) return undefined;
+    ) {
+      for (const { insertion } of all) {
+        if (insertion !== undefined) giving.untold(insertion, catalog());
+      }
+      return undefined;
+    }
     const { insertion, updating } = shape;
     const given = insertion !== undefined
       ? giving.columns(insertion, catalog(), bytes, from, to)

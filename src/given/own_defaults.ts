@@ -1,16 +1,15 @@
 import { isSameMoment, timeUs } from "../judge/mod.ts";
 import type { GivenColumn, GivenColumns } from "./given_columns.ts";
 import { nextNumber, numbersAhead, numberText } from "./own_numbers.ts";
+import { type Asked, OwnSequence } from "./own_sequence.ts";
 import type { ToldRow } from "./told_rows.ts";
 
 /** Columns that were asked for. If there are more, all are asked for anew. */
 const MAX_ASKED_COLUMNS = 10_000;
 /** Columns that one question asks for: PostgreSQL's bound for a select list is 1,664. */
 const MAX_QUESTION_COLUMNS = 100;
-/** A clock may be set, and a sequence mended. */
+/** A clock may be set. */
 const ASK_AGAIN_US = 60_000_000;
-/** So long a transaction may run whose numbers come in behind higher ones. */
-const PATIENCE_US = 60_000_000;
 
 /** When the primary made what it told, in microseconds of the monotonic clock. */
 export interface Moment {
@@ -32,21 +31,10 @@ export interface ToldValue {
   readonly value: Uint8Array;
   readonly isBinary: boolean;
   readonly made: Moment;
-  /** Whether there is no other client whose lower numbers may still come. */
+  /** The client's number: a moment is written in its time zone. */
+  readonly session: number;
+  readonly isUpsert: boolean;
   readonly isAlone: () => boolean;
-}
-
-/** A column whose default the mirror was asked for. */
-interface Asked {
-  readonly atUs: number;
-  /** What the default gave; undefined: not answered yet. Null: it can't be told. */
-  own: string | null | undefined;
-  /** How far beyond it the next number may be. */
-  slack: number;
-  /** Nobody else drew from the sequence between the question and the INSERT. */
-  readonly isExact: boolean;
-  /** Of a sequence. */
-  state: "unknown" | "in step" | "behind";
 }
 
 /** An INSERT that is about to be sent. */
@@ -68,21 +56,17 @@ export interface DefaultsQuestion {
  * after the move) and a clock that is wrong. So each default is evaluated on the
  * mirror, in the client's own session, and held against what the primary told;
  * a column that is too far off is left to the mirror, and the judge sees it.
- *
- * A sequence is asked once, before the first INSERT: on equal servers it gives
- * what that INSERT was told. Beside other sessions it may have been told a
- * higher number, and the lower ones come later; they have a minute. Once in step
- * it stays there: a given INSERT draws, too.
  */
 export class OwnDefaults {
   /** By relation's OID, and column. */
-  readonly #asked = new Map<string, Asked>();
+  readonly #sequences = new Map<string, OwnSequence>();
+  /** By session, relation's OID, and column. */
+  readonly #times = new Map<string, Asked>();
 
-  /**
-   * What the mirror is to be asked before these INSERTs; undefined: nothing.
-   */
+  /** What the mirror is to be asked before these INSERTs of a session; undefined: nothing. */
   question(
     inserts: readonly SentInsert[],
+    session: number,
     nowUs: number,
   ): DefaultsQuestion | undefined {
     const columns: Asked[] = [];
@@ -90,34 +74,46 @@ export class OwnDefaults {
     for (const { given: { oid, columns: given }, isExact } of inserts) {
       for (const column of given) {
         if (columns.length === MAX_QUESTION_COLUMNS) break;
-        const key = keyOf(oid, column);
-        const before = this.#asked.get(key);
-        if (!isDue(column, before, nowUs)) continue;
-        const asked: Asked = {
-          atUs: nowUs,
-          own: undefined,
-          slack: 0,
-          isExact,
-          state: before?.state ?? "unknown",
-        };
-        if (this.#asked.size >= MAX_ASKED_COLUMNS) this.#asked.clear();
-        this.#asked.set(key, asked);
+        const item = itemOf(column);
+        const isDue = item !== undefined &&
+          (column.nature === "time"
+            ? this.#isTimeDue(keyOf(oid, column, session), nowUs)
+            : this.#sequence(oid, column).isDue(nowUs));
+        if (!isDue) continue;
+        const asked = { atUs: nowUs, own: undefined, isExact, isFresh: true };
+        if (column.nature === "time") {
+          if (this.#times.size >= MAX_ASKED_COLUMNS) this.#times.clear();
+          this.#times.set(keyOf(oid, column, session), asked);
+        } else this.#sequence(oid, column).asked = asked;
         columns.push(asked);
-        items.push(itemOf(column));
+        items.push(item);
       }
     }
     if (columns.length === 0) return undefined;
     return { sql: `SELECT ${items.join(", ")}`, columns };
   }
 
+  #isTimeDue(key: string, nowUs: number): boolean {
+    const asked = this.#times.get(key);
+    return asked === undefined || nowUs - asked.atUs >= ASK_AGAIN_US;
+  }
+
+  #sequence(oid: string, column: GivenColumn): OwnSequence {
+    const key = keyOf(oid, column);
+    let sequence = this.#sequences.get(key);
+    if (sequence === undefined) {
+      if (this.#sequences.size >= MAX_ASKED_COLUMNS) this.#sequences.clear();
+      sequence = new OwnSequence();
+      this.#sequences.set(key, sequence);
+    }
+    return sequence;
+  }
+
   /** The mirror has answered; undefined: not with one row. */
   answered({ columns }: DefaultsQuestion, row: ToldRow | undefined): void {
     columns.forEach((asked, i) => {
-      const [own, slack] = [row?.[2 * i], row?.[2 * i + 1]].map((cell) =>
-        cell && decoder.decode(cell.slice())
-      );
-      asked.own = own ?? null;
-      asked.slack = Number(slack ?? 0);
+      const own = row?.[i];
+      asked.own = own === undefined ? null : decoder.decode(own.slice());
     });
   }
 
@@ -128,43 +124,35 @@ export class OwnDefaults {
     told: ToldValue,
     nowUs: number,
   ): Objection | undefined {
-    const asked = this.#asked.get(keyOf(oid, column));
-    if (asked?.own === undefined || asked.state === "in step") return undefined;
-    const { own, slack } = asked;
-    if (own === null) return "not comparable";
-    if (column.nature === "time") {
-      return objectionOfClock(told, column, own, asked.atUs);
+    switch (column.nature) {
+      case "chance":
+        return undefined;
+      case "sequence": {
+        const number = numberText(told.value, column.type, told.isBinary);
+        return this.#sequence(oid, column).told({ ...told, number }, nowUs);
+      }
+      case "time": {
+        const key = keyOf(oid, column, told.session);
+        const asked = this.#times.get(key);
+        if (asked?.own === undefined) return undefined;
+        if (asked.own === null) return "not comparable";
+        const found = objectionOfClock(told, column, asked.own, asked.atUs);
+        // The session may have another time zone by now.
+        if (found === "another moment") this.#times.delete(key);
+        return found;
+      }
     }
-    const number = numberText(told.value, column.type, told.isBinary);
-    const ahead = numbersAhead(number, own);
-    if (ahead === undefined) return "not comparable";
-    const isLate = nowUs - asked.atUs > PATIENCE_US;
-    if (ahead <= slack) asked.state = "in step";
-    else if (isLate || asked.isExact && told.isAlone()) asked.state = "behind";
-    return asked.state === "behind" ? "behind" : undefined;
   }
 }
 
-function isDue(
-  { nature, expression }: GivenColumn,
-  asked: Asked | undefined,
-  nowUs: number,
-): boolean {
+/** The default as an item of a select list; undefined: it is not asked for. */
+function itemOf(
+  { nature, type, expression }: GivenColumn,
+): string | undefined {
   // What stands in the client's text is no default.
-  if (nature === "chance" || expression === undefined) return false;
-  if (asked === undefined) return true;
-  const isSettled = nature === "sequence" && asked.own !== null &&
-    asked.own !== undefined && asked.state !== "behind";
-  return !isSettled && nowUs - asked.atUs > ASK_AGAIN_US;
-}
-
-/** The default as two items of a select list. */
-function itemOf({ nature, type, expression = "" }: GivenColumn): string {
-  const next = nextNumber(expression);
-  if (nature === "time") return `((${expression})::${type})::text, NULL`;
-  return next === undefined
-    ? "NULL, NULL"
-    : `((${next.value})::${type})::text, ${next.slack}`;
+  if (nature === "chance" || expression === undefined) return undefined;
+  const own = nature === "time" ? expression : nextNumber(expression);
+  return own === undefined ? "NULL" : `((${own})::${type})::text`;
 }
 
 /** The mirror's clock gave a moment as far from its own question as the primary's was from the transaction, or did not. */
@@ -187,8 +175,8 @@ function objectionOfClock(
   return isSame ? undefined : "another moment";
 }
 
-function keyOf(oid: string, { name }: GivenColumn): string {
-  return `${oid} ${name}`;
+function keyOf(oid: string, { name }: GivenColumn, session = 0): string {
+  return `${session} ${oid} ${name}`;
 }
 
 const decoder = new TextDecoder();

@@ -2,19 +2,23 @@
 const DRAW = /\bnextval\(('(?:[^']|'')*'::regclass)\)/g;
 /** A number within a text. */
 const DIGITS = /(\d+)/;
+const WHOLE = /^-?\d+$/;
 
 const decoder = new TextDecoder();
 
-/** What a default with a sequence would give next, as SQL that draws nothing. */
-export interface NextNumber {
-  /** The value; NULL where it can't be foreseen: the sequence counts down, or may not be read. */
-  readonly value: string;
-  /** How far beyond it a session may be that draws numbers in blocks (CACHE). */
-  readonly slack: string;
+/** The sequence that a default draws from, as the catalog writes it; undefined: none, or several. */
+export function sequenceOf(expression: string): string | undefined {
+  const [draw, ...others] = expression.matchAll(DRAW);
+  return others.length > 0 ? undefined : draw?.[1];
 }
 
-/** @returns undefined if the default does not draw from one sequence once. */
-export function nextNumber(expression: string): NextNumber | undefined {
+/**
+ * What a default with a sequence would give next, as SQL that draws nothing; NULL
+ * where it can't be foreseen: the sequence counts down, or may not be read.
+ *
+ * @returns undefined if the default does not draw from one sequence once.
+ */
+export function nextNumber(expression: string): string | undefined {
   const [draw, ...others] = expression.matchAll(DRAW);
   if (draw === undefined || others.length > 0) return undefined;
   const [call, name] = draw;
@@ -25,10 +29,7 @@ export function nextNumber(expression: string): NextNumber | undefined {
   // NULL from a sequence that has given nothing yet.
   const next =
     "coalesce(pg_catalog.pg_sequence_last_value(s.seqrelid) + s.seqincrement, s.seqstart)";
-  return {
-    value: expression.replace(call, () => of(next)),
-    slack: of("s.seqincrement * (s.seqcache - 1)"),
-  };
+  return expression.replace(call, () => of(next));
 }
 
 /**
@@ -38,6 +39,9 @@ export function nextNumber(expression: string): NextNumber | undefined {
  * @returns undefined if they differ in something else.
  */
 export function numbersAhead(one: string, other: string): number | undefined {
+  if (WHOLE.test(one) && WHOLE.test(other)) {
+    return Number(BigInt(one) - BigInt(other));
+  }
   const ours = other.split(DIGITS);
   const theirs = one.split(DIGITS);
   if (ours.length !== theirs.length) return undefined;

@@ -28,14 +28,18 @@ export function isWhole({ words, at }: Reply): boolean {
   return (kind & KIND_MASK) === KIND_COMPLETE && (kind & FLAG_CUT) === 0;
 }
 
+/** Whether a reply is an error. */
+export function hasFailed({ words, at }: Reply): boolean {
+  const kind = words[at + STATEMENT_KIND] as number;
+  return (kind & KIND_MASK) === KIND_ERROR;
+}
+
 /** Whether a reply is an error with such an SQLSTATE. */
 export function isErrorOfMirror(
   reply: Reply | undefined,
   sqlstate: RegExp,
 ): boolean {
-  if (reply === undefined) return false;
-  const kind = reply.words[reply.at + STATEMENT_KIND] as number;
-  if ((kind & KIND_MASK) !== KIND_ERROR) return false;
+  if (reply === undefined || !hasFailed(reply)) return false;
   const packed = reply.words[reply.at + STATEMENT_SQLSTATE] as number;
   return sqlstate.test(unpackSqlstate(packed));
 }

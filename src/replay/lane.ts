@@ -131,6 +131,11 @@ export class Lane implements LinkOwner {
     this.#admission.taint();
   }
 
+  /** A transaction is under way here, or waits. */
+  get isBusy(): boolean {
+    return this.#replayer.entry !== undefined || this.#queue.length > 0;
+  }
+
   /** The client has gone: what is queued is replayed, then the lane closes. */
   leave(): void {
     this.#leaving = true;

@@ -32,6 +32,7 @@ const ROUND_TRIP_MASK = 63;
 export class Replayer {
   readonly #target: Target;
   readonly #series: number;
+  readonly #session: number;
   readonly #framer = new Framer();
   readonly #digest = new ReplyDigest(0);
   readonly #judge: Judge;
@@ -64,6 +65,7 @@ export class Replayer {
   ) {
     this.#target = target;
     this.#series = series;
+    this.#session = session;
     this.#judge = new Judge(target, series, session);
     this.#rewriter = new CycleRewriter({
       giving: target.giving,
@@ -73,6 +75,7 @@ export class Replayer {
       catalog: () => target.catalog,
       nowUs: monotonicUs,
       isAlone,
+      session,
       mayBeLocked: ({ startUs, endUs }) => {
         const { lockingReads, order } = target;
         const nowUs = monotonicUs();
@@ -212,7 +215,12 @@ export class Replayer {
     if (!idle && rollback.failed.has(cycle)) return FAIL_BLOCK;
     const { giving, catalog } = this.#target;
     const shapes = this.#plan.shapes[cycle] ?? [];
-    this.#question = giving.question(shapes, catalog, monotonicUs());
+    this.#question = giving.question(
+      shapes,
+      catalog,
+      this.#session,
+      monotonicUs(),
+    );
     return this.#question && command(this.#question.sql);
   }
 
@@ -242,6 +250,10 @@ export class Replayer {
         const result = this.#judge.pair(pair, nowUs);
         if (isRefused && result === Result.noiseConcurrentWrite) {
           this.#orderBroken(entry);
+        }
+        if (isRefused && errorOf(pair.primary) === 0) {
+          const { giving, catalog } = this.#target;
+          giving.refused(pair.shape, catalog, pair.mirror);
         }
         if (given !== undefined) this.#given(pair, given);
         if (pair.taken !== undefined) this.#taken(pair, pair.taken.length);

@@ -138,8 +138,8 @@ export interface Target {
   /** Requests in the queues of all lanes of a series, for the gauge. */
   readonly queued: Map<number, number>;
   /**
-   * Whether nobody but this lane's client is connected to the source database,
-   * and nothing of others is left to replay.
+   * Whether nobody but this lane's client is connected to the source database, or
+   * all rest, and nothing of others is left to replay.
    *
    * @param isHere its own client is connected.
    */

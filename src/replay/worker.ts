@@ -154,15 +154,16 @@ async function start(init: MirrorInit): Promise<void> {
     unreachable: () => tell({ type: "unreachable" }),
     onAdded: ask,
     isAlone(database, lane, isHere) {
-      // Who has gone has left in a ring, or on a lane, what is still to be replayed.
       const connected = clients.reduce(
         (sum, table) => sum + table.count({ database }),
         0,
       );
-      return connected <= (isHere ? 1 : 0) &&
-        rings.every((ring) => ring.isEmpty) &&
+      const isQuiet = connected <= (isHere ? 1 : 0) ||
+        clients.every((table) => table.isIdle(database));
+      // Who has gone, or rests, may have left what is still to be replayed.
+      return isQuiet && rings.every((ring) => ring.isEmpty) &&
         [...lanes].every((other) =>
-          other === lane ||
+          other === lane || !other.isBusy ||
           other.target.settings.sourceDatabase !== database
         );
     },

@@ -244,6 +244,18 @@ export class ConnectionTable {
     return count;
   }
 
+  /** Whether none of a database's connections logs in, runs anything, or is in a transaction. */
+  isIdle(database: string): boolean {
+    const encoded = cut(database);
+    const end = Atomics.load(this.#header, 0);
+    for (let row = 0; row < end; row++) {
+      const state = Atomics.load(this.#words, row * ROW_WORDS + STATE);
+      const isBusy = state !== ClientState.free && state !== ClientState.idle;
+      if (isBusy && this.#isText(row, DATABASE, encoded)) return false;
+    }
+    return true;
+  }
+
   /** How many connections are in a state of {@linkcode ClientState}. */
   inState(state: number): number {
     let count = 0;

@@ -3,7 +3,7 @@ import type {
   GivenColumn,
   GivenColumns,
 } from "../../src/given/given_columns.ts";
-import { OwnDefaults } from "../../src/given/own_defaults.ts";
+import { type Moment, OwnDefaults } from "../../src/given/own_defaults.ts";
 import { DATE, TIMESTAMPTZ } from "../../src/judge/type_oids.ts";
 
 const S = 1_000_000;
@@ -32,15 +32,22 @@ const AT = column({
   nature: "time",
 });
 
+interface Told {
+  readonly nowUs?: number;
+  readonly made?: Moment;
+  readonly isUpsert?: boolean;
+  readonly session?: number;
+}
+
 /** A mirror that is asked for one column and told of values of it. */
-class Session {
+class Mirror {
   readonly #defaults = new OwnDefaults();
   readonly #column: GivenColumn;
-  readonly #isAlone: boolean;
+  isAlone: boolean;
 
   constructor(column: GivenColumn, isAlone = true) {
     this.#column = column;
-    this.#isAlone = isAlone;
+    this.isAlone = isAlone;
   }
 
   get #given(): GivenColumns {
@@ -54,102 +61,147 @@ class Session {
   }
 
   /** Asks, and answers with `own`; null: the mirror refuses. @returns whether it was asked. */
-  ask(own: string | null, atUs = 0, isExact = true, slack = "0"): boolean {
+  ask(own: string | null, atUs = 0, isExact = true, session = 1): boolean {
     const inserts = [{ given: this.#given, isExact }];
-    const question = this.#defaults.question(inserts, atUs);
+    const question = this.#defaults.question(inserts, session, atUs);
     if (question === undefined) return false;
-    const row = own === null
-      ? undefined
-      : [own, slack].map((text) => encoder.encode(text));
+    const row = own === null ? undefined : [encoder.encode(own)];
     this.#defaults.answered(question, row);
     return true;
   }
 
   told(
     value: string,
-    nowUs = 0,
-    made = { startUs: nowUs, endUs: nowUs },
+    {
+      nowUs = 0,
+      made = { startUs: nowUs, endUs: nowUs },
+      isUpsert = false,
+      session = 1,
+    }: Told = {},
   ): string | undefined {
-    return this.#defaults.objection(
-      "1",
-      this.#column,
-      {
-        value: encoder.encode(value),
-        isBinary: false,
-        made,
-        isAlone: () => this.#isAlone,
-      },
-      nowUs,
-    );
+    return this.#defaults.objection("1", this.#column, {
+      value: encoder.encode(value),
+      isBinary: false,
+      made,
+      session,
+      isUpsert,
+      isAlone: () => this.isAlone,
+    }, nowUs);
   }
 }
 
-Deno.test("OwnDefaults: a sequence in step or ahead is asked once, and never again", () => {
+Deno.test("OwnDefaults: a sequence in step or ahead is asked again after a minute", () => {
   for (const own of ["7", "9"]) {
-    const session = new Session(ID);
-    assert.ok(session.ask(own));
-    assert.equal(session.told("7"), undefined);
-    assert.equal(session.ask("7", 1_000 * S), false);
-    // Whatever others have drawn by then.
-    assert.equal(session.told("900", 1_000 * S), undefined);
+    const mirror = new Mirror(ID);
+    assert.ok(mirror.ask(own));
+    assert.equal(mirror.told("7"), undefined);
+    assert.equal(mirror.ask("7", 59 * S), false);
+    assert.ok(mirror.ask("10", 60 * S));
+    assert.equal(mirror.told("10", { nowUs: 60 * S }), undefined);
   }
 });
 
 Deno.test("OwnDefaults: a sequence that is behind, until it is mended", () => {
-  const session = new Session(ID);
-  session.ask("7");
-  assert.equal(session.told("8"), "behind");
-  assert.equal(session.ask("8", 30 * S), false);
-  assert.ok(session.ask("8", 61 * S));
-  assert.equal(session.told("9", 61 * S), "behind");
-  assert.ok(session.ask("10", 122 * S));
-  assert.equal(session.told("10", 122 * S), undefined);
-  assert.equal(session.ask("11", 1_000 * S), false);
+  const mirror = new Mirror(ID);
+  mirror.ask("7");
+  assert.equal(mirror.told("8"), "behind");
+  assert.ok(mirror.ask("8", S));
+  assert.equal(mirror.told("9", { nowUs: S }), "behind");
+  assert.ok(mirror.ask("10", 2 * S));
+  assert.equal(mirror.told("10", { nowUs: 2 * S }), undefined);
 });
 
-Deno.test("OwnDefaults: beside other sessions a lower number may come for a minute", () => {
-  const late = new Session(ID, false);
-  late.ask("7");
-  assert.equal(late.told("9"), undefined);
-  assert.equal(late.told("7", 59 * S), undefined);
-  assert.equal(late.told("12", 90 * S), undefined);
-  const never = new Session(ID, false);
-  never.ask("7");
-  assert.equal(never.told("9"), undefined);
-  assert.equal(never.told("12", 61 * S), "behind");
+Deno.test("OwnDefaults: beside other sessions a lower number may come, but not after a minute or two", () => {
+  const mirror = new Mirror(ID, false);
+  const insert = (own: string, told: string, s: number) => {
+    mirror.ask(own, s * S);
+    return mirror.told(told, { nowUs: s * S });
+  };
+  assert.equal(insert("7", "9", 0), undefined);
+  assert.equal(insert("7", "12", 59), undefined);
+  // A slow transaction: its number comes now.
+  assert.equal(insert("9", "7", 90), undefined);
+  const never = new Mirror(ID, false);
+  for (const [s, own, told] of [[0, 7, 90], [70, 8, 91], [140, 9, 92]]) {
+    never.ask(`${own}`, s! * S);
+    const expected = s === 140 ? "behind" : undefined;
+    assert.equal(never.told(`${told}`, { nowUs: s! * S }), expected, `${s}`);
+  }
+});
+
+Deno.test("OwnDefaults: a sequence that falls behind once it was in step", () => {
+  const mirror = new Mirror(ID, false);
+  const found = [0, 70, 140, 210].map((s) => {
+    // By ten on the primary, by one on the mirror.
+    mirror.ask(`${7 + s / 10}`, s * S);
+    return mirror.told(`${7 + s}`, { nowUs: s * S });
+  });
+  assert.deepEqual(found, [undefined, undefined, undefined, "behind"]);
+});
+
+Deno.test("OwnDefaults: an upsert may be told an older row's number", () => {
+  const old = new Mirror(ID);
+  old.ask("1");
+  // No proof that the sequence is in step: it is asked again at once.
+  assert.equal(old.told("1", { isUpsert: true }), undefined);
+  assert.ok(old.ask("2"));
+  assert.equal(old.told("5001", { isUpsert: true }), "behind");
 });
 
 Deno.test("OwnDefaults: what was sent before the INSERT may have drawn", () => {
-  const session = new Session(ID);
-  session.ask("7", 0, false);
-  assert.equal(session.told("8"), undefined);
-  assert.equal(session.told("8", 61 * S), "behind");
+  const mirror = new Mirror(ID);
+  mirror.ask("7", 0, false);
+  assert.equal(mirror.told("8"), undefined);
+  mirror.ask("8", S);
+  assert.equal(mirror.told("9", { nowUs: S }), "behind");
 });
 
-Deno.test("OwnDefaults: a number within a text, and a sequence that gives blocks of ten", () => {
+Deno.test("OwnDefaults: an answer is held against one INSERT, for the next draw changes it", () => {
+  const mirror = new Mirror(ID, false);
+  mirror.ask("7");
+  assert.equal(mirror.told("8"), undefined);
+  mirror.isAlone = true;
+  assert.equal(mirror.told("9"), undefined);
+});
+
+Deno.test("OwnDefaults: a number within a text", () => {
   const code = column({ type: '"pg_catalog"."text"', typeOid: 25 });
-  const session = new Session(code);
-  session.ask("A-0020", 0, true, "9");
-  assert.equal(session.told("A-0030"), "behind");
-  assert.equal(session.told("A-0029"), undefined);
-  const other = new Session(code);
+  const mirror = new Mirror(code);
+  mirror.ask("A-0020");
+  assert.equal(mirror.told("A-0030"), "behind");
+  const other = new Mirror(code);
   other.ask("B-0020");
   assert.equal(other.told("A-0020"), "not comparable");
 });
 
 Deno.test("OwnDefaults: what the mirror does not tell is not given, and asked for again", () => {
-  const session = new Session(ID);
-  session.ask(null);
-  assert.equal(session.told("7"), "not comparable");
-  assert.ok(session.ask("7", 61 * S));
-  assert.equal(session.told("7", 61 * S), undefined);
+  const mirror = new Mirror(ID);
+  mirror.ask(null);
+  assert.equal(mirror.told("7"), "not comparable");
+  assert.equal(mirror.ask("7", 59 * S), false);
+  assert.ok(mirror.ask("7", 60 * S));
+  assert.equal(mirror.told("7", { nowUs: 60 * S }), undefined);
 });
 
 Deno.test("OwnDefaults: before it is asked, nothing is held against a value", () => {
-  assert.equal(new Session(ID).told("7"), undefined);
-  const chance = new Session(column({ nature: "chance" }));
+  assert.equal(new Mirror(ID).told("7"), undefined);
+  const chance = new Mirror(column({ nature: "chance" }));
   assert.equal(chance.ask("x"), false);
   assert.equal(chance.told("y"), undefined);
+});
+
+Deno.test("OwnDefaults: each session writes its moments in its own time zone", () => {
+  const mirror = new Mirror(AT);
+  mirror.ask("2026-01-01 10:00:00", 0, true, 1);
+  assert.ok(mirror.ask("2026-01-01 19:00:00", 0, true, 2));
+  const told = (value: string, session: number) =>
+    mirror.told(value, { session });
+  assert.equal(told("2026-01-01 10:00:00", 1), undefined);
+  assert.equal(told("2026-01-01 19:00:00", 2), undefined);
+  assert.equal(told("2026-01-01 19:00:00", 1), "another moment");
+  // It may have another one by now, and is asked again.
+  assert.ok(mirror.ask("2026-01-01 19:00:00", 0, true, 1));
+  assert.equal(told("2026-01-01 19:00:00", 1), undefined);
 });
 
 Deno.test("OwnDefaults: a clock is the primary's, or another one", () => {
@@ -163,36 +215,39 @@ Deno.test("OwnDefaults: a clock is the primary's, or another one", () => {
     ["1767261600", "1767261600", "not comparable"],
   ];
   for (const [own, told, expected] of cases) {
-    const session = new Session(AT);
-    session.ask(own);
-    assert.equal(session.told(told), expected, `${own} for ${told}`);
+    const mirror = new Mirror(AT);
+    mirror.ask(own);
+    assert.equal(mirror.told(told), expected, `${own} for ${told}`);
   }
 });
 
 Deno.test("OwnDefaults: a clock is asked once a minute, and goes on in between", () => {
-  const session = new Session(AT);
-  assert.ok(session.ask("2026-01-01 10:00:00+00"));
-  assert.equal(session.told("2026-01-01 10:00:50+00", 50 * S), undefined);
-  assert.equal(session.ask("2026-01-01 10:00:50+00", 50 * S), false);
-  // It has stood still on the mirror.
-  assert.ok(session.ask("2026-01-01 10:00:00+00", 70 * S));
+  const mirror = new Mirror(AT);
+  assert.ok(mirror.ask("2026-01-01 10:00:00+00"));
   assert.equal(
-    session.told("2026-01-01 10:01:10+00", 70 * S),
+    mirror.told("2026-01-01 10:00:50+00", { nowUs: 50 * S }),
+    undefined,
+  );
+  assert.equal(mirror.ask("2026-01-01 10:00:50+00", 50 * S), false);
+  // It has stood still on the mirror.
+  assert.ok(mirror.ask("2026-01-01 10:00:00+00", 70 * S));
+  assert.equal(
+    mirror.told("2026-01-01 10:01:10+00", { nowUs: 70 * S }),
     "another moment",
   );
 });
 
 Deno.test("OwnDefaults: now() is as old as its transaction", () => {
-  const session = new Session(AT);
-  session.ask("2026-01-01 10:10:00+00", 600 * S);
+  const mirror = new Mirror(AT);
+  mirror.ask("2026-01-01 10:10:00+00", 600 * S);
   const made = { startUs: 0, endUs: 600 * S };
   assert.equal(
-    session.told("2026-01-01 10:00:00+00", 600 * S, made),
+    mirror.told("2026-01-01 10:00:00+00", { nowUs: 600 * S, made }),
     undefined,
   );
   const short = { startUs: 500 * S, endUs: 600 * S };
   assert.equal(
-    session.told("2026-01-01 10:00:00+00", 600 * S, short),
+    mirror.told("2026-01-01 10:00:00+00", { nowUs: 600 * S, made: short }),
     "another moment",
   );
 });
@@ -206,8 +261,8 @@ Deno.test("OwnDefaults: a date tells of a moment no more than its day", () => {
       ["2026-01-03", "another moment"],
     ] as const
   ) {
-    const session = new Session(day);
-    session.ask(own);
-    assert.equal(session.told("2026-01-01"), expected);
+    const mirror = new Mirror(day);
+    mirror.ask(own);
+    assert.equal(mirror.told("2026-01-01"), expected);
   }
 });

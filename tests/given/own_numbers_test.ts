@@ -9,6 +9,8 @@ Deno.test("numbersAhead: the one number in which two texts differ", () => {
   const cases: readonly [string, string, number | undefined][] = [
     ["17", "12", 5],
     ["12", "17", -5],
+    ["-12", "-17", 5],
+    ["3", "-2", 5],
     ["9007199254740993", "9007199254740992", 1],
     ["A-0017", "A-0012", 5],
     ["10", "9", 1],
@@ -39,9 +41,9 @@ Deno.test("numberText: integers of each size, and texts as they are", () => {
 Deno.test("nextNumber: one draw of one sequence, and nothing else", () => {
   const found = nextNumber("'A-' || nextval('public.\"s'' $&\"'::regclass)");
   assert.ok(found !== undefined);
-  assert.ok(found.value.startsWith("'A-' || (SELECT coalesce("));
-  assert.ok(found.value.includes("= 'public.\"s'' $&\"'::regclass"));
-  assert.ok(!found.value.includes("nextval"));
+  assert.ok(found.startsWith("'A-' || (SELECT coalesce("));
+  assert.ok(found.includes("= 'public.\"s'' $&\"'::regclass"));
+  assert.ok(!found.includes("nextval"));
   const others = [
     "nextval('s'::regclass) + nextval('s'::regclass)",
     "nextval(name_of_sequence())",

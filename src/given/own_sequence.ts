@@ -1,0 +1,108 @@
+import { numbersAhead } from "./own_numbers.ts";
+
+/** What a default gave when it was evaluated on the mirror. */
+export interface Asked {
+  readonly atUs: number;
+  /** Undefined: not answered yet. Null: it can't be told. */
+  own: string | null | undefined;
+  /** Of a sequence: nothing that was sent with the question's INSERT draws before it does. */
+  readonly isExact: boolean;
+  /** No INSERT has come behind it yet. */
+  isFresh: boolean;
+}
+
+/** What an INSERT was told. */
+export interface ToldNumber {
+  readonly number: string;
+  /** By ON CONFLICT DO UPDATE: it may be an older row's. */
+  readonly isUpsert: boolean;
+  /** Whether there is no other client whose lower numbers may still come. */
+  readonly isAlone: () => boolean;
+}
+
+/** A sequence may be set, or count otherwise: it is asked again. */
+const ASK_AGAIN_US = 60_000_000;
+/** A sequence that is behind may be mended. */
+const ASK_BEHIND_US = 1_000_000;
+/** So long a transaction may run whose numbers come in behind higher ones. */
+const PATIENCE_US = 60_000_000;
+
+/**
+ * Whether a mirror's sequence gives numbers that the primary's has not given
+ * yet. The number that it would give next is
+ *
+ * - in step if the INSERT that comes next was told no higher one;
+ * - behind if it was told a higher one while nobody else has a lower one, or if a
+ *   number that was told a minute ago is as high: INSERTs fail by that after the
+ *   move.
+ *
+ * Otherwise transactions with lower numbers may be under way.
+ */
+export class OwnSequence {
+  /** The last question; undefined: it was not asked yet. */
+  asked: Asked | undefined;
+  #state: "unknown" | "in step" | "behind" = "unknown";
+  /** The highest numbers that were told: more than a minute ago, before, and in the minute that began at #sinceUs. */
+  #settled: string | undefined;
+  #older: string | undefined;
+  #young: string | undefined;
+  #sinceUs = 0;
+
+  /** Whether the mirror is to be asked before the next INSERT. */
+  isDue(nowUs: number): boolean {
+    if (this.asked === undefined) return true;
+    const { own, atUs } = this.asked;
+    const againUs = typeof own !== "string" || this.#state === "in step"
+      ? ASK_AGAIN_US
+      : this.#state === "behind"
+      ? ASK_BEHIND_US
+      : 0;
+    return nowUs - atUs >= againUs;
+  }
+
+  /** An INSERT was told a number. @returns why it is not given. */
+  told(
+    told: ToldNumber,
+    nowUs: number,
+  ): "behind" | "not comparable" | undefined {
+    this.#remember(told.number, nowUs);
+    const { asked } = this;
+    if (asked?.own === null) return "not comparable";
+    if (asked?.own !== undefined && asked.isFresh) {
+      asked.isFresh = false;
+      const ahead = numbersAhead(told.number, asked.own);
+      if (ahead === undefined) asked.own = null;
+      else this.#judge(ahead, asked.own, asked.isExact, told);
+    }
+    if (asked?.own === null) return "not comparable";
+    return this.#state === "behind" ? "behind" : undefined;
+  }
+
+  #judge(
+    ahead: number,
+    own: string,
+    isExact: boolean,
+    { isUpsert, isAlone }: ToldNumber,
+  ): void {
+    const isTaken = this.#settled !== undefined &&
+      (numbersAhead(this.#settled, own) ?? -1) >= 0;
+    if (isTaken) this.#state = "behind";
+    else if (ahead <= 0) this.#state = isUpsert ? this.#state : "in step";
+    else if (isExact && isAlone()) this.#state = "behind";
+  }
+
+  #remember(number: string, nowUs: number): void {
+    if (this.#young === undefined || nowUs - this.#sinceUs > PATIENCE_US) {
+      this.#settled = higher(this.#settled, this.#older);
+      this.#older = this.#young;
+      this.#young = undefined;
+      this.#sinceUs = nowUs;
+    }
+    this.#young = higher(this.#young, number);
+  }
+}
+
+function higher(a: string | undefined, b: string | undefined) {
+  if (a === undefined || b === undefined) return a ?? b;
+  return (numbersAhead(b, a) ?? 0) > 0 ? b : a;
+}
