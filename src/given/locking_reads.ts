@@ -53,7 +53,7 @@ export class LockingReads {
     from: number,
     to: number,
   ): LockedKey | undefined {
-    if (!this.isOn) return undefined;
+    if (!this.isOn || isChosenOtherwise(read, catalog)) return undefined;
     this.#look(catalog);
     let known = this.#known.get(read);
     if (known === undefined) {
@@ -117,6 +117,17 @@ export class LockingReads {
     this.#catalog = catalog;
     this.#known = new WeakMap();
   }
+}
+
+/** Whether the mirror, which sorts a text of the table otherwise, may choose other rows by it: that must show. */
+function isChosenOtherwise(
+  { relation, sorted }: LockingRead,
+  catalog: Catalog,
+): boolean {
+  return sorted !== undefined &&
+    (catalog.columns(relation) ?? []).some(({ name }) =>
+      catalog.collationOf(relation, name)?.isOtherwise
+    );
 }
 
 function find(

@@ -181,7 +181,9 @@ export class Departure implements OrderedLane {
       order.sent(ordered);
     }
     this.heardUs = nowUs;
-    this.expectedUs = nowUs + 2 * replay.primaryLatencyUs;
+    // Who waits for a later transaction of this lane does not wait for a query of an hour.
+    const isWriter = ordered !== undefined && ordered.writes !== undefined;
+    this.expectedUs = nowUs + (isWriter ? 2 * replay.primaryLatencyUs : 0);
     if ((turn?.committedBeforeUs ?? 0) > 0) this.#holdsLocks = true;
     this.#state = "at rest";
     this.#lane.depart(replay);

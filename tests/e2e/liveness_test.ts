@@ -80,8 +80,9 @@ Deno.test({
         await proxy.replayed(2);
         await run(reporter, "select pg_sleep(6)");
         await run(reporter, "insert into a values (1)");
+        // They write what it writes.
         for (let i = 0; i < 20; i++) {
-          await run(other, `insert into b values (${i})`);
+          await run(other, `insert into a values (${i})`);
         }
         await waitFor(
           `the others, not the query: ${JSON.stringify(proxy.ledger())}`,
