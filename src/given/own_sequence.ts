@@ -32,7 +32,7 @@ const PATIENCE_US = 60_000_000;
  * yet. The number that it would give next is
  *
  * - in step if the INSERT that comes next was told no higher one;
- * - behind if it was told a higher one while nobody else has a lower one, or if a
+ * - behind if it was told a higher one while no other client may have a lower one, or if a
  *   number that was told a minute ago is as high: INSERTs fail by that after the
  *   move.
  *
