@@ -1,6 +1,6 @@
 import { isSameMoment, timeUs } from "../judge/mod.ts";
 import type { GivenColumn, GivenColumns } from "./given_columns.ts";
-import { nextNumber, numbersAhead, numberText } from "./own_numbers.ts";
+import { nextNumber, numberText } from "./own_numbers.ts";
 import { type Asked, OwnSequence } from "./own_sequence.ts";
 import type { ToldRow } from "./told_rows.ts";
 
