@@ -56,6 +56,7 @@ const around = {
     counts: () => undefined,
     unique: () => false,
     sortedOtherwise: () => false,
+    told: () => false,
     concurrentWrite: () => false,
     concurrentKey: () => false,
     causes: () => ({ primary: 0, mirror: 0 }),

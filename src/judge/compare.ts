@@ -142,9 +142,10 @@ export function compare(
       return Result.matchUnordered;
     case "order_unknown": {
       const about = around.about();
-      return about.unique() || about.sortedOtherwise()
-        ? differ(Result.mismatchRows)
-        : Result.noiseTies;
+      if (about.unique() || about.sortedOtherwise()) {
+        return differ(Result.mismatchRows);
+      }
+      return about.told() ? Result.matchUnordered : Result.noiseTies;
     }
     // Which rows a LIMIT keeps, of all or of those with equal keys, is chance.
     case "chosen":

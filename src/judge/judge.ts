@@ -279,6 +279,7 @@ export class Judge {
       counts: () => masks.counts(shape),
       unique: () => masks.isUnique(shape),
       sortedOtherwise: () => masks.isSortedOtherwise(shape),
+      told: () => pair.taken !== undefined,
       concurrentWrite: () => this.#concurrentWrite(shape, pair, nowUs),
       concurrentKey: () => this.#concurrentKey(pair, nowUs),
       causes: () => this.#causes(pair),

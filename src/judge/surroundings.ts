@@ -33,6 +33,8 @@ export interface Surroundings {
   unique(): boolean;
   /** The mirror sorts a text that is a key of ORDER BY otherwise than the primary. */
   sortedOtherwise(): boolean;
+  /** The mirror was told which rows to take: by that it comes to them in another way. */
+  told(): boolean;
   /** Another transaction may have written what this statement read, on one side before and on the other behind it. */
   concurrentWrite(): boolean;
   /** The same of a row with a unique key that the statement gives to a row of its own. */

@@ -144,6 +144,7 @@ function judge(
     counts: () => shape.counts[0]?.rule,
     unique: () => false,
     sortedOtherwise: () => false,
+    told: () => false,
     concurrentWrite: () => false,
     concurrentKey: () => false,
     causes: () => ({ primary: 0, mirror: 0 }),
@@ -507,6 +508,21 @@ const CASES: readonly [what: string, got: () => string, result: string][] = [
     "another order by a key that is not selected",
     () => judge(reply({}, OTHER_ORDER), byNobodyKnows),
     "noise_ties",
+  ],
+  [
+    "another order by such a key of rows that the mirror was told",
+    () => judge(reply({}, OTHER_ORDER), { ...byNobodyKnows, told: () => true }),
+    "match_unordered",
+  ],
+  [
+    "another order by a unique key of such rows",
+    () =>
+      judge(reply({}, OTHER_ORDER), {
+        ...byNobodyKnows,
+        told: () => true,
+        unique: () => true,
+      }),
+    "mismatch_rows",
   ],
   [
     "another order by such a key, which the mirror sorts otherwise",
