@@ -314,7 +314,7 @@ Deno.test({
 
 Deno.test({
   name:
-    "taken rows: with nobody beside it a mirror takes what it finds: another order, and a queue that is empty on the primary only",
+    "taken rows: with nobody in a transaction beside it a mirror takes what it finds: another order, and a queue that is empty on the primary only",
   sanitizeOps: false,
   sanitizeResources: false,
   async fn(t) {
@@ -339,7 +339,12 @@ Deno.test({
         const server = defect.isOfPrimary ? primary : mirror;
         await onServer(server, (sql) => sql.unsafe(of(table, defect.sql)));
         using worker = await WireClient.connect(proxy.port);
-        using _ = isAlone ? undefined : await WireClient.connect(proxy.port);
+        // One that rests holds no locks.
+        using beside = await WireClient.connect(proxy.port);
+        if (!isAlone) {
+          await beside.send(query("begin"));
+          await beside.ready(1);
+        }
         const sql = `select id from ${table} order by id limit 1 ${LOCK}`;
         await take(worker, sql, [], protocol, table);
         const { statements } = await compared(
@@ -348,7 +353,6 @@ Deno.test({
         );
         const count = (result: string) =>
           (statements[result] ?? 0) - (before[result] ?? 0);
-        // A client beside it could hold locks.
         assert.equal(count(defect.alone), isAlone ? 1 : 0);
         if (!isAlone) assert.ok(count(defect.beside) > 0);
       });
