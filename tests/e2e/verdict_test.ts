@@ -51,13 +51,19 @@ async function judged(options: ProxyOptions, traffic: Traffic, shapes = 1) {
   const sql = postgres(proxy.url(), { max: 4, fetch_types: false });
   await traffic(sql, proxy);
   await sql.end();
-  await proxy.settled();
-  // The main thread hears of statements a second later.
+  const { statements } = await proxy.settled();
+  // The main thread hears of statements a second later, and of some calls before others.
   await waitFor("the statements to be judged", async () => {
+    const calls = proxy.supervisor.statements().map(({ calls }) => calls);
     const [, sentence] = gateOf(await ask(), "statements");
-    return sentence.includes(`of ${shapes} statements`);
+    return sum(calls) >= sum(Object.values(statements)) &&
+      sentence.includes(`of ${shapes} statements`);
   }, 10_000);
   return await ask();
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((sum, number) => sum + number, 0);
 }
 
 /** Calls a statement several times, each with another value. */
