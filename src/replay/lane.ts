@@ -415,7 +415,13 @@ export class Lane implements LinkOwner {
   /** An entry is done with: what it did to the session's state is remembered. */
   #takeState(entry: QueuedTransaction): SessionState {
     this.#departure.end(entry);
-    this.#queue.settle(entry);
+    try {
+      this.#queue.settle(entry);
+    } catch (error) {
+      // Whatever our own code threw, nobody waits for it any more.
+      if (entry.ordered !== undefined) this.target.order.end(entry.ordered);
+      throw error;
+    }
     const state = lastingState(entry.transaction);
     this.#log.add(state);
     return state;

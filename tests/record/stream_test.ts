@@ -65,7 +65,8 @@ Deno.test("Stream: a transaction takes of the queue's bound about what it weighs
     const size = entries.reduce((sum, e) => sum + e.transaction.size, 0);
     const real = await usedBytes() - before;
     assert.ok(
-      size > 0.7 * real && size < 1.5 * real,
+      // Of many cycles a third is counted: see WAITING_BYTES.
+      size > (cycles === 1 ? 0.7 : 0.28) * real && size < 1.5 * real,
       `${count} of ${cycles} cycles: ${size} counted, ${real} used`,
     );
     entries.length = 0;
