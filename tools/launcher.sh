@@ -11,11 +11,17 @@ set -eu
 
 # A reload that comes before the program listens for it must not end it: SIGHUP
 # would, and systemd takes that for a clean end and does not start it again.
-# The program begins with the signal ignored. "run" is also the default command.
+# It is ignored here. The program begins with it blocked, too, and unblocks it
+# once it listens: the runtime resets what is ignored while it boots. "run" is
+# also the default command. GNU env can block since coreutils 8.31.
 hangup=HUP
+block=
 case ${1:-} in '' | run | --config* | --users*)
   trap '' HUP
   hangup=
+  if env --block-signal=HUP true 2>/dev/null; then
+    block='env --block-signal=HUP'
+  fi
   ;;
 esac
 
@@ -88,7 +94,8 @@ unpack() (
 # all of them, and a plugin of the user's may need any.
 start() {
   export DENO_DIR="$root/deno" DENO_NO_UPDATE_CHECK=1
-  exec "$home/pgdog-mirror" run --allow-all --quiet --cached-only --no-lock \
+  # shellcheck disable=SC2086 # $block is words
+  exec $block "$home/pgdog-mirror" run --allow-all --quiet --cached-only --no-lock \
     --config "$home/app/deno.json" "$home/app/main.ts" "$@"
 }
 

@@ -1,5 +1,6 @@
 import { dirname } from "node:path";
 import { formatProblem, loadConfig } from "../config/mod.ts";
+import { unblockHangup } from "../io/mod.ts";
 import { configureLog, createLogger } from "../log/mod.ts";
 import type { Plugin } from "../plugin/mod.ts";
 import { startSupervisor } from "../control/supervisor.ts";
@@ -58,6 +59,7 @@ export async function run(options: RunOptions): Promise<number> {
   });
   // A configuration that can't be taken is in the log, and the old one in force.
   signals.onReload(() => supervisor.reload().then(() => {}, () => {}));
+  unblockHangup();
   log.info("Accepting connections", {
     host: general.host,
     port: supervisor.port,

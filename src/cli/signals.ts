@@ -2,7 +2,7 @@
  * The signals of a proxy, caught from the program's first line on. What comes
  * before the proxy is there is kept: SIGHUP would end a process that does not
  * listen for it, and every client's connection with it. Before that line the
- * runtime boots: the packaged file's launcher has it ignore SIGHUP meanwhile.
+ * runtime boots: the packaged file's launcher blocks SIGHUP until the proxy runs.
  *
  * @module
  */

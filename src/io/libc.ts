@@ -39,6 +39,7 @@ const SYMBOLS = {
   write: { parameters: ["i32", "buffer", "u32"], result: "i32" },
   close: { parameters: ["i32"], result: "i32" },
   eventfd: { parameters: ["u32", "i32"], result: "i32" },
+  sigprocmask: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
   setpriority: { parameters: ["i32", "u32", "i32"], result: "i32" },
   // Not in every C library.
   mallopt: { parameters: ["i32", "i32"], result: "i32", optional: true },
@@ -80,7 +81,7 @@ export function libc(): Libc {
   return opened;
 }
 
-// Values of <sys/socket.h>, <netinet/tcp.h>, <sys/epoll.h> and <time.h>; the
+// Values of <sys/socket.h>, <netinet/tcp.h>, <sys/epoll.h>, <signal.h> and <time.h>; the
 // same on x86-64 and aarch64.
 export const AF_UNIX = 1;
 export const AF_INET = 2;
@@ -108,6 +109,7 @@ export const EPOLL_CTL_DEL = 2;
 export const EPOLL_CTL_MOD = 3;
 export const EFD_NONBLOCK = 0o4000;
 export const EFD_CLOEXEC = 0o2000000;
+export const SIG_UNBLOCK = 1;
 export const CLOCK_MONOTONIC = 1;
 export const PRIO_PROCESS = 0;
 export const M_TRIM_THRESHOLD = -1; // <malloc.h>

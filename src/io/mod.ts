@@ -34,7 +34,7 @@ export {
   socketError,
 } from "./socket.ts";
 export { cText, type OpenSsl, openssl, type Pointer } from "./openssl.ts";
-export { keepFreedMemory, setNice } from "./thread.ts";
+export { keepFreedMemory, setNice, unblockHangup } from "./thread.ts";
 export type { Timer } from "./timers.ts";
 export {
   BROKEN,

@@ -1,4 +1,4 @@
-import { libc, M_TRIM_THRESHOLD, PRIO_PROCESS } from "./libc.ts";
+import { libc, M_TRIM_THRESHOLD, PRIO_PROCESS, SIG_UNBLOCK } from "./libc.ts";
 
 /**
  * Lets other threads go first where there are too few cores. On Linux a nice
@@ -18,4 +18,11 @@ export function setNice(nice: number): void {
  */
 export function keepFreedMemory(bytes: number): void {
   libc().mallopt?.(M_TRIM_THRESHOLD, bytes);
+}
+
+/** Takes SIGHUP in the calling thread from now on, one that waited for it included. */
+export function unblockHangup(): void {
+  const set = new Uint8Array(128); // sigset_t: signal n is bit n - 1
+  set[0] = 1;
+  libc().sigprocmask(SIG_UNBLOCK, set, null);
 }

@@ -103,12 +103,17 @@ timeout_ms = 200
       ) this.stderr += text;
     })();
     await waitFor("SIGHUP to be ignored", () => takesHangup(child.pid), 5_000);
-    await waitFor("the proxy to accept", () => {
-      child.kill("SIGHUP"); // a reload, at any moment from now on
-      return this.stderr.includes("Accepting connections");
-    }, 20_000).catch((error) => {
-      throw new Error(this.stderr, { cause: error });
-    });
+    const accepts = () => this.stderr.includes("Accepting connections");
+    const deadline = performance.now() + 20_000;
+    while (!accepts() && performance.now() < deadline) {
+      try {
+        child.kill("SIGHUP"); // a reload, at any moment from now on
+      } catch (cause) {
+        throw new Error(`It has ended: ${this.stderr}`, { cause });
+      }
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    assert.ok(accepts(), this.stderr);
     return child;
   }
 

@@ -196,9 +196,10 @@ class Load {
         ({ seen }) => over || seen >= quarter,
         LOAD_DEADLINE_MS,
       );
+      // Before the stop: the first time-outs may open the breaker, and be the last.
+      const { ledger } = await this.sample();
       await this.#mirror.pause();
       try {
-        const { ledger } = await this.sample();
         await this.#until(
           until,
           (now) => count(reasons(now), until) > count(reasons(ledger), until),

@@ -7,7 +7,7 @@ const RUNTIME = `#!/bin/sh
 case $0 in */noexec/*) exit 126 ;; esac
 [ "$1" = --version ] && exit 0
 echo "$$"
-[ "\${SHOW_IGNORED:-}" = "" ] || exec grep SigIgn /proc/self/status
+[ "\${SHOW_SIGNALS:-}" = "" ] || exec grep -E "Sig(Ign|Blk)" /proc/self/status
 for argument in "$@"; do echo "$argument"; done
 exit 7
 `;
@@ -118,13 +118,18 @@ Deno.test("single file: the process becomes the program, with its arguments and 
   assert.match(stderr, /^pgdog-mirror: unpacking to .* \(once\)\n$/);
 });
 
-Deno.test("single file: the proxy begins with SIGHUP ignored, other commands do not", async () => {
+Deno.test("single file: the proxy begins with SIGHUP ignored and blocked, other commands do not", async () => {
   await using download = await Download.create();
   const ignored = async (...args: string[]) => {
-    const { stdout } = await download.start(args, { SHOW_IGNORED: "1" });
-    const mask = /^SigIgn:\s*([\da-f]+)$/m.exec(stdout)?.[1];
-    assert.ok(mask, stdout);
-    return (BigInt(`0x${mask}`) & 1n) === 1n; // SIGHUP is the first
+    const { stdout } = await download.start(args, { SHOW_SIGNALS: "1" });
+    const [blocked, ignored] = ["SigBlk", "SigIgn"].map((field) => {
+      const mask = new RegExp(`^${field}:\\s*([\\da-f]+)$`, "m").exec(stdout)
+        ?.[1];
+      assert.ok(mask, stdout);
+      return (BigInt(`0x${mask}`) & 1n) === 1n; // SIGHUP is the first
+    });
+    assert.equal(blocked, ignored);
+    return ignored;
   };
   assert.equal(await ignored(), true);
   assert.equal(await ignored("run", "--config", "a.toml"), true);
