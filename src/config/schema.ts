@@ -98,7 +98,7 @@ export const generalSchema = z.strictObject({
   mirror_max_transaction_bytes: z.int().min(1024).max(GIB)
     .default(32 * 1024 * 1024)
     .describe(
-      "A transaction that takes more is not mirrored (too_large): the bytes that the client sends, 48 for each statement and 120 for each ReadyForQuery. Above mirror_queue_bytes that is the bound.",
+      "A transaction that takes more is not mirrored (too_large): the bytes that the client sends, 64 for each statement and 248 for each ReadyForQuery. Above mirror_queue_bytes that is the bound.",
     ),
   mirror_exposure: ratio().default(1)
     .describe("Share of transactions to replay; 0 replays none."),

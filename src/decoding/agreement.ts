@@ -123,8 +123,14 @@ function contradicts(
   };
   return rows.some((row, i) => {
     const isUpdated = changes[i]?.kind === "update";
-    for (const [key, value] of [...pinned ?? [], ...written ?? []]) {
-      const column = columnOf(key, i, isUpdated, shape.insertion, names);
+    for (const value of [...pinned ?? [], ...written ?? []]) {
+      const column = columnOf(
+        value.column,
+        i,
+        isUpdated,
+        shape.insertion,
+        names,
+      );
       if (column === undefined) continue;
       const logged = loggedIn(row, column);
       if (logged && areOther(value, logged, typeOf(column))) return true;

@@ -17,7 +17,11 @@ import {
   tagText,
   type Transaction,
 } from "../record/mod.ts";
-import type { TouchedRows, WrittenValues } from "../sql/pinned_values.ts";
+import {
+  type ColumnValue,
+  type TouchedRows,
+  valueOf,
+} from "../sql/pinned_values.ts";
 import { OTHER_SHAPE, type Shape } from "../sql/shape.ts";
 import { SAVEPOINT_NAME } from "../sql/mod.ts";
 import { Savepoints } from "./savepoints.ts";
@@ -36,7 +40,7 @@ export interface WrittenRows {
   /** Values that all of its rows have, as far as its text and parameters tell, … */
   readonly pinned: TouchedRows["values"] | undefined;
   /** … those that it gave them, … */
-  readonly written: WrittenValues | undefined;
+  readonly written: readonly ColumnValue[] | undefined;
   /** … and those that RETURNING told, row by row. */
   readonly told: readonly ToldValues[] | undefined;
 }
@@ -62,7 +66,8 @@ export interface TraceSource {
   readonly shapes: readonly (readonly Shape[])[];
   readonly rows: readonly (readonly (TouchedRows | undefined)[])[];
   /** What they write. */
-  readonly written: readonly (readonly (WrittenValues | undefined)[])[];
+  readonly written:
+    readonly (readonly (readonly ColumnValue[] | undefined)[])[];
   /** Not before this was its commit sent. */
   readonly earliestUs: number;
 }
@@ -106,7 +111,10 @@ export function traceOf(
         continue;
       }
       if (!isPlain(shape, catalog)) return undefined;
-      const savepoint = written[cycle]?.[result]?.get(SAVEPOINT_NAME)?.text;
+      const savepoint = valueOf(
+        written[cycle]?.[result] ?? [],
+        SAVEPOINT_NAME,
+      )?.text;
       const kept = savepoints.kept(shape, savepoint, writes.length);
       if (kept === undefined) return undefined;
       for (const write of writes.splice(kept)) {

@@ -151,12 +151,13 @@ export function touchedRows(
 ): readonly TouchedRows[] {
   return rows.map((row) => ({
     relation: read.name,
-    values: new Map(columns.flatMap(({ name, output }, i) => {
+    values: columns.flatMap(({ name, output }, i) => {
       const cell = row[i];
-      return cell === undefined || cell.length > MAX_VALUE ? [] : [[name, {
+      return cell === undefined || cell.length > MAX_VALUE ? [] : [{
+        column: name,
         isBinary: isBinary(output),
         text: decoder.decode(cell.slice()),
-      }]];
-    })),
+      }];
+    }),
   }));
 }

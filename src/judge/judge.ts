@@ -335,7 +335,7 @@ export class Judge {
       reads.some((relation) => {
         const areKnown = rows.length > 0 && rows.every((one) =>
           relation === one.relation &&
-          catalog.keepsRows(relation, one.values.keys())
+          catalog.keepsRows(relation, one.values.map(({ column }) => column))
         );
         return (areKnown ? rows : ANY_ROWS).some((own) =>
           writes.touches(
@@ -363,10 +363,8 @@ export class Judge {
     );
     const given = keys.map((columns) => ({
       relation,
-      values: new Map(
-        [...rows.values].filter(([column]) => columns.includes(column)),
-      ),
-    })).filter(({ values }) => values.size > 0);
+      values: rows.values.filter(({ column }) => columns.includes(column)),
+    })).filter(({ values }) => values.length > 0);
     const isRead = (writes: Writes) =>
       given.some((key) =>
         writes.touches(
@@ -405,7 +403,7 @@ export class Judge {
     // By a number of the mirror's own it is another row, perhaps.
     const isDrawn = taken.some(({ values }) =>
       catalog.oids(lockingRead.relation).some((oid) =>
-        [...values.keys()].some((column) => drawn.get(oid, column))
+        values.some(({ column }) => drawn.get(oid, column))
       )
     );
     return lockingRead.isAlone && !isDrawn ? taken : [];

@@ -1,4 +1,8 @@
-import type { PinnedValue, TouchedRows } from "../sql/pinned_values.ts";
+import {
+  type PinnedValue,
+  type TouchedRows,
+  valueOf,
+} from "../sql/pinned_values.ts";
 import type { Shape } from "../sql/shape.ts";
 
 /** Rows of one relation that are remembered of a transaction; beyond them it may have written any. */
@@ -44,13 +48,11 @@ function areApart(
   b: TouchedRows,
   typeOf: (column: string) => number | undefined,
 ): boolean {
-  for (const [column, value] of a.values) {
-    const other = b.values.get(column);
-    if (other !== undefined && areOther(value, other, typeOf(column))) {
-      return true;
-    }
-  }
-  return false;
+  return a.values.some((value) => {
+    const other = valueOf(b.values, value.column);
+    return other !== undefined &&
+      areOther(value, other, typeOf(value.column));
+  });
 }
 
 /** Whether two values of a type are known to be different ones, however they were sent. */

@@ -88,7 +88,8 @@ export class Admission {
    * @throws what our own code threw before anything was counted.
    */
   submit(transaction: Transaction): void {
-    const { probes, order } = this.#target;
+    const { probes, order, primaryLog } = this.#target;
+    this.#statements.tellsWritten = primaryLog.matcher.isReading;
     // One that is dropped is planned, too: a later one may execute what it
     // prepared, and whether the level excludes it is asked first.
     const plan = planTransaction(

@@ -27,12 +27,12 @@ import {
   QUERY,
 } from "../wire/mod.ts";
 
+import type { PinnedRows } from "../sql/pins.ts";
 import {
   addParameters,
+  type ColumnValue,
   literalValues,
-  type PinnedValue,
   type TouchedRows,
-  type WrittenValues,
 } from "../sql/pinned_values.ts";
 
 const decoder = new TextDecoder();
@@ -50,7 +50,7 @@ export interface Asked {
   /** Of each the rows that it touches, as far as its text and values tell; too short where none does. */
   readonly rows: readonly (TouchedRows | undefined)[];
   /** Of each what it writes, by the keys of `writtenValue`; too short as well. */
-  readonly written: readonly (WrittenValues | undefined)[];
+  readonly written: readonly (Written | undefined)[];
   /** What it described in front of each result that is of another statement, too. */
   readonly described: DescribedStatements;
   /** By the number of a result that tells which rows were locked: formats of its columns, as Bind has them. */
@@ -65,10 +65,19 @@ export type OnLockingRead = (
   to: number,
 ) => void;
 
-/** A prepared statement, and the values that stand in its text. */
+/** What one execution of a statement writes, by the keys of `writtenValue`. */
+type Written = readonly ColumnValue[];
+
+/** The values that stand in a text. */
+interface Literals {
+  readonly values: readonly ColumnValue[];
+  readonly written: Written;
+}
+
+/** A prepared statement, and the values that stand in its text; undefined: they are not known. */
 interface Prepared {
   readonly shape: Shape;
-  readonly literals: ReadonlyMap<string, PinnedValue> | undefined;
+  readonly literals: Literals | undefined;
 }
 
 interface Portal extends Values {
@@ -80,9 +89,11 @@ interface Portal extends Values {
 /** The values that one execution of a statement has. */
 interface Values {
   readonly rows: TouchedRows | undefined;
-  readonly written: WrittenValues | undefined;
+  readonly written: Written | undefined;
 }
 
+const NO_COLUMNS: readonly ColumnValue[] = [];
+const NO_LITERALS: Literals = { values: NO_COLUMNS, written: NO_COLUMNS };
 const NO_VALUES: Values = { rows: undefined, written: undefined };
 const UNKNOWN: Prepared & Portal = {
   shape: OTHER_SHAPE,
@@ -106,6 +117,8 @@ export class SessionStatements {
   readonly #firstIsolation: IsolationLevel;
   #isolation: IsolationLevel;
   readonly #onLockingRead: OnLockingRead;
+  /** Whether `Asked.written` is filled: only the primary's log is compared with it. */
+  tellsWritten = true;
 
   /**
    * @param from whose statements it knows already.
@@ -143,15 +156,17 @@ export class SessionStatements {
     framer.reset();
     const results: Shape[] = [];
     let rows: (TouchedRows | undefined)[] | undefined;
-    let written: (WrittenValues | undefined)[] | undefined;
+    let written: (Written | undefined)[] | undefined;
     let described = OTHER_SHAPE;
     let before: Map<number, readonly Shape[]> | undefined;
     let open: Shape[] = [];
     let formats: Map<number, readonly number[]> | undefined;
     /** The next result's. */
     const note = (values: Values | undefined) => {
-      if (values?.rows) (rows ??= [])[results.length] = values.rows;
-      if (values?.written) (written ??= [])[results.length] = values.written;
+      if (values?.rows) rows = put(rows, results.length, values.rows);
+      if (values?.written) {
+        written = put(written, results.length, values.written);
+      }
     };
     /** A result comes, of the statements that were described and of this one. */
     const give = (shapes: readonly Shape[]) => {
@@ -172,7 +187,7 @@ export class SessionStatements {
           const statements = this.#told(bytes, body, at - 1);
           const shapes = this.#follow(statements);
           if (statements.links === undefined) {
-            note(valuesInText(shapes[0], bytes, body, at - 1));
+            note(this.#valuesInText(shapes[0], bytes, body, at - 1));
           }
           if (results.length === 0 && at === to) {
             return {
@@ -194,7 +209,7 @@ export class SessionStatements {
           set(this.#statements, name(bytes, body), {
             shape: described,
             literals: statements.links === undefined
-              ? textValues(described, bytes, text, end)
+              ? this.#literals(described, bytes, text, end)
               : undefined,
           });
           break;
@@ -206,7 +221,13 @@ export class SessionStatements {
           described = bound(shape, bytes, body, at);
           set(this.#portals, name(bytes, body), {
             shape: described,
-            ...boundValues(shape, literals, bytes, behind(bytes, names), at),
+            ...this.#boundValues(
+              shape,
+              literals,
+              bytes,
+              behind(bytes, names),
+              at,
+            ),
             formats: shape.lockingRead &&
               readBind(bytes, body, at)?.resultFormats,
           });
@@ -293,67 +314,89 @@ export class SessionStatements {
         UNKNOWN;
     return kind === "prepared" ? named : inParts(named);
   }
+
+  /** The values of a statement that all stand in its text. */
+  #valuesInText(
+    shape: Shape | undefined,
+    bytes: Uint8Array,
+    from: number,
+    to: number,
+  ): Values | undefined {
+    return shape &&
+      valuesOf(shape.pinned, this.#literals(shape, bytes, from, to));
+  }
+
+  /** The values that stand in a text, the name of a savepoint among them. */
+  #literals(
+    { pinned, kind }: Shape,
+    bytes: Uint8Array,
+    from: number,
+    to: number,
+  ): Literals {
+    if (pinned !== undefined) {
+      return {
+        values: literalValues(pinned.pins, bytes, from, to),
+        written: this.tellsWritten
+          ? literalValues(pinned.written, bytes, from, to)
+          : NO_COLUMNS,
+      };
+    }
+    const name = this.tellsWritten && kind === "transaction"
+      ? savepointName(bytes, from, to)
+      : undefined;
+    return name === undefined ? NO_LITERALS : {
+      values: NO_COLUMNS,
+      written: [{ column: SAVEPOINT_NAME, isBinary: false, text: name }],
+    };
+  }
+
+  /** @param at where a Bind message goes on behind its names. */
+  #boundValues(
+    { pinned }: Shape,
+    literals: Literals | undefined,
+    bytes: Uint8Array,
+    at: number,
+    to: number,
+  ): Values {
+    if (literals === undefined) return NO_VALUES;
+    if (pinned === undefined) return valuesOf(pinned, literals);
+    const values = [...literals.values];
+    addParameters(values, pinned.pins, bytes, at, to);
+    if (!this.tellsWritten) return valuesOf(pinned, { ...literals, values });
+    const written = [...literals.written];
+    addParameters(written, pinned.written, bytes, at, to);
+    return valuesOf(pinned, { values, written });
+  }
+}
+
+/** They wait with their transaction: a copy has no room for more. */
+function valuesOf(
+  pinned: PinnedRows | undefined,
+  { values, written }: Literals,
+): Values {
+  if (values.length + written.length === 0) return NO_VALUES;
+  return {
+    rows: pinned === undefined || values.length === 0
+      ? undefined
+      : { relation: pinned.relation, values: values.slice() },
+    written: written.length === 0 ? undefined : written.slice(),
+  };
 }
 
 function set<T>(map: Map<string, T>, key: string, value: T): void {
   if (map.size < MAX_NAMES || map.has(key)) map.set(key, value);
 }
 
-/** The values of a statement that all stand in its text. */
-function valuesInText(
-  shape: Shape | undefined,
-  bytes: Uint8Array,
-  from: number,
-  to: number,
-): Values | undefined {
-  const values = shape && textValues(shape, bytes, from, to);
-  return values && valuesOf(shape.pinned?.relation ?? "", values);
-}
-
-/** The values that stand in a text, the name of a savepoint among them. */
-function textValues(
-  { pinned, kind }: Shape,
-  bytes: Uint8Array,
-  from: number,
-  to: number,
-): Map<string, PinnedValue> | undefined {
-  if (pinned !== undefined) return literalValues(pinned, bytes, from, to);
-  const name = kind === "transaction"
-    ? savepointName(bytes, from, to)
-    : undefined;
-  return name === undefined
-    ? undefined
-    : new Map([[SAVEPOINT_NAME, { isBinary: false, text: name }]]);
-}
-
-/** @param at where a Bind message goes on behind its names. */
-function boundValues(
-  { pinned }: Shape,
-  literals: ReadonlyMap<string, PinnedValue> | undefined,
-  bytes: Uint8Array,
+/** Puts `value` at `at` of what may not be there yet. Arrays that grow by an index have room for 17. */
+function put<T>(
+  array: (T | undefined)[] | undefined,
   at: number,
-  to: number,
-): Values {
-  if (literals === undefined) return NO_VALUES;
-  if (pinned === undefined) return valuesOf("", literals);
-  const values = new Map(literals);
-  addParameters(values, pinned, bytes, at, to);
-  return valuesOf(pinned.relation, values);
-}
-
-function valuesOf(
-  relation: string,
-  all: ReadonlyMap<string, PinnedValue>,
-): Values {
-  const values = new Map<string, PinnedValue>();
-  const written = new Map<string, PinnedValue>();
-  for (const [key, value] of all) {
-    (key.startsWith("\0") ? written : values).set(key, value);
-  }
-  return {
-    rows: values.size === 0 ? undefined : { relation, values },
-    written: written.size === 0 ? undefined : written,
-  };
+  value: T,
+): (T | undefined)[] {
+  if (array === undefined && at === 0) return [value];
+  array ??= [];
+  array[at] = value;
+  return array;
 }
 
 /** A statement with the values of those parameters that comparing needs. @param body, end of a Bind message. */

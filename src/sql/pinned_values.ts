@@ -1,5 +1,5 @@
 import { literals } from "./literals.ts";
-import type { PinnedRows } from "./pins.ts";
+import type { Pin } from "./pins.ts";
 
 /** Values beyond this are not looked at, in bytes. */
 export const MAX_VALUE = 64;
@@ -12,82 +12,107 @@ export interface PinnedValue {
   readonly text: string;
 }
 
-/** The rows that one execution of a statement touches: those with these values, by column. */
-export interface TouchedRows {
-  readonly relation: string;
-  readonly values: ReadonlyMap<string, PinnedValue>;
+/** The value of a column, or of a key of `writtenValue`. */
+export interface ColumnValue extends PinnedValue {
+  readonly column: string;
 }
 
-/** What one execution of a statement writes, by the keys of `writtenValue`. */
-export type WrittenValues = ReadonlyMap<string, PinnedValue>;
+/** The rows that one execution of a statement touches: those with these values. */
+export interface TouchedRows {
+  readonly relation: string;
+  /** There are few: they are looked through. */
+  readonly values: readonly ColumnValue[];
+}
 
-/** The values that stand in the text itself, `bytes[from, to)`. */
+/** The value of a column. */
+export function valueOf(
+  values: readonly ColumnValue[],
+  column: string,
+): ColumnValue | undefined {
+  return values.find((value) => value.column === column);
+}
+
+/** The values of `pins` that stand in the text itself, `bytes[from, to)`. */
 export function literalValues(
-  { pins }: PinnedRows,
+  pins: readonly Pin[],
   bytes: Uint8Array,
   from: number,
   to: number,
-): Map<string, PinnedValue> {
-  const values = new Map<string, PinnedValue>();
-  const wanted = new Map<number, string>();
-  for (const { column, from } of pins) {
-    if ("literal" in from) wanted.set(from.literal, column);
+): ColumnValue[] {
+  const values: ColumnValue[] = [];
+  let last = 0;
+  for (const { from } of pins) {
+    if ("literal" in from && from.literal > last) last = from.literal;
   }
-  if (wanted.size === 0) return values;
+  if (last === 0) return values;
   let number = 0;
   for (const [start, end, before] of literals(bytes, from, to)) {
-    const column = wanted.get(++number);
-    if (column === undefined || end - start > MAX_VALUE) continue;
-    const text = decoder.decode(bytes.slice(start, end));
-    const isPlain = QUOTED.test(text)
-      ? !isPrefix(bytes, start)
-      : /^\d+$/.test(text) && before !== MINUS && !isWord(bytes[end]);
-    if (!isPlain) continue;
-    values.set(column, {
-      isBinary: false,
-      text: text.startsWith("'") ? text.slice(1, -1) : text,
-    });
+    number++;
+    for (const { column, from } of pins) {
+      if (!("literal" in from) || from.literal !== number) continue;
+      const text = literalText(bytes, start, end, before);
+      if (text !== undefined) values.push({ column, isBinary: false, text });
+    }
+    if (number === last) break;
   }
   return values;
 }
 
+/** What a literal in `bytes[start, end)` says; undefined: it is long, or would have to be read as the server does. */
+function literalText(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  before: number,
+): string | undefined {
+  if (end - start > MAX_VALUE) return undefined;
+  const text = decoder.decode(bytes.slice(start, end));
+  if (QUOTED.test(text)) {
+    return isPrefix(bytes, start) ? undefined : text.slice(1, -1);
+  }
+  const isPlain = /^\d+$/.test(text) && before !== MINUS && !isWord(bytes[end]);
+  return isPlain ? text : undefined;
+}
+
 /**
- * Adds the values that a Bind message gives: behind its two names the formats,
- * then the values, each with its length (manual, "Message Formats").
+ * Adds the values of `pins` that a Bind message gives: behind its two names the
+ * formats, then the values, each with its length (manual, "Message Formats").
  *
  * @param at of the formats' number in `bytes`.
  */
 export function addParameters(
-  values: Map<string, PinnedValue>,
-  { pins }: PinnedRows,
+  values: ColumnValue[],
+  pins: readonly Pin[],
   bytes: Uint8Array,
   at: number,
   to: number,
 ): void {
-  const wanted = Map.groupBy(
-    pins.filter(({ from }) => "param" in from),
-    ({ from }) => "param" in from ? from.param : 0,
-  );
-  if (wanted.size === 0 || at + 2 > to) return;
+  let last = 0;
+  for (const { from } of pins) {
+    if ("param" in from && from.param > last) last = from.param;
+  }
+  if (last === 0 || at + 2 > to) return;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const formats = view.getUint16(at);
   let value = at + 2 + 2 * formats;
   if (value + 2 > to) return;
-  const count = view.getUint16(value);
+  const count = Math.min(view.getUint16(value), last);
   value += 2;
   for (let i = 0; i < count && value + 4 <= to; i++) {
     const length = view.getInt32(value);
     value += 4;
     if (length < 0) continue;
     if (value + length > to) return;
-    const own = wanted.get(i + 1);
-    if (own !== undefined && length <= MAX_VALUE) {
-      const format = formats === 0 ? 0 : formats === 1 ? 0 : i;
-      const isBinary = formats > 0 && format < formats &&
+    if (length <= MAX_VALUE) {
+      const format = formats === 1 ? 0 : i;
+      const isBinary = format < formats &&
         view.getUint16(at + 2 + 2 * format) === 1;
-      const text = decoder.decode(bytes.slice(value, value + length));
-      for (const { column, isCast } of own) {
-        if (!isBinary || !isCast) values.set(column, { isBinary, text });
+      let text: string | undefined;
+      for (const { column, from, isCast } of pins) {
+        if (!("param" in from) || from.param !== i + 1) continue;
+        if (isBinary && isCast) continue;
+        text ??= decoder.decode(bytes.slice(value, value + length));
+        values.push({ column, isBinary, text });
       }
     }
     value += length;

@@ -45,8 +45,9 @@ export function writtenValue(
  */
 export interface PinnedRows {
   readonly relation: string;
-  /** Those that it writes are among them, by {@linkcode rowValueKey} and {@linkcode setValueKey}: they pin nothing. */
   readonly pins: readonly Pin[];
+  /** What it writes, by {@linkcode rowValueKey} and {@linkcode setValueKey}: that pins nothing. */
+  readonly written: readonly Pin[];
 }
 
 /** Casts that keep a value what it is, without a length. */
@@ -87,22 +88,26 @@ export function pinnedRows(
   const hasLists = /"A_ArrayExpr"|"AEXPR_IN"|"ANY_SUBLINK"/.test(tree);
   let starts: readonly number[] | undefined;
   const pins: Pin[] = [];
+  const written: Pin[] = [];
   for (const [column, value] of values) {
     const isWritten = column.startsWith("\0");
-    if (pins.length === MAX_PINS + (isWritten ? MAX_VALUES : 0)) break;
+    const found = isWritten ? written : pins;
+    if (found.length === (isWritten ? MAX_VALUES : MAX_PINS)) continue;
     const from = sourceOf(value);
     if (from === undefined) continue;
     const { isCast } = from;
     if ("param" in from) {
-      pins.push({ column, from: { param: from.param }, isCast });
+      found.push({ column, from: { param: from.param }, isCast });
     } else if (!hasLists) {
       starts ??= literalStarts(text);
       // A sign, or the E of E'…', stands before its literal.
       const literal = countBelow(starts, from.at) + 1;
-      pins.push({ column, from: { literal }, isCast });
+      found.push({ column, from: { literal }, isCast });
     }
   }
-  return pins.length === 0 ? undefined : { relation, pins };
+  return pins.length + written.length === 0
+    ? undefined
+    : { relation, pins, written };
 }
 
 /** How many of `sorted` are below `limit`. */

@@ -34,12 +34,11 @@ const UNIQUE = ["unique", "1", "name"];
 function rows(values: Record<string, string>): TouchedRows {
   return {
     relation: "lock",
-    values: new Map(
-      Object.entries(values).map(([column, text]) => [
-        column,
-        { isBinary: false, text },
-      ]),
-    ),
+    values: Object.entries(values).map(([column, text]) => ({
+      column,
+      isBinary: false,
+      text,
+    })),
   };
 }
 

@@ -853,7 +853,7 @@ Deno.test("Tap: digests count towards the bound of a transaction, in one cycle o
   const one = new Bench(options);
   one.client(query("select 1;".repeat(statements)), 10_000);
   one.server(concat([...Array<typeof DONE>(statements).fill(DONE), READY]));
-  const few = new Bench({ maxBytes: 200 });
+  const few = new Bench({ maxBytes: 400 });
   few.client(query("select 1;".repeat(10)));
   few.server(concat([...Array<typeof DONE>(10).fill(DONE), READY]));
   const many = new Bench(options);

@@ -36,14 +36,20 @@ const READY = message("Z", "I");
 const IN_BLOCK = message("Z", "T");
 
 /** Transactions as a lane's queue holds them, so many of so many cycles. */
-function queued(count: number, cycles: number, shapes: ShapeCache) {
+function queued(
+  sql: string,
+  count: number,
+  cycles: number,
+  shapes: ShapeCache,
+) {
   const statements = new SessionStatements(shapes);
+  statements.tellsWritten = false;
   const order = new CommitOrder();
   const lane = { heardUs: 0, expectedUs: 0, onWanted() {} };
   const session = new TappedSession(shapes);
   return Array.from({ length: count }, () => {
     for (let i = 1; i <= cycles; i++) {
-      session.client(query("update t set a = 1"));
+      session.client(query(sql));
       session.server(concat([DONE, i === cycles ? READY : IN_BLOCK]));
     }
     const transaction = session.transactions.pop();
@@ -58,15 +64,21 @@ Deno.test("Stream: a transaction takes of the queue's bound about what it weighs
   await loadModule();
   const shapes = new ShapeCache(10);
   for (
-    const [count, cycles] of [[5_000, 1], [1_000, 7], [8, 5_000]] as const
+    const [sql, count, cycles] of [
+      ["update t set a = 1", 5_000, 1],
+      ["update t set a = 1", 1_000, 7],
+      ["update t set a = 1", 8, 2_500],
+      ["insert into t (id, a) values (15, 3)", 5_000, 1],
+      ["insert into t (id, a) values (15, 3)", 1_000, 7],
+      ["insert into t (id, a) values (15, 3)", 8, 2_500],
+    ] as const
   ) {
     const before = await usedBytes();
-    const entries = queued(count, cycles, shapes);
+    const entries = queued(sql, count, cycles, shapes);
     const size = entries.reduce((sum, e) => sum + e.transaction.size, 0);
     const real = await usedBytes() - before;
     assert.ok(
-      // Of many cycles a third is counted: see WAITING_BYTES.
-      size > (cycles === 1 ? 0.7 : 0.28) * real && size < 1.5 * real,
+      size > 0.6 * real && size < 1.5 * real,
       `${count} of ${cycles} cycles: ${size} counted, ${real} used`,
     );
     entries.length = 0;

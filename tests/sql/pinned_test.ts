@@ -21,9 +21,7 @@ function touched(...messages: Uint8Array[]): string {
   const { shapes, rows } = session.cycle(bytes, 0, bytes.length);
   const last = rows[shapes.length - 1];
   if (last === undefined) return "";
-  const values = [...last.values].map(([column, { text }]) =>
-    `${column}=${text}`
-  );
+  const values = last.values.map(({ column, text }) => `${column}=${text}`);
   return [last.relation, ...values].join(" ");
 }
 
@@ -117,7 +115,7 @@ Deno.test("pinned rows: parameters in another order, or literals in their place,
   const rowsOf = (sql: string, values: readonly string[]) => {
     const bytes = concat([parse("", sql), bind("", "", values), execute()]);
     const { rows } = session.cycle(bytes, 0, bytes.length);
-    return [...rows[0]?.values ?? []].map(([column, { text }]) =>
+    return (rows[0]?.values ?? []).map(({ column, text }) =>
       `${column}=${text}`
     ).join(" ");
   };
@@ -198,15 +196,13 @@ const rowsOf = (
   values: Readonly<Record<string, string | Uint8Array>>,
 ): TouchedRows => ({
   relation: "t",
-  values: new Map(
-    Object.entries(values).map(([column, value]) => [
-      column,
-      typeof value === "string" ? { isBinary: false, text: value } : {
-        isBinary: true,
-        text: String.fromCharCode(...value),
-      },
-    ]),
-  ),
+  values: Object.entries(values).map(([column, value]) => ({
+    column,
+    ...typeof value === "string" ? { isBinary: false, text: value } : {
+      isBinary: true,
+      text: String.fromCharCode(...value),
+    },
+  })),
 });
 
 const UUID = "0123abcd-0000-4000-8000-0123456789ab";
