@@ -47,6 +47,8 @@ export class LaneLink {
   #connection: MirrorConnection | undefined;
   /** Where the connection leads, and whether by TLS. */
   #way: Pick<TargetSettings, "address" | "tls"> | undefined;
+  /** Settings that it is known to be the way of. */
+  #wayOf: TargetSettings | undefined;
   #refused = false;
 
   /** @param parameters the client's startup parameters, `name\0value\0…`. */
@@ -79,8 +81,11 @@ export class LaneLink {
 
   /** The mirror has moved since the connection was made, or is asked for TLS in another way. */
   get isElsewhere(): boolean {
-    return this.#way !== undefined &&
-      !isDeepStrictEqual(this.#way, wayTo(this.#target.settings));
+    const { settings } = this.#target;
+    if (this.#way === undefined || settings === this.#wayOf) return false;
+    const isSame = isDeepStrictEqual(this.#way, wayTo(settings));
+    if (isSame) this.#wayOf = settings;
+    return !isSame;
   }
 
   /** The connection's shortest round trip so far, in microseconds; 0: unknown. */
@@ -110,6 +115,7 @@ export class LaneLink {
   connect(): void {
     const { settings, server, reactor, scratch } = this.#target;
     this.#way = wayTo(settings);
+    this.#wayOf = settings;
     this.#row.open();
     try {
       this.#connection = new MirrorConnection(

@@ -273,14 +273,15 @@ export class SessionStatements {
   #told(bytes: Uint8Array, from: number, to: number): Statements {
     const statements = this.#shapes.get(bytes, from, to);
     const { shapes, links } = statements;
-    const [{ lockingRead } = OTHER_SHAPE, ...others] = shapes;
-    if (lockingRead !== undefined && others.length === 0) {
+    const lockingRead = shapes.length === 1
+      ? shapes[0]?.lockingRead
+      : undefined;
+    if (lockingRead !== undefined) {
       this.#onLockingRead(lockingRead, bytes, from, to);
     }
-    const all = [...shapes, ...(links ?? []).map((link) => link?.defines)];
-    if (!all.some((shape) => shape !== undefined && joins(shape))) {
-      return statements;
-    }
+    const isJoining = shapes.some(joins) ||
+      links?.some((link) => link?.defines !== undefined && joins(link.defines));
+    if (!isJoining) return statements;
     const separators = separatorsOf(bytes, from, to);
     const told = (shape: Shape) =>
       joins(shape) ? withSeparators(shape, separators) : shape;

@@ -1,4 +1,4 @@
-import { tokens } from "./tokens.ts";
+import { nextToken, tokenEnd, tokenKind } from "./tokens.ts";
 
 const QUOTE = 0x27;
 
@@ -14,8 +14,9 @@ export function* literals(
 ): Generator<readonly [start: number, end: number, before: number]> {
   let string: [number, number, number] | undefined;
   let before = 0;
-  for (const { start, end, kind } of tokens(bytes, from, to)) {
-    const isLiteral = kind === "literal";
+  for (let start = nextToken(bytes, from, to); start < to;) {
+    const end = tokenEnd(bytes, from, start, to);
+    const isLiteral = tokenKind(bytes, start, end) === "literal";
     if (isLiteral && bytes[start] === QUOTE) {
       if (string === undefined) string = [start, end, before];
       else string[1] = end;
@@ -25,6 +26,7 @@ export function* literals(
       if (isLiteral) yield [start, end, before];
     }
     before = bytes[end - 1] as number; // a token has bytes
+    start = nextToken(bytes, end, to);
   }
   if (string !== undefined) yield string;
 }

@@ -66,12 +66,35 @@ function literalText(
   before: number,
 ): string | undefined {
   if (end - start > MAX_VALUE) return undefined;
-  const text = decoder.decode(bytes.slice(start, end));
-  if (QUOTED.test(text)) {
-    return isPrefix(bytes, start) ? undefined : text.slice(1, -1);
+  if (bytes[start] !== QUOTE) {
+    return before !== MINUS && !isWord(bytes[end])
+      ? digits(bytes, start, end)
+      : undefined;
   }
-  const isPlain = /^\d+$/.test(text) && before !== MINUS && !isWord(bytes[end]);
-  return isPlain ? text : undefined;
+  const text = textOf(bytes, start, end);
+  return QUOTED.test(text) && !isPrefix(bytes, start)
+    ? text.slice(1, -1)
+    : undefined;
+}
+
+/** Without a decoder, which costs more than a short number. */
+function digits(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+): string | undefined {
+  let text = "";
+  for (let at = start; at < end; at++) {
+    const byte = bytes[at] as number;
+    if (byte < 0x30 || byte > 0x39) return undefined;
+    text += DIGITS[byte - 0x30];
+  }
+  return text;
+}
+
+/** A character for each byte. */
+function textOf(bytes: Uint8Array, start: number, end: number): string {
+  return decoder.decode(bytes.slice(start, end));
 }
 
 /**
@@ -111,7 +134,8 @@ export function addParameters(
       for (const { column, from, isCast } of pins) {
         if (!("param" in from) || from.param !== i + 1) continue;
         if (isBinary && isCast) continue;
-        text ??= decoder.decode(bytes.slice(value, value + length));
+        text ??= digits(bytes, value, value + length) ??
+          textOf(bytes, value, value + length);
         values.push({ column, isBinary, text });
       }
     }
@@ -119,6 +143,8 @@ export function addParameters(
   }
 }
 
+const DIGITS = [..."0123456789"];
+const QUOTE = 0x27;
 const MINUS = 0x2d;
 /** Without quotes and escapes, which would have to be read as the server does. */
 const QUOTED = /^'[^'\\]*'$/;
@@ -131,8 +157,10 @@ function isPrefix(bytes: Uint8Array, quote: number): boolean {
 
 /** A literal goes on in it: 0x10, 1_000. */
 function isWord(byte = 0): boolean {
-  return /[\w\x80-\xff]/.test(String.fromCharCode(byte));
+  return byte === UNDERSCORE || byte >= 0x30 && byte <= 0x39 ||
+    (byte | 0x20) >= 0x61 && (byte | 0x20) <= 0x7a || byte >= 0x80;
 }
 
 const AMPERSAND = 0x26;
 const LETTER_E = 0x65;
+const UNDERSCORE = 0x5f;

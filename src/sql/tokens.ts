@@ -28,39 +28,73 @@ export function* tokens(
   from: number,
   to: number,
 ): Generator<Token> {
-  for (let at = from; at < to;) {
-    const class_ = CLASSES[bytes[at] as number] as number; // in bounds
-    if (class_ === SPACE || isComment(bytes, at)) {
-      at = skipSpace(bytes, at, to);
-      continue;
-    }
+  for (let at = nextToken(bytes, from, to); at < to;) {
     const start = at;
-    let kind: Token["kind"] = "symbol";
-    if (class_ === QUOTE) {
+    const end = tokenEnd(bytes, from, start, to);
+    at = nextToken(bytes, end, to);
+    yield { start, end, kind: tokenKind(bytes, start, end) };
+  }
+}
+
+/** Where the next token begins, behind spaces and comments; `to`: there is none. */
+export function nextToken(bytes: Uint8Array, at: number, to: number): number {
+  while (
+    at < to &&
+    (CLASSES[bytes[at] as number] === SPACE || isComment(bytes, at))
+  ) at = skipSpace(bytes, at, to);
+  return at;
+}
+
+/** Where the token ends that begins at `start` of a text in `bytes[from, to)`. */
+export function tokenEnd(
+  bytes: Uint8Array,
+  from: number,
+  start: number,
+  to: number,
+): number {
+  switch (CLASSES[bytes[start] as number]) {
+    case QUOTE: {
       const escapes = start > from &&
         ((bytes[start - 1] as number) | 0x20) === 0x65;
-      at = skipQuoted(bytes, at, to, escapes);
-      kind = "literal";
-    } else if (class_ === DIGIT) {
-      at = skipNumber(bytes, at, to);
-      kind = "literal";
-    } else if (class_ === DOLLAR) {
-      at = skipDollar(bytes, at, to);
-      if (at === start) at++;
-      else {
-        const isNumber = CLASSES[bytes[start + 1] as number] === DIGIT;
-        kind = isNumber ? "parameter" : "literal";
-      }
-    } else if (bytes[at] === DOUBLE_QUOTE) {
-      at = skipIdentifier(bytes, at, to);
-      kind = "name";
-    } else if (class_ === WORD) {
+      return skipQuoted(bytes, start, to, escapes);
+    }
+    case DIGIT:
+      return skipNumber(bytes, start, to);
+    case DOLLAR:
+      return Math.max(skipDollar(bytes, start, to), start + 1);
+    case WORD: {
+      let at = start + 1;
       while (at < to && isWordTail(CLASSES[bytes[at] as number] as number)) {
         at++;
       }
-      kind = "word";
-    } else at++;
-    yield { start, end: at, kind };
+      return at;
+    }
+    default:
+      return bytes[start] === DOUBLE_QUOTE
+        ? skipIdentifier(bytes, start, to)
+        : start + 1;
+  }
+}
+
+/** What a token in `bytes[start, end)` is. */
+export function tokenKind(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+): Token["kind"] {
+  switch (CLASSES[bytes[start] as number]) {
+    case QUOTE:
+    case DIGIT:
+      return "literal";
+    case DOLLAR:
+      if (end === start + 1) return "symbol";
+      return CLASSES[bytes[start + 1] as number] === DIGIT
+        ? "parameter"
+        : "literal";
+    case WORD:
+      return "word";
+    default:
+      return bytes[start] === DOUBLE_QUOTE ? "name" : "symbol";
   }
 }
 
