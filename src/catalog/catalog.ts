@@ -121,7 +121,7 @@ export class Catalog {
       case "key":
         return push(this.#keys, name, text.split("\n"));
       case "unique":
-        return push(this.#uniques, name, text.split("\n"));
+        return push(this.#uniques, name, text === "" ? [] : text.split("\n"));
       case "child": {
         add(this.#family, name, text);
         add(this.#family, text, name);
@@ -175,6 +175,18 @@ export class Catalog {
     return all;
   }
 
+  /** Whether several schemas have the relation that a key names without one. */
+  isAmbiguous(key: string): boolean {
+    return (this.#relations.get(key)?.length ?? 0) > 1;
+  }
+
+  /** The keys, with their schemas, of all relations of a name. */
+  keysOfName(name: string): readonly string[] {
+    return (this.#relations.get(name) ?? []).map((oid) =>
+      relationKey(...(this.#names.get(oid) ?? ["", name]))
+    );
+  }
+
   /** Columns of each unique key without NULLs. */
   keysOf(oid: string): readonly (readonly string[])[] {
     return this.#keys.get(oid) ?? [];
@@ -187,7 +199,7 @@ export class Catalog {
     ) ?? false;
   }
 
-  /** The columns of each unique index of a relation: rows with equal values in them, and without NULLs, may not be beside each other. */
+  /** The columns of each unique index of a relation, expressions left out: rows with equal values in them, and without NULLs, may not be beside each other. */
   uniquesOf(oid: string): readonly (readonly string[])[] {
     return this.#uniques.get(oid) ?? [];
   }
@@ -357,6 +369,11 @@ export class Catalog {
   /** How far a statement reaches; undefined: anywhere. */
   reachOf(named: Named): Reach | undefined {
     return this.#reaches.of(named);
+  }
+
+  /** Whether functions may write any relation. */
+  writesAnything(calls: readonly string[]): boolean {
+    return this.#reaches.writesAnything(calls);
   }
 
   /** For each sequence that defaults draw from: the names of their relations. */

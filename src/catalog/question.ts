@@ -83,12 +83,12 @@ select 'key', r.oid::text, (
       where a.attrelid = r.oid and not a.attnotnull
         and a.attnum = any ((i.indkey::int2[])[0:i.indnkeyatts - 1]))
 union all
-select 'unique', r.oid::text, (
+select 'unique', r.oid::text, coalesce((
     select string_agg(a.attname, chr(10)) from pg_catalog.pg_attribute a
     where a.attrelid = r.oid
-      and a.attnum = any ((i.indkey::int2[])[0:i.indnkeyatts - 1])), ''
+      and a.attnum = any ((i.indkey::int2[])[0:i.indnkeyatts - 1])), ''), ''
   from pg_catalog.pg_index i join r on r.oid = i.indrelid
-  where i.indisunique and i.indisvalid and i.indexprs is null
+  where i.indisunique and i.indisvalid
 union all
 select 'child', c.name, p.name, c.oid || ' ' || p.oid from pg_catalog.pg_inherits h
   join r c on c.oid = h.inhrelid join r p on p.oid = h.inhparent

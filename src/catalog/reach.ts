@@ -120,6 +120,18 @@ export class Reaches {
     return { touched: [...touched], written: [...written] };
   }
 
+  /** Whether functions write by dynamic SQL: their texts do not say what. */
+  writesAnything(calls: Iterable<string>): boolean {
+    const { definitions } = this.#options;
+    for (const name of calls) {
+      const definition = definitions.function(name);
+      if (definition === undefined) continue;
+      const { words, isDynamic } = definitions.whole(definition);
+      if (isDynamic && isWriting(words)) return true;
+    }
+    return false;
+  }
+
   /** @returns whether the functions' texts say all. */
   #addCalls(
     calls: Iterable<string>,
@@ -132,7 +144,7 @@ export class Reaches {
       const definition = definitions.function(name);
       if (definition === undefined) continue;
       const { words } = definitions.whole(definition);
-      const found = WRITING.some((word) => words.has(word)) ? written : touched;
+      const found = isWriting(words) ? written : touched;
       if (!this.#add(definition, found)) return false;
     }
     return true;
@@ -166,6 +178,10 @@ export class Reaches {
     }
     return this.#shared.get(relation) ?? [];
   }
+}
+
+function isWriting(words: ReadonlySet<string>): boolean {
+  return WRITING.some((word) => words.has(word));
 }
 
 /** Of an extension that everybody knows: it makes an id, or a salt. */

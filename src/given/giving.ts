@@ -243,9 +243,18 @@ export class Giving {
     this.#leaveSequences(insertion, catalog, told);
   }
 
-  /** An INSERT goes to the mirror as it came, or its answer does not tell which rows it inserted. */
-  untold(insertion: Insertion, catalog: Catalog): void {
-    if (this.isOn) this.#leaveSequences(insertion, catalog, new Set());
+  /**
+   * An INSERT goes to the mirror as it came, or its answer does not tell which rows it inserted.
+   *
+   * @param isElsewhere its relation may be any of the name.
+   */
+  untold(insertion: Insertion, catalog: Catalog, isElsewhere = false): void {
+    if (!this.isOn) return;
+    const { relation } = insertion;
+    const keys = isElsewhere ? catalog.keysOfName(relation) : [relation];
+    for (const relation of keys) {
+      this.#leaveSequences({ ...insertion, relation }, catalog, new Set());
+    }
   }
 
   /**

@@ -27,6 +27,7 @@ import { type LoggedRows, loggedValue, rowsInLog } from "./logged_rows.ts";
 import type { Moment } from "./own_defaults.ts";
 import type { PreparedInsert } from "./prepared_inserts.ts";
 import { followNames, PreparedStatements } from "./prepared_statements.ts";
+import { SessionSettings, setsSetting } from "./session_settings.ts";
 import { highestParameter, isReadable } from "./texts.ts";
 import {
   hasFailed,
@@ -50,6 +51,8 @@ export interface RewriterOptions {
   readonly isAlone: () => boolean;
   /** The client's number. */
   readonly session: number;
+  /** The client's startup parameters, `name\0value\0…`. */
+  readonly parameters: string;
 }
 
 /** The results of a cycle that were given values, by their number. */
@@ -79,11 +82,11 @@ export class InsertRewriter {
   readonly #options: RewriterOptions;
   readonly #prepared = new PreparedStatements<PreparedInsert>();
   #made: Moment = { startUs: 0, endUs: 0 };
-  /** The session has another role than the one whose rights are known. */
-  #hasOtherRole = false;
+  readonly #settings: SessionSettings;
 
   constructor(options: RewriterOptions) {
     this.#options = options;
+    this.#settings = new SessionSettings(options.parameters);
   }
 
   /** Statements are prepared with more parameters than the client's: each cycle must be looked at. */
@@ -94,7 +97,7 @@ export class InsertRewriter {
   /** A new connection: nothing is prepared on it. */
   reset(): void {
     this.#prepared.clear();
-    this.#hasOtherRole = false;
+    this.#settings.reset();
   }
 
   /**
@@ -344,14 +347,24 @@ export class InsertRewriter {
     const statements = shapes.get(bytes, from, to);
     const { shapes: all, links } = statements;
     followNames(this.#prepared, statements, message);
-    if (all.some(changesRole)) this.#hasOtherRole = true;
+    const settings = this.#settings;
+    settings.note(all, bytes, from, to);
     const [shape, ...others] = all;
+    // By its own search_path a name may stand for another relation.
+    const isElsewhere = settings.hasOtherPath &&
+      all.some((one) =>
+        [one.insertion, one.updating].some((write) =>
+          write !== undefined && catalog().isAmbiguous(write.relation)
+        )
+      );
     if (
       shape === undefined || others.length > 0 || links !== undefined ||
-      this.#hasOtherRole
+      settings.hasOtherRole || isElsewhere
     ) {
       for (const { insertion } of all) {
-        if (insertion !== undefined) giving.untold(insertion, catalog());
+        if (insertion !== undefined) {
+          giving.untold(insertion, catalog(), isElsewhere);
+        }
       }
       return undefined;
     }
@@ -388,13 +401,8 @@ function writtenText(
 export function isOfConcern(shapes: readonly Shape[]): boolean {
   return shapes.some((shape) =>
     shape.insertion !== undefined || shape.updating !== undefined ||
-    changesRole(shape)
+    setsSetting(shape)
   );
-}
-
-/** Whether the session may have other rights from then on; of set_config() it is not known which setting it sets. */
-function changesRole({ isControl, text, calls }: Shape): boolean {
-  return isControl && SET_ROLE.test(text) || calls.includes("set_config");
 }
 
 /** Those columns that were told in all rows; undefined: none was. */
@@ -467,6 +475,3 @@ function arrayOf(
     : textArray(values, column.type);
   return value && { value, isBinary };
 }
-
-const SET_ROLE =
-  /^set\s+(?:(?:local|session)\s+)?(?:role\b|session\s+authorization\b)/i;

@@ -280,7 +280,11 @@ export class Judge {
       unique: () => masks.isUnique(shape),
       sortedOtherwise: () => masks.isSortedOtherwise(shape),
       told: () => pair.taken !== undefined,
-      concurrentWrite: () => this.#concurrentWrite(shape, pair, nowUs),
+      // By which rows it inserts nothing its keys tell.
+      concurrentWrite: () =>
+        shape.insertion?.onConflict === "nothing"
+          ? this.#concurrentKey(pair, nowUs)
+          : this.#concurrentWrite(shape, pair, nowUs),
       concurrentKey: () => this.#concurrentKey(pair, nowUs),
       causes: () => this.#causes(pair),
     };
@@ -353,18 +357,20 @@ export class Judge {
     { shape, rows, ...pair }: StatementPair,
     nowUs: number,
   ): boolean {
-    if (rows === undefined || !shape.writes.includes(rows.relation)) {
-      return false;
-    }
     const { catalog } = this.#target;
-    const { relation } = rows;
+    const relation = relationOf(shape, rows);
+    if (relation === undefined) return false;
     const keys = catalog.oids(relation).flatMap((oid) =>
       catalog.uniquesOf(oid)
     );
-    const given = keys.map((columns) => ({
-      relation,
-      values: rows.values.filter(({ column }) => columns.includes(column)),
-    })).filter(({ values }) => values.length > 0);
+    const given = keys.flatMap((columns) => {
+      const values = (rows?.values ?? []).filter(({ column }) =>
+        columns.includes(column)
+      );
+      // Of several rows, and of expressions, it may be any.
+      const mayBeAny = rows === undefined || columns.length === 0;
+      return values.length > 0 || mayBeAny ? [{ relation, values }] : [];
+    });
     const isRead = (writes: Writes) =>
       given.some((key) =>
         writes.touches(
@@ -408,6 +414,21 @@ export class Judge {
     );
     return lockingRead.isAlone && !isDrawn ? taken : [];
   }
+}
+
+/** The relation whose keys a statement gives to one row, or several; undefined: it gives none. */
+function relationOf(
+  { writes, insertion }: Shape,
+  rows: TouchedRows | undefined,
+): string | undefined {
+  const [only, ...others] = writes;
+  // Of one row whose values are not told nothing is excused.
+  const hasSeveral = insertion?.source === "values" && others.length === 0 &&
+    (insertion.rows !== 1 || insertion.onConflict === "nothing");
+  const relation = rows?.relation ?? (hasSeveral ? only : undefined);
+  return relation !== undefined && writes.includes(relation)
+    ? relation
+    : undefined;
 }
 
 const ANY_ROWS = [undefined];

@@ -11,6 +11,7 @@ const MAX_ROWS = 64;
 /** What a transaction wrote: of each relation certain rows, or any. */
 export class Writes {
   readonly #relations = new Map<string, TouchedRows[] | "any">();
+  #isAnywhere = false;
 
   /** Takes a statement. @param rows that it touches, if that is known. */
   add({ writes }: Pick<Shape, "writes">, rows?: TouchedRows): void {
@@ -24,6 +25,12 @@ export class Writes {
     }
   }
 
+  /** Takes what a statement wrote that its text does not name: relations, of which it may have written any rows. */
+  addBehind(relations: readonly string[] | "all"): void {
+    if (relations === "all") this.#isAnywhere = true;
+    else for (const one of relations) this.#relations.set(one, "any");
+  }
+
   /**
    * Whether it may have written what a statement reads of a relation.
    *
@@ -35,6 +42,7 @@ export class Writes {
     read: TouchedRows | undefined,
     typeOf: (column: string) => number | undefined,
   ): boolean {
+    if (this.#isAnywhere) return true;
     const written = this.#relations.get(relation);
     if (written === undefined) return false;
     if (written === "any" || read === undefined) return true;

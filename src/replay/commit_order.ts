@@ -30,6 +30,9 @@
  *   one before it answered: all it wrote was complete by then. Of one whose
  *   block failed, the completion of what failed: that released its locks;
  * - of a writer of one cycle, or a refused statement, `endUs`;
+ * - of what only lets go of locks (pg_advisory_unlock, COMMIT PREPARED) the
+ *   moment when it was sent: it waits as a read does, never for those who wait
+ *   for the lock, and these complete later;
  * - of a reader the completion of its last read. All that it waits for had
  *   completed before that read was sent, with keys that are not greater.
  *

@@ -10,16 +10,38 @@ export interface Footprint {
   readonly touched: Relations;
   /** Others may read or lock what it has written or locked of them. */
   readonly written: Relations;
+  /** Of what it has written that which its text does not name: a function or a block does. */
+  readonly behind: Relations;
+  /** No trigger, function or block writes for it. */
+  readonly isBare: boolean;
+  /** It lets go of locks and takes none, so that it never waits for who waits for them. */
+  readonly releases: boolean;
 }
 
 export const NONE: Relations = [];
-const NOWHERE: Footprint = { touched: NONE, written: NONE };
-export const ANYWHERE: Footprint = { touched: "all", written: "all" };
+const NOWHERE: Footprint = {
+  touched: NONE,
+  written: NONE,
+  behind: NONE,
+  isBare: true,
+  releases: false,
+};
+export const ANYWHERE: Footprint = {
+  touched: "all",
+  written: "all",
+  behind: NONE,
+  isBare: false,
+  releases: false,
+};
+/** What it writes its text does not tell. */
+const UNTOLD: Footprint = { ...ANYWHERE, behind: "all" };
 
 /** Stand for a relation: advisory locks, and the server's own catalogs. */
 const ADVISORY = "advisory\0";
 const CATALOGS = "catalogs\0";
 const ADVISORY_CALL = /^pg_(?:try_)?advisory_/;
+const ADVISORY_RELEASE = /^pg_advisory_unlock/;
+const PREPARED_END = /^(?:commit|rollback)\s+prepared\b/i;
 const DRAWING: ReadonlySet<string> = new Set(["nextval", "setval"]);
 
 /** Relations of either. */
@@ -39,7 +61,10 @@ export class Footprints {
   /** @param catalog undefined: the schema may be another one. */
   of(shape: Shape, catalog: Catalog | undefined): Footprint {
     if (shape.isControl) return NOWHERE;
-    if (catalog === undefined) return ANYWHERE;
+    if (catalog === undefined) {
+      const releases = isRelease(shape);
+      return releases || mayHide(shape) ? { ...UNTOLD, releases } : ANYWHERE;
+    }
     if (catalog !== this.#catalog) {
       this.#catalog = catalog;
       this.#known = new WeakMap();
@@ -59,15 +84,18 @@ function footprintOf(shape: Shape, catalog: Catalog): Footprint {
   const own = shape.reads.filter((name) => isOfServer(shape, name));
   const reads = shape.reads.filter((name) => !own.includes(name));
   const names = reads.length + own.length + writes.length + calls.length;
+  const releases = isRelease(shape);
   // DO names nothing.
-  if (kind === "other" && names === 0) return ANYWHERE;
+  if (kind === "other" && names === 0) return { ...UNTOLD, releases };
+  if (catalog.writesAnything(calls)) return UNTOLD;
   if (calls.some((name) => DRAWING.has(name))) {
-    return { touched: "all", written: writes.length > 0 ? "all" : NONE };
+    return { ...ANYWHERE, written: writes.length > 0 ? "all" : NONE };
   }
   const reach = catalog.reachOf({ reads, writes, calls });
   if (reach === undefined) {
+    if (kind === "other") return UNTOLD;
     const isReader = kind === "read" && !locks;
-    return isReader ? { touched: "all", written: NONE } : ANYWHERE;
+    return isReader ? { ...ANYWHERE, written: NONE } : ANYWHERE;
   }
   const advisory = calls.some((name) => ADVISORY_CALL.test(name))
     ? [ADVISORY]
@@ -76,7 +104,22 @@ function footprintOf(shape: Shape, catalog: Catalog): Footprint {
   return {
     touched: own.length > 0 ? together(touched, [CATALOGS]) : touched,
     written: locks ? touched : together(reach.written, advisory),
+    behind: reach.written.filter((name) => !writes.includes(name)),
+    isBare: catalog.writesBehind(writes, calls).length === 0,
+    releases,
   };
+}
+
+/** Whether a statement does nothing but let go of locks that an earlier one has taken. */
+function isRelease({ kind, text, calls, reads, writes }: Shape): boolean {
+  return kind === "other" && PREPARED_END.test(text) ||
+    calls.length > 0 && calls.every((name) => ADVISORY_RELEASE.test(name)) &&
+      reads.length === 0 && writes.length === 0;
+}
+
+/** Whether a statement may write what its text does not name. */
+function mayHide({ kind, calls }: Shape): boolean {
+  return kind === "other" || calls.length > 0;
 }
 
 /** Whether a relation is one of the server's, which definitions alone change. */

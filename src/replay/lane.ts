@@ -79,7 +79,7 @@ export class Lane implements LinkOwner {
       watch: (on) => on ? this.#setDeadline(0) : this.#clearDeadline(),
     });
     const isAlone = () => target.isAlone(this, !this.#leaving);
-    this.#replayer = new Replayer(target, series, session, isAlone);
+    this.#replayer = new Replayer(target, series, session, parameters, isAlone);
     this.#admission = new Admission({
       target,
       series,

@@ -38,6 +38,8 @@ export interface PlacingOptions {
    * other: with a smaller key this one could be waited for by that one.
    */
   readonly leastKey: number;
+  /** All of the transaction's statements see the snapshot of its first one. */
+  readonly isSnapshot: boolean;
   /** Tells the rows that a statement has locked, and no others written. */
   readonly reads: Pick<LockingReads, "taken"> | undefined;
 }
@@ -61,7 +63,7 @@ type OpenTurn = { -readonly [K in keyof Turn]: Turn[K] };
 export function placeTransaction(
   transaction: Transaction,
   asked: readonly Asked[],
-  { footprintOf, leastKey, reads }: PlacingOptions,
+  { footprintOf, leastKey, isSnapshot, reads }: PlacingOptions,
 ): Placed {
   const { cycles, statements, answers, startUs, endUs } = transaction;
   const count = cycleCount(transaction);
@@ -77,6 +79,10 @@ export function placeTransaction(
   /** By this all before it was complete. */
   let completeUs = startUs;
   let answeredUs = startUs;
+  /** What takes the snapshot, and when it was complete. */
+  let first:
+    | { readonly turn: OpenTurn; readonly completeUs: number }
+    | undefined;
   /** What the block failed at: nothing went on behind it. */
   let failed:
     | { readonly sentUs: number; readonly completeUs: number }
@@ -129,13 +135,14 @@ export function placeTransaction(
         completeUs: sentUs + ROUNDING_US +
           (statements[at + STATEMENT_COMPLETE] as number),
       };
+      first ??= { turn, completeUs: own.completeUs };
       const isRefused = isError(statements, at);
       if (isRefused) failed = own;
       if (!isWriting(statements, at, shape, footprint)) {
         read = observed(read, own, footprint.touched);
         continue;
       }
-      turn.committedBeforeUs = own.completeUs;
+      if (!footprint.releases) turn.committedBeforeUs = own.completeUs;
       if (isRefused) {
         refused = observed(refused, own, footprint.touched);
         continue;
@@ -148,6 +155,7 @@ export function placeTransaction(
           isBinaryOutput({ resultFormats: formats?.get(j) ?? [] }, column),
       );
       for (const one of taken ?? [rows[j]]) writes.add(shape, one);
+      writes.addBehind(footprint.behind);
       written = together(written, footprint.written);
       turn.written = together(turn.written, footprint.written);
       if (shape.kind === "ddl") turn.defines = true;
@@ -160,11 +168,30 @@ export function placeTransaction(
     completeUs = Math.min(completeUs, failed.completeUs);
   }
   const isWriter = writes !== undefined || refused !== undefined;
+  if (isSnapshot && first !== undefined) {
+    // What is not there on the mirror by then, none of them sees; and of rows that change later it is refused each.
+    first.turn.touched = turns.reduce(
+      (all: Relations, { touched }) => together(all, touched),
+      NONE,
+    );
+    if (isWriter) {
+      first.turn.committedBeforeUs = Math.max(
+        first.turn.committedBeforeUs,
+        first.completeUs,
+      );
+    }
+  }
+  const isRelease = count === 1 && refused === undefined &&
+    turns[0]?.committedBeforeUs === 0;
   const key = Math.max(
     leastKey,
-    isWriter
-      ? count > 1 ? completeUs : endUs
-      : Math.min(endUs, read?.completeUs ?? endUs),
+    !isWriter
+      ? Math.min(endUs, read?.completeUs ?? endUs)
+      : isRelease
+      ? earliestUs
+      : count > 1
+      ? completeUs
+      : endUs,
   );
   for (const turn of turns) {
     turn.key = key;

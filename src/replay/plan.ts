@@ -86,6 +86,7 @@ export function planTransaction(
   const placed = placeTransaction(transaction, all, {
     footprintOf,
     leastKey,
+    isSnapshot: isolation === "snapshot",
     reads,
   });
   const shapes = all.map((asked) => asked.shapes);
@@ -101,7 +102,7 @@ export function planTransaction(
     described: all.map((asked) => asked.described),
     ...placed,
     snapshotUs: isolation === "snapshot" ? firstUs : undefined,
-    rollback: rollbackOf(transaction, shapes),
+    rollback: rollbackOf(transaction, shapes, footprintOf),
     readOnly,
   };
 }

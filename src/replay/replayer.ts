@@ -55,12 +55,14 @@ export class Replayer {
 
   /**
    * @param session the client's number, for examples.
+   * @param parameters the client's startup parameters, `name\0value\0…`.
    * @param isAlone whether no other client is connected, or has left anything to replay.
    */
   constructor(
     target: Target,
     series: number,
     session: number,
+    parameters: string,
     isAlone: () => boolean,
   ) {
     this.#target = target;
@@ -76,6 +78,7 @@ export class Replayer {
       nowUs: monotonicUs,
       isAlone,
       session,
+      parameters,
       mayBeLocked: ({ startUs, endUs }) => {
         const { lockingReads, order } = target;
         const nowUs = monotonicUs();
@@ -248,7 +251,10 @@ export class Replayer {
         const isRefused = code !== 0 && code !== errorOf(pair.primary);
         if (isRefused) this.#refused = true;
         const result = this.#judge.pair(pair, nowUs);
-        if (isRefused && result === Result.noiseConcurrentWrite) {
+        // By either a row may be missing on the mirror.
+        const mayLack = isRefused ||
+          pair.shape.insertion?.onConflict === "nothing";
+        if (mayLack && result === Result.noiseConcurrentWrite) {
           this.#orderBroken(entry);
         }
         if (isRefused && errorOf(pair.primary) === 0) {

@@ -5,10 +5,12 @@ import {
   KIND_ERROR,
   KIND_MASK,
   STATEMENT_KIND,
+  STATEMENT_ROWS,
   STATEMENT_SQLSTATE,
   STATEMENT_WORDS,
   type Transaction,
 } from "../record/mod.ts";
+import { ANYWHERE, type Footprint } from "./footprint.ts";
 import type { Shape } from "../sql/shape.ts";
 import { sqlstate, unpackSqlstate } from "../wire/mod.ts";
 
@@ -43,10 +45,16 @@ export interface Rollback {
 
 export const NO_ROLLBACK: Rollback = { failed: new Set(), by: "client" };
 
-/** @param shapes for each cycle the shapes of its results. */
+/**
+ * An INSERT by itself with ON CONFLICT DO NOTHING that has inserted nothing is
+ * rolled back, too: on the mirror it may come in front of the one that was first.
+ *
+ * @param shapes for each cycle the shapes of its results.
+ */
 export function rollbackOf(
   transaction: Transaction,
   shapes: readonly (readonly Shape[])[],
+  footprintOf: (shape: Shape) => Pick<Footprint, "isBare"> = () => ANYWHERE,
 ): Rollback {
   const { statements, cycles } = transaction;
   const last = cycleCount(transaction) - 1;
@@ -58,9 +66,20 @@ export function rollbackOf(
     end += count;
     // An error is the last answer of its cycle.
     const at = (end - 1) * STATEMENT_WORDS;
-    if (count === 0 || !isError(statements, at)) continue;
-    const code = statements[at + STATEMENT_SQLSTATE] as number;
+    if (count === 0) continue;
     const asked = shapes[i] ?? [];
+    if (!isError(statements, at)) {
+      const isUndone = last === 0 && statements[at + STATEMENT_ROWS] === 0 &&
+        isPlain(asked) && asked.every((shape) =>
+          shape.insertion?.onConflict === "nothing" &&
+          footprintOf(shape).isBare
+        );
+      if (isUndone) {
+        by = "block";
+      }
+      continue;
+    }
+    const code = statements[at + STATEMENT_SQLSTATE] as number;
     if (i < last) {
       failed.add(i + 1);
       // The mirror would go on to them.

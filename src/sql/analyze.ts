@@ -141,11 +141,13 @@ function describe(
   const [type = "", body = {}] = Object.entries(stmt)[0] as [string, Node];
   const found = new Findings(stmt);
   const writes = [...found.written];
-  const reads = [...found.relations].filter((name) => !writes.includes(name));
+  // An UPDATE or DELETE reads what it writes, and so does ON CONFLICT.
+  const isReading = type !== "InsertStmt" ||
+    body.onConflictClause !== undefined;
   const limited = type === "SelectStmt" && isLimited(body);
   return {
     kind: kindOf(type, body, writes.length > 0),
-    isControl: CONTROL.has(type),
+    isControl: CONTROL.has(type) && !isOfPrepared(body),
     isolation: isolationOf(type, body),
     insertion: insertionOf(type, body),
     lockingRead: found.locks ? lockingReadOf(type, body) : undefined,
@@ -160,8 +162,7 @@ function describe(
     limit: limited ? limitOf(body) : undefined,
     locks: found.locks,
     sources: [...found.sources],
-    // An UPDATE or DELETE reads what it writes.
-    reads: [...reads, ...(type === "InsertStmt" ? [] : writes)],
+    reads: [...new Set([...found.relations, ...(isReading ? writes : [])])],
     writes,
     calls: [...found.calls],
     deciding: [...found.deciding],
@@ -229,10 +230,17 @@ const SESSION = new Set([
   "CheckPointStmt",
 ]);
 
+/** COMMIT PREPARED and ROLLBACK PREPARED: they end a transaction that is none of the session's. */
+function isOfPrepared({ kind }: Node): boolean {
+  return kind === "TRANS_STMT_COMMIT_PREPARED" ||
+    kind === "TRANS_STMT_ROLLBACK_PREPARED";
+}
+
 function kindOf(type: string, body: Node, writes: boolean): StatementKind {
   if (type === "SelectStmt") return writes ? "dml" : "read";
   if (DML.has(type)) return "dml";
   if (type === "CopyStmt") return body.is_from === true ? "dml" : "read";
+  if (isOfPrepared(body)) return "other";
   if (type === "TransactionStmt") return "transaction";
   return SESSION.has(type) ? "other" : "ddl";
 }

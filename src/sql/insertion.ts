@@ -1,5 +1,6 @@
 import { constantColumns } from "./constant_rows.ts";
 import { keyOfRelation } from "./relation_key.ts";
+import { conflictColumns } from "./pins.ts";
 import { chanceOf } from "./updating.ts";
 import { lastName, list, type Node, unwrap } from "./tree.ts";
 
@@ -79,11 +80,7 @@ export function insertionOf(type: string, node: Node): Insertion | undefined {
       : conflict.action === "ONCONFLICT_NOTHING"
       ? "nothing"
       : "update",
-    conflict: list((conflict?.infer as Node | undefined)?.indexElems)
-      .flatMap(({ IndexElem }) => {
-        const { name } = IndexElem as Node;
-        return name === undefined ? [] : [String(name)];
-      }),
+    conflict: conflictColumns(conflict),
     excluded: excludedIn(conflict),
     overriding: override === "OVERRIDING_SYSTEM_VALUE"
       ? "system"

@@ -161,6 +161,16 @@ function ofDelete(body: Node): Found | undefined {
   };
 }
 
+/** The columns that ON CONFLICT names, and leaves: a row that is there already has the same values in them. */
+export function conflictColumns(clause: Node | undefined): readonly string[] {
+  const set = new Set(list(clause?.targetList).map(nameOf));
+  return list((clause?.infer as Node | undefined)?.indexElems)
+    .flatMap(({ IndexElem }) => {
+      const { name } = IndexElem as Node;
+      return name === undefined || set.has(String(name)) ? [] : [String(name)];
+    });
+}
+
 function ofInsert(body: Node): Found | undefined {
   const { SelectStmt } = (body.selectStmt ?? {}) as { SelectStmt?: Node };
   const rows = list(SelectStmt?.valuesLists);
@@ -169,13 +179,18 @@ function ofInsert(body: Node): Found | undefined {
   }
   const relation = String((body.relation as Node).relname);
   const columns = list(body.cols);
-  const isOneOfOne = rows.length === 1 && columns.length > 0 &&
-    body.onConflictClause === undefined;
+  const isOne = rows.length === 1 && columns.length > 0;
+  const conflict = body.onConflictClause as Node | undefined;
+  const isNew = conflict?.action !== "ONCONFLICT_UPDATE";
+  const conflicting = conflictColumns(conflict);
   const values = rows.flatMap((row, at) =>
     list((row.List as Node | undefined)?.items).flatMap((value, place) => {
       const column = columns[place];
       if (column !== undefined && isPart(column)) return [];
-      const key = isOneOfOne && column !== undefined
+      // Of a row that is there already the others may have other values.
+      const isPinned = isOne && column !== undefined &&
+        (isNew || conflicting.includes(nameOf(column)));
+      const key = isPinned && column !== undefined
         ? nameOf(column)
         : rowValueKey(at, place);
       return [[key, value] as const];

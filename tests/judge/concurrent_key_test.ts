@@ -42,17 +42,29 @@ function rows(values: Record<string, string>): TouchedRows {
   };
 }
 
-function reply(code: string) {
+function reply(code: string, inserted: number) {
   const words = new Uint32Array(d.STATEMENT_WORDS);
   words[d.STATEMENT_KIND] = code === "" ? d.KIND_COMPLETE : d.KIND_ERROR;
   words[d.STATEMENT_SQLSTATE] = code === "" ? 0 : sqlstate(code);
   words[d.STATEMENT_TAG] = d.tagHash("INSERT");
+  words[d.STATEMENT_ROWS] = inserted;
   return { words, at: 0, answer: new Uint8Array(0) };
 }
 
 /** What a judge makes of an INSERT of ('report', 7) beside another statement. */
 function judged(
-  { primary = "23505", mirror = "", given = true, beside = {}, schema }: {
+  {
+    primary = "23505",
+    mirror = "",
+    given = true,
+    beside = {},
+    schema,
+    sql = "insert into lock (name, client) values ('report', 7)",
+    inserted = [0, 0],
+  }: {
+    sql?: string;
+    /** Rows that primary and mirror have inserted. */
+    inserted?: readonly [number, number];
     primary?: string;
     mirror?: string;
     given?: boolean;
@@ -82,12 +94,11 @@ function judged(
   const writes = new Writes();
   if (beside !== "nothing") writes.add({ writes: ["lock"] }, rows(beside));
   judge.begin(transaction, (isRead) => isRead(writes), 0);
-  const sql = "insert into lock (name, client) values ('report', 7)";
   const result = judge.pair({
     shape: analyze(sql)?.shapes[0] ?? OTHER_SHAPE,
     rows: given ? rows({ name: "report", client: "7" }) : undefined,
-    primary: reply(primary),
-    mirror: reply(mirror),
+    primary: reply(primary, inserted[0]),
+    mirror: reply(mirror, inserted[1]),
     primaryUs: 1,
     queuedUs: 0,
     mirrorQueuedUs: 0,
@@ -120,4 +131,40 @@ Deno.test("Judge: a key that is taken on one side only is a mismatch beside othe
   assert.equal(judged({ schema: drawn, beside: same }), found);
   assert.equal(judged({ schema, beside: same, given: false }), found);
   assert.equal(judged({ schema, beside: same, primary: "23503" }), found);
+});
+
+Deno.test("Judge: of several rows, and by an expression, any row beside may have the key", () => {
+  const noise = "noise_concurrent_write";
+  const found = "mismatch_error_on_primary";
+  const several = {
+    sql: "insert into lock (name, client) values ('a', 7), ('b', 8)",
+    given: false,
+  };
+  const schema = [...SCHEMA, UNIQUE];
+  const beside = { name: "other" };
+  assert.equal(judged({ ...several, schema, beside }), noise);
+  assert.equal(judged({ ...several, schema, beside: "nothing" }), found);
+  assert.equal(judged({ ...several, schema: SCHEMA, beside }), found);
+  const expression = [...SCHEMA, ["unique", "1", ""]];
+  assert.equal(judged({ schema: expression, beside }), noise);
+  assert.equal(judged({ schema: expression, beside: "nothing" }), found);
+});
+
+Deno.test("Judge: what ON CONFLICT DO NOTHING inserts is chance beside a writer of its key, where the mirror has one", () => {
+  const nothing = {
+    sql:
+      "insert into lock (name, client) values ('report', 7) on conflict do nothing",
+    primary: "",
+    inserted: [0, 1] as const,
+  };
+  const schema = [...SCHEMA, UNIQUE];
+  const same = { name: "report", client: "8" };
+  const found = "mismatch_command_tag";
+  assert.equal(
+    judged({ ...nothing, schema, beside: same }),
+    "noise_concurrent_write",
+  );
+  assert.equal(judged({ ...nothing, schema, beside: { name: "x" } }), found);
+  assert.equal(judged({ ...nothing, schema, beside: "nothing" }), found);
+  assert.equal(judged({ ...nothing, schema: SCHEMA, beside: same }), found);
 });

@@ -34,6 +34,8 @@ const SCHEMA = [
   ["child", "part", "report", "6 5"],
   ["trigger", "item", "begin insert into audit values (new.id); end"],
   ["trigger", "dynamic", "begin execute format('…'); end"],
+  ["function", "writes_any", "begin execute 'insert into ' || t; end"],
+  ["function", "reads_any", "begin execute 'select from ' || t; end"],
   ["view", "open_orders", "SELECT id FROM orders"],
   ["function", "tally", "begin update counter set n = n + 1; end"],
   ["function", "count_all", "begin return (select count(*) from log); end"],
@@ -144,4 +146,50 @@ Deno.test("Footprints: what is not told may be anywhere", () => {
   assert.equal(of(OTHER_SHAPE, CATALOG).written, "all");
   assert.equal(of(shape("insert into shop values (1)")).written, "all");
   assert.deepEqual(of(shape("set a = 1")).touched, []);
+});
+
+function behind(sql: string, catalog: Catalog | undefined = CATALOG): string {
+  return names(footprints.of(shape(sql), catalog).behind);
+}
+
+Deno.test("Footprints: what functions and blocks write is told apart from what the text names", () => {
+  assert.equal(behind("update counter set n = 1"), "");
+  assert.equal(behind("select tally()"), "counter");
+  assert.equal(behind("do $$ begin end $$"), "all");
+  assert.equal(behind("call remote()"), "all");
+  assert.equal(behind("select reads_any('t')"), "");
+  assertFootprint("select reads_any('t')", "all", "");
+  assert.equal(behind("select writes_any('t')"), "all");
+  assertFootprint("select writes_any('t')", "all", "all");
+});
+
+Deno.test("Footprints: while the schema is not known a function or a block may hide writes, a plain statement none", () => {
+  const of = (sql: string) =>
+    names(footprints.of(shape(sql), undefined).behind);
+  assert.equal(of("update counter set n = 1"), "");
+  assert.equal(of("select tally()"), "all");
+  assert.equal(of("do $$ begin end $$"), "all");
+});
+
+Deno.test("Footprints: what only lets go of locks is told", () => {
+  const releases = (sql: string) =>
+    [CATALOG, undefined].map((catalog) =>
+      footprints.of(shape(sql), catalog).releases
+    );
+  for (
+    const sql of [
+      "select pg_advisory_unlock(1)",
+      "select pg_advisory_unlock_shared(1), pg_advisory_unlock_all()",
+      "commit prepared 'x'",
+      "rollback prepared 'x'",
+    ]
+  ) assert.deepEqual(releases(sql), [true, true], sql);
+  for (
+    const sql of [
+      "select pg_advisory_lock(1)",
+      "select pg_advisory_unlock(1), pg_advisory_lock(2)",
+      "select pg_advisory_unlock(id) from shop",
+      "commit",
+    ]
+  ) assert.deepEqual(releases(sql), [false, false], sql);
 });

@@ -1,6 +1,10 @@
 import assert from "node:assert/strict";
 import { loadModule } from "libpg-query";
-import type { Footprint, Relations } from "../../src/replay/footprint.ts";
+import {
+  ANYWHERE,
+  type Footprint,
+  type Relations,
+} from "../../src/replay/footprint.ts";
 import { planTransaction } from "../../src/replay/plan.ts";
 import { SessionStatements } from "../../src/replay/session_statements.ts";
 import type { Shape } from "../../src/sql/shape.ts";
@@ -14,10 +18,18 @@ await loadModule();
 type Cycle = [sql: string, code: string, status: "I" | "T" | "E"];
 
 /** Statements meet in the relations that they name. */
-function footprintOf({ kind, reads, writes }: Shape): Footprint {
+function footprintOf({ kind, reads, writes, calls }: Shape): Footprint {
   const all = [...new Set([...reads, ...writes])];
   const touched: Relations = kind === "ddl" ? "all" : all;
-  return { touched, written: kind === "ddl" ? "all" : writes };
+  if (calls.includes("pg_advisory_unlock")) {
+    return {
+      ...ANYWHERE,
+      touched: ["lock"],
+      written: ["lock"],
+      releases: true,
+    };
+  }
+  return { ...ANYWHERE, touched, written: kind === "ddl" ? "all" : writes };
 }
 
 function placed(...cycles: Cycle[]) {
@@ -112,4 +124,32 @@ Deno.test("placeTransaction: a reader has a place for definitions, a writer none
   const refused = placed(["alter table t add b int", "42701", "I"]);
   assert.equal(refused.turns[0]?.defines, false);
   assert.equal(refused.place?.refused?.touched, "all");
+});
+
+Deno.test("placeTransaction: who lets go of a lock waits for nobody beside, and others wait for the moment when it was sent", () => {
+  const { place, turns } = placed(["select pg_advisory_unlock(1)", "", "I"]);
+  assert.ok(place);
+  assert.deepEqual(place.written, ["lock"]);
+  assert.equal(place.key, place.earliestUs);
+  assert.ok(place.key < place.endUs);
+  assert.equal(turns[0]?.committedBeforeUs, 0);
+  assert.ok(turns[0] && turns[0].completedBeforeUs > 0);
+});
+
+Deno.test("placeTransaction: what takes a snapshot waits for all that its transaction touches", () => {
+  const update = "update u set a = 1";
+  const waits = (begin: string, second: string) => {
+    const { turns } = placed(
+      [begin, "", "T"],
+      ["select * from t", "", "T"],
+      [second, "", "T"],
+      ["commit", "", "I"],
+    );
+    const { touched = [], committedBeforeUs = 0 } = turns[1] ?? {};
+    return [[...touched].join(" "), committedBeforeUs > 0];
+  };
+  const begin = "begin isolation level repeatable read";
+  assert.deepEqual(waits(begin, update), ["t u", true]);
+  assert.deepEqual(waits(begin, "select * from u"), ["t u", false]);
+  assert.deepEqual(waits("begin", update), ["t", false]);
 });

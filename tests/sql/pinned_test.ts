@@ -60,7 +60,16 @@ const TEXTS: readonly (readonly [sql: string, rows: string])[] = [
   ["update t set a = 8 from u where id = 7", ""],
   ["insert into t (id) values (7), (8)", ""],
   ["insert into t values (7)", ""],
-  ["insert into t (id) values (7) on conflict do nothing", ""],
+  ["insert into t (id) values (7) on conflict do nothing", "t id=7"],
+  [
+    "insert into t (id, a) values (7, 'x') on conflict (id) do update set a = excluded.a",
+    "t id=7",
+  ],
+  [
+    "insert into t (id, a) values (7, 'x') on conflict (a) do nothing",
+    "t id=7 a=x",
+  ],
+  ["insert into t (id) values (7) on conflict (id) do update set id = 8", ""],
   ["insert into t (id) select 7", ""],
   // How many values a list has differs from text to text.
   ["select * from t where a in (1, 2) and id = 7", ""],
