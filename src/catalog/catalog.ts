@@ -40,6 +40,8 @@ export class Catalog {
   readonly #keys = new Map<string, (readonly string[])[]>();
   /** Columns of unique indexes, partial ones too, by OID. */
   readonly #uniques = new Map<string, (readonly string[])[]>();
+  /** Relations with an exclusion constraint or a unique index of expressions, by OID. */
+  readonly #excluding = new Set<string>();
   readonly #definitions = new Definitions();
   /** By OID. */
   readonly #viewTexts = new Map<string, string>();
@@ -122,6 +124,9 @@ export class Catalog {
         return push(this.#keys, name, text.split("\n"));
       case "unique":
         return push(this.#uniques, name, text === "" ? [] : text.split("\n"));
+      case "excluding":
+        this.#excluding.add(name);
+        return;
       case "child": {
         add(this.#family, name, text);
         add(this.#family, text, name);
@@ -202,6 +207,11 @@ export class Catalog {
   /** The columns of each unique index of a relation, expressions left out: rows with equal values in them, and without NULLs, may not be beside each other. */
   uniquesOf(oid: string): readonly (readonly string[])[] {
     return this.#uniques.get(oid) ?? [];
+  }
+
+  /** Whether rows of a relation may be kept apart by more than the columns of unique indexes. */
+  excludesRows(oid: string): boolean {
+    return this.#excluding.has(oid);
   }
 
   /** What a user's function gives; undefined: its arguments and the data decide, or it is none. */

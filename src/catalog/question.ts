@@ -90,6 +90,10 @@ select 'unique', r.oid::text, coalesce((
   from pg_catalog.pg_index i join r on r.oid = i.indrelid
   where i.indisunique and i.indisvalid
 union all
+select distinct 'excluding', r.oid::text, '', ''
+  from pg_catalog.pg_index i join r on r.oid = i.indrelid
+  where i.indisexclusion or i.indisunique and i.indexprs is not null
+union all
 select 'child', c.name, p.name, c.oid || ' ' || p.oid from pg_catalog.pg_inherits h
   join r c on c.oid = h.inhrelid join r p on p.oid = h.inhparent
 union all

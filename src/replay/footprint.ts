@@ -1,5 +1,6 @@
 import type { Catalog } from "../catalog/mod.ts";
 import type { Shape } from "../sql/shape.ts";
+import { type RowsBy, rowsBy } from "./rows_by.ts";
 
 /** Relations by their names without schemas; "all": any. */
 export type Relations = readonly string[] | "all";
@@ -16,6 +17,8 @@ export interface Footprint {
   readonly isBare: boolean;
   /** It lets go of locks and takes none, so that it never waits for who waits for them. */
   readonly releases: boolean;
+  /** How the rows of its only relation are told apart; undefined: they are not. */
+  readonly rows: RowsBy | undefined;
 }
 
 export const NONE: Relations = [];
@@ -25,6 +28,7 @@ const NOWHERE: Footprint = {
   behind: NONE,
   isBare: true,
   releases: false,
+  rows: undefined,
 };
 export const ANYWHERE: Footprint = {
   touched: "all",
@@ -32,6 +36,7 @@ export const ANYWHERE: Footprint = {
   behind: NONE,
   isBare: false,
   releases: false,
+  rows: undefined,
 };
 /** What it writes its text does not tell. */
 const UNTOLD: Footprint = { ...ANYWHERE, behind: "all" };
@@ -107,6 +112,7 @@ function footprintOf(shape: Shape, catalog: Catalog): Footprint {
     behind: reach.written.filter((name) => !writes.includes(name)),
     isBare: catalog.writesBehind(writes, calls).length === 0,
     releases,
+    rows: rowsBy(shape, catalog),
   };
 }
 

@@ -23,12 +23,16 @@ import { OTHER_SHAPE, type Shape } from "../sql/shape.ts";
 import { sqlstate } from "../wire/mod.ts";
 import { type Footprint, NONE, type Relations, together } from "./footprint.ts";
 import type { Observation, Place, Turn } from "./place.ts";
+import { meetingOf } from "./meeting.ts";
 import type { Asked } from "./session_statements.ts";
 
 /** Records hold whole microseconds, cut off: a sum of two may be so much too early. */
 const ROUNDING_US = 2;
 /** The block has failed before: the statement was not looked at. */
 const IN_FAILED_TRANSACTION = sqlstate("25P02");
+
+/** Statements of a transaction whose rows are told apart: each may be a line of its own. */
+const MAX_ROWS = 64;
 
 /** What is asked for a transaction's place. */
 export interface PlacingOptions {
@@ -74,6 +78,7 @@ export function placeTransaction(
   let read: Observation | undefined;
   let statement = 0;
   let answer = 0;
+  let rowsMet = 0;
   /** Not before this was the cycle that commits sent. */
   let earliestUs = startUs;
   /** By this all before it was complete. */
@@ -127,8 +132,10 @@ export function placeTransaction(
         continue;
       }
       const footprint = footprintOf(shape);
+      const isOfRows = rows[j] !== undefined && ++rowsMet <= MAX_ROWS;
+      const met = meetingOf(footprint, isOfRows ? rows[j] : undefined);
       turn.completedBeforeUs = sentUs;
-      turn.touched = together(turn.touched, footprint.touched);
+      turn.touched = together(turn.touched, met.touched);
       if (j >= inCycle) continue;
       const own = {
         sentUs: sentUs + (statements[at + STATEMENT_SENT] as number),
@@ -139,12 +146,12 @@ export function placeTransaction(
       const isRefused = isError(statements, at);
       if (isRefused) failed = own;
       if (!isWriting(statements, at, shape, footprint)) {
-        read = observed(read, own, footprint.touched);
+        read = observed(read, own, met.touched);
         continue;
       }
       if (!footprint.releases) turn.committedBeforeUs = own.completeUs;
       if (isRefused) {
-        refused = observed(refused, own, footprint.touched);
+        refused = observed(refused, own, met.touched);
         continue;
       }
       writes ??= new Writes();
@@ -156,8 +163,8 @@ export function placeTransaction(
       );
       for (const one of taken ?? [rows[j]]) writes.add(shape, one);
       writes.addBehind(footprint.behind);
-      written = together(written, footprint.written);
-      turn.written = together(turn.written, footprint.written);
+      written = together(written, met.written);
+      turn.written = together(turn.written, met.written);
       if (shape.kind === "ddl") turn.defines = true;
     }
     turns.push(turn);

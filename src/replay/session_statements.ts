@@ -27,7 +27,6 @@ import {
   QUERY,
 } from "../wire/mod.ts";
 
-import type { PinnedRows } from "../sql/pins.ts";
 import {
   addParameters,
   type ColumnValue,
@@ -372,7 +371,7 @@ export class SessionStatements {
 
 /** They wait with their transaction: a copy has no room for more. */
 function valuesOf(
-  pinned: PinnedRows | undefined,
+  pinned: Shape["pinned"],
   { values, written }: Literals,
 ): Values {
   if (values.length + written.length === 0) return NO_VALUES;

@@ -46,6 +46,8 @@ export function writtenValue(
 export interface PinnedRows {
   readonly relation: string;
   readonly pins: readonly Pin[];
+  /** The columns that an UPDATE sets. */
+  readonly set: readonly string[] | undefined;
   /** What it writes, by {@linkcode rowValueKey} and {@linkcode setValueKey}: that pins nothing. */
   readonly written: readonly Pin[];
 }
@@ -107,7 +109,7 @@ export function pinnedRows(
   }
   return pins.length + written.length === 0
     ? undefined
-    : { relation, pins, written };
+    : { relation, pins, set: found.set, written };
 }
 
 /** How many of `sorted` are below `limit`. */
@@ -124,6 +126,8 @@ function countBelow(sorted: readonly number[], limit: number): number {
 interface Found {
   readonly relation: string;
   readonly values: readonly (readonly [column: string, value: unknown])[];
+  /** Columns that an UPDATE sets. */
+  readonly set?: readonly string[];
 }
 
 function ofSelect(body: Node): Found | undefined {
@@ -139,6 +143,7 @@ function ofUpdate(body: Node): Found | undefined {
   const set = new Set(list(body.targetList).map(nameOf));
   return {
     relation: String((body.relation as Node).relname),
+    set: [...set],
     values: [
       // A row that gets another value is of both.
       ...equalities(body).filter(([column]) => !set.has(column)),

@@ -190,9 +190,11 @@ for (const version of ["15", "18"] as const) {
       assert.deepEqual(
         catalog.uniquesOf(oid(catalog, "invoice"))
           .map((columns) => columns.toSorted().join()).sort(),
-        ["name", "name,number", "number"],
-        "without what is computed",
+        ["", "name", "name,number", "number"],
+        "without what is computed: of that alone none",
       );
+      assert.equal(catalog.excludesRows(oid(catalog, "invoice")), true);
+      assert.equal(catalog.excludesRows(oid(catalog, "line")), false);
       const isNamed = [...catalog.types.mirror.names?.values() ?? []];
       for (const name of ["app.pair", "mood[]", "item"]) {
         assert.ok(isNamed.includes(name), name);

@@ -76,7 +76,7 @@ Deno.test("placeTransaction: a failed block has its place where it failed, and s
     ["rollback", "", "I"],
   );
   assert.ok(place);
-  assert.deepEqual(place.written, ["u"]);
+  assert.deepEqual(place.written, ["u", "u\0any"]);
   assert.deepEqual(place.refused?.touched, ["t"]);
   assert.equal(place.key, place.refused?.completeUs);
   assert.equal(place.earliestUs, place.refused?.sentUs);
@@ -129,7 +129,7 @@ Deno.test("placeTransaction: a reader has a place for definitions, a writer none
 Deno.test("placeTransaction: who lets go of a lock waits for nobody beside, and others wait for the moment when it was sent", () => {
   const { place, turns } = placed(["select pg_advisory_unlock(1)", "", "I"]);
   assert.ok(place);
-  assert.deepEqual(place.written, ["lock"]);
+  assert.deepEqual(place.written, ["lock", "lock\0any"]);
   assert.equal(place.key, place.earliestUs);
   assert.ok(place.key < place.endUs);
   assert.equal(turns[0]?.committedBeforeUs, 0);
