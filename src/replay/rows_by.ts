@@ -41,10 +41,9 @@ export function rowsBy(shape: Shape, catalog: Catalog): RowsBy | undefined {
     return isAppend ? { relation, by: "append" } : undefined;
   }
   const column = columnOf(uniques);
-  const typeOid = column && catalog.columnType(relation, column);
-  if (pinned === undefined || column === undefined || typeOid === undefined) {
-    return undefined;
-  }
+  if (pinned === undefined || column === undefined) return undefined;
+  const typeOid = catalog.columnType(relation, column);
+  if (typeOid === undefined) return undefined;
   if (!catalog.keepsRows(relation, [column])) return undefined;
   const isApart = !isWriter ||
     uniques.every((unique) =>
