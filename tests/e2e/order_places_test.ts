@@ -133,6 +133,36 @@ Deno.test({
       },
     );
 
+    await t.step(
+      "who is at another row of a table passes, who may meet the row waits",
+      async () => {
+        await using held = await holdBy(
+          mirror,
+          "select from shop where id = 1 for update",
+        );
+        const clients = Array.from({ length: 5 }, () => connect(proxy));
+        const [one, two, beside, same, any] = clients as [
+          postgres.Sql,
+          postgres.Sql,
+          postgres.Sql,
+          postgres.Sql,
+          postgres.Sql,
+        ];
+        await one`update shop set sold = 101 where id = ${1}`;
+        await two`update shop set sold = 102 where id = ${2}`;
+        await beside`select sold from shop where id = ${2}`;
+        await same`select sold from shop where id = ${1}`;
+        await any`select id, sold from shop order by id`;
+        await proxy.replayed(replayed += 2);
+        await beside`insert into small (n) values (3)`;
+        await proxy.replayed(++replayed);
+        assert.equal(proxy.ledger().pending, 3);
+        await held.release();
+        await proxy.replayed(replayed += 3);
+        await Promise.all(clients.map((sql) => sql.end()));
+      },
+    );
+
     const ledger = await proxy.settled();
     const { noise_concurrent_write: _, ...statements } = ledger.statements;
     assertAllMatch({ ...ledger, statements });
@@ -310,14 +340,18 @@ async function relationsKnown(
 }
 
 /** Keeps others out of a relation. */
-async function hold(
+function hold(cluster: Cluster, relation: string, mode = "access exclusive") {
+  return holdBy(cluster, `lock table ${relation} in ${mode} mode`);
+}
+
+/** Holds the locks that a statement takes. */
+async function holdBy(
   cluster: Cluster,
-  relation: string,
-  mode = "access exclusive",
+  statement: string,
 ): Promise<AsyncDisposable & { release(): Promise<void> }> {
   const sql = postgres(cluster.url(), { max: 1 });
   await sql.unsafe("begin").simple();
-  await sql.unsafe(`lock table ${relation} in ${mode} mode`).simple();
+  await sql.unsafe(statement).simple();
   const release = () => sql.end();
   return { release, [Symbol.asyncDispose]: release };
 }
