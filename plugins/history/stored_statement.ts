@@ -49,6 +49,7 @@ export function readStored(text: string): StatementSummary {
     results,
     outcomes,
     masked = {},
+    drifted = [],
     sketch = NO_SKETCH,
     ...rest
   } = JSON.parse(text);
@@ -63,6 +64,7 @@ export function readStored(text: string): StatementSummary {
   return {
     ...rest,
     masked,
+    drifted,
     sketch,
     latency: latencyComparison(sketch),
     results: RESULTS.map((result) => counts.get(result) ?? 0),

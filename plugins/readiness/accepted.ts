@@ -79,7 +79,11 @@ export function withoutAccepted(
   const inForce = rules.filter((rule) => isInForce(rule, now));
   if (inForce.length === 0) return summary;
   if (isAccepted(summary, inForce)) {
-    return { ...summary, results: summary.results.map(() => 0) };
+    return {
+      ...summary,
+      results: summary.results.map(() => 0),
+      drifted: [],
+    };
   }
   const { fingerprint, outcomes } = summary;
   const noise = noiseOf(summary.results)
@@ -91,7 +95,10 @@ export function withoutAccepted(
     const at = RESULTS.findIndex((name) => name === result);
     results[at] = Math.max(0, (results[at] ?? 0) - count);
   }
-  return { ...summary, results };
+  const drifted = summary.drifted.filter((one) =>
+    !inForce.some((rule) => fits(rule, { fingerprint, ...one }))
+  );
+  return { ...summary, results, drifted };
 }
 
 /** How many pairs of a statement are noise that a rule accepts. @param inForce rules. */

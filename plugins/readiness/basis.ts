@@ -26,6 +26,8 @@ const NOWHERE: Surroundings = {
   activeHours: 0,
   metricsEnabled: true,
   compareMode: "rows",
+  chanceColumns: [],
+  values: "",
   ignoreRules: [],
   now: 0,
   stalledSeconds: 0,

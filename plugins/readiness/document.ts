@@ -1,3 +1,4 @@
+import type { ChanceColumn } from "../../src/plugin/api.ts";
 import type { RuleUse } from "./accepted.ts";
 import type { Evidence } from "./evidence.ts";
 import type { Verdict } from "./score.ts";
@@ -20,6 +21,9 @@ export interface ReadinessDocument {
   readonly verdict: Verdict;
   /** Rules of `[[ignore]]`, and what they accept. */
   readonly rules: readonly RuleUse[];
+  /** The columns that chance fills, and `mirror_values`. */
+  readonly given: readonly ChanceColumn[];
+  readonly values: string;
   readonly mirrors: readonly {
     readonly database: string;
     readonly mirror: string;

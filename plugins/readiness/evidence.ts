@@ -1,4 +1,5 @@
 import {
+  type ChanceColumn,
   type IgnoreRule,
   isAside,
   isCompared,
@@ -13,6 +14,7 @@ import {
   WITHHELD,
 } from "../../src/plugin/api.ts";
 import { acceptedOf, withoutAccepted } from "./accepted.ts";
+import { type DriftFinding, driftFindings } from "./drift.ts";
 import {
   type NamedShapes,
   type ShapeCounts,
@@ -57,6 +59,8 @@ export interface Evidence {
   /** What the shapes came to, each by itself. */
   readonly shapes: ShapeCounts;
   readonly named: NamedShapes;
+  /** Columns that the mirror fills by itself, behind which differences may stand. */
+  readonly drift: readonly DriftFinding[];
   /** Which transactions are mirrored: a value of `level`; of several mirrors with different ones `mixed`. */
   readonly level: string;
   /** Clients that are idle in a transaction now, of whatever database: it is seen when it ends. */
@@ -82,6 +86,10 @@ export interface Surroundings {
   /** Default: counted in `statements`. */
   readonly shapes?: ShapeCounts;
   readonly named?: NamedShapes;
+  /** Of all mirrors. */
+  readonly chanceColumns: readonly ChanceColumn[];
+  /** `mirror_values`. */
+  readonly values: string;
   readonly level: string;
   /** Default: the registry's. */
   readonly consecutiveErrors?: number;
@@ -133,13 +141,14 @@ export function gather(
     earlier("mirror_statements");
   const mirrorSeconds = seconds("mirror") +
     earlier("mirror_seconds");
-  const { ignoreRules, now, ...known } = around;
+  const { ignoreRules, now, chanceColumns, values, ...known } = around;
   const statements = around.statements.filter((summary) =>
     mine({ ...labelsOf(summary) })
   );
-  const shapes = shapeFindings(
-    statements.map((statement) => withoutAccepted(statement, ignoreRules, now)),
+  const open = statements.map((statement) =>
+    withoutAccepted(statement, ignoreRules, now)
   );
+  const shapes = shapeFindings(open);
   const comparedSeconds = sum("mirror_compared_seconds_total") +
     earlier("compared_seconds");
   const replayedSeconds = sum("mirror_replayed_seconds_total") +
@@ -215,6 +224,7 @@ export function gather(
     comparedSeconds,
     shapes: shapes.counts,
     named: shapes.named,
+    drift: driftFindings(open, chanceColumns, values),
     ...known,
     clientsInTransaction: (snapshot.get("clients_in_transaction")?.series ?? [])
       .reduce((total, { value }) => total + value, 0),

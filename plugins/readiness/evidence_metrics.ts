@@ -97,6 +97,16 @@ export function evidenceMetrics(
       derive: (_get, _label, set) => (of(set)?.activeHours ?? 0) * 3_600,
     },
     {
+      name: "mirror_readiness_drifted_columns",
+      help:
+        "Columns that the mirror fills by itself, and behind which mismatches may stand that no rule accepts",
+      type: "gauge",
+      scope: "process",
+      sets: mirrors,
+      derive: (_get, _label, set) =>
+        of(set)?.drift.filter(({ mismatches }) => mismatches > 0).length ?? 0,
+    },
+    {
       name: "mirror_readiness_consecutive_errors",
       help:
         "Errors in a row that no rule accepts, in the verdict's window and since the rules changed",

@@ -53,6 +53,7 @@ const NAMES = [
   "clients_in_transaction",
   "mirror_readiness_(evidence|evidence_seconds|lag_requests|consecutive_errors)",
   "mirror_readiness_(limit|observed_seconds|statements|shapes|level|stalled_seconds)",
+  "mirror_readiness_drifted_columns",
   "mirror_readiness_(window_start_timestamp_seconds|active_seconds)",
   "mirror_(compare_mode|metrics_enabled|paused)",
 ];
@@ -109,10 +110,11 @@ export async function judgeFleet(
       of === undefined ? judged : judged.filter((proxy) => proxy.mirrors(of)),
       of,
     );
-    const whole = { ...evidence, statements: [], lagCounts: [] };
+    const whole = { ...evidence, statements: [], lagCounts: [], drift: [] };
     const verdict = assess(whole, thresholds, {
       latency: findings(judged, of),
       reasons,
+      causes: whereDrift(judged, of),
     });
     return { evidence, verdict };
   };
@@ -172,6 +174,14 @@ function findings(proxies: readonly Proxy[], of?: Pair): LatencyFindings {
     unjudged: sum("unjudged"),
     unjudgedNames: most("unjudged"),
   };
+}
+
+/** Names of tables are in no metric. */
+function whereDrift(proxies: readonly Proxy[], of?: Pair): string[] {
+  return proxies.filter((proxy) => proxy.driftedColumns(of) > 0)
+    .map(({ instance }) =>
+      `values that the mirror has made by itself may stand behind differences: see SHOW MIRROR GIVEN on ${instance}`
+    );
 }
 
 function latestWindow(proxies: readonly Proxy[]): FleetDocument["window"] {

@@ -12,7 +12,10 @@ export interface Pair {
 }
 
 /** Evidence without what is in no metric. */
-export type FleetEvidence = Omit<Evidence, "statements" | "lagCounts">;
+export type FleetEvidence = Omit<
+  Evidence,
+  "statements" | "lagCounts" | "drift"
+>;
 
 /** One proxy of a fleet, by the samples that Prometheus has of it. */
 export class Proxy {
@@ -142,6 +145,12 @@ export class Proxy {
       value === 1 && (of === undefined ||
         (labels.database === of.database && labels.mirror === of.mirror))
     ).map(({ labels }) => labels.level ?? "");
+  }
+
+  /** Columns of the mirror's own values behind which differences may stand. */
+  driftedColumns(of?: Pair): number {
+    return this.#of("mirror_readiness_drifted_columns", of)
+      .reduce((total, { value }) => total + value, 0);
   }
 
   get clientsInTransaction(): number {

@@ -123,6 +123,7 @@ class ReadinessJudge {
     headline: "INCONCLUSIVE",
     gates: [],
     reasons: [],
+    causes: [],
   };
   /** The last document; none before the first second. */
   last: ReadinessDocument | undefined;
@@ -166,6 +167,8 @@ class ReadinessJudge {
     const levels = [...new Set(pairs.map(levelOf))];
     return gather(window.counted(snapshot), {
       statements: stats.statements(),
+      chanceColumns: stats.chanceColumns(),
+      values: String(general.mirror_values ?? ""),
       ignoreRules,
       now: Date.now(),
       consecutiveErrors: this.#consecutive.longest(
@@ -210,7 +213,8 @@ class ReadinessJudge {
 
   /** The verdict on each mirror; the process's is the worst. */
   document(snapshot = this.#context.stats.snapshot()): ReadinessDocument {
-    const { mirrors, version, startedAt, general, ignoreRules } = this.#context;
+    const { mirrors, version, startedAt, general, ignoreRules, stats } =
+      this.#context;
     const start = this.#context.window.start();
     this.#noteRules(snapshot);
     const verdicts = mirrors.map((of) => {
@@ -230,6 +234,12 @@ class ReadinessJudge {
       showsValues: this.#context.httpProtected,
       servers: this.#context.versions(),
       verdict,
+      given: stats.chanceColumns().filter((one) =>
+        mirrors.some(({ database, mirror }) =>
+          one.database === database && one.mirror === mirror
+        )
+      ),
+      values: String(general.mirror_values ?? ""),
       rules: ruleUses(evidence.statements, ignoreRules, Date.now()),
       mirrors: verdicts,
       evidence,

@@ -7,10 +7,13 @@ import {
 import { ruleText } from "./accepted.ts";
 import { withoutStatements } from "./evidence.ts";
 import type { ReadinessDocument } from "./document.ts";
+import { givenRows } from "./given.ts";
 import { mismatchesOf, outcomeText, worstFirst } from "./show.ts";
 
 /** Statements in a document for people. */
 const WORST = 20;
+/** Columns in the JSON document. */
+const WORST_COLUMNS = 100;
 
 /**
  * The document as JSON: an object without the statements' histograms. Values of
@@ -38,6 +41,7 @@ function toJson(document: ReadinessDocument) {
   return {
     ...head,
     ...verdict,
+    given: givenRows(document).slice(0, WORST_COLUMNS),
     rules: document.rules.map((rule) => ({ rule: ruleText(rule), ...rule })),
     evidence: withoutStatements(evidence),
     mirrors: mirrors.map((mirror) => ({
@@ -88,6 +92,10 @@ function toBlocks(document: ReadinessDocument): Block[] {
           verdict.reasons.map((reason) => `Note: ${reason}.`).join(" ")
         }`.trim(),
     },
+    ...verdict.causes.map((cause) => ({
+      kind: "paragraph" as const,
+      text: `Likely cause: ${cause}.`,
+    })),
     {
       kind: "paragraph",
       text: `${evidence.activeHours.toFixed(2)} hours with traffic within ${
@@ -109,6 +117,7 @@ function toBlocks(document: ReadinessDocument): Block[] {
       },
     ]),
     ...rulesOf(document),
+    ...drawnOf(document),
     { kind: "heading", level: 2, text: "Ledger" },
     {
       kind: "table",
@@ -152,6 +161,31 @@ function rulesOf({ rules }: ReadinessDocument): Block[] {
         rule.until ?? "",
         rule.state,
         String(rule.accepted),
+      ]),
+    },
+  ];
+}
+
+/** What the mirror was not given. */
+function drawnOf(document: ReadinessDocument): Block[] {
+  const rows = givenRows(document).filter(({ drawn }) => drawn > 0)
+    .slice(0, WORST);
+  if (rows.length === 0) return [];
+  return [
+    {
+      kind: "heading",
+      level: 2,
+      text: "Columns that the mirror fills by itself",
+    },
+    {
+      kind: "table",
+      head: ["column", "rows given", "statements", "why", "mismatches"],
+      rows: rows.map((row) => [
+        `${row.relation}.${row.column}`,
+        String(row.givenRows),
+        String(row.drawn),
+        row.reason ?? "",
+        String(row.mismatches),
       ]),
     },
   ];

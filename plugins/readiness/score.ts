@@ -1,3 +1,4 @@
+import { likelyCauses } from "./drift.ts";
 import type { Evidence } from "./evidence.ts";
 import {
   type LatencyFindings,
@@ -48,6 +49,8 @@ export interface Verdict {
   readonly gates: readonly Gate[];
   /** Why it can't be READY although no gate says so. */
   readonly reasons: readonly string[];
+  /** What may stand behind the differences, of a verdict that is not READY. It excuses nothing. */
+  readonly causes: readonly string[];
 }
 
 /** What a judge may know besides the evidence. */
@@ -56,6 +59,8 @@ export interface Knowledge {
   readonly latency?: LatencyFindings;
   /** More reasons why it can't be READY. */
   readonly reasons?: readonly string[];
+  /** Where causes can be looked up. */
+  readonly causes?: readonly string[];
 }
 
 /**
@@ -108,7 +113,18 @@ export function assess(
     headline: scope === null ? state : `${state} for ${scope}`,
     gates,
     reasons,
+    causes: state === "READY" ? [] : [
+      ...likelyCauses(evidence.drift, isNoiseOpen(evidence, thresholds)),
+      ...(knowledge.causes ?? []),
+    ],
   };
+}
+
+/** Whether noise keeps READY away. */
+function isNoiseOpen(e: Evidence, t: Thresholds): boolean {
+  const statements = ratio(e.compared, e.compared + e.uncompared) ?? 1;
+  const time = ratio(e.comparedSeconds, e.replayedSeconds) ?? 1;
+  return e.shapes.uncompared > 0 || Math.min(statements, time) < t.min_coverage;
 }
 
 /** What a verdict on these levels is about. */

@@ -13,6 +13,7 @@ import {
 } from "../../src/plugin/api.ts";
 import { ruleText } from "./accepted.ts";
 import type { ReadinessDocument } from "./document.ts";
+import { givenCommand } from "./given.ts";
 import { isJudged, slownessOf, slownessText } from "./latency_regressions.ts";
 import type { Thresholds } from "./thresholds.ts";
 
@@ -24,7 +25,7 @@ const column = (
   help: string,
 ): AdminColumn => ({ name, type, help });
 
-/** SHOW MIRROR READINESS, RULES, DIFFS and STATEMENTS. */
+/** SHOW MIRROR READINESS, RULES, GIVEN, DIFFS and STATEMENTS. */
 export function readinessCommands(
   document: () => ReadinessDocument,
   thresholds: () => Thresholds,
@@ -65,6 +66,7 @@ export function readinessCommands(
           rule.requests,
         ]),
     },
+    givenCommand(document),
     {
       words: "SHOW MIRROR DIFFS",
       help:
@@ -135,6 +137,7 @@ function readinessRows({ verdict, mirrors, window }: ReadinessDocument): Row[] {
     verdict.headline,
     verdict.recommendation,
     ...verdict.reasons,
+    ...verdict.causes.map((cause) => `likely cause: ${cause}`),
     `window since ${window.since}, because ${window.because}`,
   ].join("; ");
   return [

@@ -192,6 +192,11 @@ export class Catalog {
     );
   }
 
+  /** As people write it: with its schema. */
+  nameOf(oid: string): string {
+    return this.#names.get(oid)?.filter((part) => part !== "").join(".") ?? oid;
+  }
+
   /** Columns of each unique key without NULLs. */
   keysOf(oid: string): readonly (readonly string[])[] {
     return this.#keys.get(oid) ?? [];

@@ -7,6 +7,8 @@ export interface ReadinessAnswer {
   readonly score: number;
   readonly recommendation: string;
   readonly reasons: readonly string[];
+  /** Older versions do not tell them. */
+  readonly causes?: readonly string[];
   /** Since when evidence counts. */
   readonly window: { readonly since: string; readonly because: string };
   /** Rules of `[[ignore]]`; a fleet's are not known. */
@@ -61,6 +63,7 @@ export function readinessText(answer: ReadinessAnswer): string {
     `${answer.headline}. ${answer.recommendation} (score ${answer.score} of 100 towards READY)`,
     `window since ${answer.window.since}, because ${answer.window.because}`,
     ...answer.reasons.map((reason) => `note: ${reason}`),
+    ...(answer.causes ?? []).map((cause) => `likely cause: ${cause}`),
     ...(answer.rules ?? []).map(({ rule, reason, until, state, accepted }) =>
       `rule: ${rule} (${reason}${
         until === null ? "" : `, until ${until}`

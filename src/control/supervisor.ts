@@ -42,6 +42,7 @@ import {
   createConnectionTable,
 } from "../stats/connection_table.ts";
 import {
+  ChanceColumnStore,
   EvidenceWindow,
   Registry,
   StatementStore,
@@ -131,6 +132,7 @@ class RunningSupervisor implements Supervisor {
   readonly #options: SupervisorOptions;
   readonly #registry = new Registry();
   readonly #statements = new StatementStore();
+  readonly #chanceColumns = new ChanceColumnStore();
   /** Of servers, by the name of their database. */
   readonly #versions = new Map<string, string>();
   readonly #log: Logger;
@@ -198,6 +200,7 @@ class RunningSupervisor implements Supervisor {
       plugins,
       registry: this.#registry,
       statements: this.#statements,
+      chanceColumns: this.#chanceColumns,
       versions: this.#versions,
       config: config.plugins,
       general: this.#operations.general,
@@ -241,6 +244,7 @@ class RunningSupervisor implements Supervisor {
       clientTables,
       lanes,
       statements: this.#statements,
+      chanceColumns: this.#chanceColumns,
       logger,
       onVersion: (database, version) => this.#versions.set(database, version),
       onFacts: (database, mirror, facts) =>

@@ -7,7 +7,7 @@ import {
 } from "../mailbox/mod.ts";
 import type { Logger } from "../plugin/mod.ts";
 import { settled } from "./settled.ts";
-import type { StatementStore } from "../stats/mod.ts";
+import type { ChanceColumnStore, StatementStore } from "../stats/mod.ts";
 
 /** What a worker may take to put settings in force, in milliseconds: one turn of its loop. */
 const SETTINGS_TIMEOUT_MS = 10_000;
@@ -15,6 +15,7 @@ const SETTINGS_TIMEOUT_MS = 10_000;
 /** Who takes what a worker says besides its log. */
 export interface Heard {
   readonly statements?: StatementStore;
+  readonly chanceColumns?: ChanceColumnStore;
   readonly onVersion?: (database: string, version: string) => void;
   readonly onFacts?: (
     database: string,
@@ -92,6 +93,8 @@ export class WorkerHandle {
           return heard.onWindow?.(data.window, data.cells);
         case "statements":
           return heard.statements?.update(data.changes);
+        case "chance columns":
+          return heard.chanceColumns?.update(data.columns);
         case "log":
           log[data.level](data.message, { worker: name, ...data.properties });
       }

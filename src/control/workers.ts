@@ -6,7 +6,11 @@ import type { ProxyInit } from "../proxy/worker.ts";
 import { abandonRing, BOUNDS, createRing } from "../record/mod.ts";
 import type { WorkerSettings } from "./routing.ts";
 import type { ConnectionTableMemory } from "../stats/connection_table.ts";
-import type { StatementStore, StatsLayout } from "../stats/mod.ts";
+import type {
+  ChanceColumnStore,
+  StatementStore,
+  StatsLayout,
+} from "../stats/mod.ts";
 import { settled } from "./settled.ts";
 import { WorkerHandle } from "./worker_handle.ts";
 
@@ -24,6 +28,7 @@ export interface WorkersOptions {
   readonly clientTables: readonly ConnectionTableMemory[];
   readonly lanes: ConnectionTableMemory;
   readonly statements: StatementStore;
+  readonly chanceColumns: ChanceColumnStore;
   readonly logger: (category: string) => Logger;
   readonly onVersion: (database: string, version: string) => void;
   readonly onFacts: (
@@ -101,7 +106,7 @@ export class Workers {
 
   async #startMirror({ mirror }: WorkerSettings): Promise<void> {
     if (mirror.targets.length === 0) return;
-    const { stats, probes, lanes, clientTables, statements, onFacts } =
+    const { stats, probes, lanes, clientTables, statements, chanceColumns } =
       this.#options;
     const init: MirrorInit = {
       stripe: this.#rings.length,
@@ -125,7 +130,8 @@ export class Workers {
       },
       {
         statements,
-        onFacts,
+        chanceColumns,
+        onFacts: this.#options.onFacts,
         onUnreachable: this.#options.onUnreachable,
         onWindow: (window, cells) =>
           this.#options.onWindow(window, { stripe: init.stripe, cells }),

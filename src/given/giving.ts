@@ -35,6 +35,14 @@ export type OwnReason =
   | "refused"
   /** The mirror has given numbers that rows had already. */
   | "collided"
+  /** `mirror_values = "own"`. */
+  | "own"
+  /** A trigger sets it. */
+  | "trigger"
+  /** It is computed from others that the mirror makes by itself. */
+  | "computed"
+  /** The mirror's user may not insert into it, or a rule of the relation stands before that. */
+  | "no privilege"
   | Objection;
 
 /** From so many numbers on that the mirror has refused as taken … */
@@ -62,7 +70,7 @@ export class Giving {
   readonly #onOwn: OnOwn;
   readonly #defaults = new OwnDefaults();
   /** Sequences, and columns without one: see keyOf. */
-  readonly #own = new Set<string>();
+  readonly #own = new Map<string, OwnReason>();
   /** By the same: rows that were given, and numbers that the mirror has refused as taken. */
   readonly #counts = new Map<string, { rows: number; taken: number }>();
   /** Those of them that the log would tell. */
@@ -78,8 +86,10 @@ export class Giving {
   #noted = new WeakSet<Shape["draws"]>();
   #hasLog = false;
 
-  /** Columns with the objections to what was told of them that are known. */
+  /** Columns with the objections to what was told of them that are known … */
   readonly #objections = new Set<string>();
+  /** … and by OID and column the one to what was told last. */
+  readonly #objected = new Map<string, Objection>();
 
   constructor(onOwn: OnOwn) {
     this.#onOwn = onOwn;
@@ -202,13 +212,42 @@ export class Giving {
     if (!this.#isGiven(given, column)) return false;
     const { oid, relation } = given;
     const objection = this.#defaults.objection(oid, column, told, nowUs);
-    if (objection === undefined) return true;
-    const key = `${oid} ${column.name} ${objection}`;
+    const own = `${oid} ${column.name}`;
+    if (objection === undefined) {
+      this.#objected.delete(own);
+      return true;
+    }
+    if (this.#objected.has(own) || this.#objected.size < MAX_OWN_COLUMNS) {
+      this.#objected.set(own, objection);
+    }
+    const key = `${own} ${objection}`;
     if (!this.#objections.has(key) && this.#objections.size < MAX_OWN_COLUMNS) {
       this.#objections.add(key);
       this.#onOwn(relation.replace("\0", "."), column.name, objection);
     }
     return false;
+  }
+
+  /** Why the mirror has made a column's values by itself. */
+  reasonOf(oid: string, name: string, catalog: Catalog): OwnReason {
+    if (!this.isOn) return "own";
+    const column = catalog.columnsOf(oid)?.find((one) => one.name === name);
+    const left = column !== undefined && this.#own.size > 0
+      ? this.#own.get(keyOf(oid, column))
+      : undefined;
+    // A sequence that could not be told anyway is among those that were not.
+    if (left !== undefined && left !== "not returned") return left;
+    const { nature, from = [] } = column?.default ?? {};
+    if (nature === "sequence" && this.#areSequencesOwn) return "currval";
+    const objection = this.#objected.get(`${oid} ${name}`);
+    if (objection !== undefined) return objection;
+    const changes = catalog.changedByTrigger(oid);
+    if (changes === "all" || changes?.has(name)) return "trigger";
+    if (from.length > 0) return "computed";
+    const isFixed = nature === undefined || nature === "fixed";
+    return isFixed || column?.replaceable !== undefined
+      ? "not returned"
+      : "no privilege";
   }
 
   /** A statement has come in, which may be replayed or not: what it draws and nobody is told is remembered. */
@@ -388,7 +427,7 @@ export class Giving {
   ): void {
     const key = keyOf(oid, column);
     if (this.#own.has(key) || this.#own.size >= MAX_OWN_COLUMNS) return;
-    this.#own.add(key);
+    this.#own.set(key, reason);
     if (reason === "not returned") this.#untold.add(key);
     this.#forget();
     this.#onOwn(relation.replace("\0", "."), column.name, reason);

@@ -8,6 +8,7 @@
 
 export type { GivenColumns } from "./given_columns.ts";
 export { isBinaryOutput, readBind } from "./bind.ts";
+export { ChanceColumns } from "./chance_columns.ts";
 export { Giving } from "./giving.ts";
 export type { DefaultsQuestion } from "./own_defaults.ts";
 export { CycleRewriter, isOfConcern } from "./cycle_rewriter.ts";

@@ -2,6 +2,9 @@ import { type Mask, MASKS } from "../sql/trait.ts";
 
 /** Columns of one mirror that are remembered. */
 const MAX_COLUMNS = 10_000;
+/** Relations whose rows differ by drawn columns, which are remembered, and columns of each. */
+const MAX_RELATIONS = 10_000;
+const MAX_SPREAD = 100;
 
 /** A column of which some rows hold what the mirror has drawn by itself. */
 export interface DrawnColumn {
@@ -42,6 +45,10 @@ export function isMoment(mask: Mask): boolean {
  */
 export class DrawnColumns {
   readonly #columns = new Map<string, Map<string, Mutable>>();
+  /** By the relation's name without its schema: the names of the columns. */
+  readonly #spread = new Map<string, Set<string>>();
+  /** Another one once rows of a relation differ by a column that they did not differ by. */
+  spreadVersion = 0;
   #size = 0;
   #version = 0;
 
@@ -78,6 +85,25 @@ export class DrawnColumns {
       columns.set(column, { ...drawn });
     }
     this.#version++;
+  }
+
+  /** Rows of a relation are other ones on the mirror, perhaps: they were found by these columns, or not written because of them. */
+  spread(relation: string, columns: Iterable<string>): void {
+    let known = this.#spread.get(relation);
+    if (known === undefined) {
+      if (this.#spread.size >= MAX_RELATIONS) return;
+      this.#spread.set(relation, known = new Set());
+    }
+    const before = known.size;
+    for (const column of columns) {
+      if (known.size < MAX_SPREAD) known.add(column);
+    }
+    if (known.size > before) this.spreadVersion++;
+  }
+
+  /** The columns by which a relation's rows may be other ones. */
+  spreadTo(relation: string): Iterable<string> {
+    return this.#spread.get(relation) ?? [];
   }
 }
 

@@ -25,7 +25,9 @@ import {
 } from "./difference.ts";
 import type { createIgnore } from "./ignore.ts";
 import { masksOf } from "./output_masks.ts";
-import type { DrawnColumns } from "./drawn_columns.ts";
+import { type Drift, driftOf, isKeyError } from "./drift.ts";
+import { RefusedWrites } from "./refused_writes.ts";
+import type { DrawnColumn, DrawnColumns } from "./drawn_columns.ts";
 import type { KnownColumns } from "./known_columns.ts";
 import type { StatementPair } from "./statement_pair.ts";
 import { mismatchKind, type StatementTable } from "./statement_table.ts";
@@ -54,6 +56,8 @@ export interface JudgedMirror {
   readonly columns: KnownColumns;
   /** What it has drawn by itself. */
   readonly drawn: DrawnColumns;
+  /** Hears of each statement by which it has drawn a column. */
+  readonly onDrawn?: (column: DrawnColumn) => void;
   readonly probes: {
     statementCompared(series: number, result: number, seconds: number): void;
   };
@@ -91,6 +95,7 @@ export class Judge {
   #transaction: Transaction | undefined;
   #mayDiffer: MayDiffer | undefined;
   #failedBefore = false;
+  readonly #writes = new RefusedWrites();
   readonly #unprepared = {
     primary: new Unprepared(),
     mirror: new Unprepared(),
@@ -120,12 +125,14 @@ export class Judge {
     this.#mirrorFloorUs = roundTripUs;
     this.#mayDiffer = mayDiffer;
     this.#failedBefore = false;
+    this.#writes.begin();
     this.errorsOnMirror = this.openErrors = 0;
     this.firstOpenError = this.#firstError = undefined;
   }
 
   /** The transaction is replayed to its end: what it failed at has one more request. */
   count(): void {
+    this.#writes.end(() => this.#drift);
     const error = this.#firstError;
     if (error === undefined) return;
     this.#target.table.countRequest(error.shape, error.kind);
@@ -153,6 +160,7 @@ export class Judge {
     if ((codeOf(pair.primary) ?? 0) !== (codeOf(pair.mirror) ?? 0)) {
       this.#failedBefore = true;
     }
+    this.#noteWrites(pair, result);
     probes.statementCompared(this.#series, result, pair.primaryUs / 1e6);
     table.add({
       shape: pair.shape,
@@ -166,6 +174,7 @@ export class Judge {
       masked: this.#masked === undefined
         ? []
         : maskedNames(this.#masked, columns.of(pair.shape, pair.primary)),
+      drifted: () => this.#drifted(pair, result),
       difference: () => this.#difference(pair, nowUs),
       values: () =>
         settings.examples === "clear" && this.#transaction !== undefined
@@ -175,17 +184,24 @@ export class Judge {
     return result;
   }
 
-  /** No statement may end the session that it is of. */
   #guarded(pair: StatementPair, nowUs: number): number {
     const { shape, primary } = pair;
-    try {
+    const result = this.#safely(shape, () => {
       if (primary !== undefined) {
         this.#target.columns.note(shape, primary, pair.described);
       }
       this.#noteDraws(pair, nowUs);
       return this.#result(pair, nowUs);
+    });
+    if (result === undefined) this.#masked = undefined;
+    return result ?? Result.skippedUnparsed;
+  }
+
+  /** No statement may end the session that it is of. @returns undefined after a fault of ours. */
+  #safely<T>(shape: Shape, look: () => T): T | undefined {
+    try {
+      return look();
     } catch (error) {
-      this.#masked = undefined;
       const isKnown = this.#reported.has(shape);
       this.#reported.add(shape);
       if (!isKnown) {
@@ -195,19 +211,41 @@ export class Judge {
           { fingerprint: shape.fingerprint, error: String(error) },
         );
       }
-      return Result.skippedUnparsed;
+      return undefined;
     }
   }
 
   /** The mirror has run a statement: what it has drawn by that is read later. */
   #noteDraws(pair: StatementPair, nowUs: number): void {
-    const { shape, mirror } = pair;
-    if (mirror === undefined || isError(mirror)) return;
-    const { catalog, drawn } = this.#target;
-    for (const one of masksOf(catalog, drawn).draws(shape)) {
-      if (pair.isGiven?.(one.oid, one.column) === true) continue;
+    const { mirror } = pair;
+    if (mirror === undefined) return;
+    const isRefused = isError(mirror);
+    if (isRefused && !isKeyError(codeOf(mirror) ?? 0)) return;
+    const { drawn, onDrawn } = this.#target;
+    if (!isRefused) this.#drift.note(pair.shape);
+    for (const one of this.#ownDraws(pair)) {
+      onDrawn?.(one);
+      // No row has it.
+      if (isRefused) continue;
       drawn.add({ ...one, lagUs: one.lagUs + this.#lagUs(pair, nowUs) });
     }
+  }
+
+  /** The columns for which the mirror makes the values of a statement. */
+  #ownDraws({ shape, isGiven }: StatementPair): readonly DrawnColumn[] {
+    const { catalog, drawn } = this.#target;
+    const draws = masksOf(catalog, drawn).draws(shape);
+    return isGiven === undefined
+      ? draws
+      : draws.filter(({ oid, column }) => !isGiven(oid, column));
+  }
+
+  #noteWrites(pair: StatementPair, result: number): void {
+    const { shape, primary, mirror } = pair;
+    this.#writes.wrote(shape.writes);
+    const code = codeOf(mirror) ?? 0;
+    if (!isKeyError(code) || code === codeOf(primary)) return;
+    this.#writes.refusedBy(this.#drifted(pair, result));
   }
 
   #countError(pair: StatementPair): void {
@@ -254,6 +292,22 @@ export class Judge {
     if (ours !== undefined) {
       this.#unprepared.mirror.note(shape, isSame ? 0 : ours);
     }
+  }
+
+  get #drift(): Drift {
+    const { catalog, drawn } = this.#target;
+    return driftOf(catalog, drawn);
+  }
+
+  /** The drawn columns that may stand behind a difference. */
+  #drifted(pair: StatementPair, result: number): readonly string[] {
+    return this.#safely(pair.shape, () =>
+      this.#drift.behind(
+        pair.shape,
+        result,
+        this.#causes(pair),
+        this.#ownDraws(pair),
+      )) ?? [];
   }
 
   #causes({ primary, mirror, shape }: StatementPair): Causes {

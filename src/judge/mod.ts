@@ -12,7 +12,12 @@ export { isSameMoment } from "./cell_rules.ts";
 export { timeUs } from "./time_values.ts";
 export { createIgnore } from "./ignore.ts";
 export { Judge, type JudgedMirror } from "./judge.ts";
-export { DrawnColumns, isDrawn } from "./drawn_columns.ts";
+export {
+  type DrawnColumn,
+  DrawnColumns,
+  isDrawn,
+  isMoment,
+} from "./drawn_columns.ts";
 export { KnownColumns } from "./known_columns.ts";
 export type { StatementPair } from "./statement_pair.ts";
 export { StatementTable } from "./statement_table.ts";

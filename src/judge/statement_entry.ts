@@ -8,6 +8,7 @@ import {
   RESULTS,
   type StatementSummary,
 } from "../stats/mod.ts";
+import { DriftCounts } from "./drift_counts.ts";
 import { MismatchCounts } from "./mismatch_counts.ts";
 
 /** Examples kept of each result. */
@@ -32,6 +33,8 @@ export class StatementEntry {
   /** Of pairs of which both sides succeeded. */
   readonly latency = new LatencySketcher();
   readonly masked: Record<string, number> = {};
+  /** Its differences behind which drawn columns may stand. */
+  readonly drifted = new DriftCounts();
   readonly examples: Example[] = [];
 
   constructor(readonly shape: Shape) {}
@@ -39,7 +42,7 @@ export class StatementEntry {
   /** About what it holds, in bytes. */
   get bytes(): number {
     return ENTRY_BYTES + 2 * this.shape.text.length + this.latency.bytes +
-      this.examples.length * EXAMPLE_BYTES;
+      this.drifted.bytes + this.examples.length * EXAMPLE_BYTES;
   }
 
   /** Whether anything differed. */
@@ -62,6 +65,7 @@ export class StatementEntry {
     for (const [name, count] of Object.entries(other.masked)) {
       this.countMasked(name, count);
     }
+    this.drifted.fold(other.drifted);
     for (const example of other.examples) this.keepExample(example);
   }
 
@@ -102,6 +106,7 @@ export class StatementEntry {
       firstSeen: this.firstSeen,
       lastSeen: this.lastSeen,
       masked: { ...this.masked },
+      drifted: this.drifted.snapshot(),
       examples: [...this.examples],
     };
   }

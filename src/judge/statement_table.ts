@@ -49,6 +49,8 @@ export interface ComparedPair {
   readonly session: number;
   /** Columns of which cells differed, and may. */
   readonly masked: readonly string[];
+  /** The drawn columns that may stand behind the difference, asked for only of a mismatch or noise. */
+  readonly drifted: () => readonly string[];
   /** What differs, asked for only if an example is kept. */
   readonly difference: () => DifferenceText;
   /** The values, asked for only if an example is kept. */
@@ -110,8 +112,11 @@ export class StatementTable {
       entry.latency.add(pair.primaryUs, pair.mirrorUs, entry.lastSeen);
     }
     for (const column of pair.masked) entry.countMasked(column, 1);
-    if (isMismatch(result)) {
-      entry.outcomes.add(mismatchKind(result, pair.causes()), 1, 0);
+    if (isMismatch(result) || isNoise(result)) {
+      const isOpen = isMismatch(result);
+      const kind = mismatchKind(result, isOpen ? pair.causes() : NO_ERRORS);
+      if (isOpen) entry.outcomes.add(kind, 1, 0);
+      entry.drifted.add(pair.drifted(), kind);
     }
     if (isMismatch(result) || isNote(result) || isNoise(result)) {
       this.#keepExample(entry, pair);
@@ -265,6 +270,9 @@ function outcome(reply: Reply | undefined, detail: string | null): Outcome {
     detail,
   };
 }
+
+/** Rules accept noise by its name alone. */
+const NO_ERRORS: Causes = { primary: 0, mirror: 0 };
 
 /** What a rule may accept a mismatch by. */
 export function mismatchKind(

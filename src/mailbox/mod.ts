@@ -10,7 +10,7 @@
 import { Buffer } from "node:buffer";
 import { deserialize, serialize } from "node:v8";
 import { signalWake } from "../io/mod.ts";
-import type { StatementChanges } from "../stats/mod.ts";
+import type { ChanceColumn, StatementChanges } from "../stats/mod.ts";
 
 /** Commands; a later one replaces an earlier one that was not read yet, so each includes those before it. */
 export const Command = { none: 0, drain: 1, stop: 2 } as const;
@@ -125,6 +125,11 @@ export type WorkerMessage =
   | {
     readonly type: "statements";
     readonly changes: StatementChanges;
+  }
+  /** Those that have changed. */
+  | {
+    readonly type: "chance columns";
+    readonly columns: readonly ChanceColumn[];
   }
   /** Another window has begun in the mirror worker: what its stripe had counted until then. */
   | {

@@ -21,6 +21,7 @@
  */
 
 import type {
+  ChanceColumn,
   EndedWindow,
   IgnoreRule,
   MetricSpec,
@@ -33,6 +34,7 @@ import type {
 
 export {
   activeMs,
+  chanceColumnName,
   DROPPED,
   Dropped,
   DURATION_BUCKETS,
@@ -65,6 +67,8 @@ export {
   withoutValues,
 } from "../stats/mod.ts";
 export type {
+  ChanceColumn,
+  DriftCount,
   EndedWindow,
   Example,
   HistogramHandle,
@@ -130,6 +134,8 @@ export interface PluginContext {
     snapshot(): StatsSnapshot;
     /** What the window knows of each fingerprint, with what was restored; at most a second old. */
     statements(): readonly StatementSummary[];
+    /** Of the columns that chance fills, where mirrors have their values from, since the process began; at most a second old. */
+    chanceColumns(): readonly ChanceColumn[];
     /** The same without what was restored: of this process only. */
     ownStatements(): readonly StatementSummary[];
     /** Adds what an earlier process knew of fingerprints; replaces what was restored before. */

@@ -1,4 +1,5 @@
 import type {
+  ChanceColumnStore,
   EndedWindow,
   EvidenceWindow,
   Registry,
@@ -27,6 +28,8 @@ export interface PluginHostOptions {
   readonly plugins: readonly Plugin[];
   readonly registry: Registry;
   readonly statements: StatementStore;
+  /** Default: there are none. */
+  readonly chanceColumns?: ChanceColumnStore;
   /** Of servers, by the name of their database; filled as they are heard. */
   readonly versions?: ReadonlyMap<string, string>;
   /** The `[plugins.<id>]` tables. */
@@ -116,6 +119,7 @@ export class PluginHost {
         declare: registry.declare.bind(registry),
         snapshot: () => registry.snapshot(),
         statements: () => options.statements.all(),
+        chanceColumns: () => options.chanceColumns?.all() ?? [],
         ownStatements: () => options.statements.own(),
         restoreStatements: (summaries: readonly StatementSummary[]) =>
           options.statements.restore(summaries),

@@ -284,9 +284,11 @@ export class Replayer {
 
   /** The mirror has answered an INSERT that was given values. */
   #given({ primary, mirror }: StatementPair, given: GivenColumns): void {
-    const { giving, probes } = this.#target;
+    const { giving, chanceColumns, catalog, probes } = this.#target;
     const rows = giving.answered(given, primary, mirror);
-    if (rows > 0) probes.rowsGiven(this.#series, rows);
+    if (rows === 0) return;
+    probes.rowsGiven(this.#series, rows);
+    chanceColumns.given(given, rows, catalog);
   }
 
   /** The mirror has answered a statement whose rows it was told. */

@@ -3,7 +3,7 @@ import type { ProbeSet } from "../plugin/mod.ts";
 import type { ConnectionTable } from "../stats/connection_table.ts";
 import type { ShapeCache } from "../sql/shape_cache.ts";
 import type { Catalog } from "../catalog/mod.ts";
-import type { Giving, LockingReads } from "../given/mod.ts";
+import type { ChanceColumns, Giving, LockingReads } from "../given/mod.ts";
 import type { LogMatcher, Placeholders } from "../decoding/mod.ts";
 import type { Breaker } from "./breaker.ts";
 import type { CommitOrder } from "./commit_order.ts";
@@ -14,6 +14,7 @@ import type { LoginOptions } from "../auth/mod.ts";
 import type {
   createIgnore,
   DrawnColumns,
+  JudgedMirror,
   KnownColumns,
   StatementTable,
 } from "../judge/mod.ts";
@@ -123,6 +124,10 @@ export interface Target {
   readonly refusals: Set<number>;
   /** What it is given of what the primary generated. */
   readonly giving: Giving;
+  /** What came of that, by column. */
+  readonly chanceColumns: ChanceColumns;
+  /** See {@linkcode JudgedMirror.onDrawn}. */
+  readonly onDrawn: NonNullable<JudgedMirror["onDrawn"]>;
   /** Of which rows it is told that the primary has locked them. */
   readonly lockingReads: LockingReads;
   /** What the primary's log tells of client transactions. */

@@ -1,10 +1,10 @@
 import type { Reactor } from "../io/mod.ts";
 import type { ProbeSet } from "../plugin/mod.ts";
 import type { ShapeCache } from "../sql/shape_cache.ts";
-import { EVICTED } from "../stats/mod.ts";
+import { type ChanceColumn, EVICTED } from "../stats/mod.ts";
 import type { ConnectionTable } from "../stats/connection_table.ts";
 import { Catalog } from "../catalog/mod.ts";
-import { Giving, LockingReads } from "../given/mod.ts";
+import { ChanceColumns, Giving, LockingReads } from "../given/mod.ts";
 import { Breaker } from "./breaker.ts";
 import type { MirrorServer } from "./connection.ts";
 import { CommitOrder } from "./commit_order.ts";
@@ -65,6 +65,18 @@ export class Targets {
     return this.#tables.values();
   }
 
+  /** What is new about columns that chance fills: of each mirror at most `limit`. */
+  takeChanceColumns(limit: number): ChanceColumn[] {
+    return [...this.#targets.values()].flatMap(
+      ({ chanceColumns, settings: { sourceDatabase, name: mirror } }) =>
+        chanceColumns.takeChanged(limit).map((column) => ({
+          ...column,
+          database: sourceDatabase,
+          mirror,
+        })),
+    );
+  }
+
   /** Puts new settings in force. @returns the mirrors whose lanes must look at them. */
   apply(settings: readonly TargetSettings[]): ReadonlySet<Target> {
     const changed = new Set<Target>();
@@ -110,6 +122,13 @@ export class Targets {
         reason,
       })
     );
+    const chanceColumns = new ChanceColumns(() =>
+      target.log(
+        "warn",
+        "Too many columns are filled by chance: SHOW MIRROR GIVEN does not have all",
+        {},
+      )
+    );
     const target: Target = {
       ...shared,
       get primaryLog() {
@@ -127,6 +146,12 @@ export class Targets {
       table: this.#table(settings),
       refusals: new Set(),
       giving,
+      chanceColumns,
+      onDrawn(column) {
+        const { catalog } = target;
+        const reason = giving.reasonOf(column.oid, column.column, catalog);
+        chanceColumns.drawn(column, reason, catalog);
+      },
       lockingReads: new LockingReads({ giving, columns }),
       ignored: createIgnore(settings.ignore),
       random: Math.random,

@@ -308,8 +308,11 @@ async function start(init: MirrorInit): Promise<void> {
     for (const lane of timed) lane.checkDeadline(reactor.nowUs);
   }
 
-  /** Sends the main thread what is new about statements. */
+  /** Sends the main thread what is new about statements and columns. */
   function report(limit: number): void {
+    // Statements name them.
+    const columns = targets.takeChanceColumns(limit);
+    if (columns.length > 0) tell({ type: "chance columns", columns });
     for (const table of targets.tables) {
       const changes = table.takeChanged(limit);
       if (changes.summaries.length > 0) tell({ type: "statements", changes });

@@ -46,6 +46,12 @@ export {
   type WindowStart,
 } from "./window.ts";
 export {
+  type ChanceColumn,
+  chanceColumnName,
+  ChanceColumnStore,
+} from "./chance_columns.ts";
+export {
+  type DriftCount,
   EVICTED,
   type Example,
   MAX_STATEMENTS,

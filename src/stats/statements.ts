@@ -55,6 +55,17 @@ export interface MismatchCount {
   readonly requests: number;
 }
 
+/** Differences of one kind, in a statement that reads or writes what the mirror has drawn by itself. */
+export interface DriftCount {
+  /** As `schema.relation.column`. */
+  readonly column: string;
+  /** One of RESULTS: a mismatch or noise. */
+  readonly result: string;
+  readonly mirrorSqlstate: string | null;
+  readonly primarySqlstate: string | null;
+  readonly count: number;
+}
+
 /** What is known of one fingerprint on one mirror, since the window began. */
 export interface StatementSummary {
   readonly database: string;
@@ -79,6 +90,8 @@ export interface StatementSummary {
   readonly lastSeen: number;
   /** Columns of which cells differed and may, as `created_at (time)`, with the number of calls. */
   readonly masked: Readonly<Record<string, number>>;
+  /** The differences behind which a column may stand that the mirror has drawn. */
+  readonly drifted: readonly DriftCount[];
   readonly examples: readonly Example[];
 }
 
@@ -206,6 +219,7 @@ function joined(
     firstSeen: Math.min(earlier.firstSeen, later.firstSeen),
     lastSeen: Math.max(earlier.lastSeen, later.lastSeen),
     masked,
+    drifted: joinedDrift([...earlier.drifted, ...later.drifted]),
     examples: examples.filter((example, i) =>
       examples.slice(0, i)
         .filter(({ result }) => result === example.result).length < EXAMPLES
@@ -230,6 +244,17 @@ export function joinedOutcomes(
         requests: known.requests + outcome.requests,
       },
     );
+  }
+  return [...kinds.values()];
+}
+
+/** One of each column and kind. */
+function joinedDrift(counts: readonly DriftCount[]): DriftCount[] {
+  const kinds = new Map<string, DriftCount>();
+  for (const one of counts) {
+    const { count, ...kind } = one;
+    const key = JSON.stringify(Object.entries(kind).sort());
+    kinds.set(key, { ...one, count: count + (kinds.get(key)?.count ?? 0) });
   }
   return [...kinds.values()];
 }

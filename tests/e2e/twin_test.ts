@@ -72,5 +72,33 @@ Deno.test({
     assert.throws(() => assertTwin(run), /unequalRows: 1\b/);
     const products = run.tables.find(({ table }) => table === "products");
     assert.deepEqual(products?.columns, { price: 1 });
+    assert.deepEqual(run.causes, []);
+  },
+});
+
+Deno.test({
+  name:
+    "twin: values of the mirror's own are named as causes, and for the tables that they concern",
+  sanitizeOps: false,
+  sanitizeResources: false,
+  async fn() {
+    const run = await runTwinShop({
+      way: "server",
+      protocol: "extended",
+      clients: 8,
+      stepsPerClient: STEPS / 8,
+      thinkMs: THINK_MS,
+      general: { mirror_values: "own" },
+      defect: "update products set price = price + 1 where sku = 'sku 7'",
+    });
+    assert.equal(run.headline, "NOT READY");
+    const causes = run.causes.join("\n");
+    // Clients send the mirror tokens and ids that the primary has made; which differ most is chance.
+    assert.match(
+      causes,
+      /^(?:sequence|default)_drift of table public\.\w+, column (?:id|token)\b/,
+    );
+    assert.match(causes, /mirror_values = "answers"/);
+    assert.doesNotMatch(causes, /public\.products/);
   },
 });

@@ -31,6 +31,7 @@ function filled() {
       mirrorUs: 10,
       session: 1,
       masked: [],
+      drifted: () => [],
       difference: () => NO_DIFFERENCE,
       values: () => null,
     });

@@ -20,6 +20,7 @@ function summary(pairs: number): StatementSummary {
     firstSeen: 0,
     lastSeen: 0,
     masked: {},
+    drifted: [],
     examples: [],
   };
 }
@@ -42,4 +43,44 @@ Deno.test("StatementStore: what earlier processes knew is joined anew if either 
   assert.deepEqual(pairs(), [17]);
   store.restore([summary(30)]);
   assert.deepEqual(pairs(), [32]);
+});
+
+Deno.test("StatementStore: differences of one kind behind which a column stands add up", () => {
+  const store = new StatementStore();
+  const drift = (column: string, result: string, count: number) => ({
+    column,
+    result,
+    mirrorSqlstate: "00000",
+    primarySqlstate: "00000",
+    count,
+  });
+  store.restore([{
+    ...summary(1),
+    drifted: [
+      drift("public.t.id", "mismatch_rows", 2),
+      drift("public.t.id", "noise_limit", 3),
+    ],
+  }]);
+  store.update({
+    database: "shop",
+    mirror: "next",
+    gone: [],
+    summaries: [{
+      ...summary(1),
+      drifted: [
+        drift("public.t.id", "mismatch_rows", 5),
+        drift("public.u.id", "mismatch_rows", 1),
+      ],
+    }],
+  });
+  assert.deepEqual(
+    store.all()[0]?.drifted.map(({ column, result, count }) =>
+      `${column} ${result} ${count}`
+    ),
+    [
+      "public.t.id mismatch_rows 7",
+      "public.t.id noise_limit 3",
+      "public.u.id mismatch_rows 1",
+    ],
+  );
 });

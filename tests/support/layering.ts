@@ -55,7 +55,14 @@ const LAYERS: Readonly<Record<string, Layer>> = {
   },
   "src/proxy": { uses: WORKER },
   "src/given": {
-    uses: ["src/catalog", "src/judge", "src/record", "src/sql", "src/wire"],
+    uses: [
+      "src/catalog",
+      "src/judge",
+      "src/record",
+      "src/sql",
+      "src/stats",
+      "src/wire",
+    ],
   },
   "src/decoding": {
     uses: [

@@ -32,7 +32,10 @@ export function createVerdict() {
         `${scope === "" ? "" : `${scope.trim()}. `}${verdict.recommendation}.`,
       );
       setText(score, `Score ${verdict.score} of 100 towards READY`);
-      keepTexts(notes, verdict.reasons.map((reason) => `Note: ${reason}.`));
+      keepTexts(notes, [
+        ...verdict.reasons.map((reason) => `Note: ${reason}.`),
+        ...verdict.causes.map((cause) => `Likely cause: ${cause}.`),
+      ]);
       keepTexts(rules, of.rules.flatMap(ruleText));
       setText(
         since,

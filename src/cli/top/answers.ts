@@ -47,6 +47,8 @@ export interface Verdict {
   readonly score: number;
   readonly recommendation: string;
   readonly reasons: readonly string[];
+  /** Older versions do not tell them. */
+  readonly causes?: readonly string[];
   readonly gates: readonly Gate[];
 }
 

@@ -182,6 +182,9 @@ function verdict(paper: Paper, given: Verdict, isShort: boolean): void {
   for (const reason of given.reasons) {
     paper.line([`  note: ${printable(reason)}`, "open"]);
   }
+  for (const cause of given.causes ?? []) {
+    paper.line([`  likely cause: ${printable(cause)}`, "open"]);
+  }
   const order = ({ status }: Gate) => STATUSES.indexOf(status);
   const gates = given.gates.toSorted((a, b) => order(a) - order(b));
   for (const gate of gates) {

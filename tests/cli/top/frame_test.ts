@@ -165,6 +165,7 @@ Deno.test("top: what clients and servers say can't move the cursor, hide text or
       ...READINESS,
       recommendation: evil,
       reasons: [evil],
+      causes: [evil],
       gates: GATES.map((gate) => ({ ...gate, gate: evil, sentence: evil })),
     },
     lost: { since: 0, reason: evil },

@@ -46,6 +46,7 @@ function summary(
     firstSeen: 1,
     lastSeen: 2,
     masked: {},
+    drifted: [],
     examples: [],
     ...parts,
   };

@@ -56,6 +56,7 @@ export function statement(n: number): StatementSummary {
     firstSeen: n,
     lastSeen: n,
     masked: { "id (sequence)": 1 },
+    drifted: [],
     examples: [{
       at: n,
       result: "mismatch_rows",

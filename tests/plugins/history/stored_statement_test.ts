@@ -22,6 +22,13 @@ const summary = {
     requests: 0,
   }],
   masked: { "id (sequence)": 2 },
+  drifted: [{
+    column: "public.t.id",
+    result: "mismatch_rows",
+    mirrorSqlstate: "00000",
+    primarySqlstate: "00000",
+    count: 3,
+  }],
   ...latencyOf([3, 1, 2], [1, 5, 5]),
   examples: [],
 } as unknown as StatementSummary;
@@ -36,10 +43,11 @@ Deno.test("readStored: results of an older version are found by what they were c
     results: [5, 0, 1, 0, 2, 0, 0, 3],
     outcomes: undefined,
     masked: undefined,
+    drifted: undefined,
     sketch: undefined,
     latency: { pairs: 40, ratio: 1.5, pValue: 0.001 },
   };
-  const { results, masked, outcomes, sketch, latency } = readStored(
+  const { results, masked, drifted, outcomes, sketch, latency } = readStored(
     JSON.stringify(old),
   );
   assert.equal(results.length, RESULTS.length);
@@ -47,6 +55,7 @@ Deno.test("readStored: results of an older version are found by what they were c
   assert.equal(results[Result.noiseVolatile], 3);
   assert.equal(results[Result.mismatchRows], 3);
   assert.deepEqual(masked, {});
+  assert.deepEqual(drifted, []);
   // A sample's median can't be added: latency is counted anew.
   assert.deepEqual({ sketch, latency }, NO_LATENCY);
   assert.deepEqual(outcomes, [{

@@ -36,6 +36,7 @@ function summary(
     firstSeen: 0,
     lastSeen: 0,
     masked: {},
+    drifted: [],
     examples: [],
   };
 }

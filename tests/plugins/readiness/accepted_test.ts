@@ -44,7 +44,12 @@ function statement(
 ): StatementSummary {
   const results = RESULTS.map(() => 0);
   results[Result.noiseLimit] = noise;
-  return { fingerprint, outcomes, results } as unknown as StatementSummary;
+  const drifted = outcomes.map(({ requests: _requests, ...kind }) => ({
+    ...kind,
+    column: "public.t.id",
+  }));
+  const known = { fingerprint, outcomes, results, drifted };
+  return known as unknown as StatementSummary;
 }
 
 const STATEMENTS = [
@@ -140,6 +145,16 @@ Deno.test("withoutAccepted: by a rule for the whole statement nothing remains, b
     remains(a, rule({ fingerprint: "a", class: "rows" })),
     noRows,
   );
+});
+
+Deno.test("withoutAccepted: drift stands behind what remains", () => {
+  const [a] = STATEMENTS as [StatementSummary];
+  const left = (more: Partial<IgnoreRule>) =>
+    withoutAccepted(a, [rule(more)], NOW).drifted
+      .map(({ mirrorSqlstate }) => mirrorSqlstate);
+  assert.deepEqual(left({ fingerprint: "b" }), ["22003", "42P01"]);
+  assert.deepEqual(left({ sqlstate: "22003" }), ["42P01"]);
+  assert.deepEqual(left({ fingerprint: "a" }), []);
 });
 
 Deno.test("acceptedOf: noise of a class that a rule names, or of a statement that it accepts whole", () => {

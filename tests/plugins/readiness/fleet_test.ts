@@ -317,3 +317,20 @@ Deno.test("judgeFleet: a version that does not export its evidence is named", as
   ]);
   assert.match(reasons.join(), /b does not export its evidence/);
 });
+
+Deno.test("judgeFleet: names of tables are looked up where the differences are", async () => {
+  const samples = [
+    ...await scraped("a", { match: 20 }),
+    ...await scraped("b", { mismatch_rows: 20 }),
+  ].map((one) =>
+    one.labels.instance === "b" &&
+      one.labels.__name__?.endsWith("drifted_columns")
+      ? { ...one, value: 1 }
+      : one
+  );
+  const { state, causes } = await judge(samples);
+  assert.equal(state, "NOT READY");
+  assert.deepEqual(causes.map((text) => text.split(": ")[1]), [
+    "see SHOW MIRROR GIVEN on b",
+  ]);
+});

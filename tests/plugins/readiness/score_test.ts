@@ -37,6 +37,7 @@ function statement(
     firstSeen: 0,
     lastSeen: 0,
     masked: {},
+    drifted: [],
     examples: [],
     ...parts,
   };
@@ -68,6 +69,7 @@ const GOOD: Evidence = {
   comparedSeconds: 1_000,
   shapes: { seen: 100, different: 0, uncompared: 0 },
   named: { different: ["select different"], uncompared: [] },
+  drift: [],
   level: "all",
   clientsInTransaction: 0,
   stalledSeconds: 0,
@@ -154,6 +156,40 @@ for (const [gate, changes, status] of LIMITS) {
     assert.equal(state, expected);
   });
 }
+
+Deno.test("assess: what may stand behind differences is named, and changes nothing else", () => {
+  const drift: Evidence["drift"] = [{
+    database: "shop",
+    mirror: "next",
+    kind: "sequence_drift",
+    relation: "public.jobs",
+    column: "id",
+    sequence: null,
+    reason: "not returned",
+    since: null,
+    mismatches: 1_001,
+    noise: 20_000,
+    statements: 1,
+    cure: "RETURNING id",
+  }];
+  const noise = drift.map((one) => ({ ...one, mismatches: 0 }));
+  const cases: readonly [Partial<Evidence>, Evidence["drift"], string][] = [
+    [{ mismatches: 1_001 }, drift, "NOT READY 1"],
+    [{ mismatches: 900 }, drift, "READY 0"],
+    [{ uncompared: 20_000 }, noise, "INCONCLUSIVE 1"],
+    [{ activeHours: 1 }, noise, "INCONCLUSIVE 0"],
+  ];
+  for (const [changes, found, expected] of cases) {
+    const evidence = { ...GOOD, ...changes };
+    const { causes, ...verdict } = assess(
+      { ...evidence, drift: found },
+      THRESHOLDS,
+    );
+    assert.equal(`${verdict.state} ${causes.length}`, expected);
+    const { causes: _none, ...without } = assess(evidence, THRESHOLDS);
+    assert.deepEqual(verdict, without);
+  }
+});
 
 const REGRESSIONS: readonly (readonly [
   what: string,

@@ -22,6 +22,7 @@ function shape(counts: Counts): StatementSummary {
     firstSeen: 0,
     lastSeen: 0,
     masked: {},
+    drifted: [],
     examples: [],
   };
 }

@@ -29,6 +29,7 @@ function statement(
     firstSeen: 0,
     lastSeen: 0,
     masked: {},
+    drifted: [],
     examples: [],
   };
 }

@@ -46,6 +46,8 @@ export interface TwinRun extends TrafficResult {
   readonly headline: string;
   /** Why it is not READY: reasons, and gates that do not pass. */
   readonly reasons: readonly string[];
+  /** What it names as likely causes of differences. */
+  readonly causes: readonly string[];
   readonly tables: readonly TableComparison[];
   /** Of the traffic, and until the mirror had done the same. */
   readonly seconds: number;
@@ -56,6 +58,7 @@ export interface TwinRun extends TrafficResult {
 interface Verdict {
   readonly headline: string;
   readonly reasons: readonly string[];
+  readonly causes: readonly string[];
   readonly gates: readonly {
     readonly gate: string;
     readonly status: string;
@@ -120,7 +123,7 @@ export async function runTwinShop(options: TwinOptions): Promise<TwinRun> {
   const mismatches = await seenResults(proxy, isMismatch, REPORT_MS);
   const noise = await seenResults(proxy, isNoise, REPORT_MS);
   const verdict = await fetch(`http://127.0.0.1:${httpPort}/readiness`);
-  const { headline, reasons, gates }: Verdict = await verdict.json();
+  const { headline, reasons, causes, gates }: Verdict = await verdict.json();
   const sum = (metric: string) =>
     proxy.supervisor.snapshot().get(metric)?.series.reduce(
       (all, { value }) => all + value,
@@ -139,6 +142,7 @@ export async function runTwinShop(options: TwinOptions): Promise<TwinRun> {
       ...gates.filter(({ status }) => status !== "pass")
         .map(({ gate, sentence }) => `${gate}: ${sentence}`),
     ],
+    causes,
     tables: await compareTables(primary, mirror),
     seconds: (trafficEnded - began) / 1e3,
     lagSeconds,
