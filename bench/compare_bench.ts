@@ -59,6 +59,7 @@ const around = {
     told: () => false,
     concurrentWrite: () => false,
     concurrentKey: () => false,
+    concurrentDefinition: () => false,
     causes: () => ({ primary: 0, mirror: 0 }),
   }),
   onMasked() {},

@@ -209,8 +209,9 @@ export class InsertRewriter {
   ): { bytes: Uint8Array; given: GivenColumns | undefined } | undefined {
     if (this.#prepared.size === 0) return undefined;
     const bind = readBind(bytes, body, end);
-    const prepared = bind && this.#prepared.get(bind.statement);
-    if (bind === undefined || prepared === undefined) return undefined;
+    const known = bind && this.#prepared.get(bind.statement);
+    if (bind === undefined || known === undefined) return undefined;
+    const prepared = this.#located(known, reply());
     const { insertion, given } = prepared;
     const rows = this.#told(reply(), prepared);
     const inLog = rowsInLog(logged(), insertion);
@@ -240,8 +241,9 @@ export class InsertRewriter {
     { reply, logged }: Told,
   ): { bytes: Uint8Array; given: GivenColumns | undefined } | undefined {
     const to = end - 1;
-    const found = this.#insertion(bytes, body, to, number);
-    if (found === undefined) return undefined;
+    const known = this.#insertion(bytes, body, to, number);
+    if (known === undefined) return undefined;
+    const found = this.#located(known, reply());
     const { insertion, given } = found;
     const rows = this.#told(reply(), found);
     const inLog = rowsInLog(logged(), insertion);
@@ -254,8 +256,8 @@ export class InsertRewriter {
     const value: WriteValue = (row, place) => {
       const column = given.columns[place] as GivenColumn; // it has one
       if (!accepted.has(column)) return undefined;
-      const known = { rows, inLog };
-      const parameter = parameterOf(found, column, row, known, undefined);
+      const values = { rows, inLog };
+      const parameter = parameterOf(found, column, row, values, undefined);
       if (parameter.isOwn) told.delete(column);
       const { value } = parameter;
       // In which encoding the client writes is not known here.
@@ -267,12 +269,32 @@ export class InsertRewriter {
     };
     const text = writtenText(bytes, body, to, found, value);
     if (text === undefined) return undefined;
-    const known = toldOf(given, told);
-    if (known === undefined && !inLog?.areMade) return undefined;
+    const written = toldOf(given, told);
+    if (written === undefined && !inLog?.areMade) return undefined;
     return {
       bytes: messageOf(QUERY, text, bytes.subarray(to, end)),
-      given: known,
+      given: written,
     };
+  }
+
+  /** Where the primary has the columns of a lone star: more of them may have come since the mirror was asked, or in another order. */
+  #located(found: PreparedInsert, reply: Reply | undefined): PreparedInsert {
+    const { shape, insertion, given } = found;
+    const [only, ...others] = insertion?.returned ?? [];
+    if (only !== "all" || others.length > 0 || reply === undefined) {
+      return found;
+    }
+    const names = describedNames(reply.answer) ??
+      this.#options.columns.of(shape, reply)?.map(({ name }) => name);
+    if (names === undefined) return found;
+    const columns = given.columns.flatMap((column) => {
+      if (column.output === "log") return [column];
+      const output = names.indexOf(column.name);
+      return output < 0 ? [] : [{ ...column, output }];
+    });
+    return columns.length < given.columns.length
+      ? found
+      : { ...found, given: { ...given, columns, outputs: names.length } };
   }
 
   /** The rows that the primary answered with; undefined: not each that was sent has come back, or not with the columns that are expected, so that nothing tells which is which. */

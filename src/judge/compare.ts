@@ -42,6 +42,14 @@ const OBJECT_GONE: ReadonlySet<number> = new Set([
   sqlstate("XX000"),
 ]);
 
+/** undefined_table, undefined_column, undefined_object; 0A000: a cached plan must not change its result's type. */
+const NAMES_GONE: ReadonlySet<number> = new Set([
+  sqlstate("42P01"),
+  sqlstate("42703"),
+  sqlstate("42704"),
+  sqlstate("0A000"),
+]);
+
 /** What follows from an error before: everything is refused, a statement that could not be prepared is not there. */
 const CASCADE: ReadonlySet<number> = new Set([
   sqlstate("25P02"),
@@ -95,9 +103,10 @@ export function compare(
     p(STATEMENT_COLUMNS) !== m(STATEMENT_COLUMNS) ||
     !haveEqualDescriptions(primary.answer, mirror.answer, around.types)
   ) {
-    return around.shape.note === undefined
-      ? Result.mismatchColumns
-      : NOTES[around.shape.note];
+    if (around.shape.note !== undefined) return NOTES[around.shape.note];
+    return around.about().concurrentDefinition()
+      ? Result.noiseConcurrentWrite
+      : Result.mismatchColumns;
   }
   const { shape } = around;
   const differ = (result: number, chance?: number) =>
@@ -218,6 +227,12 @@ function compareErrors(
     code === 0 || code === UNIQUE_VIOLATION
   );
   if (isOfKeys && about().concurrentKey()) return Result.noiseConcurrentWrite;
+  const isOfNames = [primary, mirror].every((code) =>
+    code === 0 || NAMES_GONE.has(code)
+  );
+  if (isOfNames && about().concurrentDefinition()) {
+    return Result.noiseConcurrentWrite;
+  }
   if (primary === 0) return Result.mismatchErrorOnMirror;
   return mirror === 0 ? Result.mismatchErrorOnPrimary : Result.mismatchSqlstate;
 }

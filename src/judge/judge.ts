@@ -340,6 +340,8 @@ export class Judge {
           ? this.#concurrentKey(pair, nowUs)
           : this.#concurrentWrite(shape, pair, nowUs),
       concurrentKey: () => this.#concurrentKey(pair, nowUs),
+      concurrentDefinition: () =>
+        this.#wasBeside(({ defines }) => defines, pair, nowUs),
       causes: () => this.#causes(pair),
     };
   }
@@ -477,7 +479,7 @@ function relationOf(
 ): string | undefined {
   const [only, ...others] = writes;
   // Of one row whose values are not told nothing is excused.
-  const hasSeveral = insertion?.source === "values" && others.length === 0 &&
+  const hasSeveral = insertion !== undefined && others.length === 0 &&
     (insertion.rows !== 1 || insertion.onConflict === "nothing");
   const relation = rows?.relation ?? (hasSeveral ? only : undefined);
   return relation !== undefined && writes.includes(relation)

@@ -39,6 +39,8 @@ export interface Surroundings {
   concurrentWrite(): boolean;
   /** The same of a row with a unique key that the statement gives to a row of its own. */
   concurrentKey(): boolean;
+  /** Another transaction may have changed definitions, on one side before and on the other behind it. */
+  concurrentDefinition(): boolean;
   /** What each side has failed with, packed: of a statement that is not prepared, what its Parse failed with. */
   causes(): Causes;
 }

@@ -12,6 +12,8 @@ const MAX_ROWS = 64;
 export class Writes {
   readonly #relations = new Map<string, TouchedRows[] | "any">();
   #isAnywhere = false;
+  /** It has changed definitions that others see, too. */
+  defines = false;
 
   /** Takes a statement. @param rows that it touches, if that is known. */
   add({ writes }: Pick<Shape, "writes">, rows?: TouchedRows): void {

@@ -38,6 +38,15 @@ export const ANYWHERE: Footprint = {
   releases: false,
   rows: undefined,
 };
+/** A number of a sequence: only definitions have to be there before it. */
+const NUMBER: Footprint = {
+  touched: ["sequences\0"],
+  written: NONE,
+  behind: NONE,
+  isBare: true,
+  releases: false,
+  rows: undefined,
+};
 /** What it writes its text does not tell. */
 const UNTOLD: Footprint = { ...ANYWHERE, behind: "all" };
 
@@ -93,8 +102,13 @@ function footprintOf(shape: Shape, catalog: Catalog): Footprint {
   // DO names nothing.
   if (kind === "other" && names === 0) return { ...UNTOLD, releases };
   if (catalog.writesAnything(calls)) return UNTOLD;
+  // Which number it gets is chance. What draws and writes may meet anybody, and so does what sets a number.
+  const isNumber = names === calls.length &&
+    calls.every((name) => name === "nextval");
+  if (isNumber && calls.length > 0) return NUMBER;
   if (calls.some((name) => DRAWING.has(name))) {
-    return { ...ANYWHERE, written: writes.length > 0 ? "all" : NONE };
+    const isWriter = writes.length > 0 || calls.includes("setval");
+    return { ...ANYWHERE, written: isWriter ? "all" : NONE };
   }
   const reach = catalog.reachOf({ reads, writes, calls });
   if (reach === undefined) {

@@ -28,6 +28,8 @@ import type { Asked } from "./session_statements.ts";
 
 /** Records hold whole microseconds, cut off: a sum of two may be so much too early. */
 const ROUNDING_US = 2;
+/** Its own session alone sees it. */
+const TEMPORARY = /^create\s+(?:(?:global|local)\s+)?temp/i;
 /** The block has failed before: the statement was not looked at. */
 const IN_FAILED_TRANSACTION = sqlstate("25P02");
 
@@ -165,7 +167,9 @@ export function placeTransaction(
       writes.addBehind(footprint.behind);
       written = together(written, met.written);
       turn.written = together(turn.written, met.written);
-      if (shape.kind === "ddl") turn.defines = true;
+      if (shape.kind !== "ddl") continue;
+      turn.defines = true;
+      writes.defines ||= !TEMPORARY.test(shape.text);
     }
     turns.push(turn);
   }

@@ -188,6 +188,7 @@ export class Findings {
       case "UpdateStmt":
       case "DeleteStmt":
       case "MergeStmt":
+      case "RefreshMatViewStmt":
         this.#writes(node.relation);
         break;
       case "CopyStmt":

@@ -230,6 +230,39 @@ Deno.test({
 });
 
 /** Runs a form twice. */
+Deno.test({
+  name:
+    "given values: RETURNING * tells them behind a migration, too, before the mirror's schema is known anew",
+  sanitizeOps: false,
+  sanitizeResources: false,
+  async fn() {
+    const initSql = "create table t (id serial primary key, v text)";
+    await using primary = await startCluster({ version: "15", initSql });
+    await using mirror = await startCluster({ version: "15", initSql });
+    await using proxy = await TestProxy.start({ primary, mirror });
+    await schemaKnown(proxy);
+    using client = await WireClient.connect(proxy.port);
+    const insert = "insert into t (v) values ('a') returning *";
+    for (
+      const sql of [
+        "alter table t add column a int, add column b int",
+        insert,
+        "alter table t drop column a",
+        insert,
+      ]
+    ) {
+      await client.send(query(sql));
+      await client.ready(1);
+    }
+    await client.terminate();
+    const { statements } = await proxy.settled();
+    assert.deepEqual(Object.keys(statements), ["match"]);
+    assert.equal(givenRows(proxy), 2);
+    const own = proxy.logs.filter((line) => line.includes("values by itself"));
+    assert.deepEqual(own, []);
+  },
+});
+
 async function run(
   client: WireClient,
   { sql, values = [] }: Form,

@@ -147,6 +147,7 @@ function judge(
     told: () => false,
     concurrentWrite: () => false,
     concurrentKey: () => false,
+    concurrentDefinition: () => false,
     causes: () => ({ primary: 0, mirror: 0 }),
     ...around,
   };
@@ -177,8 +178,41 @@ const NULL_ROW = message("D", int16(2), int32(1), "7", int32(-1));
 const catalog: Shape = { ...PLAIN, note: "catalog" };
 const concurrent = { concurrentWrite: () => true };
 
+const redefined = { concurrentDefinition: () => true };
+const NO_COLUMN = error("42703");
+
 const CASES: readonly [what: string, got: () => string, result: string][] = [
   ["equal replies", () => judge(reply()), "match"],
+  [
+    "an error on one side: no such column",
+    () => judge(NO_COLUMN),
+    "mismatch_error_on_mirror",
+  ],
+  [
+    "no such column, beside a definition",
+    () => judge(NO_COLUMN, redefined),
+    "noise_concurrent_write",
+  ],
+  [
+    "no right, beside a definition",
+    () => judge(error("42501"), redefined),
+    "mismatch_error_on_mirror",
+  ],
+  [
+    "other columns",
+    () => judge(reply({ [d.STATEMENT_COLUMNS]: 3 })),
+    "mismatch_columns",
+  ],
+  [
+    "other columns, beside a definition",
+    () => judge(reply({ [d.STATEMENT_COLUMNS]: 3 }), redefined),
+    "noise_concurrent_write",
+  ],
+  [
+    "other rows, beside a definition",
+    () => judge(reply({}, OTHER_ROWS), redefined),
+    "mismatch_rows",
+  ],
   [
     "another order without ORDER BY",
     () => judge(reply({}, OTHER_ORDER)),

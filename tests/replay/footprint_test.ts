@@ -123,7 +123,9 @@ Deno.test("Footprints: a sequence counts where two relations draw from it", () =
     "invoice sequence:public.numbers",
     "invoice sequence:public.numbers",
   );
-  assertFootprint("select nextval('numbers')", "all", "");
+  assertFootprint("select nextval('numbers')", "sequences:", "");
+  assertFootprint("select nextval('numbers') from shop", "all", "");
+  assertFootprint("select setval('numbers', 7)", "all", "all");
   assertFootprint("insert into shop values (nextval('n'))", "all", "all");
 });
 
