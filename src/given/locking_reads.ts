@@ -119,15 +119,18 @@ export class LockingReads {
   }
 }
 
-/** Whether the mirror, which sorts a text of the table otherwise, may choose other rows by it: that must show. */
+/** Whether the mirror, which sorts a text otherwise, may choose other rows by it: that must show. */
 function isChosenOtherwise(
-  { relation, sorted }: LockingRead,
+  { relation, sorted, compared }: LockingRead,
   catalog: Catalog,
 ): boolean {
-  return sorted !== undefined &&
-    (catalog.columns(relation) ?? []).some(({ name }) =>
-      catalog.collationOf(relation, name)?.isOtherwise
-    );
+  if (sorted === undefined) return false;
+  const names = (catalog.columns(relation) ?? []).map(({ name }) => name);
+  const areKnown = compared !== "any" &&
+    compared.every((name) => names.includes(name));
+  return (areKnown ? compared : names).some((name) =>
+    catalog.collationOf(relation, name)?.isOtherwise
+  );
 }
 
 function find(

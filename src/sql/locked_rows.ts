@@ -39,12 +39,47 @@ export function lockingReadOf(
     sorted: isLimited(select)
       ? uniqueKeys(select, sortExpressions(select))?.columns ?? []
       : undefined,
+    compared: isLimited(select) ? comparedIn(select) : [],
     isAlone: (named.get(name) ?? 0) === (isSelect ? 1 : 2),
     isOnlyChoice: queries.every((query) =>
       query === select ||
       !isLimited(query) && query.distinctClause === undefined
     ),
   };
+}
+
+/** What ORDER BY reads, and WHERE but for what it holds equal. */
+function comparedIn(select: Node): readonly string[] | "any" {
+  const found = new Set<string>();
+  const visit = (value: unknown) => {
+    if (typeof value !== "object" || value === null) return;
+    const { ColumnRef: column, A_Expr: expression } = value as Readonly<
+      Record<string, Node | undefined>
+    >;
+    if (expression !== undefined && isEqual(expression.name)) return;
+    if (column !== undefined) found.add(lastName(column.fields));
+    for (const child of Object.values(value)) visit(child);
+  };
+  visit(select.whereClause);
+  for (const item of list(select.sortClause)) {
+    const [type, key] = unwrap(unwrap(item)[1].node);
+    const name = type === "ColumnRef" ? lastName(key.fields) : undefined;
+    // A number stands for an output, and so does a name that one has.
+    if (type === "A_Const" || isOutput(select, name)) return "any";
+    visit({ [type]: key });
+  }
+  return [...found];
+}
+
+/** Whether a name in ORDER BY stands for an output that is no column of the name. */
+function isOutput(select: Node, name: string | undefined): boolean {
+  return name !== undefined &&
+    list(select.targetList).some(({ ResTarget }) => {
+      const { name: own, val } = ResTarget as Node;
+      const [type, { fields }] = unwrap(val);
+      return own === name &&
+        (type !== "ColumnRef" || lastName(fields) !== name);
+    });
 }
 
 interface LookedAt {

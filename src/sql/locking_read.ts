@@ -18,6 +18,8 @@ export interface LockingRead {
   readonly sorted: readonly string[] | undefined;
   /** No other part of the statement reads the table. */
   readonly isAlone: boolean;
+  /** Columns whose order, among its rows or beside another value, chooses them by a LIMIT; "any": that is not told. */
+  readonly compared: readonly string[] | "any";
   /** No other part of it leaves a choice among rows. */
   readonly isOnlyChoice: boolean;
 }

@@ -95,3 +95,18 @@ Deno.test("lockingReadOf: what else a statement reads is noticed", () => {
     `select id from jobs where prio = (select prio from users limit 1) ${LOCK}`;
   assert.equal(read(chosen)?.isOnlyChoice, false);
 });
+
+Deno.test("lockingReadOf: columns that choose its rows by their order are told", () => {
+  const compared = (rest: string) =>
+    analyze(`select id, a as b, c from jobs ${rest} ${LOCK}`)?.shapes[0]
+      ?.lockingRead?.compared;
+  assert.deepEqual(compared("order by a, c limit 1"), ["a", "c"]);
+  assert.deepEqual(compared("order by lower(a) || c limit 1"), ["a", "c"]);
+  assert.deepEqual(compared("where a = 'x' and c > 'y' limit 1"), ["c"]);
+  assert.deepEqual(compared("where a in ('x') order by jobs.id limit 1"), [
+    "id",
+  ]);
+  assert.deepEqual(compared("order by 2 limit 1"), "any");
+  assert.deepEqual(compared("order by b limit 1"), "any");
+  assert.deepEqual(compared("order by a"), []);
+});
