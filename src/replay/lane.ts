@@ -8,6 +8,7 @@ import { Departure } from "./departure.ts";
 import { LaneLink, type LinkOwner } from "./lane_link.ts";
 import { LaneQueue, type QueuedTransaction } from "./lane_queue.ts";
 import { lastingState } from "./lasting_state.ts";
+import { leaveOut } from "./left_out.ts";
 import type { Replay } from "./replay.ts";
 import { Replayer } from "./replayer.ts";
 import { isRepeatable, repeatMessages, SessionLog } from "./session_log.ts";
@@ -40,6 +41,7 @@ type State = "idle" | "restoring" | "departing" | "replaying" | "closed";
 export class Lane implements LinkOwner {
   readonly target: Target;
   readonly #series: number;
+  readonly #session: number;
   readonly #log: SessionLog;
   readonly #queue: LaneQueue;
   readonly #link: LaneLink;
@@ -70,6 +72,7 @@ export class Lane implements LinkOwner {
   ) {
     this.target = target;
     this.#series = series;
+    this.#session = session;
     this.#log = sibling ? sibling.#wholeLog() : new SessionLog();
     this.#queue = new LaneQueue(target, series);
     this.#link = new LaneLink(target, parameters, this);
@@ -83,6 +86,7 @@ export class Lane implements LinkOwner {
     this.#admission = new Admission({
       target,
       series,
+      session,
       queue: this.#queue,
       link: this.#link,
       log: this.#log,
@@ -409,6 +413,7 @@ export class Lane implements LinkOwner {
   #fail(reason: number): void {
     const entry = this.#replayer.end();
     this.target.probes.requestFailed(this.#series, reason);
+    this.#leaveOut(entry);
     this.#takeState(entry);
   }
 
@@ -427,6 +432,10 @@ export class Lane implements LinkOwner {
     return state;
   }
 
+  #leaveOut({ transaction, plan }: QueuedTransaction): void {
+    if (plan) leaveOut(this.target, transaction, plan, this.#session);
+  }
+
   #dropQueue(reason: number): void {
     for (
       let entry = this.#queue.shift();
@@ -435,6 +444,7 @@ export class Lane implements LinkOwner {
     ) {
       if (entry.plan !== undefined) {
         this.target.probes.requestDropped(this.#series, reason);
+        this.#leaveOut(entry);
       }
       this.#takeState(entry);
     }
