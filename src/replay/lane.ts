@@ -54,6 +54,7 @@ export class Lane implements LinkOwner {
   #restoring: Uint8Array<ArrayBuffer>[] = [];
   /** A new connection is not yet where the session is. */
   #joining = false;
+  #logins = 0;
   #deadlineUs = Infinity;
   #leaving = false;
 
@@ -249,7 +250,15 @@ export class Lane implements LinkOwner {
     this.#link.loggedIn();
     this.#restoring = [...this.#log.messages];
     this.#joining = true;
-    this.#restoreNext();
+    this.#state = "restoring";
+    this.#clearDeadline();
+    const login = ++this.#logins;
+    // What it prepares is written as the catalog says.
+    const isAwaited = this.target.schema.wait(() => {
+      if (login !== this.#logins || this.#state !== "restoring") return;
+      this.#guarded(() => this.#restoreNext());
+    });
+    if (!isAwaited) this.#restoreNext();
   }
 
   #reply(chunk: Uint8Array, length: number): void {

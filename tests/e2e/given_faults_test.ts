@@ -64,6 +64,18 @@ const FAULTS: readonly (Pick<FaultOptions, "general" | "slow" | "isDown"> & {
     },
   },
   {
+    // What nobody is told is looked for in the log by what the catalog says.
+    name: "a mirror of which nothing is known when the first client comes",
+    values: ["answers"],
+    isDown: "before the proxy",
+    async fault({ mirror, steps, leftOut, replaysAgain }) {
+      await leftOut("dropped", "mirror_down", SOME);
+      await mirror.start();
+      await replaysAgain();
+      await steps(SOME);
+    },
+  },
+  {
     name: "a mirror that is killed and starts again",
     async fault({ mirror, steps, leftOut, replaysAgain }) {
       for (let i = 0; i < 2; i++) {
