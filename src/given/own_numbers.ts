@@ -50,7 +50,7 @@ export function drawing(
   sequence: string,
   { draws, sessions }: OwedDraws,
 ): string {
-  return `(SELECT count(pg_catalog.nextval(${sequence}))
+  return `(SELECT pg_catalog.count(pg_catalog.nextval(${sequence}))
     FROM pg_catalog.generate_series(1, ${draws} + ${sessions} *
       (SELECT s.seqcache - 1 FROM pg_catalog.pg_sequence s WHERE s.seqrelid = ${sequence})))`;
 }

@@ -218,6 +218,8 @@ export class Replayer {
     }
     if (failed) return undefined;
     if (!idle && rollback.failed.has(cycle)) return FAIL_BLOCK;
+    // What the primary refused is told nothing: in a block that only reads, drawing would fail.
+    if (rollback.failed.has(cycle + 1)) return undefined;
     const { giving, catalog } = this.#target;
     const shapes = this.#plan.shapes[cycle] ?? [];
     this.#question = giving.question(

@@ -59,12 +59,16 @@ export class SchemaWatch {
     this.#options = options;
   }
 
-  /** The schema may have changed. */
-  look(): void {
+  /**
+   * The schema may have changed.
+   *
+   * @param isBack the mirror answers again: it is not left alone for having failed before.
+   */
+  look(isBack = false): void {
     this.#types.mirror.forget();
     this.#types.primary.forget();
     this.#target.schema.ask();
-    if (this.#retry !== undefined) {
+    if (isBack && this.#retry !== undefined) {
       this.#options.reactor.cancel(this.#retry);
       this.#retry = undefined;
       this.#state = "idle";
