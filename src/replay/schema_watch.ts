@@ -51,6 +51,7 @@ export class SchemaWatch {
   /** Said once, until it changes. */
   readonly #isKnown = new Map<string, boolean>();
   #state: "idle" | "asking" | "stale" = "idle";
+  #hasCatalog = false;
   /** The mirror was not reached: it is asked again by then. */
   #retry: Timer | undefined;
 
@@ -93,18 +94,21 @@ export class SchemaWatch {
       timeoutMs: Math.max(ANSWER_MS, settings.connectTimeoutMs),
       onAnswer: (rows) => {
         this.#target.catalog = catalogOf(rows);
+        this.#hasCatalog = true;
         if (this.#state === "asking") this.#target.schema.answer();
         this.#say("Mirror's schema", true, { rows: rows.length });
         this.#target.schema.asked(true);
         const tookMs = (reactor.nowUs - startUs) / 1_000;
         this.#askPrimary(Math.max(LEAST_MS, PAUSE_RATIO * tookMs));
       },
-      onFailed: (reason) => {
-        this.#target.catalog = catalogOf([]);
+      onFailed: (reason, hasAnswered) => {
+        // A mirror that is down comes back with the schema that it had, most likely.
+        if (hasAnswered) this.#hasCatalog = false;
+        if (!this.#hasCatalog) this.#target.catalog = catalogOf([]);
         this.#say("Mirror's schema", false, { reason });
         this.#state = "stale";
         this.#retry = this.#rest(RETRY_MS);
-        this.#target.schema.asked(false);
+        this.#target.schema.asked(this.#hasCatalog);
       },
     });
   }

@@ -101,6 +101,18 @@ const FAULTS: readonly (Pick<FaultOptions, "general" | "slow" | "isDown"> & {
     },
   },
   {
+    name: "a mirror that is asked for its schema while it is down",
+    async fault({ mirror, proxy, steps, leftOut, said, replaysAgain }) {
+      await mirror.stop();
+      await proxy.admin("RELOAD");
+      await said("Mirror's schema is not known");
+      await leftOut("dropped", "mirror_down", SOME);
+      await mirror.start();
+      await replaysAgain();
+      await steps(SOME);
+    },
+  },
+  {
     name: "half of the transactions are not mirrored",
     general: { mirror_exposure: 0.5 },
     async fault({ steps, leftOut }) {

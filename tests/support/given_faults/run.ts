@@ -42,6 +42,8 @@ export interface FaultRun {
     reason: string,
     count?: number,
   ): Promise<void>;
+  /** Waits for words in the proxy's log. */
+  said(what: string): Promise<void>;
   /** Waits until the mirror gets transactions again. */
   replaysAgain(): Promise<void>;
 }
@@ -116,6 +118,7 @@ export async function runFault(options: FaultOptions): Promise<FaultResult> {
           () => (proxy.ledger()[how][reason] ?? 0) >= count,
           DEADLINE_MS,
         ),
+      said: (what) => said(proxy, what),
       replaysAgain: () =>
         proxy.replayed(proxy.ledger().replayed + AGAIN, DEADLINE_MS),
     });
