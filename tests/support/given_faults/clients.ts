@@ -9,7 +9,7 @@ import {
 } from "../twin_shop/connection.ts";
 import { connectNodePg } from "../twin_shop/node_pg.ts";
 import { connectPostgresJs } from "../twin_shop/postgres_js.ts";
-import { sql } from "../twin_shop/statement.ts";
+import { raw, sql } from "../twin_shop/statement.ts";
 
 export interface ClientsOptions {
   /** A connection string. */
@@ -146,8 +146,10 @@ export async function family(
       sql`insert into parents (who, n) values (${who}, ${n}) returning id, token, at`,
     ),
   );
+  // Prepared clients have a star described once.
+  const made = raw(who % PROTOCOLS.length < 2 ? "id, at" : "*");
   await querier.queryAll([
-    sql`insert into notes (token, who, n) values (${parent.token}, ${who}, ${n}) returning *`,
+    sql`insert into notes (token, who, n) values (${parent.token}, ${who}, ${n}) returning ${made}`,
     sql`insert into children (parent_id, who, n) values (${parent.id}, ${who}, ${n}), (${parent.id}, ${who}, ${next()}) returning id, at`,
     ...(isUntold
       ? [sql`insert into events (who, n) values (${who}, ${n})`]
