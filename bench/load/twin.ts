@@ -5,6 +5,7 @@
  * ```sh
  * deno task bench:twin
  * deno task bench:twin --way server --protocol extended --minutes 1 --details
+ * deno task bench:twin --mirror 18
  * ```
  *
  * @module
@@ -34,6 +35,8 @@ const { values } = parseArgs({
     /** Of each client, instead of minutes. */
     steps: { type: "string" },
     seed: { type: "string", default: "1" },
+    /** PostgreSQL's major version on the mirror; the primary has 15. */
+    mirror: { type: "string", default: "15" },
     /** A key of `[general]`, as `key=value`. */
     general: { type: "string", multiple: true, default: [] },
     /** Each run as JSON. */
@@ -44,6 +47,7 @@ const ways = chosen(WAYS, values.way);
 const protocols = values.protocol === undefined
   ? PROTOCOLS
   : chosen([...PROTOCOLS, "psycopg"] as const, values.protocol);
+const [mirrorVersion] = chosen(["15", "18"] as const, values.mirror);
 const cells = protocols.flatMap((protocol) =>
   ways.map((way) => ({ way, protocol }))
 );
@@ -59,6 +63,7 @@ for (const cell of cells) {
   const run = await runTwinShop({
     ...cell,
     ...amount,
+    ...(mirrorVersion === undefined ? {} : { mirrorVersion }),
     clients: Number(values.clients),
     thinkMs: Number(values.think),
     seed: Number(values.seed),

@@ -3,7 +3,7 @@ import type { Reply } from "../judge/mod.ts";
 import type { Insertion, Updating } from "../sql/mod.ts";
 import type { Shape } from "../sql/shape.ts";
 import { isEqual } from "../wire/mod.ts";
-import { insertedRows, isErrorOfMirror, toldRows } from "./told_rows.ts";
+import { drawnRows, insertedRows, isErrorOf, toldRows } from "./told_rows.ts";
 import {
   type GivenColumn,
   type GivenColumns,
@@ -52,6 +52,9 @@ const TAKEN_SHARE = 0.02;
 /** Columns that are left to the mirror, which are remembered. */
 const MAX_OWN_COLUMNS = 10_000;
 
+/** INSERTs that are remembered until their relation is known. */
+const MAX_UNKNOWN = 1_000;
+
 /** Hears once of each column that the mirror makes by itself; `*`: of all that have a sequence. */
 export type OnOwn = (
   relation: string,
@@ -75,6 +78,8 @@ export class Giving {
   readonly #counts = new Map<string, { rows: number; taken: number }>();
   /** Those of them that the log would tell. */
   readonly #untold = new Set<string>();
+  /** What was missed of relations that are not in the catalog, yet: rows by session. */
+  readonly #unknown = new Map<Insertion, Map<number, number>>();
   #areSequencesOwn = false;
   #catalog: Catalog | undefined;
   /** By the statement: null where nothing can be given. */
@@ -201,6 +206,58 @@ export class Giving {
     this.#defaults.answered(question, rows?.[0]);
   }
 
+  /** The mirror's connection was lost over a question. */
+  questionLost(question: DefaultsQuestion): void {
+    this.#defaults.unanswered(question);
+  }
+
+  /**
+   * The mirror does not carry a statement out. What it drew on the primary is
+   * drawn on the mirror, too: otherwise a sequence would fall behind by what is
+   * left out, and give numbers that rows of the primary have.
+   *
+   * @param session the client's number.
+   */
+  missed(
+    { insertion }: Shape,
+    catalog: Catalog,
+    primary: Reply | undefined,
+    session: number,
+  ): void {
+    if (!this.isOn || insertion === undefined) return;
+    const rows = drawnRows(insertion, primary);
+    if (rows > 0) this.#missed(insertion, catalog, rows, session);
+  }
+
+  #missed(
+    insertion: Insertion,
+    catalog: Catalog,
+    rows: number,
+    session: number,
+  ): void {
+    if (catalog.oids(insertion.relation).length === 0) {
+      return this.#remember(insertion, rows, session);
+    }
+    const given = this.#columnsOf(insertion, catalog);
+    if (given === undefined) return;
+    for (const column of given.columns) {
+      if (column.nature !== "sequence") continue;
+      this.#defaults.missed(given.oid, column, rows, session);
+    }
+  }
+
+  #remember(insertion: Insertion, rows: number, session: number): void {
+    let sessions = this.#unknown.get(insertion);
+    if (sessions === undefined) {
+      if (this.#unknown.size >= MAX_UNKNOWN) return;
+      sessions = new Map();
+      this.#unknown.set(insertion, sessions);
+    }
+    // Of many sessions the numbers count, not whose they are.
+    const key = sessions.size < MAX_UNKNOWN ? session : 0;
+    sessions.set(key, (sessions.get(key) ?? 0) + rows);
+  }
+
   /** Whether the mirror gets what the primary told of a column. */
   accepts(
     given: GivenColumns,
@@ -305,7 +362,7 @@ export class Giving {
     catalog: Catalog,
     mirror: Reply | undefined,
   ): void {
-    if (!isErrorOfMirror(mirror, UNIQUE_VIOLATION)) return;
+    if (!isErrorOf(mirror, UNIQUE_VIOLATION)) return;
     for (const { relation, write } of draws) {
       if (!write.inserts) continue;
       for (const oid of catalog.oids(relation)) {
@@ -366,7 +423,7 @@ export class Giving {
   ): number {
     const leave = (column: GivenColumn, reason: OwnReason) =>
       this.#leave(given.oid, given.relation, column, reason);
-    if (isErrorOfMirror(mirror, GRAMMAR_OR_RIGHTS)) {
+    if (isErrorOf(mirror, GRAMMAR_OR_RIGHTS)) {
       for (const column of given.columns) leave(column, "refused");
     }
     for (const column of given.columns) this.#count(given.oid, column);
@@ -440,6 +497,13 @@ export class Giving {
     this.#all = new WeakMap();
     this.#forget();
     this.#noted = new WeakSet();
+    for (const [insertion, sessions] of this.#unknown) {
+      if (catalog.oids(insertion.relation).length === 0) continue;
+      this.#unknown.delete(insertion);
+      for (const [session, rows] of sessions) {
+        this.#missed(insertion, catalog, rows, session);
+      }
+    }
   }
 
   #forget(): void {

@@ -7,7 +7,7 @@ import type { Giving } from "./giving.ts";
 import { type LockedKey, lockedKey, toldKeys } from "./locked_key.ts";
 import { lockingPlaces } from "./locking_places.ts";
 import { isLockingProved, keyCondition, lockingText } from "./locking_text.ts";
-import { isErrorOfMirror, type ToldRow } from "./told_rows.ts";
+import { isErrorOf, type ToldRow } from "./told_rows.ts";
 
 /** What all lanes of a mirror need to know of its locking reads. */
 export interface LockingReadsOptions {
@@ -108,7 +108,7 @@ export class LockingReads {
   /** The mirror has answered a statement whose rows it was told. */
   answered({ lockingRead: read }: Shape, mirror: Reply | undefined): void {
     if (read === undefined) return;
-    if (isErrorOfMirror(mirror, GRAMMAR_OR_RIGHTS)) this.#known.set(read, null);
+    if (isErrorOf(mirror, GRAMMAR_OR_RIGHTS)) this.#known.set(read, null);
   }
 
   /** What is known of statements holds for one catalog. */

@@ -16,4 +16,4 @@ export type { GivenResults } from "./insert_rewriter.ts";
 export { LockingReads } from "./locking_reads.ts";
 export type { TakenResults } from "./locking_rewriter.ts";
 export type { LoggedRow, LoggedRows } from "./logged_rows.ts";
-export { toldRows } from "./told_rows.ts";
+export { drawnRows, toldRows } from "./told_rows.ts";

@@ -1,6 +1,12 @@
 import { isSameMoment, timeUs } from "../judge/mod.ts";
 import type { GivenColumn, GivenColumns } from "./given_columns.ts";
-import { nextNumber, numberText } from "./own_numbers.ts";
+import {
+  drawing,
+  nextNumber,
+  numberText,
+  type OwedDraws,
+  sequenceOf,
+} from "./own_numbers.ts";
 import { type Asked, OwnSequence } from "./own_sequence.ts";
 import type { ToldRow } from "./told_rows.ts";
 
@@ -48,6 +54,11 @@ export interface SentInsert {
 export interface DefaultsQuestion {
   readonly sql: string;
   readonly columns: readonly Asked[];
+  /** What is drawn before. */
+  readonly drawn: readonly {
+    readonly sequence: OwnSequence;
+    readonly owed: OwedDraws;
+  }[];
 }
 
 /**
@@ -71,6 +82,8 @@ export class OwnDefaults {
   ): DefaultsQuestion | undefined {
     const columns: Asked[] = [];
     const items: string[] = [];
+    const drawn: { sequence: OwnSequence; owed: OwedDraws }[] = [];
+    const draws: string[] = [];
     for (const { given: { oid, columns: given }, isExact } of inserts) {
       for (const column of given) {
         if (columns.length === MAX_QUESTION_COLUMNS) break;
@@ -84,13 +97,39 @@ export class OwnDefaults {
         if (column.nature === "time") {
           if (this.#times.size >= MAX_ASKED_COLUMNS) this.#times.clear();
           this.#times.set(keyOf(oid, column, session), asked);
-        } else this.#sequence(oid, column).asked = asked;
+        } else {
+          const sequence = this.#sequence(oid, column);
+          sequence.asked = asked;
+          const name = sequenceOf(column.expression ?? "");
+          const owed = name === undefined ? undefined : sequence.takeOwed();
+          if (name !== undefined && owed !== undefined) {
+            drawn.push({ sequence, owed });
+            draws.push(`${drawing(name, owed)} d${draws.length}`);
+          }
+        }
         columns.push(asked);
         items.push(item);
       }
     }
     if (columns.length === 0) return undefined;
-    return { sql: `SELECT ${items.join(", ")}`, columns };
+    // What stands in FROM comes before what is selected.
+    const from = draws.length > 0 ? ` FROM ${draws.join(", ")}` : "";
+    return { sql: `SELECT ${items.join(", ")}${from}`, columns, drawn };
+  }
+
+  /** An INSERT that the mirror does not get has drawn so many numbers from a column's sequence. */
+  missed(
+    oid: string,
+    column: GivenColumn,
+    draws: number,
+    session: number,
+  ): void {
+    this.#sequence(oid, column).missed(draws, session);
+  }
+
+  /** The connection was lost before the mirror answered. */
+  unanswered({ drawn }: DefaultsQuestion): void {
+    for (const { sequence, owed } of drawn) sequence.giveBack(owed);
   }
 
   #isTimeDue(key: string, nowUs: number): boolean {

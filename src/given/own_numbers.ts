@@ -1,3 +1,10 @@
+/** Numbers that the mirror is to draw before it is asked. */
+export interface OwedDraws {
+  readonly draws: number;
+  /** Sessions that had no part in earlier ones: each takes numbers of its own into its cache. */
+  readonly sessions: number;
+}
+
 /** A sequence's name within a default, as the catalog writes it: `nextval('public.s'::regclass)`. */
 const DRAW = /\bnextval\(('(?:[^']|'')*'::regclass)\)/g;
 /** A number within a text. */
@@ -30,6 +37,22 @@ export function nextNumber(expression: string): string | undefined {
   const next =
     "coalesce(pg_catalog.pg_sequence_last_value(s.seqrelid) + s.seqincrement, s.seqstart)";
   return expression.replace(call, () => of(next));
+}
+
+/**
+ * A row of a FROM clause that draws from a default's sequence. Other sessions
+ * took numbers into their caches on the primary that one session of the mirror
+ * does not: a cache for each of them.
+ *
+ * @param sequence see {@linkcode sequenceOf}.
+ */
+export function drawing(
+  sequence: string,
+  { draws, sessions }: OwedDraws,
+): string {
+  return `(SELECT pg_catalog.count(pg_catalog.nextval(${sequence}))
+    FROM pg_catalog.generate_series(1, ${draws} + ${sessions} *
+      (SELECT s.seqcache - 1 FROM pg_catalog.pg_sequence s WHERE s.seqrelid = ${sequence})))`;
 }
 
 /**

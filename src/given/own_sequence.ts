@@ -1,4 +1,4 @@
-import { numbersAhead } from "./own_numbers.ts";
+import { numbersAhead, type OwedDraws } from "./own_numbers.ts";
 
 /** What a default gave when it was evaluated on the mirror. */
 export interface Asked {
@@ -20,6 +20,10 @@ export interface ToldNumber {
   readonly isAlone: () => boolean;
 }
 
+/** Numbers that one question draws: about 50 ms. */
+const MAX_DRAWS = 100_000;
+/** Sessions that are remembered, for each sequence. */
+const MAX_SESSIONS = 1_000;
 /** A sequence may be set, or count otherwise: it is asked again. */
 const ASK_AGAIN_US = 60_000_000;
 /** A sequence that is behind may be mended. */
@@ -47,10 +51,39 @@ export class OwnSequence {
   #older: string | undefined;
   #young: string | undefined;
   #sinceUs = 0;
+  /** Drawn on the primary by INSERTs that the mirror did not get. */
+  #owed = 0;
+  #newSessions = 0;
+  readonly #sessions = new Set<number>();
+
+  /** INSERTs that the mirror did not get have drawn so many numbers: it draws them, too, or it would seem to be behind. */
+  missed(draws: number, session: number): void {
+    this.#owed += draws;
+    if (this.#sessions.has(session)) return;
+    if (this.#sessions.size >= MAX_SESSIONS) this.#sessions.clear();
+    this.#sessions.add(session);
+    this.#newSessions++;
+  }
+
+  /** What the mirror is to draw now; undefined: nothing. */
+  takeOwed(): OwedDraws | undefined {
+    if (this.#owed === 0) return undefined;
+    const draws = Math.min(this.#owed, MAX_DRAWS);
+    const sessions = this.#newSessions;
+    this.#owed -= draws;
+    this.#newSessions = 0;
+    return { draws, sessions };
+  }
+
+  /** The mirror has not drawn them: its connection was lost. */
+  giveBack({ draws, sessions }: OwedDraws): void {
+    this.#owed += draws;
+    this.#newSessions += sessions;
+  }
 
   /** Whether the mirror is to be asked before the next INSERT. */
   isDue(nowUs: number): boolean {
-    if (this.asked === undefined) return true;
+    if (this.asked === undefined || this.#owed > 0) return true;
     const { own, atUs } = this.asked;
     const againUs = typeof own !== "string" || this.#state === "in step"
       ? ASK_AGAIN_US
@@ -84,6 +117,8 @@ export class OwnSequence {
     isExact: boolean,
     { isUpsert, isAlone }: ToldNumber,
   ): void {
+    // Not all that it is to draw was drawn.
+    if (this.#owed > 0) return;
     const isTaken = this.#settled !== undefined &&
       (numbersAhead(this.#settled, own) ?? -1) >= 0;
     if (isTaken) this.#state = "behind";

@@ -1,3 +1,4 @@
+import type { Insertion } from "../sql/mod.ts";
 import { readAnswer, readCells, type Reply } from "../judge/mod.ts";
 import {
   FLAG_CUT,
@@ -35,7 +36,7 @@ export function hasFailed({ words, at }: Reply): boolean {
 }
 
 /** Whether a reply is an error with such an SQLSTATE. */
-export function isErrorOfMirror(
+export function isErrorOf(
   reply: Reply | undefined,
   sqlstate: RegExp,
 ): boolean {
@@ -43,6 +44,19 @@ export function isErrorOfMirror(
   const packed = reply.words[reply.at + STATEMENT_SQLSTATE] as number;
   return sqlstate.test(unpackSqlstate(packed));
 }
+
+/** For how many rows an INSERT has drawn from sequences, at most; 0: it came to nothing before. */
+export function drawnRows(
+  { rows }: Pick<Insertion, "rows">,
+  reply: Reply | undefined,
+): number {
+  if (reply === undefined) return 0;
+  if (!hasFailed(reply)) return rows ?? insertedRows(reply);
+  return isErrorOf(reply, WITH_A_ROW) ? rows ?? 0 : 0;
+}
+
+/** What a row was refused for, and what ends a statement on its way: data, constraints, rollbacks, resources, locks, operators, RAISE. */
+const WITH_A_ROW = /^(22|23|40|53|55|57|P0)/;
 
 /** How many rows an INSERT says that it inserted; of an error 0. */
 export function insertedRows(reply: Reply | undefined): number {

@@ -1,5 +1,5 @@
 import type { TypePair } from "../catalog/mod.ts";
-import type { CompareMode } from "../record/mod.ts";
+import { type CompareMode, STATEMENT_ANSWER } from "../record/mod.ts";
 import type { CountRule, Shape } from "../sql/shape.ts";
 import type { Mask } from "../sql/trait.ts";
 import type { Column } from "./columns.ts";
@@ -56,4 +56,15 @@ export interface Reply {
   readonly words: Uint32Array;
   readonly at: number;
   readonly answer: Uint8Array;
+}
+
+/** A digest's entry at word `at`, with its part of the answers. */
+export function replyAt(
+  words: Uint32Array,
+  at: number,
+  answers: Uint8Array,
+  from: number,
+): Reply {
+  const length = words[at + STATEMENT_ANSWER] as number;
+  return { words, at, answer: answers.subarray(from, from + length) };
 }

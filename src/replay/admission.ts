@@ -4,6 +4,7 @@ import { claimLog, NO_SERIES } from "./log_claim.ts";
 import type { LaneLink } from "./lane_link.ts";
 import type { LaneQueue } from "./lane_queue.ts";
 import { lastingState } from "./lasting_state.ts";
+import { leaveOut } from "./left_out.ts";
 import { defines, isWithin, type Plan, planTransaction } from "./plan.ts";
 import type { OrderedLane } from "./place.ts";
 import type { SessionLog } from "./session_log.ts";
@@ -17,6 +18,8 @@ import type { Transaction } from "../record/mod.ts";
 export interface AdmissionOptions {
   readonly target: Target;
   readonly series: number;
+  /** The client's number. */
+  readonly session: number;
   readonly queue: LaneQueue;
   readonly link: LaneLink;
   /** State that the mirror has missed is put here while nothing is queued and nobody connected. */
@@ -36,6 +39,7 @@ export interface AdmissionOptions {
 export class Admission {
   readonly #target: Target;
   readonly #series: number;
+  readonly #session: number;
   readonly #queue: LaneQueue;
   readonly #link: LaneLink;
   readonly #log: SessionLog;
@@ -48,11 +52,13 @@ export class Admission {
 
   /** @param sibling that of another lane of the same session, whose statements this one begins with. */
   constructor(
-    { target, series, queue, link, log, lane, parameters }: AdmissionOptions,
+    { target, series, session, queue, link, log, lane, parameters }:
+      AdmissionOptions,
     sibling?: Admission,
   ) {
     this.#target = target;
     this.#series = series;
+    this.#session = session;
     this.#queue = queue;
     this.#link = link;
     this.#log = log;
@@ -164,7 +170,10 @@ export class Admission {
   #missed(transaction: Transaction, plan: Plan | undefined): void {
     try {
       // What is its own in the log nobody else may take.
-      if (plan) claimLog(this.#target, NO_SERIES, transaction, plan);
+      if (plan) {
+        claimLog(this.#target, NO_SERIES, transaction, plan);
+        leaveOut(this.#target, transaction, plan, this.#session);
+      }
       this.#keepState(transaction);
     } catch (error) {
       this.#failed(error);

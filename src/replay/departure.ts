@@ -26,8 +26,8 @@ export interface Departing {
 /**
  * Says when the next cycle of a lane may go to the mirror: not before its
  * client's pauses are over (unless somebody waits for this lane), not before
- * those whose commits came first, and the first one not before the primary's
- * log has told what it gave, or can't.
+ * those whose commits came first, and the first one not before the mirror has
+ * told its schema and the primary's log what it gave, or can't.
  *
  * ```
  * at rest ──next──> pausing ──> reading ──> ordering ──depart──> at rest
@@ -92,8 +92,17 @@ export class Departure implements OrderedLane {
     this.#after(waitUs / 1e3, () => this.#read(replay));
   }
 
-  /** Waits for what the primary's log tells. */
+  /** Waits for what the mirror's catalog and the primary's log tell. */
   #read(replay: Replay): void {
+    const isAwaited = this.#target.schema.wait(() => {
+      if (this.#state !== "reading" || this.#replay !== replay) return;
+      this.#lane.guarded(() => this.#read(replay));
+    });
+    if (isAwaited) {
+      this.#state = "reading";
+      this.#lane.watch(false);
+      return;
+    }
     const logged = this.#entry?.logged;
     if (!logged?.isWaiting) return this.#inOrder(replay);
     this.#state = "reading";

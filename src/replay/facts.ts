@@ -17,7 +17,7 @@ export function askForFacts({ onFacts, ...options }: FactsOptions): void {
     sql: SQL,
     onAnswer([row]) {
       const [version, inRecovery, subscriptions] = row ?? [];
-      if (version === undefined) return options.onFailed("no row");
+      if (version === undefined) return options.onFailed("no row", true);
       onFacts({
         version,
         inRecovery: inRecovery === "t",

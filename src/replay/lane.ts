@@ -8,6 +8,7 @@ import { Departure } from "./departure.ts";
 import { LaneLink, type LinkOwner } from "./lane_link.ts";
 import { LaneQueue, type QueuedTransaction } from "./lane_queue.ts";
 import { lastingState } from "./lasting_state.ts";
+import { leaveOut } from "./left_out.ts";
 import type { Replay } from "./replay.ts";
 import { Replayer } from "./replayer.ts";
 import { isRepeatable, repeatMessages, SessionLog } from "./session_log.ts";
@@ -40,6 +41,7 @@ type State = "idle" | "restoring" | "departing" | "replaying" | "closed";
 export class Lane implements LinkOwner {
   readonly target: Target;
   readonly #series: number;
+  readonly #session: number;
   readonly #log: SessionLog;
   readonly #queue: LaneQueue;
   readonly #link: LaneLink;
@@ -52,6 +54,7 @@ export class Lane implements LinkOwner {
   #restoring: Uint8Array<ArrayBuffer>[] = [];
   /** A new connection is not yet where the session is. */
   #joining = false;
+  #logins = 0;
   #deadlineUs = Infinity;
   #leaving = false;
 
@@ -70,6 +73,7 @@ export class Lane implements LinkOwner {
   ) {
     this.target = target;
     this.#series = series;
+    this.#session = session;
     this.#log = sibling ? sibling.#wholeLog() : new SessionLog();
     this.#queue = new LaneQueue(target, series);
     this.#link = new LaneLink(target, parameters, this);
@@ -83,6 +87,7 @@ export class Lane implements LinkOwner {
     this.#admission = new Admission({
       target,
       series,
+      session,
       queue: this.#queue,
       link: this.#link,
       log: this.#log,
@@ -245,7 +250,15 @@ export class Lane implements LinkOwner {
     this.#link.loggedIn();
     this.#restoring = [...this.#log.messages];
     this.#joining = true;
-    this.#restoreNext();
+    this.#state = "restoring";
+    this.#clearDeadline();
+    const login = ++this.#logins;
+    // What it prepares is written as the catalog says.
+    const isAwaited = this.target.schema.wait(() => {
+      if (login !== this.#logins || this.#state !== "restoring") return;
+      this.#guarded(() => this.#restoreNext());
+    });
+    if (!isAwaited) this.#restoreNext();
   }
 
   #reply(chunk: Uint8Array, length: number): void {
@@ -409,6 +422,7 @@ export class Lane implements LinkOwner {
   #fail(reason: number): void {
     const entry = this.#replayer.end();
     this.target.probes.requestFailed(this.#series, reason);
+    this.#leaveOut(entry);
     this.#takeState(entry);
   }
 
@@ -427,6 +441,10 @@ export class Lane implements LinkOwner {
     return state;
   }
 
+  #leaveOut({ transaction, plan }: QueuedTransaction): void {
+    if (plan) leaveOut(this.target, transaction, plan, this.#session);
+  }
+
   #dropQueue(reason: number): void {
     for (
       let entry = this.#queue.shift();
@@ -435,6 +453,7 @@ export class Lane implements LinkOwner {
     ) {
       if (entry.plan !== undefined) {
         this.target.probes.requestDropped(this.#series, reason);
+        this.#leaveOut(entry);
       }
       this.#takeState(entry);
     }

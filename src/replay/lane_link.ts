@@ -143,7 +143,7 @@ export class LaneLink {
     if (first) {
       this.#target.log("info", "Mirror answers", {});
       // It may have been restored from a dump meanwhile: its OIDs are others.
-      this.#target.schemaChanged();
+      this.#target.schemaChanged(true);
       this.wakeWaiting();
     }
     this.#state = "open";

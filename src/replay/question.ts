@@ -39,8 +39,12 @@ export interface QuestionOptions {
   readonly timeoutMs?: number;
   /** NULL is an empty text. */
   readonly onAnswer: (rows: readonly (readonly string[])[]) => void;
-  /** The server could not be asked. Of a mirror the lanes will say so when there is traffic. */
-  readonly onFailed: (reason: string) => void;
+  /**
+   * The server could not be asked. Of a mirror the lanes will say so when there is traffic.
+   *
+   * @param hasAnswered it has, with an error, or with too much.
+   */
+  readonly onFailed: (reason: string, hasAnswered: boolean) => void;
 }
 
 /**
@@ -62,13 +66,13 @@ export function askServer(options: QuestionOptions): void {
     () => end("no answer"),
   );
 
-  function end(problem?: string): void {
+  function end(problem?: string, hasAnswered = false): void {
     if (ended) return;
     ended = true;
     reactor.cancel(timer);
     connection?.close();
     if (problem === undefined) onAnswer(rows);
-    else onFailed(problem);
+    else onFailed(problem, hasAnswered);
   }
 
   const owner: ConnectionOwner = {
@@ -80,12 +84,12 @@ export function askServer(options: QuestionOptions): void {
         const { bodyStart, started, finished, type } = framer;
         body.take(chunk, bodyStart, at, started, finished);
         if (!finished) continue;
-        if (type === ERROR_RESPONSE) return end("the query failed");
+        if (type === ERROR_RESPONSE) return end("the query failed", true);
         if (type === READY_FOR_QUERY) return end();
         if (type !== DATA_ROW) continue;
         bytes += body.length;
         if (body.truncated || bytes > MAX_BYTES || rows.length === MAX_ROWS) {
-          return end("the answer is too large");
+          return end("the answer is too large", true);
         }
         rows.push(decodeRow(body.bytes));
       }

@@ -41,7 +41,7 @@ import {
   PARAMETER_STATUS,
   READY_FOR_QUERY,
 } from "../wire/mod.ts";
-import type { Reply, StatementPair } from "../judge/mod.ts";
+import { type Reply, replyAt, type StatementPair } from "../judge/mod.ts";
 
 /**
  * Results that a mirror may give beyond those of the primary and those that the
@@ -386,15 +386,4 @@ export class Replay {
     return this.transaction
       .cycles[this.#cycle * CYCLE_WORDS + offset] as number;
   }
-}
-
-/** A digest's entry at word `at`, with its part of the answers. */
-function replyAt(
-  words: Uint32Array,
-  at: number,
-  answers: Uint8Array,
-  from: number,
-): Reply {
-  const length = words[at + STATEMENT_ANSWER] as number;
-  return { words, at, answer: answers.subarray(from, from + length) };
 }

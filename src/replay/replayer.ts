@@ -1,6 +1,7 @@
 import {
   CycleRewriter,
   type DefaultsQuestion,
+  drawnRows,
   type GivenColumns,
 } from "../given/mod.ts";
 import {
@@ -111,6 +112,7 @@ export class Replayer {
 
   /** A new connection: nothing is under way on it. */
   reset(): void {
+    this.#loseQuestion();
     this.#framer.reset();
     this.#rewriter.reset();
     this.#replay = this.#aside = this.#question = undefined;
@@ -216,6 +218,8 @@ export class Replayer {
     }
     if (failed) return undefined;
     if (!idle && rollback.failed.has(cycle)) return FAIL_BLOCK;
+    // What the primary refused is told nothing: in a block that only reads, drawing would fail.
+    if (rollback.failed.has(cycle + 1)) return undefined;
     const { giving, catalog } = this.#target;
     const shapes = this.#plan.shapes[cycle] ?? [];
     this.#question = giving.question(
@@ -261,6 +265,7 @@ export class Replayer {
           const { giving, catalog } = this.#target;
           giving.refused(pair.shape, catalog, pair.mirror);
         }
+        this.#missed(pair);
         if (given !== undefined) this.#given(pair, given);
         if (pair.taken !== undefined) this.#taken(pair, pair.taken.length);
         // By itself the mirror may have taken others than was planned.
@@ -280,6 +285,14 @@ export class Replayer {
     if (ordered === undefined || ordered.overtaken) return;
     ordered.overtaken = true;
     this.#target.probes.orderBroken(this.#series);
+  }
+
+  /** An INSERT that the mirror has skipped, or refused before it had a row, draws nothing there. */
+  #missed({ shape, primary, mirror }: StatementPair): void {
+    const { giving, catalog } = this.#target;
+    const { insertion } = shape;
+    if (insertion === undefined || drawnRows(insertion, mirror) > 0) return;
+    giving.missed(shape, catalog, primary, this.#session);
   }
 
   /** The mirror has answered an INSERT that was given values. */
@@ -347,10 +360,18 @@ export class Replayer {
 
   /** Nothing is under way, and all is counted: what the last replay has taken goes back. */
   rest(): void {
+    this.#loseQuestion();
     this.#replay = this.#aside = this.#question = undefined;
     this.#plan = UNPLANNED;
     this.#digest.rest();
     this.#judge.end();
+  }
+
+  /** What the mirror was asked it has not answered, if there is something. */
+  #loseQuestion(): void {
+    if (this.#question !== undefined) {
+      this.#target.giving.questionLost(this.#question);
+    }
   }
 
   /** Memory that a replay takes, its transaction aside. */

@@ -6,6 +6,7 @@ import {
   TypePair,
   TYPES_QUESTION,
 } from "../catalog/mod.ts";
+import type { Timer } from "../io/mod.ts";
 import type { MirrorServer } from "./connection.ts";
 import { askServer, type QuestionOptions } from "./question.ts";
 import type { ServerWay, Target } from "./target.ts";
@@ -50,22 +51,35 @@ export class SchemaWatch {
   /** Said once, until it changes. */
   readonly #isKnown = new Map<string, boolean>();
   #state: "idle" | "asking" | "stale" = "idle";
+  #hasCatalog = false;
+  /** The mirror was not reached: it is asked again by then. */
+  #retry: Timer | undefined;
 
   constructor(target: Target, options: SchemaWatchOptions) {
     this.#target = target;
     this.#options = options;
   }
 
-  /** The schema may have changed. */
-  look(): void {
+  /**
+   * The schema may have changed.
+   *
+   * @param isBack the mirror answers again: it is not left alone for having failed before.
+   */
+  look(isBack = false): void {
     this.#types.mirror.forget();
     this.#types.primary.forget();
     this.#target.schema.ask();
+    if (isBack && this.#retry !== undefined) {
+      this.#options.reactor.cancel(this.#retry);
+      this.#retry = undefined;
+      this.#state = "idle";
+    }
     if (this.#state !== "idle") {
       this.#state = "stale";
       return;
     }
     this.#state = "asking";
+    this.#target.schema.asking();
     const { reactor, scratch } = this.#options;
     const startUs = reactor.nowUs;
     const { settings, server } = this.#target;
@@ -80,16 +94,21 @@ export class SchemaWatch {
       timeoutMs: Math.max(ANSWER_MS, settings.connectTimeoutMs),
       onAnswer: (rows) => {
         this.#target.catalog = catalogOf(rows);
+        this.#hasCatalog = true;
         if (this.#state === "asking") this.#target.schema.answer();
         this.#say("Mirror's schema", true, { rows: rows.length });
+        this.#target.schema.asked(true);
         const tookMs = (reactor.nowUs - startUs) / 1_000;
         this.#askPrimary(Math.max(LEAST_MS, PAUSE_RATIO * tookMs));
       },
-      onFailed: (reason) => {
-        this.#target.catalog = catalogOf([]);
+      onFailed: (reason, hasAnswered) => {
+        // A mirror that is down comes back with the schema that it had, most likely.
+        if (hasAnswered) this.#hasCatalog = false;
+        if (!this.#hasCatalog) this.#target.catalog = catalogOf([]);
         this.#say("Mirror's schema", false, { reason });
         this.#state = "stale";
-        this.#rest(RETRY_MS);
+        this.#retry = this.#rest(RETRY_MS);
+        this.#target.schema.asked(this.#hasCatalog);
       },
     });
   }
@@ -107,7 +126,10 @@ export class SchemaWatch {
       this.#collations.forget();
     }
     this.#sourceKey = key;
-    if (source === undefined) return this.#rest(restMs);
+    if (source === undefined) {
+      this.#rest(restMs);
+      return;
+    }
     const { reactor, scratch, serverOf } = this.#options;
     const askPrimary = (
       sql: string,
@@ -132,7 +154,10 @@ export class SchemaWatch {
       // A look that was asked for meanwhile knows better.
       if (this.#state === "asking") primary.learn(rows);
       this.#say("Primary's types", true, { types: rows.length });
-      if (this.#state !== "asking") return this.#rest(restMs);
+      if (this.#state !== "asking") {
+        this.#rest(restMs);
+        return;
+      }
       askPrimary(COLLATIONS_QUESTION, "Collations", (rows) => {
         this.#askMirror(rows, restMs);
       });
@@ -191,8 +216,9 @@ export class SchemaWatch {
     );
   }
 
-  #rest(ms: number): void {
-    this.#options.reactor.after(ms, () => {
+  #rest(ms: number): Timer {
+    return this.#options.reactor.after(ms, () => {
+      this.#retry = undefined;
       const isStale = this.#state === "stale";
       this.#state = "idle";
       if (isStale && !this.#target.removed) this.look();

@@ -117,8 +117,8 @@ export interface Target {
   readonly schema: SchemaState;
   /** What is known of its schema: nothing before it has answered. */
   catalog: Catalog;
-  /** Its schema may have another state by now: it is asked again. */
-  schemaChanged(): void;
+  /** Its schema may have another state by now: it is asked again, at once if it answers again. */
+  schemaChanged(isBack?: boolean): void;
   readonly table: StatementTable;
   /** SQLSTATEs with which it has refused session state, packed: each is told of once. */
   readonly refusals: Set<number>;

@@ -161,7 +161,7 @@ export class Targets {
         log(level, message, { mirror: settings.name, ...properties }),
       isAlone: (...args) => isAlone(settings.sourceDatabase, ...args),
       catalog: new Catalog(),
-      schemaChanged: () => watch.look(),
+      schemaChanged: (isBack) => watch.look(isBack),
     };
     target.giving.isOn = settings.values !== "own";
     const { reactor, scratch } = shared;

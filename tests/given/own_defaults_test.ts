@@ -70,6 +70,20 @@ class Mirror {
     return true;
   }
 
+  /** An INSERT of a session was left out: it drew so many numbers. */
+  missed(draws: number, session = 1): void {
+    this.#defaults.missed("1", this.#column, draws, session);
+  }
+
+  /** What the next question draws: numbers, and caches of sessions; undefined: nothing. */
+  drawn(isAnswered = true): string | undefined {
+    const inserts = [{ given: this.#given, isExact: true }];
+    const question = this.#defaults.question(inserts, 1, 0);
+    if (question === undefined) return undefined;
+    if (!isAnswered) this.#defaults.unanswered(question);
+    return /generate_series\(1, (\d+ \+ \d+)/.exec(question.sql)?.[1];
+  }
+
   told(
     value: string,
     {
@@ -137,6 +151,36 @@ Deno.test("OwnDefaults: a sequence that falls behind once it was in step", () =>
     return mirror.told(`${7 + s}`, { nowUs: s * S });
   });
   assert.deepEqual(found, [undefined, undefined, undefined, "behind"]);
+});
+
+Deno.test("OwnDefaults: what was left out is drawn before the next question, once", () => {
+  const mirror = new Mirror(ID);
+  mirror.missed(3);
+  mirror.missed(2, 2);
+  assert.equal(mirror.drawn(), "5 + 2");
+  mirror.missed(1, 2);
+  // The connection is lost before the answer.
+  assert.equal(mirror.drawn(false), "1 + 0");
+  assert.equal(mirror.drawn(), "1 + 0");
+  assert.equal(mirror.drawn(), undefined);
+  assert.equal(mirror.told("8"), undefined);
+});
+
+Deno.test("OwnDefaults: a sequence is behind by more than what was left out", () => {
+  const mirror = new Mirror(ID);
+  mirror.missed(3);
+  mirror.ask("7");
+  assert.equal(mirror.told("8"), "behind");
+});
+
+Deno.test("OwnDefaults: while not all is drawn that was left out nothing is behind", () => {
+  const mirror = new Mirror(ID);
+  mirror.missed(250_000);
+  assert.equal(mirror.drawn(), "100000 + 1");
+  assert.ok(mirror.ask("100"));
+  assert.equal(mirror.told("250"), undefined);
+  assert.ok(mirror.ask("200"));
+  assert.equal(mirror.told("250"), "behind");
 });
 
 Deno.test("OwnDefaults: an upsert may be told an older row's number", () => {

@@ -5,7 +5,9 @@
  * @module
  */
 
-export { type Protocol, PROTOCOLS } from "./connection.ts";
+export { type Protocol, PROTOCOLS, type Querier } from "./connection.ts";
+export { connectNodePg } from "./node_pg.ts";
+export { insert, insertReturning, type NewRow, raw, sql } from "./statement.ts";
 export { assertTwin, TWIN_GOAL, type TwinLimits } from "./limits.ts";
 export { type Way, WAYS } from "./maker.ts";
 export { runTwinShop, shares, type TwinOptions, type TwinRun } from "./run.ts";
