@@ -1,4 +1,5 @@
 import type { Catalog } from "../catalog/mod.ts";
+import type { LoggedRelations } from "../given/mod.ts";
 import { areOther } from "../judge/mod.ts";
 import { type Insertion, writtenValue } from "../sql/mod.ts";
 import type { DecodedTransaction } from "./decoded_transaction.ts";
@@ -15,6 +16,13 @@ export type WrittenInLog = ReadonlyMap<
   WrittenRows,
   readonly (DecodedRow | undefined)[] | undefined
 >;
+
+/** What a transaction of the log has of a client's. */
+export interface Agreement {
+  readonly written: WrittenInLog;
+  /** What triggers inserted into relations that they did nothing else to, and no statement wrote. */
+  readonly behind: LoggedRelations;
+}
 
 const FITS: Readonly<
   Record<WrittenRows["kinds"], readonly DecodedChange["kind"][]>
@@ -36,7 +44,8 @@ export function agreement(
   { writes, named }: Trace,
   { changes }: DecodedTransaction,
   catalog: Catalog,
-): WrittenInLog | undefined {
+): Agreement | undefined {
+  const behind = new Map<string, DecodedChange[]>();
   const byRelation = new Map<string, DecodedChange[]>();
   const own = new Set(writes.map(({ oid }) => oid));
   for (const change of changes) {
@@ -47,11 +56,10 @@ export function agreement(
       : [...catalog.familyOf(oid)].find((kin) => own.has(kin));
     if (root === undefined) {
       if (!isBehind(change, named, catalog)) return undefined;
+      push(behind, oid, change);
       continue;
     }
-    const list = byRelation.get(root);
-    if (list === undefined) byRelation.set(root, [change]);
-    else list.push(change);
+    push(byRelation, root, change);
   }
   const found = new Map<WrittenRows, (DecodedRow | undefined)[] | undefined>();
   for (const [oid, list] of Map.groupBy(writes, ({ oid }) => oid)) {
@@ -72,7 +80,29 @@ export function agreement(
       found.set(written, rows);
     }
   }
-  return found;
+  return { written: found, behind: insertedBehind(behind) };
+}
+
+function push(
+  map: Map<string, DecodedChange[]>,
+  oid: string,
+  change: DecodedChange,
+): void {
+  const list = map.get(oid);
+  if (list === undefined) map.set(oid, [change]);
+  else list.push(change);
+}
+
+function insertedBehind(
+  behind: ReadonlyMap<string, readonly DecodedChange[]>,
+): LoggedRelations {
+  const found = [...behind].filter(([, changes]) =>
+    changes.every(({ kind }) => kind === "insert")
+  );
+  return new Map(found.map(([oid, changes]) => {
+    const [schema = "", name = ""] = changes[0]?.relation.split("\0") ?? [];
+    return [oid, { name: [schema, name], rows: changes.map(decodedRow) }];
+  }));
 }
 
 /** Whether triggers, rules and cascades of what was named may have written it. */

@@ -1,6 +1,6 @@
 import type { Catalog } from "../catalog/mod.ts";
-import type { LoggedRows } from "../given/mod.ts";
-import { agreement, type WrittenInLog } from "./agreement.ts";
+import type { LoggedRelations, LoggedRows } from "../given/mod.ts";
+import { type Agreement, agreement } from "./agreement.ts";
 import { DecodedStore, type StoredTransaction } from "./decoded_store.ts";
 import type { DecodedTransaction } from "./decoded_transaction.ts";
 import { statementKey, type Trace, type WrittenRows } from "./trace.ts";
@@ -23,6 +23,8 @@ export interface LogClaim {
   onSettled: (() => void) | undefined;
   /** The rows that a statement wrote, in its order; undefined: they are not known. */
   rows(cycle: number, result: number): LoggedRows | undefined;
+  /** What triggers inserted into relations that no statement wrote. */
+  readonly behind: LoggedRelations;
 }
 
 interface Claim {
@@ -37,12 +39,12 @@ interface Claim {
   /** What agrees with it so far, and up to where the store was looked at. */
   candidates: Candidate[];
   seen: number;
-  found: WrittenInLog | undefined;
+  found: Agreement | undefined;
+  readonly behind: LoggedRelations;
 }
 
-interface Candidate {
+interface Candidate extends Agreement {
   readonly stored: StoredTransaction;
-  readonly written: WrittenInLog;
 }
 
 /**
@@ -113,6 +115,9 @@ export class LogMatcher {
         trace.undone.has(statementKey(cycle, result))
           ? made(cycle, result)
           : rowsOf(claim.found, cycle, result),
+      get behind() {
+        return claim.found?.behind ?? NOTHING;
+      },
       trace,
       onMissed,
       arrivedUs: nowUs,
@@ -176,8 +181,8 @@ export class LogMatcher {
     const { trace, seen } = claim;
     const { earliestUs: fromUs, endUs: toUs } = trace;
     for (const stored of this.#store.between({ fromUs, toUs }, seen)) {
-      const written = agreement(trace, stored.transaction, catalog);
-      if (written !== undefined) claim.candidates.push({ stored, written });
+      const found = agreement(trace, stored.transaction, catalog);
+      if (found !== undefined) claim.candidates.push({ stored, ...found });
     }
     claim.seen = this.#store.next;
   }
@@ -201,21 +206,24 @@ export class LogMatcher {
   }
 
   #take(claim: Claim, leftOut: ReadonlySet<WrittenRows> = new Set()): void {
-    const { stored, written } = claim.candidates[0] as Candidate; // there is one
+    const { stored, written, behind } = claim.candidates[0] as Candidate; // there is one
     this.#store.take(stored);
-    claim.found = new Map(
-      [...written].filter(([one]) => !leftOut.has(one)),
-    );
+    claim.found = {
+      written: new Map([...written].filter(([one]) => !leftOut.has(one))),
+      behind,
+    };
     settle(claim);
   }
 }
 
+const NOTHING: LoggedRelations = new Map();
+
 function rowsOf(
-  found: WrittenInLog | undefined,
+  found: Agreement | undefined,
   cycle: number,
   result: number,
 ): ReturnType<LogClaim["rows"]> {
-  for (const [written, rows] of found ?? []) {
+  for (const [written, rows] of found?.written ?? []) {
     if (written.cycle === cycle && written.result === result) return rows;
   }
   return undefined;

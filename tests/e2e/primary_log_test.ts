@@ -5,14 +5,20 @@ import { onServer } from "../support/on_server.ts";
 import { mirrored, Program } from "../support/program.ts";
 import { TestProxy } from "../support/proxy.ts";
 import { isMismatch, isNoise } from "../../src/stats/mod.ts";
+import {
+  assertEqualTables,
+  count,
+  LOG,
+  LOGICAL,
+  LOGIN,
+  mismatches,
+  NOT_READ,
+  READ,
+  rowsOf,
+  said,
+} from "../support/primary_log.ts";
 import { seenResults } from "../support/seen_results.ts";
 import { waitFor } from "../support/wait.ts";
-
-const LOG = { mirror_values: "log", mirror_pacing: "asap" };
-const LOGICAL = { wal_level: "logical" };
-const LOGIN = 'user = "postgres"';
-const READ = "The primary's log is read";
-const NOT_READ = "The primary's log is not read";
 
 const SCHEMA = `
 create table orders (
@@ -36,41 +42,6 @@ const TABLES = ["orders", "items", '"Odd ""Names"""', "names"];
 /** Drawn on the mirror, by nobody: its sequences are elsewhere. */
 const DRIFT =
   "select nextval(oid::regclass) from pg_class, generate_series(1, 1000) where relkind = 'S'";
-
-async function rowsOf(cluster: Cluster, table: string): Promise<string[]> {
-  return await onServer(cluster, async (sql) => {
-    await sql`set timezone = 'UTC'`;
-    const rows = await sql.unsafe(
-      `select x::text as row from ${table} x order by 1`,
-    );
-    return rows.map(({ row }) => String(row));
-  });
-}
-
-async function assertEqualTables(primary: Cluster, mirror: Cluster) {
-  for (const table of TABLES) {
-    const theirs = await rowsOf(primary, table);
-    assert.ok(theirs.length > 0, table);
-    assert.deepEqual(await rowsOf(mirror, table), theirs);
-  }
-}
-
-/** Waits until the log has said something so many times. */
-async function said(proxy: TestProxy, what: string, times = 1): Promise<void> {
-  await waitFor(
-    `"${what}", ${times} times`,
-    () => proxy.logs.filter((line) => line.includes(what)).length >= times,
-    20_000,
-  );
-}
-
-function count(proxy: TestProxy, metric: string): number {
-  const { series } = proxy.supervisor.snapshot().get(metric) ?? { series: [] };
-  return series.reduce((sum, { value }) => sum + value, 0);
-}
-
-const mismatches = (statements: Readonly<Record<string, number>>) =>
-  Object.keys(statements).filter((result) => !result.startsWith("match"));
 
 const literal = (value: number | string | undefined) =>
   typeof value === "string" ? `'${value}'` : String(value);
@@ -187,7 +158,7 @@ for (const version of ["15", "18"] as const) {
       );
       await proxy.settled();
       assert.equal(count(proxy, "mirror_log_missed_total"), 0);
-      await assertEqualTables(primary, mirror);
+      await assertEqualTables({ primary, mirror }, TABLES);
       const differ = (result: number) => isMismatch(result) || isNoise(result);
       assert.deepEqual(await seenResults(proxy, differ, 10_000), []);
     },
@@ -311,7 +282,7 @@ Deno.test({
     await shop(proxy.url(), 1, 3);
     const { statements } = await proxy.settled();
     assert.ok(given() > before);
-    await assertEqualTables(primary, mirror);
+    await assertEqualTables({ primary, mirror }, TABLES);
     assert.deepEqual(mismatches(statements), []);
   },
 });
