@@ -16,6 +16,7 @@ import {
   READ,
   rowsOf,
   said,
+  startLoggedTwin,
 } from "../support/primary_log.ts";
 import { seenResults } from "../support/seen_results.ts";
 import { waitFor } from "../support/wait.ts";
@@ -164,6 +165,74 @@ for (const version of ["15", "18"] as const) {
     },
   });
 }
+
+const PARTITIONED = `
+create table events (
+  id bigserial, kind int not null, who int, at timestamptz not null default now(),
+  token uuid default gen_random_uuid(), primary key (kind, id)
+) partition by list (kind);
+create table events_1 partition of events for values in (1);
+create table events_2 (who int, id bigint not null, kind int not null,
+  token uuid default gen_random_uuid(), at timestamptz not null default now());
+alter table events attach partition events_2 for values in (2);
+create table places (id serial primary key, who int, at timestamptz default now());
+create table shops (owner text) inherits (places);
+`;
+
+Deno.test({
+  name:
+    "primary's log: rows of partitions and heirs are the primary's, ids and times",
+  sanitizeOps: false,
+  sanitizeResources: false,
+  async fn() {
+    await using twin = await startLoggedTwin({ schema: PARTITIONED });
+    const { mirror, proxy } = twin;
+    await onServer(mirror, (sql) => sql.unsafe(DRIFT));
+    await Promise.all(
+      Array.from({ length: 4 }, async (_, who) => {
+        const sql = postgres(proxy.url(), { max: 1, fetch_types: false });
+        for (let i = 0; i < 10; i++) {
+          await sql`insert into events (kind, who) values (1, ${who}), (2, ${who})`;
+          await sql`insert into places (who) values (${who})`;
+          await sql`insert into shops (who, owner) values (${who}, 'x')`;
+          await sql`update events set at = now(), who = ${
+            10 * who + i
+          } where who = ${who}`;
+          await sql.begin(async (db) => {
+            await db`insert into events (kind, who) values (2, ${100 + who})`;
+            await db`insert into events_1 (kind, who) values (1, ${200 + who})
+              returning id, at, token`;
+          });
+        }
+        await sql.end();
+      }),
+    );
+    const { statements } = await proxy.settled();
+    assert.deepEqual(mismatches(statements), []);
+    assert.equal(count(proxy, "mirror_log_missed_total"), 0);
+    await assertEqualTables(twin, ["events", "places", "shops"]);
+  },
+});
+
+Deno.test({
+  name: "primary's log: a defect of one partition is found",
+  sanitizeOps: false,
+  sanitizeResources: false,
+  async fn() {
+    await using twin = await startLoggedTwin({
+      schema: PARTITIONED,
+      defect:
+        "create function f() returns trigger language plpgsql as $$begin new.who := new.who + 1; return new; end$$; create trigger x before insert on events_1 for each row execute function f()",
+    });
+    const { proxy } = twin;
+    await onServer({ url: () => proxy.url() }, async (sql) => {
+      await sql`insert into events (kind, who) values (1, 5), (2, 5)`;
+      await sql`select who from events`;
+    });
+    const { statements } = await proxy.settled();
+    assert.ok(mismatches(statements).includes("mismatch_rows"));
+  },
+});
 
 async function slots(primary: Cluster): Promise<number> {
   const [row] = await onServer(
