@@ -1,7 +1,11 @@
 import type { Catalog } from "../catalog/mod.ts";
 import type { LoggedRelations, LoggedRows } from "../given/mod.ts";
 import { type Agreement, agreement } from "./agreement.ts";
-import { DecodedStore, type StoredTransaction } from "./decoded_store.ts";
+import {
+  DecodedStore,
+  sizeOf,
+  type StoredTransaction,
+} from "./decoded_store.ts";
 import type { DecodedTransaction } from "./decoded_transaction.ts";
 import { statementKey, type Trace, type WrittenRows } from "./trace.ts";
 import { unlike } from "./likeness.ts";
@@ -14,6 +18,8 @@ const MAX_LOOKINGS = 20;
 const SETTLE_US = 12_000;
 /** Client transactions that wait for their place in the log; beyond them those that come are told nothing. */
 const MAX_CLAIMS = 10_000;
+/** Bound of what was found for transactions that are not replayed yet, in characters of changes and what each transaction takes beside. */
+const MAX_FOUND_SIZE = 16 * 1024 * 1024;
 
 /** What one client transaction is told by the log. */
 export interface LogClaim {
@@ -25,6 +31,8 @@ export interface LogClaim {
   rows(cycle: number, result: number): LoggedRows | undefined;
   /** What triggers inserted into relations that no statement wrote. */
   readonly behind: LoggedRelations;
+  /** Its client's transaction is replayed, or never will be. */
+  release(): void;
 }
 
 interface Claim {
@@ -40,7 +48,12 @@ interface Claim {
   candidates: Candidate[];
   seen: number;
   found: Agreement | undefined;
+  /** What of the bound it takes. */
+  size: number;
+  /** Nobody asks for its rows: it only takes what is its own. */
+  isReleased: boolean;
   readonly behind: LoggedRelations;
+  release(): void;
 }
 
 interface Candidate extends Agreement {
@@ -59,6 +72,7 @@ export class LogMatcher {
   readonly #catalog: () => Catalog;
   readonly #store = new DecodedStore();
   #claims: Claim[] = [];
+  #foundSize = 0;
   /** Those who began before are not in the log as a whole; Infinity: it is not read. */
   #sinceUs = Infinity;
 
@@ -118,6 +132,14 @@ export class LogMatcher {
       get behind() {
         return claim.found?.behind ?? NOTHING;
       },
+      release: () => {
+        claim.isReleased = true;
+        claim.found = undefined;
+        this.#foundSize -= claim.size;
+        claim.size = 0;
+      },
+      size: 0,
+      isReleased: onMissed === undefined,
       trace,
       onMissed,
       arrivedUs: nowUs,
@@ -208,6 +230,11 @@ export class LogMatcher {
   #take(claim: Claim, leftOut: ReadonlySet<WrittenRows> = new Set()): void {
     const { stored, written, behind } = claim.candidates[0] as Candidate; // there is one
     this.#store.take(stored);
+    if (claim.isReleased) return settle(claim);
+    const size = sizeOf(stored.transaction);
+    if (this.#foundSize + size > MAX_FOUND_SIZE) return miss(claim);
+    this.#foundSize += size;
+    claim.size = size;
     claim.found = {
       written: new Map([...written].filter(([one]) => !leftOut.has(one))),
       behind,

@@ -49,6 +49,7 @@ function claimOf(
       onSettled: undefined,
       rows: made,
       behind: new Map(),
+      release() {},
     };
   }
   const { shapes, rows, written, place } = plan;
