@@ -73,6 +73,9 @@ export class LogMatcher {
   readonly #store = new DecodedStore();
   #claims: Claim[] = [];
   #foundSize = 0;
+  /** Those for whom the log ended while they waited: their numbers must not be those that others were told. */
+  readonly #cutOff = new Set<Claim>();
+  #onOver: () => void = nothing;
   /** Those who began before are not in the log as a whole; Infinity: it is not read. */
   #sinceUs = Infinity;
 
@@ -95,11 +98,29 @@ export class LogMatcher {
     this.#sinceUs = nowUs;
   }
 
-  /** It is not any more: nobody waits for it. */
-  end(): void {
+  /**
+   * It is not any more: nobody waits for it.
+   *
+   * @param onOver called when those who waited are replayed, unless it is read
+   * again by then.
+   */
+  end(onOver: () => void): void {
     this.#sinceUs = Infinity;
     this.#store.clear();
-    for (const claim of this.#claims.splice(0)) miss(claim);
+    this.#onOver = onOver;
+    const claims = this.#claims.splice(0);
+    // One that goes on may be over at once.
+    for (const claim of claims) {
+      if (!claim.isReleased) this.#cutOff.add(claim);
+    }
+    for (const claim of claims) miss(claim);
+    this.#lookIfOver();
+  }
+
+  #lookIfOver(): void {
+    if (this.isReading || this.#cutOff.size > 0) return;
+    this.#onOver();
+    this.#onOver = nothing;
   }
 
   add(transaction: DecodedTransaction, nowUs: number): void {
@@ -109,7 +130,7 @@ export class LogMatcher {
   /**
    * A client transaction has come in.
    *
-   * @param made rows for statements that were rolled back.
+   * @param made rows for statements that were rolled back, or that the log can't tell any more.
    * @param onMissed called if the log does not tell it; undefined: it needs
    * nothing, and only takes what is its own.
    */
@@ -126,7 +147,7 @@ export class LogMatcher {
       isWaiting: true,
       onSettled: undefined,
       rows: (cycle, result) =>
-        trace.undone.has(statementKey(cycle, result))
+        this.#cutOff.has(claim) || trace.undone.has(statementKey(cycle, result))
           ? made(cycle, result)
           : rowsOf(claim.found, cycle, result),
       get behind() {
@@ -137,6 +158,7 @@ export class LogMatcher {
         claim.found = undefined;
         this.#foundSize -= claim.size;
         claim.size = 0;
+        if (this.#cutOff.delete(claim)) this.#lookIfOver();
       },
       size: 0,
       isReleased: onMissed === undefined,
@@ -242,6 +264,8 @@ export class LogMatcher {
     settle(claim);
   }
 }
+
+function nothing(): void {}
 
 const NOTHING: LoggedRelations = new Map();
 

@@ -342,7 +342,7 @@ Deno.test("LogMatcher: nobody waits for a look that does not end, or for a log t
   matcher.looking();
   assert.equal(client.told, "missed");
   const next = new Client(matcher, [INSERT, "INSERT 0 1"]);
-  matcher.end();
+  matcher.end(() => {});
   assert.equal(next.told, "missed");
   assert.equal(new Client(matcher, [INSERT, "INSERT 0 1"]).told, "nothing");
   // It began before the log was read.
@@ -434,4 +434,32 @@ Deno.test("LogMatcher: a transaction that is given up while it waits takes its o
   const other = new Client(matcher, [INSERT, "INSERT 0 1"]);
   matcher.polled(...LATE);
   assert.deepEqual(other.told, [["2"]]);
+});
+
+Deno.test("LogMatcher: who waits when the log ends gets numbers that no other row has, and that is over once they are replayed", () => {
+  const matcher = matcherOf();
+  const clients = [7, 8].map((who) =>
+    new Client(matcher, [
+      `insert into orders (who) values (${who})`,
+      "INSERT 0 1",
+    ])
+  );
+  let over = 0;
+  matcher.end(() => over++);
+  assert.deepEqual(clients.map((client) => client.ids(0)), [["made"], [
+    "made",
+  ]]);
+  assert.equal(over, 0);
+  clients[0]?.release();
+  assert.equal(over, 0);
+  clients[1]?.release();
+  assert.equal(over, 1);
+});
+
+Deno.test("LogMatcher: the end of a log that is read again is no end", () => {
+  const matcher = matcherOf();
+  const client = new Client(matcher, [INSERT, "INSERT 0 1"]);
+  matcher.end(() => assert.fail());
+  matcher.begin(0);
+  client.release();
 });

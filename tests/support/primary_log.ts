@@ -101,7 +101,7 @@ export function mismatches(
 
 /** The rows of a table as texts, in their order. */
 export async function rowsOf(
-  cluster: Cluster,
+  cluster: Pick<Cluster, "url">,
   table: string,
 ): Promise<string[]> {
   return await onServer(cluster, async (sql) => {
@@ -115,7 +115,9 @@ export async function rowsOf(
 
 /** Each of the tables has rows, and the same on both servers. */
 export async function assertEqualTables(
-  { primary, mirror }: Pick<LoggedTwin, "primary" | "mirror">,
+  { primary, mirror }: Readonly<
+    Record<"primary" | "mirror", Pick<Cluster, "url">>
+  >,
   tables: readonly string[],
 ): Promise<void> {
   for (const table of tables) {
