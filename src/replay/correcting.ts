@@ -1,10 +1,13 @@
 import type { Correction, Lagging } from "../given/mod.ts";
 import { cycleCount } from "../record/mod.ts";
-import { concat } from "../wire/mod.ts";
+import { concat, unpackSqlstate } from "../wire/mod.ts";
 import { BEGIN_BLOCK, command, COMMIT_BLOCK, ROLLBACK_BLOCK } from "./aside.ts";
 import type { QueuedTransaction } from "./lane_queue.ts";
 import type { PlannedStatements } from "./plan.ts";
 import type { Target } from "./target.ts";
+
+/** Rights, syntax, and what the server has not: a COMMIT may fail by other things. */
+const NOT_ALLOWED = /^(?:0A|42)/;
 
 type Message = Uint8Array<ArrayBuffer>;
 
@@ -86,9 +89,11 @@ export class Correcting {
     return this.#isWrapped ? [...messages, COMMIT_BLOCK] : messages;
   }
 
-  /** The mirror has answered a part of what was said. */
-  answered(isRefused: boolean): void {
+  /** The mirror has answered a part of what was said. @param sqlstate packed; 0: no error. */
+  answered(sqlstate: number): void {
     const { corrections, log } = this.#target;
+    const isRefused = sqlstate !== 0 &&
+      NOT_ALLOWED.test(unpackSqlstate(sqlstate));
     if (!this.#isSaid || !isRefused || corrections.isRefused) return;
     corrections.isRefused = true;
     log(

@@ -324,7 +324,7 @@ export class Replayer {
     const aside = this.#aside as Replay; // there is one
     const progress = aside.reply(chunk, length, nowUs, ({ mirror }) => {
       if (this.#question === undefined) {
-        this.#correcting.answered(errorOf(mirror) !== 0);
+        this.#correcting.answered(errorOf(mirror));
         return;
       }
       this.#target.giving.questionAnswered(this.#question, mirror);
