@@ -59,6 +59,10 @@ export class Catalog {
   readonly #family = new Map<string, Set<string>>();
   /** … and by OID. */
   readonly #kin = new Map<string, Set<string>>();
+  /** Partitions and heirs by OID, … */
+  readonly #children = new Map<string, Set<string>>();
+  /** … and those that have partitions, and no rows of their own. */
+  readonly #partitioned = new Set<string>();
   readonly #reaches = new Reaches({
     definitions: this.#definitions,
     isRelation: (name) => this.#relations.has(name),
@@ -130,7 +134,9 @@ export class Catalog {
       case "child": {
         add(this.#family, name, text);
         add(this.#family, text, name);
-        const [child = "", parent = ""] = more.split(" ");
+        const [child = "", parent = "", kind = ""] = more.split(" ");
+        add(this.#children, parent, child);
+        if (kind === "p") this.#partitioned.add(parent);
         add(this.#kin, child, parent);
         add(this.#kin, parent, child);
         return;
@@ -312,6 +318,16 @@ export class Catalog {
     return family;
   }
 
+  /** The relations that may hold a row which a statement writes to one: itself, or partitions; if it was there already heirs, too. */
+  holdersOf(oid: string, isNew: boolean): ReadonlySet<string> {
+    const holders = new Set([oid]);
+    for (const one of holders) {
+      if (isNew && !this.#partitioned.has(one)) continue;
+      for (const child of this.#children.get(one) ?? []) holders.add(child);
+    }
+    return holders;
+  }
+
   /** The OID of a column's type; undefined if relations of the name differ in it, or none is known. */
   columnType(relation: string, column: string): number | undefined {
     return this.columns(relation)?.find(({ name }) => name === column)
@@ -329,9 +345,20 @@ export class Catalog {
    * beyond the row.
    */
   keepsRows(relation: string, columns: Iterable<string>): boolean {
+    return !this.#family.has(relation) && this.#keepsOwn(relation, columns);
+  }
+
+  /** The same of any row, for a relation with all its partitions and heirs. */
+  keepsFamily(oid: string): boolean {
+    return [...this.familyOf(oid)].every((one) => {
+      const [, name = ""] = this.#names.get(one) ?? [];
+      return this.#keepsOwn(name, []);
+    });
+  }
+
+  #keepsOwn(relation: string, columns: Iterable<string>): boolean {
     if (!this.#relations.has(relation)) return false;
-    const isView = this.#definitions.view(relation) !== undefined;
-    if (isView || this.#family.has(relation)) return false;
+    if (this.#definitions.view(relation) !== undefined) return false;
     if (this.#writers.get(relation)?.has(relation)) return false;
     if (this.#looksBeyond(relation)) return false;
     const definition = this.#definitions.trigger(relation);

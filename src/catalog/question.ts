@@ -94,7 +94,8 @@ select distinct 'excluding', r.oid::text, '', ''
   from pg_catalog.pg_index i join r on r.oid = i.indrelid
   where i.indisexclusion or i.indisunique and i.indexprs is not null
 union all
-select 'child', c.name, p.name, c.oid || ' ' || p.oid from pg_catalog.pg_inherits h
+select 'child', c.name, p.name, c.oid || ' ' || p.oid || ' ' || p.kind::text
+  from pg_catalog.pg_inherits h
   join r c on c.oid = h.inhrelid join r p on p.oid = h.inhparent
 union all
 select 'cascade', c.name, p.name, '' from pg_catalog.pg_constraint f

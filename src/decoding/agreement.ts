@@ -1,4 +1,5 @@
 import type { Catalog } from "../catalog/mod.ts";
+import type { LoggedRelations } from "../given/mod.ts";
 import { areOther } from "../judge/mod.ts";
 import { type Insertion, writtenValue } from "../sql/mod.ts";
 import type { DecodedTransaction } from "./decoded_transaction.ts";
@@ -15,6 +16,13 @@ export type WrittenInLog = ReadonlyMap<
   WrittenRows,
   readonly (DecodedRow | undefined)[] | undefined
 >;
+
+/** What a transaction of the log has of a client's. */
+export interface Agreement {
+  readonly written: WrittenInLog;
+  /** What triggers inserted into relations that they did nothing else to, and no statement wrote. */
+  readonly behind: LoggedRelations;
+}
 
 const FITS: Readonly<
   Record<WrittenRows["kinds"], readonly DecodedChange["kind"][]>
@@ -36,29 +44,28 @@ export function agreement(
   { writes, named }: Trace,
   { changes }: DecodedTransaction,
   catalog: Catalog,
-): WrittenInLog | undefined {
-  const byRelation = new Map<string, DecodedChange[]>();
-  const own = new Set(writes.map(({ oid }) => oid));
+): Agreement | undefined {
+  const behind = new Map<string, DecodedChange[]>();
+  const familyOf = families(catalog);
+  const byFamily = new Map<string, DecodedChange[]>();
+  const own = new Set(writes.map(({ oid }) => familyOf(oid)));
   for (const change of changes) {
     const [oid, other] = catalog.oids(change.relation);
     if (oid === undefined || other !== undefined) return undefined;
-    const root = own.has(oid)
-      ? oid
-      : [...catalog.familyOf(oid)].find((kin) => own.has(kin));
-    if (root === undefined) {
-      if (!isBehind(change, named, catalog)) return undefined;
-      continue;
-    }
-    const list = byRelation.get(root);
-    if (list === undefined) byRelation.set(root, [change]);
-    else list.push(change);
+    // A row's own relation may be a partition, or an heir.
+    const family = familyOf(oid);
+    if (own.has(family)) push(byFamily, family, change);
+    else if (isBehind(change, named, catalog)) push(behind, oid, change);
+    else return undefined;
   }
   const found = new Map<WrittenRows, (DecodedRow | undefined)[] | undefined>();
-  for (const [oid, list] of Map.groupBy(writes, ({ oid }) => oid)) {
-    const logged = byRelation.get(oid) ?? [];
+  for (
+    const [family, list] of Map.groupBy(writes, ({ oid }) => familyOf(oid))
+  ) {
+    const logged = byFamily.get(family) ?? [];
     const count = list.reduce((sum, one) => sum + one.count, 0);
     if (logged.length < count) return undefined;
-    if (!isAlone(oid, list, named, catalog)) {
+    if (!isAlone(list, named, catalog)) {
       for (const written of list) found.set(written, undefined);
       continue;
     }
@@ -67,12 +74,45 @@ export function agreement(
     for (const written of list) {
       const part = logged.slice(at, at += written.count);
       const rows = part.map(decodedRow);
-      const fits = part.every(({ kind }) => FITS[written.kinds].includes(kind));
+      const fits = part.every((change) => isOf(change, written, catalog));
       if (!fits || contradicts(written, rows, part, catalog)) return undefined;
       found.set(written, rows);
     }
   }
-  return found;
+  return { written: found, behind: insertedBehind(behind) };
+}
+
+/** Whether a statement may have written such a row. */
+function isOf(
+  { kind, relation }: DecodedChange,
+  { oid, kinds }: WrittenRows,
+  catalog: Catalog,
+): boolean {
+  if (!FITS[kinds].includes(kind)) return false;
+  const [holder = ""] = catalog.oids(relation);
+  return catalog.holdersOf(oid, kind === "insert").has(holder);
+}
+
+function push(
+  map: Map<string, DecodedChange[]>,
+  oid: string,
+  change: DecodedChange,
+): void {
+  const list = map.get(oid);
+  if (list === undefined) map.set(oid, [change]);
+  else list.push(change);
+}
+
+function insertedBehind(
+  behind: ReadonlyMap<string, readonly DecodedChange[]>,
+): LoggedRelations {
+  const found = [...behind].filter(([, changes]) =>
+    changes.every(({ kind }) => kind === "insert")
+  );
+  return new Map(found.map(([oid, changes]) => {
+    const [schema = "", name = ""] = changes[0]?.relation.split("\0") ?? [];
+    return [oid, { name: [schema, name], rows: changes.map(decodedRow) }];
+  }));
 }
 
 /** Whether triggers, rules and cascades of what was named may have written it. */
@@ -85,19 +125,30 @@ function isBehind(
     writersOf(relation, catalog).some((writer) => named.has(writer));
 }
 
-/** Whether nothing but these statements has written the relation. */
+/** By a relation's OID one that all have whose rows are also its own, or its own also theirs. */
+function families(catalog: Catalog): (oid: string) => string {
+  const known = new Map<string, string>();
+  return (oid) => {
+    let family = known.get(oid);
+    if (family === undefined) {
+      [family = oid] = [...catalog.familyOf(oid)].toSorted();
+      known.set(oid, family);
+    }
+    return family;
+  };
+}
+
+/** Whether nothing but these statements has written the relations of their family. */
 function isAlone(
-  oid: string,
   list: readonly WrittenRows[],
   named: ReadonlySet<string>,
   catalog: Catalog,
 ): boolean {
-  const [name] = list[0]?.shape.writes ?? [];
-  if (name === undefined || catalog.familyOf(oid).size > 1) return false;
-  const others = writersOf(name, catalog).filter((writer) =>
-    writer !== name && named.has(writer)
-  );
-  return others.length === 0 && catalog.keepsRows(name, []);
+  const names = new Set(list.flatMap(({ shape }) => shape.writes));
+  const others = [...names].flatMap((name) => writersOf(name, catalog))
+    .filter((writer) => !names.has(writer) && named.has(writer));
+  return others.length === 0 &&
+    list.every(({ oid }) => catalog.keepsFamily(oid));
 }
 
 /** The relations that, being written, may write this one, without schemas. */

@@ -82,6 +82,7 @@ export class DecodedStore {
   }
 }
 
-function sizeOf({ size }: DecodedTransaction): number {
+/** What a transaction takes, in characters of its changes and what it takes beside. */
+export function sizeOf({ size }: DecodedTransaction): number {
   return TRANSACTION_SIZE + size;
 }

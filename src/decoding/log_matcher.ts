@@ -1,7 +1,11 @@
 import type { Catalog } from "../catalog/mod.ts";
-import type { LoggedRows } from "../given/mod.ts";
-import { agreement, type WrittenInLog } from "./agreement.ts";
-import { DecodedStore, type StoredTransaction } from "./decoded_store.ts";
+import type { LoggedRelations, LoggedRows } from "../given/mod.ts";
+import { type Agreement, agreement } from "./agreement.ts";
+import {
+  DecodedStore,
+  sizeOf,
+  type StoredTransaction,
+} from "./decoded_store.ts";
 import type { DecodedTransaction } from "./decoded_transaction.ts";
 import { statementKey, type Trace, type WrittenRows } from "./trace.ts";
 import { unlike } from "./likeness.ts";
@@ -14,6 +18,8 @@ const MAX_LOOKINGS = 20;
 const SETTLE_US = 12_000;
 /** Client transactions that wait for their place in the log; beyond them those that come are told nothing. */
 const MAX_CLAIMS = 10_000;
+/** Bound of what was found for transactions that are not replayed yet, in characters of changes and what each transaction takes beside. */
+const MAX_FOUND_SIZE = 16 * 1024 * 1024;
 
 /** What one client transaction is told by the log. */
 export interface LogClaim {
@@ -23,6 +29,10 @@ export interface LogClaim {
   onSettled: (() => void) | undefined;
   /** The rows that a statement wrote, in its order; undefined: they are not known. */
   rows(cycle: number, result: number): LoggedRows | undefined;
+  /** What triggers inserted into relations that no statement wrote. */
+  readonly behind: LoggedRelations;
+  /** Its client's transaction is replayed, or never will be. */
+  release(): void;
 }
 
 interface Claim {
@@ -37,12 +47,17 @@ interface Claim {
   /** What agrees with it so far, and up to where the store was looked at. */
   candidates: Candidate[];
   seen: number;
-  found: WrittenInLog | undefined;
+  found: Agreement | undefined;
+  /** What of the bound it takes. */
+  size: number;
+  /** Nobody asks for its rows: it only takes what is its own. */
+  isReleased: boolean;
+  readonly behind: LoggedRelations;
+  release(): void;
 }
 
-interface Candidate {
+interface Candidate extends Agreement {
   readonly stored: StoredTransaction;
-  readonly written: WrittenInLog;
 }
 
 /**
@@ -57,6 +72,10 @@ export class LogMatcher {
   readonly #catalog: () => Catalog;
   readonly #store = new DecodedStore();
   #claims: Claim[] = [];
+  #foundSize = 0;
+  /** Those for whom the log ended while they waited: their numbers must not be those that others were told. */
+  readonly #cutOff = new Set<Claim>();
+  #onOver: () => void = nothing;
   /** Those who began before are not in the log as a whole; Infinity: it is not read. */
   #sinceUs = Infinity;
 
@@ -79,11 +98,29 @@ export class LogMatcher {
     this.#sinceUs = nowUs;
   }
 
-  /** It is not any more: nobody waits for it. */
-  end(): void {
+  /**
+   * It is not any more: nobody waits for it.
+   *
+   * @param onOver called when those who waited are replayed, unless it is read
+   * again by then.
+   */
+  end(onOver: () => void): void {
     this.#sinceUs = Infinity;
     this.#store.clear();
-    for (const claim of this.#claims.splice(0)) miss(claim);
+    this.#onOver = onOver;
+    const claims = this.#claims.splice(0);
+    // One that goes on may be over at once.
+    for (const claim of claims) {
+      if (!claim.isReleased) this.#cutOff.add(claim);
+    }
+    for (const claim of claims) miss(claim);
+    this.#lookIfOver();
+  }
+
+  #lookIfOver(): void {
+    if (this.isReading || this.#cutOff.size > 0) return;
+    this.#onOver();
+    this.#onOver = nothing;
   }
 
   add(transaction: DecodedTransaction, nowUs: number): void {
@@ -93,7 +130,7 @@ export class LogMatcher {
   /**
    * A client transaction has come in.
    *
-   * @param made rows for statements that were rolled back.
+   * @param made rows for statements that were rolled back, or that the log can't tell any more.
    * @param onMissed called if the log does not tell it; undefined: it needs
    * nothing, and only takes what is its own.
    */
@@ -110,9 +147,21 @@ export class LogMatcher {
       isWaiting: true,
       onSettled: undefined,
       rows: (cycle, result) =>
-        trace.undone.has(statementKey(cycle, result))
+        this.#cutOff.has(claim) || trace.undone.has(statementKey(cycle, result))
           ? made(cycle, result)
           : rowsOf(claim.found, cycle, result),
+      get behind() {
+        return claim.found?.behind ?? NOTHING;
+      },
+      release: () => {
+        claim.isReleased = true;
+        claim.found = undefined;
+        this.#foundSize -= claim.size;
+        claim.size = 0;
+        if (this.#cutOff.delete(claim)) this.#lookIfOver();
+      },
+      size: 0,
+      isReleased: onMissed === undefined,
       trace,
       onMissed,
       arrivedUs: nowUs,
@@ -176,8 +225,8 @@ export class LogMatcher {
     const { trace, seen } = claim;
     const { earliestUs: fromUs, endUs: toUs } = trace;
     for (const stored of this.#store.between({ fromUs, toUs }, seen)) {
-      const written = agreement(trace, stored.transaction, catalog);
-      if (written !== undefined) claim.candidates.push({ stored, written });
+      const found = agreement(trace, stored.transaction, catalog);
+      if (found !== undefined) claim.candidates.push({ stored, ...found });
     }
     claim.seen = this.#store.next;
   }
@@ -201,21 +250,31 @@ export class LogMatcher {
   }
 
   #take(claim: Claim, leftOut: ReadonlySet<WrittenRows> = new Set()): void {
-    const { stored, written } = claim.candidates[0] as Candidate; // there is one
+    const { stored, written, behind } = claim.candidates[0] as Candidate; // there is one
     this.#store.take(stored);
-    claim.found = new Map(
-      [...written].filter(([one]) => !leftOut.has(one)),
-    );
+    if (claim.isReleased) return settle(claim);
+    const size = sizeOf(stored.transaction);
+    if (this.#foundSize + size > MAX_FOUND_SIZE) return miss(claim);
+    this.#foundSize += size;
+    claim.size = size;
+    claim.found = {
+      written: new Map([...written].filter(([one]) => !leftOut.has(one))),
+      behind,
+    };
     settle(claim);
   }
 }
 
+function nothing(): void {}
+
+const NOTHING: LoggedRelations = new Map();
+
 function rowsOf(
-  found: WrittenInLog | undefined,
+  found: Agreement | undefined,
   cycle: number,
   result: number,
 ): ReturnType<LogClaim["rows"]> {
-  for (const [written, rows] of found ?? []) {
+  for (const [written, rows] of found?.written ?? []) {
     if (written.cycle === cycle && written.result === result) return rows;
   }
   return undefined;

@@ -9,6 +9,12 @@
 export type { GivenColumns } from "./given_columns.ts";
 export { isBinaryOutput, readBind } from "./bind.ts";
 export { ChanceColumns } from "./chance_columns.ts";
+export {
+  type Correction,
+  Corrections,
+  type Lagging,
+  type LoggedRelations,
+} from "./corrections.ts";
 export { Giving } from "./giving.ts";
 export type { DefaultsQuestion } from "./own_defaults.ts";
 export { CycleRewriter, isOfConcern } from "./cycle_rewriter.ts";

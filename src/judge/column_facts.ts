@@ -21,6 +21,7 @@ import {
   isDrawn,
   isMoment,
 } from "./drawn_columns.ts";
+import { ShapesBehind } from "./shapes_behind.ts";
 import { sortsOtherwise } from "./sorted_texts.ts";
 
 /** Views within views that are looked into. */
@@ -82,7 +83,7 @@ export class ColumnFacts {
   /** The queries of views, by OID. */
   readonly #views = new Map<string, Shape | undefined>();
   /** Statements of triggers and functions, by their texts. */
-  readonly #behind = new Map<string, Shape | undefined>();
+  readonly #behind: ShapesBehind;
   /** By relation and column. */
   readonly #known = new Map<string, Facts>();
   /** Columns that are being looked at, by OID and name. */
@@ -92,6 +93,7 @@ export class ColumnFacts {
 
   constructor(catalog: Catalog, drawn: DrawnColumns = new DrawnColumns()) {
     this.#catalog = catalog;
+    this.#behind = new ShapesBehind(catalog);
     this.#drawn = drawn;
   }
 
@@ -333,24 +335,9 @@ export class ColumnFacts {
    * lag is that of what it copies from other columns, without its own.
    */
   draws(shape: Shape): readonly DrawnColumn[] {
-    const shapes = new Set([shape]);
-    // A set gives what is added to it while it is walked.
-    for (const { writes, calls } of shapes) {
-      for (const text of this.#catalog.writesBehind(writes, calls)) {
-        const behind = this.#shapeBehind(text);
-        if (behind !== undefined) shapes.add(behind);
-      }
-    }
-    return [...shapes].flatMap(({ draws }) =>
+    return [...this.#behind.of(shape)].flatMap(({ draws }) =>
       draws.flatMap((draw) => this.#draws(draw))
     );
-  }
-
-  #shapeBehind(text: string): Shape | undefined {
-    if (!this.#behind.has(text)) {
-      this.#behind.set(text, analyze(text)?.shapes[0]);
-    }
-    return this.#behind.get(text);
   }
 
   #draws({ relation, write }: Draw, depth = 0): readonly DrawnColumn[] {

@@ -19,5 +19,6 @@ export {
   isMoment,
 } from "./drawn_columns.ts";
 export { KnownColumns } from "./known_columns.ts";
+export { ShapesBehind } from "./shapes_behind.ts";
 export type { StatementPair } from "./statement_pair.ts";
 export { StatementTable } from "./statement_table.ts";

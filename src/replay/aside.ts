@@ -16,6 +16,8 @@ export const BEGIN_BLOCK: Uint8Array<ArrayBuffer> = concat([
 
 export const ROLLBACK_BLOCK: Uint8Array<ArrayBuffer> = command("ROLLBACK");
 
+export const COMMIT_BLOCK: Uint8Array<ArrayBuffer> = command("COMMIT");
+
 /** Makes a block fail, back to its last savepoint if it has one; the mirror logs it in these words. */
 export const FAIL_BLOCK: Uint8Array<ArrayBuffer> = messageOf(
   EXECUTE,

@@ -63,9 +63,10 @@ export class LaneQueue {
   }
 
   /** An entry that has left the queue is done with: replayed, failed or dropped. */
-  settle({ transaction, plan, ordered }: QueuedTransaction): void {
+  settle({ transaction, plan, ordered, logged }: QueuedTransaction): void {
     const { budget, order, schema } = this.#target;
     budget.give(transaction.size);
+    logged?.release();
     this.#gauge();
     if (plan !== undefined && defines(plan)) schema.settle();
     if (ordered !== undefined) order.end(ordered);

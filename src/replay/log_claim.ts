@@ -33,17 +33,24 @@ function claimOf(
   transaction: Transaction,
   plan: Plan,
 ): LogClaim | undefined {
-  const { primaryLog, giving, catalog, probes } = target;
+  const { primaryLog, giving, corrections, catalog, probes } = target;
   const { matcher } = primaryLog;
   if (!matcher.isReading) return undefined;
-  const isNeeded = series !== NO_SERIES &&
-    plan.shapes.some((cycle) =>
-      cycle.some((shape) => giving.needsLog(shape, catalog))
-    );
+  const isOf = (needs: Pick<typeof giving, "needsLog">) =>
+    series !== NO_SERIES &&
+    plan.shapes.flat().some((shape) => needs.needsLog(shape, catalog));
+  const isGiven = isOf(giving);
+  const isNeeded = isGiven || isOf(corrections);
   const outcome = outcomeOf(transaction);
   const made = madeRows(target, plan);
-  if (outcome === "rolled back" && isNeeded) {
-    return { isWaiting: false, onSettled: undefined, rows: made };
+  if (outcome === "rolled back" && isGiven) {
+    return {
+      isWaiting: false,
+      onSettled: undefined,
+      rows: made,
+      behind: new Map(),
+      release() {},
+    };
   }
   const { shapes, rows, written, place } = plan;
   if (place?.writes === undefined || outcome !== "committed") return undefined;

@@ -96,8 +96,9 @@ export class PrimaryLog implements LogListener, LogOfPrimary {
   }
 
   end(): void {
-    this.#target.giving.hasLog = false;
-    this.matcher.end();
+    this.matcher.end(() => {
+      this.#target.giving.hasLog = false;
+    });
   }
 
   add(...told: Parameters<LogListener["add"]>): void {

@@ -11,9 +11,10 @@ import {
   type Transaction,
 } from "../record/mod.ts";
 import { BEGIN_BLOCK, command, FAIL_BLOCK, ROLLBACK_BLOCK } from "./aside.ts";
+import { Correcting } from "./correcting.ts";
 import { monotonicUs } from "../io/mod.ts";
 import { type PlannedStatements, UNPLANNED } from "./plan.ts";
-import { Framer, unpackSqlstate } from "../wire/mod.ts";
+import { concat, Framer, unpackSqlstate } from "../wire/mod.ts";
 import { Judge, type StatementPair } from "../judge/mod.ts";
 import type { QueuedTransaction } from "./lane_queue.ts";
 import { Result } from "../stats/ledger.ts";
@@ -38,6 +39,7 @@ export class Replayer {
   readonly #digest = new ReplyDigest(0);
   readonly #judge: Judge;
   readonly #rewriter: CycleRewriter;
+  readonly #correcting: Correcting;
   #replay: Replay | undefined;
   #entry: QueuedTransaction | undefined;
   /** What is said between two cycles of the replay, its answer awaited. */
@@ -70,6 +72,7 @@ export class Replayer {
     this.#series = series;
     this.#session = session;
     this.#judge = new Judge(target, series, session);
+    this.#correcting = new Correcting(target);
     this.#rewriter = new CycleRewriter({
       giving: target.giving,
       reads: target.lockingReads,
@@ -116,6 +119,7 @@ export class Replayer {
     this.#framer.reset();
     this.#rewriter.reset();
     this.#replay = this.#aside = this.#question = undefined;
+    this.#correcting.end();
   }
 
   /**
@@ -216,19 +220,21 @@ export class Replayer {
       if (cycle === 0) return BEGIN_BLOCK;
       return idle ? undefined : ROLLBACK_BLOCK;
     }
-    if (failed) return undefined;
-    if (!idle && rollback.failed.has(cycle)) return FAIL_BLOCK;
+    const nowUs = monotonicUs();
+    if (cycle === 0 && this.#entry !== undefined) {
+      this.#correcting.begin(this.#entry, this.#plan);
+    }
+    if (!idle && !failed && rollback.failed.has(cycle)) return FAIL_BLOCK;
+    const correction = this.#correcting.message(this.replay, nowUs);
+    if (failed) return correction;
     // What the primary refused is told nothing: in a block that only reads, drawing would fail.
-    if (rollback.failed.has(cycle + 1)) return undefined;
+    if (rollback.failed.has(cycle + 1)) return correction;
     const { giving, catalog } = this.#target;
     const shapes = this.#plan.shapes[cycle] ?? [];
-    this.#question = giving.question(
-      shapes,
-      catalog,
-      this.#session,
-      monotonicUs(),
-    );
-    return this.#question && command(this.#question.sql);
+    this.#question = giving.question(shapes, catalog, this.#session, nowUs);
+    if (this.#question === undefined) return correction;
+    const question = command(this.#question.sql);
+    return correction === undefined ? question : concat([question, correction]);
   }
 
   /** Takes `chunk[0, length)` of what the mirror says, asked or not. */
@@ -330,10 +336,16 @@ export class Replayer {
   ): Progress | "aside" {
     const aside = this.#aside as Replay; // there is one
     const progress = aside.reply(chunk, length, nowUs, ({ mirror }) => {
-      if (this.#question === undefined) return;
+      if (this.#question === undefined) {
+        this.#correcting.answered(errorOf(mirror));
+        return;
+      }
       this.#target.giving.questionAnswered(this.#question, mirror);
+      // What corrects rows is answered behind it.
+      this.#question = undefined;
     });
     if (progress !== "done") return progress;
+    this.#correcting.ready(nowUs);
     this.#aside = this.#question = undefined;
     const { replay } = this;
     replay.idle = aside.idle;
@@ -363,6 +375,7 @@ export class Replayer {
     this.#loseQuestion();
     this.#replay = this.#aside = this.#question = undefined;
     this.#plan = UNPLANNED;
+    this.#correcting.end();
     this.#digest.rest();
     this.#judge.end();
   }

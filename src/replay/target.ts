@@ -3,7 +3,12 @@ import type { ProbeSet } from "../plugin/mod.ts";
 import type { ConnectionTable } from "../stats/connection_table.ts";
 import type { ShapeCache } from "../sql/shape_cache.ts";
 import type { Catalog } from "../catalog/mod.ts";
-import type { ChanceColumns, Giving, LockingReads } from "../given/mod.ts";
+import type {
+  ChanceColumns,
+  Corrections,
+  Giving,
+  LockingReads,
+} from "../given/mod.ts";
 import type { LogMatcher, Placeholders } from "../decoding/mod.ts";
 import type { Breaker } from "./breaker.ts";
 import type { CommitOrder } from "./commit_order.ts";
@@ -128,6 +133,8 @@ export interface Target {
   readonly chanceColumns: ChanceColumns;
   /** See {@linkcode JudgedMirror.onDrawn}. */
   readonly onDrawn: NonNullable<JudgedMirror["onDrawn"]>;
+  /** Which of the rows that it has drawn values for are corrected. */
+  readonly corrections: Corrections;
   /** Of which rows it is told that the primary has locked them. */
   readonly lockingReads: LockingReads;
   /** What the primary's log tells of client transactions. */

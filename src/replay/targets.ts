@@ -4,7 +4,12 @@ import type { ShapeCache } from "../sql/shape_cache.ts";
 import { type ChanceColumn, EVICTED } from "../stats/mod.ts";
 import type { ConnectionTable } from "../stats/connection_table.ts";
 import { Catalog } from "../catalog/mod.ts";
-import { ChanceColumns, Giving, LockingReads } from "../given/mod.ts";
+import {
+  ChanceColumns,
+  Corrections,
+  Giving,
+  LockingReads,
+} from "../given/mod.ts";
 import { Breaker } from "./breaker.ts";
 import type { MirrorServer } from "./connection.ts";
 import { CommitOrder } from "./commit_order.ts";
@@ -152,6 +157,7 @@ export class Targets {
         const reason = giving.reasonOf(column.oid, column.column, catalog);
         chanceColumns.drawn(column, reason, catalog);
       },
+      corrections: new Corrections(),
       lockingReads: new LockingReads({ giving, columns }),
       ignored: createIgnore(settings.ignore),
       random: Math.random,

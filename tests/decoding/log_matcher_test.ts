@@ -129,9 +129,10 @@ function log(
   matcher: LogMatcher,
   changes: readonly DecodedChange[],
   atUs = 1_005_000,
+  size = 0,
 ): void {
   matcher.add(
-    { committed: { fromUs: atUs, toUs: atUs }, changes, size: 0 },
+    { committed: { fromUs: atUs, toUs: atUs }, changes, size },
     1_012_000,
   );
 }
@@ -158,6 +159,11 @@ class Client {
   /** The ids of a statement of the block. */
   ids(cycle: number): unknown {
     return this.#claim?.rows(cycle, 0)?.map((row) => row?.get("id"));
+  }
+
+  /** It is replayed. */
+  release(): void {
+    this.#claim?.release();
   }
 
   get told(): unknown {
@@ -336,7 +342,7 @@ Deno.test("LogMatcher: nobody waits for a look that does not end, or for a log t
   matcher.looking();
   assert.equal(client.told, "missed");
   const next = new Client(matcher, [INSERT, "INSERT 0 1"]);
-  matcher.end();
+  matcher.end(() => {});
   assert.equal(next.told, "missed");
   assert.equal(new Client(matcher, [INSERT, "INSERT 0 1"]).told, "nothing");
   // It began before the log was read.
@@ -389,4 +395,71 @@ Deno.test("outcomeOf: whether all, nothing or some of it was kept", () => {
     ),
     "committed",
   );
+});
+
+Deno.test("LogMatcher: what waits to be replayed has a bound, and gives its room back", () => {
+  const matcher = matcherOf();
+  const find = (who: number) => {
+    log(matcher, [order(who, who)], undefined, 6 * 1024 * 1024);
+    const client = new Client(matcher, [
+      `insert into orders (who) values (${who})`,
+      "INSERT 0 1",
+    ]);
+    matcher.polled(...LATE);
+    return client;
+  };
+  const clients = [1, 2, 3].map(find);
+  assert.deepEqual(clients.map(({ told }) => told), [
+    [["1"]],
+    [["2"]],
+    "missed",
+  ]);
+  for (const client of clients) client.release();
+  clients[0]?.release();
+  assert.deepEqual([4, 5, 6].map((who) => find(who).told), [
+    [["4"]],
+    [["5"]],
+    "missed",
+  ]);
+});
+
+Deno.test("LogMatcher: a transaction that is given up while it waits takes its own, and no room", () => {
+  const matcher = matcherOf();
+  const gone = new Client(matcher, [INSERT, "INSERT 0 1"]);
+  gone.release();
+  log(matcher, [order(1, 7)], undefined, 12 * 1024 * 1024);
+  matcher.polled(...LATE);
+  assert.deepEqual(gone.told, [undefined]);
+  log(matcher, [order(2, 7)], undefined, 12 * 1024 * 1024);
+  const other = new Client(matcher, [INSERT, "INSERT 0 1"]);
+  matcher.polled(...LATE);
+  assert.deepEqual(other.told, [["2"]]);
+});
+
+Deno.test("LogMatcher: who waits when the log ends gets numbers that no other row has, and that is over once they are replayed", () => {
+  const matcher = matcherOf();
+  const clients = [7, 8].map((who) =>
+    new Client(matcher, [
+      `insert into orders (who) values (${who})`,
+      "INSERT 0 1",
+    ])
+  );
+  let over = 0;
+  matcher.end(() => over++);
+  assert.deepEqual(clients.map((client) => client.ids(0)), [["made"], [
+    "made",
+  ]]);
+  assert.equal(over, 0);
+  clients[0]?.release();
+  assert.equal(over, 0);
+  clients[1]?.release();
+  assert.equal(over, 1);
+});
+
+Deno.test("LogMatcher: the end of a log that is read again is no end", () => {
+  const matcher = matcherOf();
+  const client = new Client(matcher, [INSERT, "INSERT 0 1"]);
+  matcher.end(() => assert.fail());
+  matcher.begin(0);
+  client.release();
 });

@@ -5,14 +5,21 @@ import { onServer } from "../support/on_server.ts";
 import { mirrored, Program } from "../support/program.ts";
 import { TestProxy } from "../support/proxy.ts";
 import { isMismatch, isNoise } from "../../src/stats/mod.ts";
+import {
+  assertEqualTables,
+  count,
+  LOG,
+  LOGICAL,
+  LOGIN,
+  mismatches,
+  NOT_READ,
+  READ,
+  rowsOf,
+  said,
+  startLoggedTwin,
+} from "../support/primary_log.ts";
 import { seenResults } from "../support/seen_results.ts";
 import { waitFor } from "../support/wait.ts";
-
-const LOG = { mirror_values: "log", mirror_pacing: "asap" };
-const LOGICAL = { wal_level: "logical" };
-const LOGIN = 'user = "postgres"';
-const READ = "The primary's log is read";
-const NOT_READ = "The primary's log is not read";
 
 const SCHEMA = `
 create table orders (
@@ -36,41 +43,6 @@ const TABLES = ["orders", "items", '"Odd ""Names"""', "names"];
 /** Drawn on the mirror, by nobody: its sequences are elsewhere. */
 const DRIFT =
   "select nextval(oid::regclass) from pg_class, generate_series(1, 1000) where relkind = 'S'";
-
-async function rowsOf(cluster: Cluster, table: string): Promise<string[]> {
-  return await onServer(cluster, async (sql) => {
-    await sql`set timezone = 'UTC'`;
-    const rows = await sql.unsafe(
-      `select x::text as row from ${table} x order by 1`,
-    );
-    return rows.map(({ row }) => String(row));
-  });
-}
-
-async function assertEqualTables(primary: Cluster, mirror: Cluster) {
-  for (const table of TABLES) {
-    const theirs = await rowsOf(primary, table);
-    assert.ok(theirs.length > 0, table);
-    assert.deepEqual(await rowsOf(mirror, table), theirs);
-  }
-}
-
-/** Waits until the log has said something so many times. */
-async function said(proxy: TestProxy, what: string, times = 1): Promise<void> {
-  await waitFor(
-    `"${what}", ${times} times`,
-    () => proxy.logs.filter((line) => line.includes(what)).length >= times,
-    20_000,
-  );
-}
-
-function count(proxy: TestProxy, metric: string): number {
-  const { series } = proxy.supervisor.snapshot().get(metric) ?? { series: [] };
-  return series.reduce((sum, { value }) => sum + value, 0);
-}
-
-const mismatches = (statements: Readonly<Record<string, number>>) =>
-  Object.keys(statements).filter((result) => !result.startsWith("match"));
 
 const literal = (value: number | string | undefined) =>
   typeof value === "string" ? `'${value}'` : String(value);
@@ -187,12 +159,80 @@ for (const version of ["15", "18"] as const) {
       );
       await proxy.settled();
       assert.equal(count(proxy, "mirror_log_missed_total"), 0);
-      await assertEqualTables(primary, mirror);
+      await assertEqualTables({ primary, mirror }, TABLES);
       const differ = (result: number) => isMismatch(result) || isNoise(result);
       assert.deepEqual(await seenResults(proxy, differ, 10_000), []);
     },
   });
 }
+
+const PARTITIONED = `
+create table events (
+  id bigserial, kind int not null, who int, at timestamptz not null default now(),
+  token uuid default gen_random_uuid(), primary key (kind, id)
+) partition by list (kind);
+create table events_1 partition of events for values in (1);
+create table events_2 (who int, id bigint not null, kind int not null,
+  token uuid default gen_random_uuid(), at timestamptz not null default now());
+alter table events attach partition events_2 for values in (2);
+create table places (id serial primary key, who int, at timestamptz default now());
+create table shops (owner text) inherits (places);
+`;
+
+Deno.test({
+  name:
+    "primary's log: rows of partitions and heirs are the primary's, ids and times",
+  sanitizeOps: false,
+  sanitizeResources: false,
+  async fn() {
+    await using twin = await startLoggedTwin({ schema: PARTITIONED });
+    const { mirror, proxy } = twin;
+    await onServer(mirror, (sql) => sql.unsafe(DRIFT));
+    await Promise.all(
+      Array.from({ length: 4 }, async (_, who) => {
+        const sql = postgres(proxy.url(), { max: 1, fetch_types: false });
+        for (let i = 0; i < 10; i++) {
+          await sql`insert into events (kind, who) values (1, ${who}), (2, ${who})`;
+          await sql`insert into places (who) values (${who})`;
+          await sql`insert into shops (who, owner) values (${who}, 'x')`;
+          await sql`update events set at = now(), who = ${
+            10 * who + i
+          } where who = ${who}`;
+          await sql.begin(async (db) => {
+            await db`insert into events (kind, who) values (2, ${100 + who})`;
+            await db`insert into events_1 (kind, who) values (1, ${200 + who})
+              returning id, at, token`;
+          });
+        }
+        await sql.end();
+      }),
+    );
+    const { statements } = await proxy.settled();
+    assert.deepEqual(mismatches(statements), []);
+    assert.equal(count(proxy, "mirror_log_missed_total"), 0);
+    await assertEqualTables(twin, ["events", "places", "shops"]);
+  },
+});
+
+Deno.test({
+  name: "primary's log: a defect of one partition is found",
+  sanitizeOps: false,
+  sanitizeResources: false,
+  async fn() {
+    await using twin = await startLoggedTwin({
+      schema: PARTITIONED,
+      defect:
+        "create function f() returns trigger language plpgsql as $$begin new.who := new.who + 1; return new; end$$; create trigger x before insert on events_1 for each row execute function f()",
+    });
+    const { proxy } = twin;
+    await onServer({ url: () => proxy.url() }, async (sql) => {
+      await sql`insert into events (kind, who) values (1, 5), (2, 5)`;
+      await sql`select who from events`;
+    });
+    const { statements } = await proxy.settled();
+    assert.ok(mismatches(statements).includes("mismatch_rows"));
+  },
+});
 
 async function slots(primary: Cluster): Promise<number> {
   const [row] = await onServer(
@@ -311,7 +351,7 @@ Deno.test({
     await shop(proxy.url(), 1, 3);
     const { statements } = await proxy.settled();
     assert.ok(given() > before);
-    await assertEqualTables(primary, mirror);
+    await assertEqualTables({ primary, mirror }, TABLES);
     assert.deepEqual(mismatches(statements), []);
   },
 });
