@@ -72,7 +72,7 @@ Deno.test({
   ignore: !canRun,
   async fn() {
     const { code, stdout, stderr } = await run([
-      ...["--rounds", "1", "--scale", "1", "--transactions", "300"],
+      ...["--rounds", "1", "--scale", "1", "--transactions", "50"],
       ...["--only", "shop", "--modes", "prepared", "--clients", "2,4"],
     ]);
     assert.equal(code, 0, stderr);

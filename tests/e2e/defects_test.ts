@@ -1,12 +1,11 @@
 import assert from "node:assert/strict";
 import postgres from "postgres";
-import { startCluster } from "../support/cluster.ts";
+import { atOnce, STEPS_AT_ONCE } from "../support/at_once.ts";
+import { type Cluster, startCluster } from "../support/cluster.ts";
 import { judge, prepare, resultsOf, run } from "../support/judged.ts";
 import { TestProxy } from "../support/proxy.ts";
 import { waitFor } from "../support/wait.ts";
 import { slower } from "../../src/stats/mod.ts";
-
-const OPTIONS = { sanitizeOps: false, sanitizeResources: false };
 
 const SCHEMA = `
   create table item (id int primary key, name text, price numeric, note text);
@@ -170,14 +169,41 @@ const PLACES: readonly {
   },
 ];
 
+/** Two servers of one version. */
+interface Pair {
+  readonly primary: Cluster;
+  readonly mirror: Cluster;
+}
+
 Deno.test({
   name: "judge: every seeded defect is found and named, and nothing else",
-  ...OPTIONS,
+  ...STEPS_AT_ONCE,
   async fn(t) {
-    await using primary = await startCluster({ version: "15" });
-    await using mirror = await startCluster({ version: "15" });
-    for (const defect of DEFECTS) {
-      await t.step(defect.name, async () => {
+    await using stack = new AsyncDisposableStack();
+    const [first, second] = await Promise.all(
+      ["one", "other"].map(async (): Promise<Pair> => ({
+        primary: stack.use(await startCluster({ version: "15" })),
+        mirror: stack.use(await startCluster({ version: "15" })),
+      })),
+    ) as [Pair, Pair];
+    const { primary, mirror } = first;
+    const idle = [first, second];
+    /** Runs a step for each, on two pairs of servers at once. */
+    const eachOnPair = <T>(
+      all: readonly T[],
+      nameOf: (one: T) => string,
+      fn: (one: T, pair: Pair) => Promise<void>,
+    ) =>
+      atOnce(2, all, async (one) => {
+        const pair = idle.pop() as Pair; // as many as run at once
+        await t.step(nameOf(one), () => fn(one, pair));
+        idle.push(pair);
+      });
+
+    await eachOnPair(
+      DEFECTS,
+      ({ name }) => name,
+      async (defect, { primary, mirror }) => {
         await prepare(primary, SCHEMA);
         await prepare(mirror, SCHEMA);
         await run(mirror, defect.break);
@@ -195,8 +221,8 @@ Deno.test({
             "values are redacted",
           );
         }
-      });
-    }
+      },
+    );
 
     await t.step(
       "an accepted difference is counted as what it is: rules apply to the verdict",
@@ -226,8 +252,10 @@ until = "2020-01-01"`,
       },
     );
 
-    for (const { statement, broken, place, values } of PLACES) {
-      await t.step(`the place is named: ${broken}`, async () => {
+    await eachOnPair(
+      PLACES,
+      ({ broken }) => `the place is named: ${broken}`,
+      async ({ statement, broken, place, values }, { primary, mirror }) => {
         for (const cluster of [primary, mirror]) {
           await prepare(cluster, SCHEMA);
         }
@@ -242,8 +270,8 @@ until = "2020-01-01"`,
           [example?.primary.detail, example?.mirror.detail],
           values,
         );
-      });
-    }
+      },
+    );
 
     await t.step(
       "values are redacted, the place and the lengths are not",

@@ -1,22 +1,25 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import postgres from "postgres";
+import { atOnce, STEPS_AT_ONCE } from "../support/at_once.ts";
 import { type Cluster, startCluster } from "../support/cluster.ts";
 import { judge, sample, samplesOf } from "../support/fleet.ts";
 import { mirrored, Program, type StartOptions } from "../support/program.ts";
 import { waitFor } from "../support/wait.ts";
 
-const OPTIONS = { sanitizeOps: false, sanitizeResources: false };
 const STEPPING_CLOCK = fileURLToPath(
   new URL("../support/stepping_clock.ts", import.meta.url),
 );
 const HOUR = 3_600_000;
 
-Deno.test({
+/** Each has servers and processes of its own, and waits for them most of its time. */
+const CASES: { readonly name: string; run(): Promise<void> }[] = [];
+const AT_ONCE = 2;
+
+CASES.push({
   name:
     "history: two proxies on one store, a restart and kill -9: each counts its own, and the sum is what was seen",
-  ...OPTIONS,
-  async fn() {
+  async run() {
     await using servers = await startServers();
     await using one = new Program();
     await using two = new Program();
@@ -51,11 +54,10 @@ Deno.test({
   },
 });
 
-Deno.test({
+CASES.push({
   name:
     "history: a second proxy under a live one's name is told so, and adds nothing",
-  ...OPTIONS,
-  async fn() {
+  async run() {
     await using servers = await startServers();
     await using one = new Program();
     await using two = new Program();
@@ -78,13 +80,12 @@ Deno.test({
 });
 
 for (const history of [true, false]) {
-  Deno.test({
+  CASES.push({
     name:
       `observed time: a wall clock that steps neither meets nor breaks the runtime gate, ${
         history ? "with" : "without"
       } history`,
-    ...OPTIONS,
-    async fn() {
+    async run() {
       await using servers = await startServers();
       await using program = new Program();
       const offset = `${servers.folder}/offset`;
@@ -124,6 +125,12 @@ for (const history of [true, false]) {
     },
   });
 }
+
+Deno.test({
+  name: "history and observed time of processes",
+  ...STEPS_AT_ONCE,
+  fn: (t) => atOnce(AT_ONCE, CASES, ({ name, run }) => t.step(name, run)),
+});
 
 interface Servers extends AsyncDisposable {
   readonly primary: Cluster;

@@ -10,7 +10,7 @@ import { waitFor } from "../support/wait.ts";
 
 const OPTIONS = { sanitizeOps: false, sanitizeResources: false };
 /** Cells at a time, each with its own proxies. */
-const LANES = 4;
+const LANES = 6;
 const PATIENT = { quietMs: 10_000 };
 const CELLS = FAULTS.flatMap((kind) =>
   DIRECTIONS.flatMap((direction) =>

@@ -12,7 +12,7 @@ import { waitFor } from "../support/wait.ts";
 import { query } from "../support/wire_client.ts";
 
 /** Cells at a time, each with its own proxies. */
-const LANES = 4;
+const LANES = 6;
 const PATIENCE_MS = 10_000;
 /** Long enough for a handshake in slices on a busy machine. */
 const TIMEOUT_MS = 2_000;

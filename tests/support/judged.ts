@@ -32,7 +32,13 @@ export async function judge(
   rounds: number,
   options: Pick<ProxyOptions, "general" | "more"> = {},
 ): Promise<readonly StatementSummary[]> {
-  await using proxy = await TestProxy.start({ primary, mirror, ...options });
+  await using proxy = await TestProxy.start({
+    primary,
+    mirror,
+    ...options,
+    // A busy machine is none of the mirror's failures.
+    general: { connect_timeout: 60_000, ...options.general },
+  });
   const sql = postgres(proxy.url(), {
     max: 1,
     fetch_types: false,

@@ -11,6 +11,7 @@ import {
 import { freePort } from "../../../src/cli/demo/ports.ts";
 import { SERVER_HOST } from "../../../src/cli/demo/server_config.ts";
 import { serverUser } from "../../../src/cli/demo/server_user.ts";
+import { runProgram } from "../../support/programs.ts";
 import { waitFor } from "../../support/wait.ts";
 
 const REPOSITORY = join(import.meta.dirname ?? "", "../../..");
@@ -203,12 +204,11 @@ Deno.test({
       }
       await Deno.mkdir(inside("home"));
       await Deno.mkdir(inside("home/deno"));
-      await copyTree(await npmCache(), inside("home/deno/npm"), {
-        owner: user,
-        readable: true,
-      });
-      await Deno.chown(inside("home/deno"), user.uid, user.gid);
-      await Deno.chown(inside("home"), user.uid, user.gid);
+      // Ten thousand files: programs do this in a tenth of the time.
+      const home = inside("home");
+      await runProgram("cp", ["-r", await npmCache(), `${home}/deno/npm`]);
+      await runProgram("chmod", ["-R", "u=rwX,go=rX", home]);
+      await runProgram("chown", ["-R", `${user.uid}:${user.gid}`, home]);
       const { child, report } = await spawnChild(inside("deno"), {
         ...user,
         cwd: folder,

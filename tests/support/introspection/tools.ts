@@ -64,17 +64,6 @@ const PROGRAMS: readonly ToolProgram[] = [
     command: [RUBY, "active_record.rb"],
     check: [RUBY, "-e", "require 'active_record'; require 'pg'"],
   },
-  {
-    name: "pgjdbc",
-    command: [
-      "java",
-      "-XX:TieredStopAtLevel=1",
-      "-cp",
-      JDBC,
-      "JdbcMetadata.java",
-    ],
-    check: ["bash", "-c", `javac -version && test -e ${JDBC}`],
-  },
 ];
 
 /** In this process. */
@@ -84,14 +73,43 @@ const LIBRARIES: readonly IntrospectionTool[] = [
   { name: "parameters of own types", run: sendOwnTypes },
 ];
 
-/** The tools that are here. @throws {Error} under CI if one is not. */
-export async function introspectionTools(): Promise<IntrospectionTool[]> {
+/**
+ * The tools that are here.
+ *
+ * @param folder where what must be compiled lies.
+ * @throws {Error} under CI if one is not.
+ */
+export async function introspectionTools(
+  folder: string,
+): Promise<IntrospectionTool[]> {
   const tools = [...LIBRARIES];
-  for (const { name, command, check } of PROGRAMS) {
+  for (const { name, command, check } of [...PROGRAMS, jdbc(folder)]) {
     if (!await isInstalled(name, check)) continue;
     tools.push({ name, run: (port) => runCommand(command, port) });
   }
   return tools;
+}
+
+/** Compiled by its check: once, and not by each run. */
+function jdbc(folder: string): ToolProgram {
+  return {
+    name: "pgjdbc",
+    command: [
+      "java",
+      "-XX:TieredStopAtLevel=1",
+      "-cp",
+      `${folder}:${JDBC}`,
+      "JdbcMetadata",
+    ],
+    check: [
+      "bash",
+      "-euc",
+      `test -e ${JDBC}; javac -d "$1" "$2"`,
+      "bash",
+      folder,
+      `${FOLDER}JdbcMetadata.java`,
+    ],
+  };
 }
 
 async function runCommand(
