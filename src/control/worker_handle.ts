@@ -36,6 +36,7 @@ export class WorkerHandle {
   readonly #worker: Worker;
   readonly #mailbox: Mailbox;
   readonly #ready = Promise.withResolvers<void>();
+  readonly #drained = Promise.withResolvers<void>();
   readonly #stopped = Promise.withResolvers<void>();
   readonly #log: Logger;
   #applied = Promise.withResolvers<void>();
@@ -62,6 +63,7 @@ export class WorkerHandle {
     const failed = (message: string) => {
       this.alive = false;
       this.#ready.reject(new Error(message));
+      this.#drained.resolve();
       this.#stopped.resolve();
       this.#applied.resolve();
       onFailed(message);
@@ -76,6 +78,8 @@ export class WorkerHandle {
       switch (data.type) {
         case "ready":
           return this.#ready.resolve();
+        case "drained":
+          return this.#drained.resolve();
         case "stopped":
           return this.#stopped.resolve();
         case "failed":
@@ -107,7 +111,12 @@ export class WorkerHandle {
     return this.#ready.promise;
   }
 
-  /** Resolves when it has said that it has nothing left to do. */
+  /** Resolves when it has nothing left to do, told to drain. */
+  get drained(): Promise<void> {
+    return this.#drained.promise;
+  }
+
+  /** Resolves when it has ended, told to stop: all that it said has been heard. */
   get stopped(): Promise<void> {
     return this.#stopped.promise;
   }

@@ -89,11 +89,11 @@ export class Workers {
     const deadline = performance.now() + timeoutMs;
     const left = () => Math.max(0, deadline - performance.now());
     const mirrors = this.#mirror ? [this.#mirror] : [];
-    await order(this.#proxies, Command.drain, left());
+    await drain(this.#proxies, left());
     // The last transactions are in the rings now.
-    await order(mirrors, Command.drain, left());
-    await order(this.#proxies, Command.stop, GRACE_MS);
-    await order(mirrors, Command.stop, GRACE_MS);
+    await drain(mirrors, left());
+    await stop(this.#proxies);
+    await stop(mirrors);
   }
 
   terminate(): void {
@@ -172,12 +172,17 @@ export class Workers {
   }
 }
 
-/** Gives a command, and waits until all have nothing left to do, or `ms`. */
-async function order(
+/** Waits until all have nothing left to do, or `ms`. */
+async function drain(
   workers: readonly WorkerHandle[],
-  command: number,
   ms: number,
 ): Promise<void> {
-  for (const worker of workers) worker.command(command);
-  await settled(workers.map((worker) => worker.stopped), ms);
+  for (const worker of workers) worker.command(Command.drain);
+  await settled(workers.map((worker) => worker.drained), ms);
+}
+
+/** Waits until all have said what they had to say, or for a grace. */
+async function stop(workers: readonly WorkerHandle[]): Promise<void> {
+  for (const worker of workers) worker.command(Command.stop);
+  await settled(workers.map((worker) => worker.stopped), GRACE_MS);
 }

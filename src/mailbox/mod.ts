@@ -102,6 +102,9 @@ export interface MirrorFacts {
 /** What a worker tells the main thread. */
 export type WorkerMessage =
   | { readonly type: "ready" }
+  /** Told to drain, it has nothing left to do. */
+  | { readonly type: "drained" }
+  /** Told to stop, it has said all that it had to say. */
   | { readonly type: "stopped" }
   | {
     readonly type: "log";

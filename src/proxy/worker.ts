@@ -184,7 +184,7 @@ async function start(init: ProxyInit): Promise<void> {
     if (flushing) return;
     // The admin console answers until the end; its sessions hold nobody up.
     for (const session of sessions) if (!session.route?.admin) return;
-    tell({ type: "stopped" });
+    tell({ type: "drained" });
   }
 
   function begin(session: Session, row: number): void {
@@ -341,6 +341,7 @@ async function start(init: ProxyInit): Promise<void> {
 
   tell({ type: "ready" });
   reactor.run();
+  tell({ type: "stopped" });
   self.close();
 }
 

@@ -345,7 +345,7 @@ async function start(init: MirrorInit): Promise<void> {
 
   function stopIfDrained(): void {
     if (lanes.size === 0 && rings.every((ring) => ring.isEmpty)) {
-      tell({ type: "stopped" });
+      tell({ type: "drained" });
     }
   }
 

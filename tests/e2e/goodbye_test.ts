@@ -148,3 +148,26 @@ async function assertRolledBack(server: Cluster): Promise<void> {
   const rows = await onServer(server, (sql) => sql`select a from t order by a`);
   assert.deepEqual(rows.map(({ a }) => a), [1, 2]);
 }
+
+Deno.test({
+  name: "what was judged last is known when the proxy has stopped",
+  sanitizeOps: false,
+  sanitizeResources: false,
+  async fn() {
+    await using primary = await startCluster({ version: "15" });
+    await using mirror = await startCluster({ version: "15" });
+    await using proxy = await TestProxy.start({ primary, mirror });
+    using client = await WireClient.connect(proxy.port);
+    for (let i = 1; i <= 5; i++) {
+      await client.send(query(`select ${i} as column_${i}`));
+      await client.ready(1);
+    }
+    await proxy.replayed(5);
+    await client.terminate();
+    await proxy.supervisor.stop(10_000);
+    const names = proxy.supervisor.statements().map(({ text }) => text);
+    for (let i = 1; i <= 5; i++) {
+      assert.ok(names.some((text) => text.includes(`column_${i}`)), `${names}`);
+    }
+  },
+});
