@@ -19,6 +19,7 @@ import {
   type ToldValue,
 } from "./own_defaults.ts";
 import { sequenceOf } from "./own_numbers.ts";
+import type { LeftOut } from "./own_sequence.ts";
 import { isProved } from "./proof.ts";
 import { updatedColumns } from "./updated_columns.ts";
 import { isUpdateProved, updatedText } from "./updated_text.ts";
@@ -79,7 +80,10 @@ export class Giving {
   /** Those of them that the log would tell. */
   readonly #untold = new Set<string>();
   /** What was missed of relations that are not in the catalog, yet: rows by session. */
-  readonly #unknown = new Map<Insertion, Map<number, number>>();
+  readonly #unknown = new Map<
+    Insertion,
+    Map<number, { readonly rows: number; readonly endUs: number }>
+  >();
   #areSequencesOwn = false;
   #catalog: Catalog | undefined;
   /** By the statement: null where nothing can be given. */
@@ -216,37 +220,37 @@ export class Giving {
    * drawn on the mirror, too: otherwise a sequence would fall behind by what is
    * left out, and give numbers that rows of the primary have.
    *
-   * @param session the client's number.
+   * @param leftOut whose transaction it is of.
    */
   missed(
     { insertion }: Shape,
     catalog: Catalog,
     primary: Reply | undefined,
-    session: number,
+    leftOut: LeftOut,
   ): void {
     if (!this.isOn || insertion === undefined) return;
     const rows = drawnRows(insertion, primary);
-    if (rows > 0) this.#missed(insertion, catalog, rows, session);
+    if (rows > 0) this.#missed(insertion, catalog, rows, leftOut);
   }
 
   #missed(
     insertion: Insertion,
     catalog: Catalog,
     rows: number,
-    session: number,
+    leftOut: LeftOut,
   ): void {
     if (catalog.oids(insertion.relation).length === 0) {
-      return this.#remember(insertion, rows, session);
+      return this.#remember(insertion, rows, leftOut);
     }
     const given = this.#columnsOf(insertion, catalog);
     if (given === undefined) return;
     for (const column of given.columns) {
       if (column.nature !== "sequence") continue;
-      this.#defaults.missed(given.oid, column, rows, session);
+      this.#defaults.missed(given.oid, column, rows, leftOut);
     }
   }
 
-  #remember(insertion: Insertion, rows: number, session: number): void {
+  #remember(insertion: Insertion, rows: number, leftOut: LeftOut): void {
     let sessions = this.#unknown.get(insertion);
     if (sessions === undefined) {
       if (this.#unknown.size >= MAX_UNKNOWN) return;
@@ -254,8 +258,12 @@ export class Giving {
       this.#unknown.set(insertion, sessions);
     }
     // Of many sessions the numbers count, not whose they are.
-    const key = sessions.size < MAX_UNKNOWN ? session : 0;
-    sessions.set(key, (sessions.get(key) ?? 0) + rows);
+    const key = sessions.size < MAX_UNKNOWN ? leftOut.session : 0;
+    const before = sessions.get(key);
+    sessions.set(key, {
+      rows: (before?.rows ?? 0) + rows,
+      endUs: Math.max(before?.endUs ?? 0, leftOut.endUs),
+    });
   }
 
   /** Whether the mirror gets what the primary told of a column. */
@@ -500,8 +508,8 @@ export class Giving {
     for (const [insertion, sessions] of this.#unknown) {
       if (catalog.oids(insertion.relation).length === 0) continue;
       this.#unknown.delete(insertion);
-      for (const [session, rows] of sessions) {
-        this.#missed(insertion, catalog, rows, session);
+      for (const [session, { rows, endUs }] of sessions) {
+        this.#missed(insertion, catalog, rows, { session, endUs });
       }
     }
   }

@@ -7,7 +7,7 @@ import {
   type OwedDraws,
   sequenceOf,
 } from "./own_numbers.ts";
-import { type Asked, OwnSequence } from "./own_sequence.ts";
+import { type Asked, type LeftOut, OwnSequence } from "./own_sequence.ts";
 import type { ToldRow } from "./told_rows.ts";
 
 /** Columns that were asked for. If there are more, all are asked for anew. */
@@ -122,9 +122,9 @@ export class OwnDefaults {
     oid: string,
     column: GivenColumn,
     draws: number,
-    session: number,
+    leftOut: LeftOut,
   ): void {
-    this.#sequence(oid, column).missed(draws, session);
+    this.#sequence(oid, column).missed(draws, leftOut);
   }
 
   /** The connection was lost before the mirror answered. */

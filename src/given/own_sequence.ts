@@ -16,8 +16,18 @@ export interface ToldNumber {
   readonly number: string;
   /** By ON CONFLICT DO UPDATE: it may be an older row's. */
   readonly isUpsert: boolean;
+  /** The INSERT's transaction began then, in microseconds of the monotonic clock. */
+  readonly made: { readonly startUs: number };
   /** Whether there is no other client whose lower numbers may still come. */
   readonly isAlone: () => boolean;
+}
+
+/** Whose INSERTs the mirror did not get. */
+export interface LeftOut {
+  /** The client's number. */
+  readonly session: number;
+  /** The transaction was over then, in microseconds of the monotonic clock. */
+  readonly endUs: number;
 }
 
 /** Numbers that one question draws: about 50 ms. */
@@ -53,12 +63,15 @@ export class OwnSequence {
   #sinceUs = 0;
   /** Drawn on the primary by INSERTs that the mirror did not get. */
   #owed = 0;
+  /** The last of them was over then. */
+  #owedUs = 0;
   #newSessions = 0;
   readonly #sessions = new Set<number>();
 
   /** INSERTs that the mirror did not get have drawn so many numbers: it draws them, too, or it would seem to be behind. */
-  missed(draws: number, session: number): void {
+  missed(draws: number, { session, endUs }: LeftOut): void {
     this.#owed += draws;
+    this.#owedUs = Math.max(this.#owedUs, endUs);
     if (this.#sessions.has(session)) return;
     if (this.#sessions.size >= MAX_SESSIONS) this.#sessions.clear();
     this.#sessions.add(session);
@@ -115,15 +128,18 @@ export class OwnSequence {
     ahead: number,
     own: string,
     isExact: boolean,
-    { isUpsert, isAlone }: ToldNumber,
+    { isUpsert, made, isAlone }: ToldNumber,
   ): void {
     // Not all that it is to draw was drawn.
     if (this.#owed > 0) return;
     const isTaken = this.#settled !== undefined &&
       (numbersAhead(this.#settled, own) ?? -1) >= 0;
     if (isTaken) this.#state = "behind";
-    else if (ahead <= 0) this.#state = isUpsert ? this.#state : "in step";
-    else if (isExact && isAlone()) this.#state = "behind";
+    else if (ahead <= 0) {
+      // By what was left out behind the INSERT the mirror may be ahead.
+      const isKnown = !isUpsert && this.#owedUs <= made.startUs;
+      if (isKnown) this.#state = "in step";
+    } else if (isExact && isAlone()) this.#state = "behind";
   }
 
   #remember(number: string, nowUs: number): void {

@@ -19,7 +19,7 @@ import { logFault, type Target } from "./target.ts";
  */
 export function leaveOut(
   target: Target,
-  { statements, cycles, answers }: Transaction,
+  { statements, cycles, answers, endUs }: Transaction,
   { shapes, described }: Pick<Plan, "shapes" | "described">,
   session: number,
 ): void {
@@ -34,7 +34,7 @@ export function leaveOut(
         const shape = cycle[n];
         if (shape !== undefined) {
           columns.note(shape, reply, described[i]?.get(n));
-          giving.missed(shape, catalog, reply, session);
+          giving.missed(shape, catalog, reply, { session, endUs });
         }
         answer += statements[at + STATEMENT_ANSWER] ?? 0;
         at += STATEMENT_WORDS;

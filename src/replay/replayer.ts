@@ -298,7 +298,8 @@ export class Replayer {
     const { giving, catalog } = this.#target;
     const { insertion } = shape;
     if (insertion === undefined || drawnRows(insertion, mirror) > 0) return;
-    giving.missed(shape, catalog, primary, this.#session);
+    const { endUs } = this.replay.transaction;
+    giving.missed(shape, catalog, primary, { session: this.#session, endUs });
   }
 
   /** The mirror has answered an INSERT that was given values. */

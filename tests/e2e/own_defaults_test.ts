@@ -191,7 +191,11 @@ Deno.test({
         await begin();
         await run(mirror, "select setval('paid_id_seq', 99)");
         await using proxy = await start(half);
-        for (let i = 0; i < 4; i++) await insert(proxy, connect(proxy));
+        // Chance decides when one is replayed that nothing was left out behind.
+        await waitFor("the sequence to be left to the mirror", async () => {
+          await insert(proxy, connect(proxy));
+          return ownOf(proxy).length > 0;
+        }, 30_000);
         const own = ownOf(proxy);
         assert.equal(own.length, 1, own.join("\n"));
         assert.ok(own[0]?.includes("behind") && own[0].includes('"paid"'));
@@ -203,7 +207,11 @@ Deno.test({
         await begin();
         await run(mirror, change);
         await using proxy = await start();
-        await insert(proxy, connect(proxy));
+        // A busy machine may hold up what makes a client be known as the only one.
+        await waitFor("the column to be left to the mirror", async () => {
+          await insert(proxy, connect(proxy));
+          return ownOf(proxy).length > 0;
+        }, 30_000);
         const own = ownOf(proxy).filter((line) => line.includes(reason));
         assert.equal(own.length, 1, own.join("\n"));
         const [line = ""] = own;

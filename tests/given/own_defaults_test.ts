@@ -71,8 +71,9 @@ class Mirror {
   }
 
   /** An INSERT of a session was left out: it drew so many numbers. */
-  missed(draws: number, session = 1): void {
-    this.#defaults.missed("1", this.#column, draws, session);
+  missed(draws: number, session = 1, endUs = 0): void {
+    const leftOut = { session, endUs };
+    this.#defaults.missed("1", this.#column, draws, leftOut);
   }
 
   /** What the next question draws: numbers, and caches of sessions; undefined: nothing. */
@@ -171,6 +172,16 @@ Deno.test("OwnDefaults: a sequence is behind by more than what was left out", ()
   mirror.missed(3);
   mirror.ask("7");
   assert.equal(mirror.told("8"), "behind");
+});
+
+Deno.test("OwnDefaults: what was left out behind an INSERT makes no sequence in step", () => {
+  const mirror = new Mirror(ID);
+  // 8 and 9 are drawn for what came behind the INSERT that was told 7.
+  mirror.missed(2, 1, 5 * S);
+  assert.ok(mirror.ask("8", 6 * S));
+  assert.equal(mirror.told("7", { nowUs: 4 * S }), undefined);
+  assert.ok(mirror.ask("9", 7 * S), "it is not known to be");
+  assert.equal(mirror.told("10", { nowUs: 6 * S }), "behind");
 });
 
 Deno.test("OwnDefaults: while not all is drawn that was left out nothing is behind", () => {
