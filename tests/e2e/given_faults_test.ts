@@ -159,9 +159,9 @@ const FAULTS: readonly (Pick<FaultOptions, "general" | "slow" | "isDown"> & {
 
 for (const values of VALUES) {
   for (const { name, values: some = VALUES, ...fault } of FAULTS) {
+    if (!some.includes(values)) continue;
     Deno.test({
       name: `given faults, "${values}": ${name}: no row is wrong`,
-      ignore: !some.includes(values),
       sanitizeOps: false,
       sanitizeResources: false,
       async fn() {

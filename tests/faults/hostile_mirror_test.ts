@@ -268,7 +268,8 @@ Deno.test({
         mirror.play(script);
         const found = await until(outcome);
         const grown = (Deno.memoryUsage().rss - before) / MIB;
-        assert.ok(grown < 200, `${grown} MiB more`);
+        // Its schema is asked for, too: 200,000 rows of texts are about 150 MiB here.
+        assert.ok(grown < 350, `${grown} MiB more`);
         console.log(`${name} -> ${found.join(", ")}`);
       });
       // It must come back, too.
