@@ -10,6 +10,8 @@ import type { Target } from "./target.ts";
  * among the writers is believed.
  */
 const SETTLE_US = 12_000;
+/** Rests end in steps of so much: each end by itself would wake the worker. */
+const SETTLE_STEP_US = 2_000;
 /** A cycle that is due so soon is sent at once. */
 const PACING_SLACK_US = 1_000;
 
@@ -84,7 +86,7 @@ export class Departure implements OrderedLane {
     // Nobody else waits for a client's pauses.
     const paced = settings.pacing === "original" && this.#wanted === 0;
     const dueUs = endUs + (paced ? replay.dueUs : 0);
-    const settledUs = settings.order === "commit" ? endUs + SETTLE_US : 0;
+    const settledUs = settings.order === "commit" ? restOver(endUs) : 0;
     const waitUs = Math.max(dueUs - PACING_SLACK_US, settledUs) - nowUs;
     if (waitUs <= 0) return this.#read(replay);
     this.#state = "pausing";
@@ -201,6 +203,11 @@ export class Departure implements OrderedLane {
   #turn(replay: Replay): Turn | undefined {
     return this.#entry?.plan?.turns[replay.cycle];
   }
+}
+
+/** When a transaction that ended on the primary at this moment has rested. */
+function restOver(endUs: number): number {
+  return Math.ceil((endUs + SETTLE_US) / SETTLE_STEP_US) * SETTLE_STEP_US;
 }
 
 function nothing(): void {}

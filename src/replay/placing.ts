@@ -148,7 +148,8 @@ export function placeTransaction(
       const isRefused = isError(statements, at);
       if (isRefused) failed = own;
       if (!isWriting(statements, at, shape, footprint)) {
-        read = observed(read, own, met.touched);
+        // Only definitions wait for readers, whatever the row.
+        read = observed(read, own, footprint.touched);
         continue;
       }
       if (!footprint.releases) turn.committedBeforeUs = own.completeUs;
