@@ -161,7 +161,10 @@ export class LogReader implements LogConnectionOwner {
     if (this.#state !== "reading") return;
     const { nowUs } = this.#options;
     const restMs = (this.#restUntilUs - nowUs()) / 1e3;
-    this.#ask(Math.max(0, BUSY_MS - this.#sinceAskedMs, restMs));
+    const ms = Math.max(0, BUSY_MS - this.#sinceAskedMs, restMs);
+    // Whoever comes next must not put it off: with one in each turn of the loop there would be no look at all.
+    const isSooner = nowUs() + ms * 1e3 < (this.#timer?.atUs ?? Infinity);
+    if (isSooner) this.#ask(ms);
   }
 
   get #isReading(): boolean {

@@ -18,6 +18,20 @@ export function claimLog(
   transaction: Transaction,
   plan: Plan,
 ): LogClaim | undefined {
+  const { primaryLog: { matcher }, schema } = target;
+  const claim = () => tryToClaim(target, series, transaction, plan);
+  // Without a catalog nobody can say what the mirror needs.
+  return !matcher.isReading || schema.hasCatalog || series === NO_SERIES
+    ? claim()
+    : new LateClaim(claim);
+}
+
+function tryToClaim(
+  target: Target,
+  series: number,
+  transaction: Transaction,
+  plan: Plan,
+): LogClaim | undefined {
   try {
     return claimOf(target, series, transaction, plan);
   } catch (error) {
@@ -80,3 +94,45 @@ function madeRows(
     return insertion && placeholders.rows(insertion, catalog);
   };
 }
+
+/**
+ * The claim of a transaction that came in before the mirror had told its
+ * schema: it is made when the mirror is about to get it.
+ */
+class LateClaim implements LogClaim {
+  readonly #make: () => LogClaim | undefined;
+  #isMade = false;
+  #claim: LogClaim | undefined;
+
+  constructor(make: () => LogClaim | undefined) {
+    this.#make = make;
+  }
+
+  get isWaiting(): boolean {
+    if (!this.#isMade) this.#claim = this.#make();
+    this.#isMade = true;
+    return this.#claim?.isWaiting ?? false;
+  }
+
+  get onSettled(): (() => void) | undefined {
+    return this.#claim?.onSettled;
+  }
+
+  set onSettled(onSettled: (() => void) | undefined) {
+    if (this.#claim !== undefined) this.#claim.onSettled = onSettled;
+  }
+
+  rows(cycle: number, result: number): ReturnType<LogClaim["rows"]> {
+    return this.#claim?.rows(cycle, result);
+  }
+
+  get behind(): LogClaim["behind"] {
+    return this.#claim?.behind ?? NOTHING;
+  }
+
+  release(): void {
+    this.#claim?.release();
+  }
+}
+
+const NOTHING: LogClaim["behind"] = new Map();

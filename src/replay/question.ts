@@ -5,6 +5,7 @@ import {
   DATA_ROW,
   ERROR_RESPONSE,
   Framer,
+  isFatal,
   QUERY,
   Reader,
   READY_FOR_QUERY,
@@ -84,7 +85,10 @@ export function askServer(options: QuestionOptions): void {
         const { bodyStart, started, finished, type } = framer;
         body.take(chunk, bodyStart, at, started, finished);
         if (!finished) continue;
-        if (type === ERROR_RESPONSE) return end("the query failed", true);
+        if (type === ERROR_RESPONSE) {
+          // A server that ends the session has not answered what it was asked.
+          return end("the query failed", !isFatal(body.bytes, body.length));
+        }
         if (type === READY_FOR_QUERY) return end();
         if (type !== DATA_ROW) continue;
         bytes += body.length;

@@ -16,6 +16,11 @@ export class SchemaState {
     return this.#expected === 0 && !this.#isAsked;
   }
 
+  /** There is a catalog, of now or of before. */
+  get hasCatalog(): boolean {
+    return this.#hasCatalog;
+  }
+
   /** A transaction was queued that changes definitions. */
   expect(): void {
     this.#expected++;

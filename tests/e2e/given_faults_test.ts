@@ -5,6 +5,8 @@ import {
   runFault,
   VALUES,
 } from "../support/given_faults/mod.ts";
+import { onServer } from "../support/on_server.ts";
+import { waitFor } from "../support/wait.ts";
 
 /** Steps of all clients together. */
 const SOME = 40;
@@ -64,9 +66,7 @@ const FAULTS: readonly (Pick<FaultOptions, "general" | "slow" | "isDown"> & {
     },
   },
   {
-    // What nobody is told is looked for in the log by what the catalog says.
     name: "a mirror of which nothing is known when the first client comes",
-    values: ["answers"],
     isDown: "before the proxy",
     async fault({ mirror, steps, leftOut, replaysAgain }) {
       await leftOut("dropped", "mirror_down", SOME);
@@ -108,6 +108,24 @@ const FAULTS: readonly (Pick<FaultOptions, "general" | "slow" | "isDown"> & {
       await said("Mirror's schema is not known");
       await leftOut("dropped", "mirror_down", SOME);
       await mirror.start();
+      await replaysAgain();
+      await steps(SOME);
+    },
+  },
+  {
+    name: "a mirror that ends the session which asks for its schema",
+    async fault({ mirror, proxy, steps, replaysAgain }) {
+      await onServer(mirror, (sql) =>
+        sql.begin(async (open) => {
+          await open`lock table pg_policy`;
+          await proxy.admin("RELOAD");
+          await waitFor("the question", async () => {
+            const ended = await open`
+              select pg_terminate_backend(pid) from pg_locks
+              where relation = 'pg_policy'::regclass and not granted`;
+            return ended.length > 0;
+          }, 30_000);
+        }));
       await replaysAgain();
       await steps(SOME);
     },
