@@ -56,6 +56,32 @@ export function acceptedOf(
   return { mismatches, requests, noise };
 }
 
+/** What may come of values that the mirror has drawn by itself, and no rule accepts. */
+export interface Drifted {
+  readonly mismatches: number;
+  /** Replayed requests whose first error on the mirror is one of these. */
+  readonly requests: number;
+}
+
+/** Counts it. */
+export function driftedOf(
+  statements: readonly StatementSummary[],
+  rules: Rules,
+  now: number,
+): Drifted {
+  const inForce = rules.filter((rule) => isInForce(rule, now));
+  const open = statements.flatMap(({ fingerprint, outcomes }) =>
+    outcomes.filter((outcome) =>
+      outcome.mayBeDrift === true &&
+      !inForce.some((rule) => fits(rule, { fingerprint, ...outcome }))
+    )
+  );
+  return {
+    mismatches: open.reduce((sum, { count }) => sum + count, 0),
+    requests: open.reduce((sum, { requests }) => sum + requests, 0),
+  };
+}
+
 /** Whether a rule accepts all that differs in a statement: it names the fingerprint, and nothing besides. */
 function isAccepted(
   { fingerprint }: Pick<StatementSummary, "fingerprint">,
@@ -65,6 +91,24 @@ function isAccepted(
     rule.fingerprint === fingerprint && rule.class === undefined &&
     rule.sqlstate === undefined
   );
+}
+
+/** A statement without the mismatches that may be drift. @param rules those whose results are gone already. */
+export function withoutDrift(
+  summary: StatementSummary,
+  rules: Rules,
+  now: number,
+): StatementSummary {
+  const inForce = rules.filter((rule) => isInForce(rule, now));
+  const { fingerprint, outcomes } = summary;
+  const results = [...summary.results];
+  for (const { result, count, mayBeDrift, ...outcome } of outcomes) {
+    const of = { fingerprint, result, ...outcome };
+    if (mayBeDrift !== true || inForce.some((rule) => fits(rule, of))) continue;
+    const at = RESULTS.findIndex((name) => name === result);
+    results[at] = Math.max(0, (results[at] ?? 0) - count);
+  }
+  return { ...summary, results };
 }
 
 /**

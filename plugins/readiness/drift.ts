@@ -125,8 +125,7 @@ export function cureOf(reason: string, column: string, values: string): string {
 }
 
 /**
- * In words, one for each relation. They excuse nothing: the verdict is what it
- * would be without them.
+ * In words, one for each relation.
  *
  * @param isNoiseOpen the noise is too much for READY.
  */

@@ -13,7 +13,12 @@ import {
   UNTRIED,
   WITHHELD,
 } from "../../src/plugin/api.ts";
-import { acceptedOf, withoutAccepted } from "./accepted.ts";
+import {
+  acceptedOf,
+  driftedOf,
+  withoutAccepted,
+  withoutDrift,
+} from "./accepted.ts";
 import { type DriftFinding, driftFindings } from "./drift.ts";
 import {
   type NamedShapes,
@@ -40,7 +45,11 @@ export interface Evidence {
   readonly compared: number;
   /** Statements that were neither compared nor set aside: noise, skipped. */
   readonly uncompared: number;
+  /** Those that speak against the mirror. */
   readonly mismatches: number;
+  /** Those besides that may come of values which the mirror has drawn by itself, and the requests whose first error was one: they say nothing. */
+  readonly driftedMismatches: number;
+  readonly driftedRequests: number;
   /** Those besides that a rule of the configuration accepts. */
   readonly ignored: number;
   /** Requests whose first error on the mirror a rule accepts: they are not among those with errors. */
@@ -148,12 +157,15 @@ export function gather(
   const open = statements.map((statement) =>
     withoutAccepted(statement, ignoreRules, now)
   );
-  const shapes = shapeFindings(open);
+  const shapes = shapeFindings(
+    open.map((statement) => withoutDrift(statement, ignoreRules, now)),
+  );
   const comparedSeconds = sum("mirror_compared_seconds_total") +
     earlier("compared_seconds");
   const replayedSeconds = sum("mirror_replayed_seconds_total") +
     earlier("replayed_seconds");
   const accepted = acceptedOf(statements, ignoreRules, now);
+  const drifted = driftedOf(statements, ignoreRules, now);
   const byResult = new Map<string, number>();
   for (const { labels, value } of series("mirror_statements_total")) {
     const { result = "" } = labels;
@@ -188,7 +200,8 @@ export function gather(
     requestsWithErrors: Math.max(
       0,
       failed + sum("mirror_replays_with_errors_total") +
-        earlier("requests_with_errors") - accepted.requests,
+        earlier("requests_with_errors") - accepted.requests -
+        drifted.requests,
     ),
     acceptedRequests: accepted.requests,
     compared: results.reduce(
@@ -201,8 +214,10 @@ export function gather(
       results.reduce(
         (total, n, i) => total + (isMismatch(i) ? n : 0),
         earlier("mismatches"),
-      ) - accepted.mismatches,
+      ) - accepted.mismatches - drifted.mismatches,
     ),
+    driftedMismatches: drifted.mismatches,
+    driftedRequests: drifted.requests,
     ignored: accepted.mismatches + (results[Result.skippedIgnored] ?? 0) +
       earlier("ignored"),
     consecutiveErrors: series("mirror_consecutive_errors")

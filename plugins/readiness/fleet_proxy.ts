@@ -236,6 +236,8 @@ export function gatherFrom(
     compared: count("compared"),
     uncompared: count("uncompared"),
     mismatches: count("mismatches"),
+    driftedMismatches: count("drifted_mismatches"),
+    driftedRequests: count("drifted_requests"),
     ignored: count("accepted_mismatches"),
     consecutiveErrors: longest((proxy) => proxy.consecutiveErrors(of)),
     lagP99Seconds: lagP99(proxies.map((proxy) => proxy.lag(of))),

@@ -49,7 +49,7 @@ export interface Verdict {
   readonly gates: readonly Gate[];
   /** Why it can't be READY although no gate says so. */
   readonly reasons: readonly string[];
-  /** What may stand behind the differences, of a verdict that is not READY. It excuses nothing. */
+  /** What may stand behind the differences, of a verdict that is not READY. */
   readonly causes: readonly string[];
 }
 
@@ -97,6 +97,9 @@ export function assess(
       `${evidence.pending} requests are pending and none has found its outcome for ${
         Math.round(evidence.stalledSeconds)
       } s`,
+    ]),
+    ...(evidence.driftedMismatches === 0 ? [] : [
+      `differences that may come of values which the mirror made by itself say nothing of it: ${evidence.driftedMismatches}`,
     ]),
     ...(knowledge.reasons ?? []),
   ];
@@ -157,12 +160,24 @@ function judgeGates(
   const statements = ratio(e.compared, e.compared + e.uncompared);
   const coverage = minimum([replayed, time, statements]);
   const found = e.shapes.different + e.shapes.uncompared;
-  const ignored = e.ignored === 0
-    ? ""
-    : ` ${e.ignored} that differ as well are accepted by rules of [[ignore]].`;
-  const acceptedRequests = e.acceptedRequests === 0
-    ? ""
-    : ` ${e.acceptedRequests} more had an error that rules of [[ignore]] accept.`;
+  const besides = (count: number, what: string) =>
+    count === 0 ? "" : ` ${count} ${what}.`;
+  const others = besides(
+    e.driftedMismatches,
+    "that differ as well may come of values that the mirror made by itself",
+  ) +
+    besides(
+      e.ignored,
+      "that differ as well are accepted by rules of [[ignore]]",
+    );
+  const otherRequests = besides(
+    e.driftedRequests,
+    "more had an error that may come of values that the mirror made by itself",
+  ) +
+    besides(
+      e.acceptedRequests,
+      "more had an error that rules of [[ignore]] accept",
+    );
   return [
     atMost(
       "error_rate",
@@ -174,7 +189,7 @@ function judgeGates(
           percent(o)
         } of the replayed requests failed, or had a statement fail on the mirror only; ${
           percent(l)
-        } are allowed.${acceptedRequests}`,
+        } are allowed.${otherRequests}`,
     ),
     atMost(
       "latency",
@@ -228,7 +243,7 @@ function judgeGates(
           percent(o)
         }) had another result on the mirror; ${
           percent(l)
-        } are allowed.${ignored}`,
+        } are allowed.${others}`,
     ),
     {
       ...atMost(

@@ -45,6 +45,18 @@ export function isKeyError(code: number): boolean {
   return code === UNIQUE_VIOLATION || code === FOREIGN_KEY_VIOLATION;
 }
 
+/**
+ * Whether a difference behind which these columns may stand says nothing of the
+ * mirror. That a number is there already does: whatever chance gave, its
+ * sequence gives numbers that rows have.
+ */
+export function mayBeDrift(
+  columns: readonly string[],
+  mirrorSqlstate: string | null,
+): boolean {
+  return columns.length > 0 && mirrorSqlstate !== "23505";
+}
+
 const drifts = new WeakMap<Catalog, Drift>();
 
 /** That of a catalog and its mirror. */
@@ -59,8 +71,8 @@ export function driftOf(catalog: Catalog, drawn: DrawnColumns): Drift {
 /**
  * Which columns that the mirror has drawn by itself may stand behind a
  * difference. It is a likely cause and no excuse: a defect of the same relation
- * looks the same. A relation that has nothing to do with them is never blamed on
- * them.
+ * looks the same, so that such a difference makes the verdict INCONCLUSIVE. A
+ * relation that has nothing to do with them is never blamed on them.
  */
 export class Drift {
   readonly #catalog: Catalog;

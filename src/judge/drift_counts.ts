@@ -16,12 +16,17 @@ export class DriftCounts {
   }
 
   /** Counts a difference for each of the columns. */
-  add(columns: readonly string[], kind: MismatchKind, count = 1): void {
+  add(
+    columns: readonly string[],
+    { result, mirrorSqlstate, primarySqlstate }: MismatchKind,
+    count = 1,
+  ): void {
+    const kind = { result, mirrorSqlstate, primarySqlstate };
     for (const column of columns) {
       const known = this.#counts.find((one) =>
-        one.column === column && one.result === kind.result &&
-        one.mirrorSqlstate === kind.mirrorSqlstate &&
-        one.primarySqlstate === kind.primarySqlstate
+        one.column === column && one.result === result &&
+        one.mirrorSqlstate === mirrorSqlstate &&
+        one.primarySqlstate === primarySqlstate
       );
       if (known !== undefined) known.count += count;
       else if (this.#counts.length < MAX_DRIFTED) {

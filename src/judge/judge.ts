@@ -251,7 +251,11 @@ export class Judge {
   #countError(pair: StatementPair): void {
     const { shape } = pair;
     const result = Result.mismatchErrorOnMirror;
-    const kind = mismatchKind(result, this.#causes(pair));
+    const kind = mismatchKind(
+      result,
+      this.#causes(pair),
+      this.#drifted(pair, result),
+    );
     this.errorsOnMirror++;
     this.#firstError ??= { shape, kind };
     const { mirrorSqlstate, primarySqlstate } = kind;

@@ -6,7 +6,7 @@ const MAX_KINDS = 20;
 /** What makes two mismatches of a statement one kind. */
 export type MismatchKind = Pick<
   MismatchCount,
-  "result" | "mirrorSqlstate" | "primarySqlstate"
+  "result" | "mirrorSqlstate" | "primarySqlstate" | "mayBeDrift"
 >;
 
 /** A statement's mismatches by kind, within a bound. */
@@ -42,16 +42,17 @@ export class MismatchCounts {
     }));
   }
 
-  #find({ result, mirrorSqlstate, primarySqlstate }: MismatchKind) {
+  #find(wanted: MismatchKind) {
     return this.#counts.find(({ kind }) =>
-      kind.result === result && kind.mirrorSqlstate === mirrorSqlstate &&
-      kind.primarySqlstate === primarySqlstate
+      kind.result === wanted.result &&
+      kind.mirrorSqlstate === wanted.mirrorSqlstate &&
+      kind.primarySqlstate === wanted.primarySqlstate &&
+      kind.mayBeDrift === wanted.mayBeDrift
     );
   }
 
   #begin(kind: MismatchKind) {
-    const { result } = kind;
-    const pooled = { result, mirrorSqlstate: null, primarySqlstate: null };
+    const pooled = { ...kind, mirrorSqlstate: null, primarySqlstate: null };
     const full = this.#counts.length >= MAX_KINDS;
     const known = full ? this.#find(pooled) : undefined;
     if (known !== undefined) return known;

@@ -26,6 +26,7 @@ import {
   type StatementSummary,
 } from "../stats/mod.ts";
 import { unpackSqlstate } from "../wire/mod.ts";
+import { mayBeDrift } from "./drift.ts";
 import type { MismatchKind } from "./mismatch_counts.ts";
 import type { Causes, Reply } from "./surroundings.ts";
 import { StatementEntry } from "./statement_entry.ts";
@@ -114,9 +115,11 @@ export class StatementTable {
     for (const column of pair.masked) entry.countMasked(column, 1);
     if (isMismatch(result) || isNoise(result)) {
       const isOpen = isMismatch(result);
-      const kind = mismatchKind(result, isOpen ? pair.causes() : NO_ERRORS);
+      const columns = pair.drifted();
+      const causes = isOpen ? pair.causes() : NO_ERRORS;
+      const kind = mismatchKind(result, causes, columns);
       if (isOpen) entry.outcomes.add(kind, 1, 0);
-      entry.drifted.add(pair.drifted(), kind);
+      entry.drifted.add(columns, kind);
     }
     if (isMismatch(result) || isNote(result) || isNoise(result)) {
       this.#keepExample(entry, pair);
@@ -274,15 +277,22 @@ function outcome(reply: Reply | undefined, detail: string | null): Outcome {
 /** Rules accept noise by its name alone. */
 const NO_ERRORS: Causes = { primary: 0, mirror: 0 };
 
-/** What a rule may accept a mismatch by. */
+/**
+ * What a rule may accept a mismatch by, and whether it says anything.
+ *
+ * @param drifted the drawn columns that may stand behind it.
+ */
 export function mismatchKind(
   result: number,
   { primary, mirror }: Causes,
+  drifted: readonly string[],
 ): MismatchKind {
+  const mirrorSqlstate = textOf(mirror);
   return {
     result: RESULTS[result] as string, // a position in RESULTS
-    mirrorSqlstate: textOf(mirror),
+    mirrorSqlstate,
     primarySqlstate: textOf(primary),
+    mayBeDrift: mayBeDrift(drifted, mirrorSqlstate),
   };
 }
 

@@ -50,6 +50,8 @@ export interface MismatchCount {
   /** `00000` without an error; null: several, or not known. */
   readonly mirrorSqlstate: string | null;
   readonly primarySqlstate: string | null;
+  /** They may come of what the mirror has drawn by itself: they speak neither for it nor against it. */
+  readonly mayBeDrift?: boolean;
   readonly count: number;
   /** Replayed requests whose first error on the mirror was one of these. */
   readonly requests: number;
@@ -233,8 +235,13 @@ export function joinedOutcomes(
 ): MismatchCount[] {
   const kinds = new Map<string, MismatchCount>();
   for (const outcome of outcomes) {
-    const { result, mirrorSqlstate, primarySqlstate } = outcome;
-    const key = JSON.stringify([result, mirrorSqlstate, primarySqlstate]);
+    const { result, mirrorSqlstate, primarySqlstate, mayBeDrift } = outcome;
+    const key = JSON.stringify([
+      result,
+      mirrorSqlstate,
+      primarySqlstate,
+      mayBeDrift ?? false,
+    ]);
     const known = kinds.get(key);
     kinds.set(
       key,

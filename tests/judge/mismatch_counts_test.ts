@@ -20,6 +20,25 @@ Deno.test("MismatchCounts: kinds are told apart by result and both SQLSTATEs", (
   ]);
 });
 
+Deno.test("MismatchCounts: what may be drift is told apart, pooled or not", () => {
+  const counts = new MismatchCounts();
+  const drifted = (code: string) => ({ ...kind(code), mayBeDrift: true });
+  counts.add(kind("23503"), 1, 1);
+  counts.add(drifted("23503"), 2, 1);
+  for (let i = 10; i < 40; i++) counts.add(drifted(`420${i}`), 1, 0);
+  counts.add(kind("42099"), 1, 0);
+  const pooled = { mirrorSqlstate: null, primarySqlstate: null };
+  const shown = counts.snapshot();
+  assert.deepEqual(shown.slice(0, 2), [
+    { ...kind("23503"), count: 1, requests: 1 },
+    { ...drifted("23503"), count: 2, requests: 1 },
+  ]);
+  assert.deepEqual(shown.slice(20), [
+    { ...drifted(""), ...pooled, count: 12, requests: 0 },
+    { ...kind(""), ...pooled, count: 1, requests: 0 },
+  ]);
+});
+
 Deno.test("MismatchCounts: beyond 20 kinds those of a class are pooled, and no count is lost", () => {
   const counts = new MismatchCounts();
   for (let i = 10; i < 60; i++) counts.add(kind(`420${i}`), 1, 1);

@@ -536,6 +536,19 @@ export const VERDICT_CASES: readonly {
     verdict: 1,
   },
   {
+    name: "it has some that may come of the mirror's own values",
+    series: { ...READY, ...evidence(NEXT, "", { drifted_mismatches: 9 }) },
+    verdict: -1,
+  },
+  {
+    name: "it has such, and others",
+    series: {
+      ...READY,
+      ...evidence(NEXT, "", { drifted_mismatches: 9, mismatches: 9 }),
+    },
+    verdict: 0,
+  },
+  {
     name: "it is of a version that does not export its evidence",
     series: Object.fromEntries(
       Object.entries(READY).filter(([name]) =>

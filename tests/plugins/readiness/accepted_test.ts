@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import {
   acceptedOf,
+  driftedOf,
   ruleText,
   ruleUses,
   withoutAccepted,
+  withoutDrift,
 } from "../../../plugins/readiness/accepted.ts";
 import {
   EVICTED,
@@ -163,4 +165,24 @@ Deno.test("acceptedOf: noise of a class that a rule names, or of a statement tha
   assert.equal(noise(rule({ class: "ties" })), 0);
   assert.equal(noise(rule({ fingerprint: "a" })), 7);
   assert.equal(noise(rule({ fingerprint: "b" })), 0);
+});
+
+Deno.test("driftedOf: what may be drift and no rule accepts says nothing", () => {
+  const drifted = { ...failed("23503", 5, 4), mayBeDrift: true };
+  const one = statement("a", [drifted, failed("42P01", 3)]);
+  one.results.forEach((_, i) => (one.results as number[])[i] = 0);
+  (one.results as number[])[Result.mismatchErrorOnMirror] = 8;
+  assert.deepEqual(driftedOf([one], [], NOW), { mismatches: 5, requests: 4 });
+  assert.equal(
+    withoutDrift(one, [], NOW).results[Result.mismatchErrorOnMirror],
+    3,
+  );
+  // It is gone already.
+  const rules = [rule({ sqlstate: "23503" })];
+  assert.deepEqual(driftedOf([one], rules, NOW), {
+    mismatches: 0,
+    requests: 0,
+  });
+  const left = withoutDrift(withoutAccepted(one, rules, NOW), rules, NOW);
+  assert.equal(left.results[Result.mismatchErrorOnMirror], 3);
 });

@@ -57,6 +57,8 @@ const GOOD: Evidence = {
   compared: 1_000_000,
   uncompared: 0,
   mismatches: 0,
+  driftedMismatches: 0,
+  driftedRequests: 0,
   ignored: 0,
   acceptedRequests: 0,
   consecutiveErrors: 0,
@@ -269,6 +271,10 @@ Deno.test("assess: never READY without evidence", () => {
   for (
     const [changes, reason] of [
       [nothing, "there was no traffic"],
+      [
+        { driftedMismatches: 3 },
+        "differences that may come of values which the mirror made by itself say nothing of it: 3",
+      ],
       [
         { ...nothing, clientsInTransaction: 2 },
         "no transaction has ended, and 2 clients are idle in one",
