@@ -170,13 +170,17 @@ function isPlain(shape: Shape, catalog: Catalog): boolean {
   return shape.kind !== "ddl" && shape.calls.every(catalog.isForeign);
 }
 
+const WRITES = /\b(?:insert|update|delete|merge)\b/gi;
+
 /** The only relation that a statement writes; undefined: there are several, or a view. */
 function relationOf(
   { writes, text, insertion }: Shape,
   catalog: Catalog,
 ): string | undefined {
   // A query in front may write, too.
-  if (/^\s*with\b/i.test(text)) return undefined;
+  if (/^\s*with\b/i.test(text) && (text.match(WRITES) ?? []).length > 1) {
+    return undefined;
+  }
   const [name, more] = writes;
   if (name === undefined || more !== undefined) return undefined;
   const [oid, other] = catalog.oids(insertion?.relation ?? name);

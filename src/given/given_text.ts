@@ -2,6 +2,7 @@ import type { Insertion } from "../sql/mod.ts";
 import type { GivenColumn, GivenColumns } from "./given_columns.ts";
 import type { InsertPlaces } from "./insert_places.ts";
 import type { Span } from "./insert_places.ts";
+import { wrapping } from "./query_text.ts";
 import { type Edit, quoted, spliced } from "./texts.ts";
 
 /** What stands for a value in a text, or for an array of those of all rows: a parameter or a literal, without its type. Undefined: the primary told none. */
@@ -16,6 +17,7 @@ export const ROWS = "pgdog_mirror";
  * Writes an INSERT's text so that its rows take the given values.
  *
  * @param bytes SQL text in `bytes[from, to)`.
+ * @returns undefined if it can't be.
  */
 export function givenText(
   bytes: Uint8Array,
@@ -25,21 +27,23 @@ export function givenText(
   places: InsertPlaces,
   given: GivenColumns,
   value: WriteValue,
-): Uint8Array<ArrayBuffer> {
+): Uint8Array<ArrayBuffer> | undefined {
   const textAt = (span: Span) =>
     decoder.decode(bytes.slice(span.from, span.to));
   const edits = editsOf(insertion, places, given, value, textAt);
-  return spliced(bytes, from, to, edits);
+  return edits && spliced(bytes, from, to, edits);
 }
 
 /** In the order of the text. */
 function editsOf(
-  { source, overriding }: Insertion,
+  insertion: Insertion,
   { behindRelation, behindColumns, values, rows }: InsertPlaces,
-  { columns, positional }: GivenColumns,
+  given: GivenColumns,
   value: WriteValue,
   textAt: (span: Span) => string,
-): readonly Edit[] {
+): readonly Edit[] | undefined {
+  const { source, overriding } = insertion;
+  const { columns, positional } = given;
   const added = columns.filter(({ item }) => item === undefined);
   const names = added.map(({ name }) => quoted(name));
   const edits: Edit[] = [];
@@ -66,6 +70,13 @@ function editsOf(
   if (source === "defaults") {
     const row = added.map((column) => expressionAt(0, column)).join(", ");
     insert(values.from, `${clause}VALUES (${row})`, values.to);
+    return edits;
+  }
+  if (source === "query") {
+    const around = wrapping(insertion, given, value);
+    if (around === undefined) return undefined;
+    insert(values.from, clause + around.before);
+    insert(values.to, around.behind);
     return edits;
   }
   if (source === "constants") {

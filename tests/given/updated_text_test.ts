@@ -74,6 +74,8 @@ function write(sql: string): string | undefined {
     })),
     outputs: 0,
     positional: [],
+    types: new Map(),
+    pairs: [],
   };
   const bytes = encoder.encode(sql);
   const text = updatedText(
@@ -118,6 +120,8 @@ Deno.test("isUpdateProved: another statement is not taken for the client's", () 
     columns: [{ ...AT, item: 0 }],
     outputs: 0,
     positional: [],
+    types: new Map(),
+    pairs: [],
   };
   const old = "update t set at = now(), b = 1 where id = 1";
   const own = "COALESCE($1::timestamptz, (now())::timestamptz)";
