@@ -38,7 +38,7 @@ Deno.test("Updating: what calls, constants and parameters make is by chance, wha
     ["update t set at = (select now())", ""],
     ["update t set at = case when b then now() end", ""],
     ["update t set u = current_user", ""],
-    ["update t set n = currval('s')", ""],
+    ["update t set n = setval('s', 1)", ""],
     ["update t set (a, b) = (now(), 1)", ""],
     ["update t set a[1] = now()", ""],
     ["update t set at = default", ""],
