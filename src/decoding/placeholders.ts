@@ -10,7 +10,7 @@ const MIDDLES: ReadonlyMap<number, bigint> = new Map([
 ]);
 
 /** Rows of a query that get numbers. */
-const MAX_ROWS = 10_000;
+const MAX_MADE_ROWS = 10_000;
 
 /**
  * Numbers for rows that the primary has rolled back, of which nobody was told
@@ -32,7 +32,7 @@ export class Placeholders {
     catalog: Catalog,
   ): LoggedRows | undefined {
     const length = rows ?? (outputs === undefined ? 0 : inserted);
-    if (length === 0 || length > MAX_ROWS) return undefined;
+    if (length === 0 || length > MAX_MADE_ROWS) return undefined;
     const columns = (catalog.columns(relation) ?? []).flatMap(
       ({ name, typeOid, default: own }) => {
         const middle = MIDDLES.get(typeOid);

@@ -9,7 +9,8 @@ import {
   type GivenColumns,
   givenColumns,
 } from "./given_columns.ts";
-import { givenText, literalOf } from "./given_text.ts";
+import { givenText } from "./given_text.ts";
+import { literalOf } from "./value_text.ts";
 import { insertPlaces } from "./insert_places.ts";
 import {
   type DefaultsQuestion,

@@ -18,7 +18,8 @@ import {
   nameAt,
 } from "./client_messages.ts";
 import type { GivenColumn, GivenColumns } from "./given_columns.ts";
-import { givenText, literalOf, type WriteValue } from "./given_text.ts";
+import { givenText } from "./given_text.ts";
+import { literalOf, type WriteValue } from "./value_text.ts";
 import type { Giving } from "./giving.ts";
 import { binaryArray, textArray } from "./key_arrays.ts";
 import { updatedText } from "./updated_text.ts";
@@ -28,7 +29,7 @@ import type { Moment } from "./own_defaults.ts";
 import type { PreparedInsert } from "./prepared_inserts.ts";
 import { followNames, PreparedStatements } from "./prepared_statements.ts";
 import { SessionSettings, setsSetting } from "./session_settings.ts";
-import { pairArray } from "./row_pairs.ts";
+import { pairArray } from "./pair_values.ts";
 import { declaredTypes } from "./declared_types.ts";
 import { highestParameter, isReadable } from "./texts.ts";
 import {

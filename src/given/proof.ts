@@ -1,7 +1,7 @@
 import { parseSync } from "libpg-query";
 import type { Insertion } from "../sql/mod.ts";
 import type { GivenColumns } from "./given_columns.ts";
-import { ROWS } from "./given_text.ts";
+import { ROWS } from "./value_text.ts";
 
 /** A parse tree, or a part of it. */
 export type Tree = Readonly<Record<string, unknown>>;

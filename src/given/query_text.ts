@@ -1,6 +1,6 @@
 import type { Insertion } from "../sql/mod.ts";
 import type { GivenColumns } from "./given_columns.ts";
-import { expressionOf, ROWS, type WriteValue } from "./given_text.ts";
+import { expressionOf, ROWS, type WriteValue } from "./value_text.ts";
 import { pairText } from "./row_pairs.ts";
 
 /** The rows that the primary has, as the written text names them. */

@@ -1,8 +1,5 @@
-import { createHash } from "node:crypto";
 import type { Catalog, CatalogColumn } from "../catalog/mod.ts";
 import type { Insertion } from "../sql/mod.ts";
-import type { AddedParameter } from "./bind.ts";
-import type { LoggedRow, LoggedRows } from "./logged_rows.ts";
 
 /** A column by which a row that a query gives on the mirror is paired with a row that the log has. */
 export interface PairColumn {
@@ -15,7 +12,8 @@ export interface PairColumn {
 
 /** Types whose values have one text each, whatever a column's modifier or a session's settings make of others. */
 const EXACT = /^"pg_catalog"\."(?:bool|int2|int4|int8|uuid|text|varchar)"$/;
-const TEXT = /^"pg_catalog"\."(?:text|varchar)"$/;
+/** Those that are compared by their MD5. */
+export const TEXT = /^"pg_catalog"\."(?:text|varchar)"$/;
 
 /**
  * The columns that an INSERT's query fills with what no chance decides.
@@ -44,27 +42,3 @@ export function pairText(value: string, { type }: PairColumn): string {
     ? `pg_catalog.md5(pg_catalog.convert_to(${text}, 'UTF8'))`
     : text;
 }
-
-/** What the log has in one of the columns, as an array of texts; NULL: its rows are not known, or none of the log. */
-export function pairArray(
-  column: PairColumn,
-  rows: LoggedRows | undefined,
-): AddedParameter {
-  const isKnown = rows !== undefined && rows.areMade === undefined;
-  const items = isKnown ? rows.map((row) => itemOf(column, row)) : undefined;
-  return {
-    value: items && encoder.encode(`{${items.join(",")}}`),
-    isBinary: false,
-  };
-}
-
-function itemOf({ name, type }: PairColumn, row: LoggedRow | undefined) {
-  const value = row?.get(name);
-  if (typeof value !== "string") return "NULL";
-  // None of these needs a quote.
-  return TEXT.test(type)
-    ? createHash("md5").update(value).digest("hex")
-    : value;
-}
-
-const encoder = new TextEncoder();
