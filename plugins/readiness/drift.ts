@@ -112,7 +112,7 @@ export function cureOf(reason: string, column: string, values: string): string {
         ? `RETURNING ${column}, or ${client}: the log did not tell it`
         : `${log}, RETURNING ${column}, or ${client}`;
     case "currval":
-      return "RETURNING in the place of currval() and lastval()";
+      return `RETURNING in the place of currval() and lastval(), or ${log}`;
     case "behind":
       return "setval() on the mirror: its sequence gives numbers that rows have";
     case "another moment":

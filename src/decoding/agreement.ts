@@ -69,10 +69,19 @@ export function agreement(
       for (const written of list) found.set(written, undefined);
       continue;
     }
-    if (logged.length > count) return undefined;
+    if (logged.length > count) {
+      if (!list.some(({ isOpen }) => isOpen)) return undefined;
+      // Which of them has written more is not known.
+      if (list.length > 1) {
+        for (const written of list) found.set(written, undefined);
+        continue;
+      }
+    }
     let at = 0;
     for (const written of list) {
-      const part = logged.slice(at, at += written.count);
+      const { isOpen, count } = written;
+      const part = logged.slice(at, isOpen ? undefined : at + count);
+      at += part.length;
       const rows = part.map(decodedRow);
       const fits = part.every((change) => isOf(change, written, catalog));
       if (!fits || contradicts(written, rows, part, catalog)) return undefined;

@@ -9,6 +9,9 @@ const MIDDLES: ReadonlyMap<number, bigint> = new Map([
   [20, 1n << 62n], // int8
 ]);
 
+/** Rows of a query that get numbers. */
+const MAX_MADE_ROWS = 10_000;
+
 /**
  * Numbers for rows that the primary has rolled back, of which nobody was told
  * what a sequence gave. On the mirror the number that its own sequence gives
@@ -22,12 +25,14 @@ export class Placeholders {
     this.#next = BigInt(Math.floor(start * 2 ** 52));
   }
 
-  /** Rows for an INSERT … VALUES. */
+  /** Rows for an INSERT. @param inserted what the primary has inserted, of a query. */
   rows(
-    { relation, rows }: Insertion,
+    { relation, rows, outputs }: Insertion,
+    inserted: number,
     catalog: Catalog,
   ): LoggedRows | undefined {
-    if (rows === undefined) return undefined;
+    const length = rows ?? (outputs === undefined ? 0 : inserted);
+    if (length === 0 || length > MAX_MADE_ROWS) return undefined;
     const columns = (catalog.columns(relation) ?? []).flatMap(
       ({ name, typeOid, default: own }) => {
         const middle = MIDDLES.get(typeOid);
@@ -37,7 +42,7 @@ export class Placeholders {
       },
     );
     const made = Array.from(
-      { length: rows },
+      { length },
       () =>
         new Map(
           columns.map(({ name, middle }) => [name, this.#number(middle)]),

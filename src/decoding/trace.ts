@@ -9,6 +9,7 @@ import {
   KIND_EMPTY,
   KIND_ERROR,
   KIND_MASK,
+  KIND_SUSPENDED,
   STATEMENT_ANSWER,
   STATEMENT_KIND,
   STATEMENT_ROWS,
@@ -37,6 +38,8 @@ export interface WrittenRows {
   readonly oid: string;
   readonly kinds: "insert" | "upsert" | "update" | "delete" | "any";
   readonly count: number;
+  /** It may have written more: a portal has given only some of what RETURNING tells. */
+  readonly isOpen: boolean;
   /** Values that all of its rows have, as far as its text and parameters tell, … */
   readonly pinned: TouchedRows["values"] | undefined;
   /** … those that it gave them, … */
@@ -129,14 +132,24 @@ export function traceOf(
         continue;
       }
       const oid = relationOf(shape, catalog);
-      const kinds = KINDS[tagText(word(STATEMENT_TAG)) ?? ""];
-      if (kind !== KIND_COMPLETE || oid === undefined || kinds === undefined) {
+      const isPart = kind === KIND_SUSPENDED;
+      const kinds = isPart
+        ? kindsOf(shape)
+        : KINDS[tagText(word(STATEMENT_TAG)) ?? ""];
+      const isDone = isPart || kind === KIND_COMPLETE;
+      if (!isDone || oid === undefined || kinds === undefined) {
         return undefined;
       }
       if (catalog.isUnlogged(oid)) continue;
       for (const name of shape.writes) named.add(name);
-      const rowCount = word(STATEMENT_ROWS);
+      const { insertion } = shape;
+      // All rows of VALUES are inserted, or none.
+      const known = isPart && insertion?.onConflict === undefined
+        ? insertion?.rows
+        : undefined;
+      const rowCount = known ?? word(STATEMENT_ROWS);
       if (rowCount === 0) continue;
+      const isOpen = isPart && insertion?.rows !== rowCount;
       const reply = {
         words: statements,
         at,
@@ -147,8 +160,9 @@ export function traceOf(
         result,
         shape,
         oid,
-        kinds: shape.insertion?.onConflict === "update" ? "upsert" : kinds,
+        kinds: insertion?.onConflict === "update" ? "upsert" : kinds,
         count: rowCount,
+        isOpen,
         pinned: rows[cycle]?.[result]?.values,
         written: written[cycle]?.[result],
         told: toldValues(shape, reply),
@@ -157,6 +171,12 @@ export function traceOf(
   }
   if (writes.length === 0) return undefined;
   return { writes, undone, named, startUs, earliestUs, endUs };
+}
+
+/** What a statement without a tag has done. */
+function kindsOf({ insertion, updating }: Shape): WrittenRows["kinds"] {
+  if (insertion !== undefined) return "insert";
+  return updating === undefined ? "any" : "update";
 }
 
 /** A statement of a transaction. */
@@ -170,13 +190,17 @@ function isPlain(shape: Shape, catalog: Catalog): boolean {
   return shape.kind !== "ddl" && shape.calls.every(catalog.isForeign);
 }
 
+const WRITES = /\b(?:insert|update|delete|merge)\b/gi;
+
 /** The only relation that a statement writes; undefined: there are several, or a view. */
 function relationOf(
   { writes, text, insertion }: Shape,
   catalog: Catalog,
 ): string | undefined {
   // A query in front may write, too.
-  if (/^\s*with\b/i.test(text)) return undefined;
+  if (/^\s*with\b/i.test(text) && (text.match(WRITES) ?? []).length > 1) {
+    return undefined;
+  }
   const [name, more] = writes;
   if (name === undefined || more !== undefined) return undefined;
   const [oid, other] = catalog.oids(insertion?.relation ?? name);

@@ -1,4 +1,4 @@
-import { literalOf } from "./given_text.ts";
+import { literalOf } from "./value_text.ts";
 import {
   type CorrectedColumn,
   type CorrectedRelation,

@@ -1,6 +1,7 @@
 import type { Catalog } from "../catalog/mod.ts";
 import { type Insertion, natureOfCall } from "../sql/mod.ts";
 import { arrayTypeOf } from "./key_arrays.ts";
+import { type PairColumn, pairColumns } from "./row_pairs.ts";
 
 /** A column whose values the primary generated, and its answer tells. */
 export interface GivenColumn {
@@ -32,6 +33,13 @@ export interface GivenColumns {
   readonly outputs: number;
   /** The columns that its rows have values for, if it names none. */
   readonly positional: readonly string[];
+  /** The types of the relation's columns that a query fills, domains' bases, by OID and as SQL names them. */
+  readonly types: ReadonlyMap<
+    string,
+    { readonly oid: number; readonly text: string }
+  >;
+  /** Columns by which the rows of a query are paired with those of the log. */
+  readonly pairs: readonly PairColumn[];
 }
 
 /**
@@ -47,8 +55,13 @@ export function givenColumns(
 ): GivenColumns | undefined {
   const { relation, columns: named, source, width } = insertion;
   const { overriding, excluded, onConflict } = insertion;
-  if (source === "query" || source === "copy") return undefined;
+  if (source === "copy") return undefined;
   if (overriding === "user") return undefined;
+  if (source === "query") {
+    if (insertion.outputs === undefined || onConflict !== undefined) {
+      return undefined;
+    }
+  }
   if (source === "constants") {
     // Which of the rows have come back is not told.
     if (width === 0 || onConflict === "nothing") return undefined;
@@ -61,6 +74,8 @@ export function givenColumns(
   if (all === undefined || changes === "all") return undefined;
   const names = all.map(({ name }) => name);
   const list = named.length > 0 ? named : names.slice(0, width);
+  // Of all rows together the values go into one array.
+  const isInArray = source === "constants" || source === "query";
   const columns = all.flatMap((column): GivenColumn[] => {
     const { name, replaceable, default: own, isAlways } = column;
     const set = hasLog ? setByChance(insertion, list.indexOf(name)) : undefined;
@@ -69,6 +84,7 @@ export function givenColumns(
       const isFree = !changes?.has(name) && excluded !== "all" &&
         !excluded.includes(name) && !catalog.isUnlogged(oid);
       if (type === undefined || !isFree) return [];
+      if (isInArray && arrayTypeOf(type) === undefined) return [];
       return [{
         name,
         type,
@@ -90,8 +106,7 @@ export function givenColumns(
     const place = list.indexOf(name);
     const type = catalog.typeText(column.typeOid);
     if (output === undefined || type === undefined) return [];
-    // Of all rows together the values go into one array.
-    if (source === "constants" && arrayTypeOf(type) === undefined) return [];
+    if (isInArray && arrayTypeOf(type) === undefined) return [];
     // Beside values of the client's own DEFAULT would need them told apart.
     if (place >= 0 && !isAllDefault(insertion, place)) return [];
     return [{
@@ -116,6 +131,16 @@ export function givenColumns(
     columns,
     outputs,
     positional: named.length > 0 ? [] : list,
+    types: new Map(
+      source !== "query" ? [] : all.flatMap(({ name, typeOid }) => {
+        const text = catalog.typeText(typeOid);
+        const oid = catalog.baseType(typeOid);
+        return text === undefined ? [] : [[name, { oid, text }] as const];
+      }),
+    ),
+    pairs: source === "query" && hasLog
+      ? pairColumns(insertion, all, catalog, changes)
+      : [],
   };
 }
 
@@ -131,11 +156,12 @@ const QUALIFIED_CALL = /\."?([\p{L}_][\p{L}\p{N}_$]*)"?\s*\(/gu;
 
 /** What chance decides of a column, if VALUES has such an expression in all rows. */
 function setByChance(
-  { chances, draws, rows, width }: Insertion,
+  { chances, draws, rows, width, source }: Insertion,
   place: number,
 ): "sequence" | "chance" | undefined {
+  const count = source === "query" ? 1 : rows;
   const isAll = (places: readonly number[]) =>
-    places.filter((at) => at % width === place).length === rows;
+    places.filter((at) => at % width === place).length === count;
   if (place < 0 || !isAll(chances)) return undefined;
   if (isAll(draws)) return "sequence";
   return draws.some((at) => at % width === place) ? undefined : "chance";

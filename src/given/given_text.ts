@@ -2,20 +2,17 @@ import type { Insertion } from "../sql/mod.ts";
 import type { GivenColumn, GivenColumns } from "./given_columns.ts";
 import type { InsertPlaces } from "./insert_places.ts";
 import type { Span } from "./insert_places.ts";
+import { wrapping } from "./query_text.ts";
+import { expressionOf, ROWS, type WriteValue } from "./value_text.ts";
 import { type Edit, quoted, spliced } from "./texts.ts";
 
-/** What stands for a value in a text, or for an array of those of all rows: a parameter or a literal, without its type. Undefined: the primary told none. */
-export type WriteValue = (row: number, column: number) => string | undefined;
-
 const decoder = new TextDecoder();
-
-/** The client's query, within the one that is written. */
-export const ROWS = "pgdog_mirror";
 
 /**
  * Writes an INSERT's text so that its rows take the given values.
  *
  * @param bytes SQL text in `bytes[from, to)`.
+ * @returns undefined if it can't be.
  */
 export function givenText(
   bytes: Uint8Array,
@@ -25,21 +22,23 @@ export function givenText(
   places: InsertPlaces,
   given: GivenColumns,
   value: WriteValue,
-): Uint8Array<ArrayBuffer> {
+): Uint8Array<ArrayBuffer> | undefined {
   const textAt = (span: Span) =>
     decoder.decode(bytes.slice(span.from, span.to));
   const edits = editsOf(insertion, places, given, value, textAt);
-  return spliced(bytes, from, to, edits);
+  return edits && spliced(bytes, from, to, edits);
 }
 
 /** In the order of the text. */
 function editsOf(
-  { source, overriding }: Insertion,
+  insertion: Insertion,
   { behindRelation, behindColumns, values, rows }: InsertPlaces,
-  { columns, positional }: GivenColumns,
+  given: GivenColumns,
   value: WriteValue,
   textAt: (span: Span) => string,
-): readonly Edit[] {
+): readonly Edit[] | undefined {
+  const { source, overriding } = insertion;
+  const { columns, positional } = given;
   const added = columns.filter(({ item }) => item === undefined);
   const names = added.map(({ name }) => quoted(name));
   const edits: Edit[] = [];
@@ -68,6 +67,13 @@ function editsOf(
     insert(values.from, `${clause}VALUES (${row})`, values.to);
     return edits;
   }
+  if (source === "query") {
+    const around = wrapping(insertion, given, value);
+    if (around === undefined) return undefined;
+    insert(values.from, clause + around.before);
+    insert(values.to, around.behind);
+    return edits;
+  }
   if (source === "constants") {
     const row = added.map((column) => `, ${expressionAt(0, column)}`).join("");
     const around = `${clause}SELECT "${ROWS}".*${row} FROM (`;
@@ -91,29 +97,4 @@ function editsOf(
     insert(end, more.join(""));
   });
   return edits;
-}
-
-/**
- * A sequence draws in either case, once a row: so it stays where the primary's is.
- *
- * @param typed the given value, with its type.
- * @param text what the client has in the value's place.
- */
-export function expressionOf(
-  { type, expression: byDefault, nature }: GivenColumn,
-  typed: string | undefined,
-  text = "",
-): string {
-  const expression = byDefault ?? `(${text})`;
-  if (typed === undefined) return expression;
-  // Into a column it would be cast without a word.
-  const own = `(${expression})::${type}`;
-  return nature === "sequence"
-    ? `CASE WHEN ${typed} IS NULL THEN ${own} WHEN ${expression} IS NOT NULL THEN ${typed} END`
-    : `COALESCE(${typed}, ${own})`;
-}
-
-/** A value as a literal, whatever standard_conforming_strings says. */
-export function literalOf(value: string): string {
-  return `E'${value.replaceAll("\\", "\\\\").replaceAll("'", "''")}'`;
 }

@@ -9,7 +9,8 @@ import {
   type GivenColumns,
   givenColumns,
 } from "./given_columns.ts";
-import { givenText, literalOf } from "./given_text.ts";
+import { givenText } from "./given_text.ts";
+import { literalOf } from "./value_text.ts";
 import { insertPlaces } from "./insert_places.ts";
 import {
   type DefaultsQuestion,
@@ -28,7 +29,7 @@ import { isUpdateProved, updatedText } from "./updated_text.ts";
 export type OwnReason =
   /** An INSERT leaves the column out, and its answer does not tell it. */
   | "not returned"
-  /** currval() or lastval() tell what the mirror drew. */
+  /** currval() or lastval() tell what the mirror drew, where no log says what is to stand in their place. */
   | "currval"
   /** The mirror's answer had another value than it was given. */
   | "not kept"
@@ -111,6 +112,7 @@ export class Giving {
     if (hasLog) {
       for (const key of this.#untold) this.#own.delete(key);
       this.#untold.clear();
+      this.#areSequencesOwn = false;
     }
     this.#all = new WeakMap();
     this.#forget();
@@ -316,12 +318,11 @@ export class Giving {
   }
 
   /** A statement has come in, which may be replayed or not: what it draws and nobody is told is remembered. */
-  note({ insertion, calls, draws }: Shape, catalog: Catalog): void {
+  note(shape: Shape, catalog: Catalog): void {
     if (!this.isOn) return;
-    if (
-      !this.#areSequencesOwn &&
-      (calls.includes("currval") || calls.includes("lastval"))
-    ) {
+    const { insertion, calls, draws } = shape;
+    const isTold = this.#hasLog && isTelling(shape);
+    if (!this.#areSequencesOwn && tellsDrawn(shape) && !isTold) {
       this.#areSequencesOwn = true;
       this.#forget();
       this.#onOwn("*", "*", "currval");
@@ -567,6 +568,21 @@ export class Giving {
     );
     return isProved(text, written, insertion, given) ? given : undefined;
   }
+}
+
+/** Whether a statement asks for what its session drew: on the mirror that is no number of the primary's. */
+function tellsDrawn({ calls }: Shape): boolean {
+  return calls.includes("currval") || calls.includes("lastval");
+}
+
+/** Whether it only tells its client of it, or writes it as what the log has. */
+function isTelling(
+  { kind, reads, insertion, updating, text }: Shape,
+): boolean {
+  if (kind === "read" && reads.length === 0) return true;
+  const asked = text.match(/\b(?:currval|lastval)\b/gi)?.length ?? 0;
+  const told = (insertion?.chances ?? updating?.sets ?? []).length;
+  return told >= asked;
 }
 
 const UNIQUE_VIOLATION = /^23505$/;

@@ -66,9 +66,11 @@ export function insertPlaces(
   }
   if (take("overriding")) at += 2;
   const valuesFrom = all[at]?.start ?? to;
-  if (source === "constants") {
-    if (!is("select")) return undefined;
-    at = behindQuery(bytes, all, at);
+  if (source === "constants" || source === "query") {
+    if (!is("select") && (source === "constants" || !is("with") && !is("("))) {
+      return undefined;
+    }
+    at = behindQuery(bytes, all, at, source);
     const values = { from: valuesFrom, to: end() };
     return { behindRelation, behindColumns, values, rows: [] };
   }
@@ -97,15 +99,18 @@ function behindQuery(
   bytes: Uint8Array,
   all: readonly Token[],
   first: number,
+  source: "constants" | "query",
 ): number {
+  // A join has ON, too: such a query is none of constants, and another one has no ON CONFLICT here.
+  const ends = source === "query"
+    ? ["returning", ";"]
+    : ["on", "returning", ";"];
   let depth = 0;
   for (let at = first; at < all.length; at++) {
     const text = textOf(bytes, all[at] as Token); // at < length
     if (text === "(" || text === "[") depth++;
     else if (text === ")" || text === "]") depth--;
-    else if (depth > 0) continue;
-    // A join has ON, too: such a query is none of constants.
-    else if (["on", "returning", ";"].includes(text)) return at;
+    else if (depth === 0 && ends.includes(text)) return at;
   }
   return all.length;
 }

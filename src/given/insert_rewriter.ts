@@ -18,7 +18,8 @@ import {
   nameAt,
 } from "./client_messages.ts";
 import type { GivenColumn, GivenColumns } from "./given_columns.ts";
-import { givenText, literalOf, type WriteValue } from "./given_text.ts";
+import { givenText } from "./given_text.ts";
+import { literalOf, type WriteValue } from "./value_text.ts";
 import type { Giving } from "./giving.ts";
 import { binaryArray, textArray } from "./key_arrays.ts";
 import { updatedText } from "./updated_text.ts";
@@ -28,6 +29,8 @@ import type { Moment } from "./own_defaults.ts";
 import type { PreparedInsert } from "./prepared_inserts.ts";
 import { followNames, PreparedStatements } from "./prepared_statements.ts";
 import { SessionSettings, setsSetting } from "./session_settings.ts";
+import { pairArray } from "./pair_values.ts";
+import { declaredTypes } from "./declared_types.ts";
 import { highestParameter, isReadable } from "./texts.ts";
 import {
   hasFailed,
@@ -180,10 +183,11 @@ export class InsertRewriter {
       view.getUint16(to + 1),
       highestParameter(bytes, from, to),
     );
-    const added = rowsOf(found) * given.columns.length;
+    const added = rowsOf(found) * given.columns.length + given.pairs.length;
     const isTooMuch = parameters + added > MAX_PARAMETERS ||
       !this.#prepared.hasRoomFor(name);
-    if (isTooMuch) return undefined;
+    const types = declaredTypes(bytes, from, to, end, found);
+    if (isTooMuch || types === undefined) return undefined;
     const text = writtenText(
       bytes,
       from,
@@ -198,7 +202,8 @@ export class InsertRewriter {
       PARSE,
       bytes.subarray(body, from),
       text,
-      bytes.subarray(to, end),
+      bytes.subarray(to, to + 1),
+      types,
     );
   }
 
@@ -229,6 +234,7 @@ export class InsertRewriter {
         added.push(parameter);
       }
     }
+    for (const pair of given.pairs) added.push(pairArray(pair, inLog));
     return {
       bytes: messageOf(BIND, withParameters(bytes, body, end, bind, added)),
       given: toldOf(given, told),
@@ -254,6 +260,11 @@ export class InsertRewriter {
     const accepted = this.#accepted(rows, inLog, found, undefined);
     const told = new Set(accepted);
     const value: WriteValue = (row, place) => {
+      const pair = given.pairs[place - given.columns.length];
+      if (pair !== undefined) {
+        const { value } = pairArray(pair, inLog);
+        return value && literalOf(decoder.decode(value));
+      }
       const column = given.columns[place] as GivenColumn; // it has one
       if (!accepted.has(column)) return undefined;
       const values = { rows, inLog };

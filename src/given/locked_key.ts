@@ -4,7 +4,7 @@ import { STATEMENT_ROWS } from "../record/mod.ts";
 import type { LockingRead } from "../sql/mod.ts";
 import type { Shape } from "../sql/shape.ts";
 import { arrayTypeOf } from "./key_arrays.ts";
-import { isWhole, type ToldRow, toldRows } from "./told_rows.ts";
+import { isFirstRow, isWhole, type ToldRow, toldRows } from "./told_rows.ts";
 
 /** A column of the key by which locked rows are told. */
 export interface KeyColumn {
@@ -100,7 +100,9 @@ export function toldKeys(
   shape: Shape,
   known: KnownColumns,
 ): readonly ToldRow[] | undefined {
-  if (reply === undefined || !isWhole(reply)) return undefined;
+  if (reply === undefined || !isWhole(reply) && !isFirstRow(reply)) {
+    return undefined;
+  }
   if (reply.words[reply.at + STATEMENT_ROWS] === 0) return [];
   const rows = toldRows(reply);
   if (rows === undefined || rows.length === 0) return undefined;

@@ -15,7 +15,7 @@ import {
   messagesOf,
   nameAt,
 } from "./client_messages.ts";
-import { literalOf } from "./given_text.ts";
+import { literalOf } from "./value_text.ts";
 import type { RewriterOptions } from "./insert_rewriter.ts";
 import { binaryArray, textArray } from "./key_arrays.ts";
 import type { LockedKey } from "./locked_key.ts";

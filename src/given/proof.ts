@@ -1,7 +1,7 @@
 import { parseSync } from "libpg-query";
 import type { Insertion } from "../sql/mod.ts";
 import type { GivenColumns } from "./given_columns.ts";
-import { ROWS } from "./given_text.ts";
+import { ROWS } from "./value_text.ts";
 
 /** A parse tree, or a part of it. */
 export type Tree = Readonly<Record<string, unknown>>;
@@ -14,10 +14,11 @@ const decoder = new TextDecoder();
  */
 export function isProved(
   before: Uint8Array,
-  after: Uint8Array,
+  after: Uint8Array | undefined,
   insertion: Insertion,
   given: GivenColumns,
 ): boolean {
+  if (after === undefined) return false;
   try {
     const [old, written] = [before, after].map((text) =>
       insertOf(decoder.decode(text.slice()))
@@ -63,6 +64,9 @@ function without(
   if (source === "constants") {
     return { ...tree, selectStmt: innerQuery(selectStmt, columns.length) };
   }
+  if (source === "query") {
+    return { ...tree, selectStmt: wrappedQuery(selectStmt, names.length) };
+  }
   const replaced = new Set(columns.map(({ item }) => item));
   const select = (selectStmt as Tree).SelectStmt as Tree;
   const oldSelect = (old.selectStmt as Tree).SelectStmt as Tree;
@@ -96,6 +100,23 @@ function innerQuery(written: unknown, added: number): unknown {
     text(targets[0]) === text(ALL_ROWS) && text(alias) === text(ALIAS) &&
     text(rest) === text(PLAIN);
   return isAsWritten ? subquery : undefined;
+}
+
+/** The same of a query whose rows are paired with others. */
+function wrappedQuery(written: unknown, width: number): unknown {
+  const { targetList, fromClause, ...rest } = (written as Tree)
+    .SelectStmt as Tree;
+  const [join, ...others] = fromClause as Tree[];
+  const { larg } = join?.JoinExpr as Tree;
+  const outer = queryOf(larg).SelectStmt as Tree;
+  const [from, ...more] = outer.fromClause as Tree[];
+  const isAsWritten = (targetList as Tree[]).length === width &&
+    others.length === 0 && more.length === 0 && text(rest) === text(PLAIN);
+  return isAsWritten ? queryOf(from) : undefined;
+}
+
+function queryOf(from: unknown): Tree {
+  return ((from as Tree).RangeSubselect as Tree).subquery as Tree;
 }
 
 const ALIAS = { alias: { aliasname: ROWS } };

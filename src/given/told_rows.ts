@@ -5,6 +5,7 @@ import {
   KIND_COMPLETE,
   KIND_ERROR,
   KIND_MASK,
+  KIND_SUSPENDED,
   STATEMENT_KIND,
   STATEMENT_ROWS,
   STATEMENT_SQLSTATE,
@@ -14,11 +15,17 @@ import { unpackSqlstate } from "../wire/mod.ts";
 /** The cells of a row; undefined: NULL. */
 export type ToldRow = readonly (Uint8Array | undefined)[];
 
-/** The rows of an answer; undefined: it failed, gave none, or is not here as a whole. */
+/**
+ * The rows of an answer; undefined: it failed, gave none, or is not here as a
+ * whole. Of a portal one row is all that matters: drivers ask for the first row
+ * so, of a statement that gives one.
+ */
 export function toldRows(
   reply: Reply | undefined,
 ): readonly ToldRow[] | undefined {
-  if (reply === undefined || !isWhole(reply)) return undefined;
+  if (reply === undefined || !isWhole(reply) && !isFirstRow(reply)) {
+    return undefined;
+  }
   const { rows, hasCells } = readAnswer(reply.answer);
   return hasCells ? rows.map(readCells) : undefined;
 }
@@ -27,6 +34,13 @@ export function toldRows(
 export function isWhole({ words, at }: Reply): boolean {
   const kind = words[at + STATEMENT_KIND] as number;
   return (kind & KIND_MASK) === KIND_COMPLETE && (kind & FLAG_CUT) === 0;
+}
+
+/** Whether one row was asked for, has come, and there may be more. */
+export function isFirstRow({ words, at }: Reply): boolean {
+  const kind = words[at + STATEMENT_KIND] as number;
+  return (kind & KIND_MASK) === KIND_SUSPENDED && (kind & FLAG_CUT) === 0 &&
+    words[at + STATEMENT_ROWS] === 1;
 }
 
 /** Whether a reply is an error. */
@@ -58,10 +72,12 @@ export function drawnRows(
 /** What a row was refused for, and what ends a statement on its way: data, constraints, rollbacks, resources, locks, operators, RAISE. */
 const WITH_A_ROW = /^(22|23|40|53|55|57|P0)/;
 
-/** How many rows an INSERT says that it inserted; of an error 0. */
+/** How many rows an INSERT says that it inserted, those of a portal at least; of an error 0. */
 export function insertedRows(reply: Reply | undefined): number {
   if (reply === undefined) return 0;
   const kind = reply.words[reply.at + STATEMENT_KIND] as number;
-  if ((kind & KIND_MASK) !== KIND_COMPLETE) return 0;
+  const isDone = (kind & KIND_MASK) === KIND_COMPLETE ||
+    (kind & KIND_MASK) === KIND_SUSPENDED;
+  if (!isDone) return 0;
   return reply.words[reply.at + STATEMENT_ROWS] as number;
 }

@@ -34,7 +34,13 @@ export function updatedColumns(
       }];
     },
   );
-  return columns.length === 0
-    ? undefined
-    : { oid, relation, columns, outputs: 0, positional: [] };
+  return columns.length === 0 ? undefined : {
+    oid,
+    relation,
+    columns,
+    outputs: 0,
+    positional: [],
+    types: new Map(),
+    pairs: [],
+  };
 }

@@ -1,7 +1,7 @@
 import { parseSync } from "libpg-query";
 import type { Updating } from "../sql/mod.ts";
 import type { GivenColumns } from "./given_columns.ts";
-import { expressionOf, type WriteValue } from "./given_text.ts";
+import { expressionOf, type WriteValue } from "./value_text.ts";
 import type { Span } from "./insert_places.ts";
 import { spliced } from "./texts.ts";
 import { text } from "./proof.ts";

@@ -1,6 +1,12 @@
 import { type LogClaim, outcomeOf, traceOf } from "../decoding/mod.ts";
 import { monotonicUs } from "../io/mod.ts";
-import type { Transaction } from "../record/mod.ts";
+import {
+  CYCLE_STATEMENTS,
+  CYCLE_WORDS,
+  STATEMENT_ROWS,
+  STATEMENT_WORDS,
+  type Transaction,
+} from "../record/mod.ts";
 import type { Plan } from "./plan.ts";
 import { logFault, type Target } from "./target.ts";
 
@@ -56,7 +62,7 @@ function claimOf(
   const isGiven = isOf(giving);
   const isNeeded = isGiven || isOf(corrections);
   const outcome = outcomeOf(transaction);
-  const made = madeRows(target, plan);
+  const made = madeRows(target, transaction, plan);
   if (outcome === "rolled back" && isGiven) {
     return {
       isWaiting: false,
@@ -87,11 +93,18 @@ function claimOf(
 /** What the primary has rolled back is in no log: its rows get numbers that no other row has. */
 function madeRows(
   { primaryLog: { placeholders }, catalog }: Target,
+  { cycles, statements }: Transaction,
   { shapes }: Plan,
 ): LogClaim["rows"] {
   return (cycle, result) => {
     const insertion = shapes[cycle]?.[result]?.insertion;
-    return insertion && placeholders.rows(insertion, catalog);
+    if (insertion === undefined) return undefined;
+    let at = result;
+    for (let i = 0; i < cycle; i++) {
+      at += cycles[i * CYCLE_WORDS + CYCLE_STATEMENTS] as number;
+    }
+    const count = statements[at * STATEMENT_WORDS + STATEMENT_ROWS];
+    return placeholders.rows(insertion, count ?? 0, catalog);
   };
 }
 

@@ -1,4 +1,5 @@
 import { constantColumns } from "./constant_rows.ts";
+import { type QueryOutputs, queryOutputs } from "./query_outputs.ts";
 import { keyOfRelation } from "./relation_key.ts";
 import { conflictColumns } from "./pins.ts";
 import { chanceOf } from "./updating.ts";
@@ -25,9 +26,11 @@ export interface Insertion {
   readonly rows: number | undefined;
   /** Values of each of them; 0: they are not known. */
   readonly width: number;
+  /** Of a query for named columns, if it may be put into another one. */
+  readonly outputs: QueryOutputs | undefined;
   /** Places of the word DEFAULT in VALUES, row by row. */
   readonly defaults: readonly number[];
-  /** Places of values that chance decides by itself: `now()`. */
+  /** Places of values that chance decides by itself: `now()`. Of a query they are those of its outputs. */
   readonly chances: readonly number[];
   /** Those of them that draw from a sequence. */
   readonly draws: readonly number[];
@@ -55,11 +58,15 @@ export function insertionOf(type: string, node: Node): Insertion | undefined {
   const conflict = node.onConflictClause as Node | undefined;
   const constant = constantColumns(selectStmt);
   const chances = rows.flat().map(chanceOf);
+  const names = list(cols);
+  const isQuery = selectStmt !== undefined && !isPlain &&
+    constant === undefined;
+  const outputs = isQuery && names.length > 0
+    ? queryOutputs(selectStmt, names.length)
+    : undefined;
   return {
     relation: keyOfRelation(relation as Node),
-    columns: list(cols).map(({ ResTarget }) =>
-      String((ResTarget as Node).name)
-    ),
+    columns: names.map(({ ResTarget }) => String((ResTarget as Node).name)),
     source: selectStmt === undefined
       ? "defaults"
       : isPlain
@@ -68,12 +75,15 @@ export function insertionOf(type: string, node: Node): Insertion | undefined {
       ? "query"
       : "constants",
     rows: selectStmt === undefined ? 1 : isPlain ? rows.length : undefined,
-    width: isPlain ? first.length : constant ?? 0,
+    width: isPlain ? first.length : constant ?? (outputs ? names.length : 0),
+    outputs,
     defaults: rows.flat().flatMap((item, i) =>
       unwrap(item)[0] === "SetToDefault" ? [i] : []
     ),
-    chances: chances.flatMap((chance, i) => chance === undefined ? [] : [i]),
-    draws: chances.flatMap((chance, i) => chance === "sequence" ? [i] : []),
+    chances: outputs?.chances ??
+      chances.flatMap((chance, i) => chance === undefined ? [] : [i]),
+    draws: outputs?.draws ??
+      chances.flatMap((chance, i) => chance === "sequence" ? [i] : []),
     returned: returnedOf(node),
     onConflict: conflict === undefined
       ? undefined
@@ -99,6 +109,7 @@ function copied({ relation, is_from, attlist }: Node): Insertion | undefined {
     source: "copy",
     rows: undefined,
     width: 0,
+    outputs: undefined,
     defaults: [],
     chances: [],
     draws: [],

@@ -20,7 +20,7 @@ export function rowValueKey(row: number, place: number): string {
   return `\0${row}\0${place}`;
 }
 
-/** In the place of a column: what SET gives it. */
+/** In the place of a column: what SET, or a query that is inserted, gives it. */
 export function setValueKey(column: string): string {
   return `\0=\0${column}`;
 }
@@ -48,7 +48,7 @@ export interface PinnedRows {
   readonly pins: readonly Pin[];
   /** The columns that an UPDATE sets. */
   readonly set: readonly string[] | undefined;
-  /** What it writes, by {@linkcode rowValueKey} and {@linkcode setValueKey}: that pins nothing. */
+  /** What it writes, by {@linkcode rowValueKey}, and by {@linkcode setValueKey} to all rows: that pins nothing. */
   readonly written: readonly Pin[];
 }
 
@@ -81,8 +81,13 @@ export function pinnedRows(
     : type === "InsertStmt"
     ? ofInsert(body)
     : undefined;
-  if (found === undefined || body.withClause !== undefined) return undefined;
-  const { relation, values } = found;
+  if (found === undefined) return undefined;
+  const { relation } = found;
+  // What stands in front may write, or wait: that says nothing of the values of a query.
+  const values = body.withClause === undefined
+    ? found.values
+    : found.values.filter(([column]) => column.startsWith(setValueKey("")));
+  if (body.withClause !== undefined && type !== "InsertStmt") return undefined;
   const tree = JSON.stringify(stmt);
   const named = tree.split(`"relname":${JSON.stringify(relation)}`).length - 1;
   if (named !== 1) return undefined;
@@ -179,11 +184,12 @@ export function conflictColumns(clause: Node | undefined): readonly string[] {
 function ofInsert(body: Node): Found | undefined {
   const { SelectStmt } = (body.selectStmt ?? {}) as { SelectStmt?: Node };
   const rows = list(SelectStmt?.valuesLists);
-  if (rows.length === 0 || body.override === "OVERRIDING_USER_VALUE") {
-    return undefined;
-  }
+  if (body.override === "OVERRIDING_USER_VALUE") return undefined;
   const relation = String((body.relation as Node).relname);
   const columns = list(body.cols);
+  if (rows.length === 0) {
+    return { relation, values: valuesOfQuery(columns, SelectStmt) };
+  }
   const isOne = rows.length === 1 && columns.length > 0;
   const conflict = body.onConflictClause as Node | undefined;
   const isNew = conflict?.action !== "ONCONFLICT_UPDATE";
@@ -202,6 +208,23 @@ function ofInsert(body: Node): Found | undefined {
     })
   );
   return { relation, values };
+}
+
+/** What a query gives to all its rows. */
+function valuesOfQuery(
+  columns: readonly Node[],
+  select: Node | undefined,
+): Found["values"] {
+  const targets = list(select?.targetList);
+  if (select?.op !== "SETOP_NONE" || targets.length !== columns.length) {
+    return [];
+  }
+  return targets.flatMap((target, place) => {
+    const column = columns[place];
+    if (column === undefined || isPart(column)) return [];
+    const { val } = unwrap(target)[1];
+    return [[setValueKey(nameOf(column)), val] as const];
+  });
 }
 
 /** Of a column that is written, whole or in part. */

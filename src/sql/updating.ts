@@ -70,11 +70,7 @@ function isMadeOfCalls(expression: unknown, found: Set<string>): boolean {
       const name = lastName(fields.funcname);
       const args = list(fields.args);
       const nature = natureOfCall(name, args.length);
-      // currval() tells what this session drew.
-      if (name === "currval" || name === "lastval" || name === "setval") {
-        return false;
-      }
-      if (nature === "choice") return false;
+      if (nature === "choice" || name === "setval") return false;
       // Of any other function of the server the arguments decide. Where a user's is called nothing is found in the log.
       if (nature !== undefined) found.add(name);
       return args.every((arg) => isMadeOfCalls(arg, found));

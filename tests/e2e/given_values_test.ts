@@ -90,6 +90,21 @@ const GIVEN: readonly Form[] = [
     values: ["a"],
   },
   {
+    name: "rows of a query",
+    schema:
+      "create table T (id serial primary key, v text, n int, at timestamptz default now()); create table T_0 (v text); insert into T_0 values ('a'), ('b')",
+    sql:
+      "insert into T (v, n) select v, (?)::int from T_0 returning T.id as id, at",
+    values: ["7"],
+  },
+  {
+    name: "rows of a query with a literal of its own",
+    schema: "create table T (id serial primary key, n int, v text)",
+    sql:
+      "insert into T (n, v) select '7', v from unnest(array['a', ?]) v returning id",
+    values: ["b"],
+  },
+  {
     // SQLAlchemy's, for several rows.
     name: "rows of VALUES in a query",
     schema:
@@ -361,12 +376,6 @@ const OWN: readonly (Pick<Form, "name" | "schema"> & {
     sql: ["insert into T (v) values ('a') returning id"],
   },
   {
-    name: "rows of a query",
-    schema:
-      "create table T (id serial primary key, v text); create table T_0 (v text); insert into T_0 values ('a'), ('b')",
-    sql: ["insert into T (v) select v from T_0 returning id"],
-  },
-  {
     name: "rows of a query, not all of which come back",
     schema:
       "create table T (id serial primary key, v text unique); insert into T (v) values ('a')",
@@ -375,11 +384,10 @@ const OWN: readonly (Pick<Form, "name" | "schema"> & {
     ],
   },
   {
-    name: "rows of a query with a literal of its own",
-    schema: "create table T (id serial primary key, n int, v text)",
-    sql: [
-      "insert into T (n, v) select '7', v from unnest(array['a', 'b']) v returning id",
-    ],
+    name: "rows of a query for all columns",
+    schema:
+      "create table T (v text, id serial primary key); create table T_0 (v text); insert into T_0 values ('a'), ('b')",
+    sql: ["insert into T select v from T_0 returning id"],
   },
   {
     name: "an inner INSERT",

@@ -57,6 +57,8 @@ class Mirror {
       columns: [this.#column],
       outputs: 1,
       positional: [],
+      types: new Map(),
+      pairs: [],
     };
   }
 

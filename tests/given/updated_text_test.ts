@@ -38,7 +38,7 @@ Deno.test("Updating: what calls, constants and parameters make is by chance, wha
     ["update t set at = (select now())", ""],
     ["update t set at = case when b then now() end", ""],
     ["update t set u = current_user", ""],
-    ["update t set n = currval('s')", ""],
+    ["update t set n = setval('s', 1)", ""],
     ["update t set (a, b) = (now(), 1)", ""],
     ["update t set a[1] = now()", ""],
     ["update t set at = default", ""],
@@ -74,6 +74,8 @@ function write(sql: string): string | undefined {
     })),
     outputs: 0,
     positional: [],
+    types: new Map(),
+    pairs: [],
   };
   const bytes = encoder.encode(sql);
   const text = updatedText(
@@ -118,6 +120,8 @@ Deno.test("isUpdateProved: another statement is not taken for the client's", () 
     columns: [{ ...AT, item: 0 }],
     outputs: 0,
     positional: [],
+    types: new Map(),
+    pairs: [],
   };
   const old = "update t set at = now(), b = 1 where id = 1";
   const own = "COALESCE($1::timestamptz, (now())::timestamptz)";

@@ -28,6 +28,8 @@ export interface LoggedTwinOptions {
   /** The lanes' user. Default: the superuser. */
   readonly mirrorUser?: string;
   readonly proxy?: Partial<ProxyOptions>;
+  /** Default: the primary's log is read. */
+  readonly isLogged?: boolean;
 }
 
 /** Starts them, and waits until the log is read and the mirror's schema known. */
@@ -38,6 +40,7 @@ export async function startLoggedTwin(
     version = "15",
     mirrorUser: user = "postgres",
     proxy: options,
+    isLogged = true,
   }: LoggedTwinOptions,
 ): Promise<LoggedTwin> {
   await using stack = new AsyncDisposableStack();
@@ -60,7 +63,7 @@ export async function startLoggedTwin(
       ...options,
     }),
   );
-  await said(proxy, READ);
+  if (isLogged) await said(proxy, READ);
   await said(proxy, "Mirror's schema is known");
   const moved = stack.move();
   return {
