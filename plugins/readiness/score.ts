@@ -112,7 +112,7 @@ export function assess(
   return {
     state,
     score,
-    recommendation: recommendationOf(state, score),
+    recommendation: recommendationOf(state, score, evidence),
     headline: scope === null ? state : `${state} for ${scope}`,
     gates,
     reasons,
@@ -420,11 +420,17 @@ function badness({ state, score }: Verdict): number {
 }
 
 /** PgDog's plan: what to do with the score. */
-function recommendationOf(state: State, score: number): string {
+function recommendationOf(
+  state: State,
+  score: number,
+  { driftedMismatches }: Evidence,
+): string {
   if (state === "READY" && score >= 95) return "Safe to proceed";
   if (state === "READY" && score >= 80) return "Possible, with warnings";
   if (state === "INCONCLUSIVE") {
-    return "Keep observing: the evidence is not complete";
+    return driftedMismatches > 0
+      ? "End the likely causes, then begin a new window"
+      : "Keep observing: the evidence is not complete";
   }
   return score >= 60 ? "Address the issues first" : "Do not migrate";
 }

@@ -301,6 +301,11 @@ Deno.test("assess: never READY without evidence", () => {
     const verdict = assess({ ...GOOD, ...changes }, THRESHOLDS);
     assert.equal(verdict.state, "INCONCLUSIVE", reason);
     assert.deepEqual(verdict.reasons, [reason]);
+    // More of the same would not end them.
+    assert.equal(
+      verdict.recommendation.startsWith("Keep observing"),
+      !("driftedMismatches" in changes),
+    );
   }
   const { gates } = assess(nothing, THRESHOLDS);
   assert.ok(gates.every(({ status }) => status === "insufficient"));
