@@ -50,6 +50,8 @@ export interface Evidence {
   /** Those besides that may come of values which the mirror has drawn by itself, and the requests whose first error was one: they say nothing. */
   readonly driftedMismatches: number;
   readonly driftedRequests: number;
+  /** Statements that differ as a whole only with these. */
+  readonly driftedShapes: number;
   /** Those besides that a rule of the configuration accepts. */
   readonly ignored: number;
   /** Requests whose first error on the mirror a rule accepts: they are not among those with errors. */
@@ -218,6 +220,8 @@ export function gather(
     ),
     driftedMismatches: drifted.mismatches,
     driftedRequests: drifted.requests,
+    driftedShapes: shapeFindings(open).counts.different -
+      shapes.counts.different,
     ignored: accepted.mismatches + (results[Result.skippedIgnored] ?? 0) +
       earlier("ignored"),
     consecutiveErrors: series("mirror_consecutive_errors")

@@ -20,6 +20,7 @@ export const EVIDENCE = {
   mismatches: ({ mismatches }) => mismatches,
   drifted_mismatches: ({ driftedMismatches }) => driftedMismatches,
   drifted_requests: ({ driftedRequests }) => driftedRequests,
+  drifted_shapes: ({ driftedShapes }) => driftedShapes,
   accepted_mismatches: ({ ignored }) => ignored,
   mirror_statements: ({ mirrorStatements }) => mirrorStatements,
 } satisfies Readonly<Record<string, (evidence: Counts) => number>>;

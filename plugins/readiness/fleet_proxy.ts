@@ -238,6 +238,7 @@ export function gatherFrom(
     mismatches: count("mismatches"),
     driftedMismatches: count("drifted_mismatches"),
     driftedRequests: count("drifted_requests"),
+    driftedShapes: count("drifted_shapes"),
     ignored: count("accepted_mismatches"),
     consecutiveErrors: longest((proxy) => proxy.consecutiveErrors(of)),
     lagP99Seconds: lagP99(proxies.map((proxy) => proxy.lag(of))),

@@ -79,6 +79,7 @@ export function assess(
     knowledge.latency ?? latencyFindings(evidence.statements, thresholds),
   );
   const scope = scopeOf(evidence);
+  const isDrifted = isDriftOpen(evidence, thresholds);
   const reasons = [
     ...(evidence.metricsEnabled ? [] : ["metrics are off"]),
     ...(evidence.compareMode === "rows"
@@ -98,7 +99,7 @@ export function assess(
         Math.round(evidence.stalledSeconds)
       } s`,
     ]),
-    ...(evidence.driftedMismatches === 0 ? [] : [
+    ...(!isDrifted ? [] : [
       `differences that may come of values which the mirror made by itself say nothing of it: ${evidence.driftedMismatches}`,
     ]),
     ...(knowledge.reasons ?? []),
@@ -112,7 +113,7 @@ export function assess(
   return {
     state,
     score,
-    recommendation: recommendationOf(state, score, evidence),
+    recommendation: recommendationOf(state, score, isDrifted),
     headline: scope === null ? state : `${state} for ${scope}`,
     gates,
     reasons,
@@ -121,6 +122,18 @@ export function assess(
       ...(knowledge.causes ?? []),
     ],
   };
+}
+
+/** Whether what may be drift would make a gate fail, if it were none. */
+function isDriftOpen(e: Evidence, t: Thresholds): boolean {
+  const mismatches = ratio(e.mismatches + e.driftedMismatches, e.compared);
+  const errors = ratio(
+    e.requestsWithErrors + e.driftedRequests,
+    e.replayed + e.failed,
+  );
+  return e.driftedMismatches > 0 &&
+    (e.driftedShapes > 0 || (mismatches ?? 0) > t.max_mismatch_rate ||
+      (errors ?? 0) > t.maxErrorRate);
 }
 
 /** Whether noise keeps READY away. */
@@ -423,12 +436,12 @@ function badness({ state, score }: Verdict): number {
 function recommendationOf(
   state: State,
   score: number,
-  { driftedMismatches }: Evidence,
+  isDrifted: boolean,
 ): string {
   if (state === "READY" && score >= 95) return "Safe to proceed";
   if (state === "READY" && score >= 80) return "Possible, with warnings";
   if (state === "INCONCLUSIVE") {
-    return driftedMismatches > 0
+    return isDrifted
       ? "End the likely causes, then begin a new window"
       : "Keep observing: the evidence is not complete";
   }

@@ -541,6 +541,26 @@ export const VERDICT_CASES: readonly {
     verdict: -1,
   },
   {
+    name: "they are within what is allowed",
+    series: {
+      ...READY,
+      ...evidence(NEXT, "", { compared: 100_000, drifted_mismatches: 9 }),
+    },
+    verdict: 1,
+  },
+  {
+    name: "they are, and make a statement differ as a whole",
+    series: {
+      ...READY,
+      ...evidence(NEXT, "", {
+        compared: 100_000,
+        drifted_mismatches: 9,
+        drifted_shapes: 1,
+      }),
+    },
+    verdict: -1,
+  },
+  {
     name: "it has such, and others",
     series: {
       ...READY,
