@@ -183,7 +183,6 @@ export class Giving {
     if (known === undefined) {
       known = this.#find(insertion, catalog, bytes.subarray(from, to)) ?? null;
       this.#known.set(insertion, known);
-      if (known === null) this.#leaveSequences(insertion, catalog, new Set());
     }
     return known ?? undefined;
   }
@@ -556,8 +555,7 @@ export class Giving {
     const given = this.#columnsOf(insertion, catalog);
     if (given === undefined) return undefined;
     const places = insertPlaces(text, 0, text.length, insertion);
-    if (places === undefined) return undefined;
-    const written = givenText(
+    const written = places && givenText(
       text,
       0,
       text.length,
@@ -566,7 +564,9 @@ export class Giving {
       given,
       () => literalOf("1"),
     );
-    return isProved(text, written, insertion, given) ? given : undefined;
+    if (isProved(text, written, insertion, given)) return given;
+    this.#leaveSequences(insertion, catalog, new Set());
+    return undefined;
   }
 }
 

@@ -50,9 +50,10 @@ const NAMES_GONE: ReadonlySet<number> = new Set([
   sqlstate("0A000"),
 ]);
 
-/** What follows from an error before: everything is refused, a statement that could not be prepared is not there. */
+/** What follows from an error before: everything is refused, a statement that could not be prepared is not there, nor a savepoint that could not be set. */
 const CASCADE: ReadonlySet<number> = new Set([
   sqlstate("25P02"),
+  sqlstate("3B001"),
   NOT_PREPARED,
 ]);
 

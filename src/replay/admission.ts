@@ -12,7 +12,15 @@ import { SessionStatements } from "./session_statements.ts";
 import { logFault, type Target } from "./target.ts";
 import { startupIsolation } from "../sql/mod.ts";
 import type { Shape } from "../sql/shape.ts";
-import type { Transaction } from "../record/mod.ts";
+import {
+  CYCLE_STATEMENTS,
+  CYCLE_WORDS,
+  KIND_ERROR,
+  KIND_MASK,
+  STATEMENT_KIND,
+  STATEMENT_WORDS,
+  type Transaction,
+} from "../record/mod.ts";
 
 /** What an admission looks at, and where it puts what it admits. */
 export interface AdmissionOptions {
@@ -105,7 +113,7 @@ export class Admission {
       this.#lastKey,
       this.#target.lockingReads,
     );
-    this.#note(plan);
+    this.#note(transaction, plan);
     const excluded = this.#exclusion(plan);
     if (excluded >= 0) {
       probes.requestExcluded(this.#series, excluded);
@@ -128,19 +136,25 @@ export class Admission {
     let plan: Plan | undefined;
     try {
       plan = planTransaction(transaction, this.#statements);
-      this.#note(plan);
+      this.#note(transaction, plan);
     } catch (error) {
       this.#failed(error);
     }
     this.#missed(transaction, plan);
   }
 
-  /** Which sequences it draws from, replayed or not, and whether anybody is told what they gave. */
-  #note({ shapes }: Plan): void {
+  /** Which sequences it draws from, replayed or not, and whether anybody is told what they gave. What was refused has left no row with it. */
+  #note({ statements, cycles }: Transaction, { shapes }: Plan): void {
     const { giving, catalog } = this.#target;
-    for (const cycle of shapes) {
-      for (const shape of cycle) giving.note(shape, catalog);
-    }
+    let at = STATEMENT_KIND;
+    shapes.forEach((cycle, i) => {
+      const count = cycles[i * CYCLE_WORDS + CYCLE_STATEMENTS] ?? 0;
+      cycle.forEach((shape, n) => {
+        const kind = n < count ? statements[at + n * STATEMENT_WORDS] ?? 0 : 0;
+        if ((kind & KIND_MASK) !== KIND_ERROR) giving.note(shape, catalog);
+      });
+      at += count * STATEMENT_WORDS;
+    });
   }
 
   /** Why it is not meant to be replayed (Excluded), or -1. */

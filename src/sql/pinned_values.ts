@@ -131,9 +131,15 @@ export function addParameters(
       const isBinary = format < formats &&
         view.getUint16(at + 2 + 2 * format) === 1;
       let text: string | undefined;
-      for (const { column, from, isCast } of pins) {
+      for (const { column, from, cast } of pins) {
         if (!("param" in from) || from.param !== i + 1) continue;
-        if (isBinary && isCast) continue;
+        if (isBinary && cast !== undefined) {
+          const text = castText(cast, view, value, length);
+          if (text !== undefined) {
+            values.push({ column, isBinary: false, text });
+          }
+          continue;
+        }
         text ??= digits(bytes, value, value + length) ??
           textOf(bytes, value, value + length);
         values.push({ column, isBinary, text });
@@ -141,6 +147,26 @@ export function addParameters(
     }
     value += length;
   }
+}
+
+/** What a binary value says that is cast; undefined: its type is not known. An integer has a length of its own, whichever it is cast to. */
+function castText(
+  cast: string,
+  view: DataView,
+  at: number,
+  length: number,
+): string | undefined {
+  if (cast === "uuid" && length === 16) {
+    const digits = Array.from(
+      { length },
+      (_, i) => view.getUint8(at + i).toString(16).padStart(2, "0"),
+    ).join("");
+    return digits.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
+  }
+  if (!cast.startsWith("int")) return undefined;
+  if (length === 2) return String(view.getInt16(at));
+  if (length === 4) return String(view.getInt32(at));
+  return length === 8 ? String(view.getBigInt64(at)) : undefined;
 }
 
 const DIGITS = [..."0123456789"];

@@ -6,8 +6,8 @@ export interface Pin {
   readonly column: string;
   /** `$n` of the text, or its nth literal, both from 1. */
   readonly from: { readonly param: number } | { readonly literal: number };
-  /** The value is cast: in binary it is of another type than the column. */
-  readonly isCast: boolean;
+  /** The type that the value is cast to, which may be another one than the column's. */
+  readonly cast: string | undefined;
 }
 
 /** Columns of a statement that are looked at. */
@@ -102,14 +102,14 @@ export function pinnedRows(
     if (found.length === (isWritten ? MAX_VALUES : MAX_PINS)) continue;
     const from = sourceOf(value);
     if (from === undefined) continue;
-    const { isCast } = from;
+    const { cast } = from;
     if ("param" in from) {
-      found.push({ column, from: { param: from.param }, isCast });
+      found.push({ column, from: { param: from.param }, cast });
     } else if (!hasLists) {
       starts ??= literalStarts(text);
       // A sign, or the E of E'…', stands before its literal.
       const literal = countBelow(starts, from.at) + 1;
-      found.push({ column, from: { literal }, isCast });
+      found.push({ column, from: { literal }, cast });
     }
   }
   return pins.length + written.length === 0
@@ -262,24 +262,25 @@ function equalities({ whereClause }: Node): Found["values"] {
 }
 
 type Source =
-  | { readonly param: number; readonly isCast: boolean }
-  | { readonly at: number; readonly isCast: boolean };
+  | { readonly param: number; readonly cast: string | undefined }
+  | { readonly at: number; readonly cast: string | undefined };
 
 /** Where a value stands, cast once at the most: in a parameter, or at a byte of the text. */
-function sourceOf(value: unknown, isCast = false): Source | undefined {
+function sourceOf(value: unknown, cast?: string): Source | undefined {
   const [type, fields] = unwrap(value);
   switch (type) {
     case "ParamRef":
-      return { param: Number(fields.number), isCast };
+      return { param: Number(fields.number), cast };
     case "A_Const":
       return fields.sval !== undefined || fields.ival !== undefined
-        ? { at: Number(fields.location ?? 0), isCast }
+        ? { at: Number(fields.location ?? 0), cast }
         : undefined;
     case "TypeCast": {
       const { names, typmods, arrayBounds } = fields.typeName as Node;
-      return !isCast && KEEPING.has(lastName(names)) &&
+      const name = lastName(names);
+      return cast === undefined && KEEPING.has(name) &&
           typmods === undefined && arrayBounds === undefined
-        ? sourceOf(fields.arg, true)
+        ? sourceOf(fields.arg, name)
         : undefined;
     }
     default:

@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import postgres from "postgres";
+import { assertEqualTables, startLoggedTwin } from "../support/primary_log.ts";
 import { type Cluster, startCluster } from "../support/cluster.ts";
 import { onServer } from "../support/on_server.ts";
 import { TestProxy } from "../support/proxy.ts";
@@ -666,6 +668,69 @@ Deno.test({
     }
     const { statements } = await proxy.settled();
     assert.deepEqual(Object.keys(statements), ["match"]);
+  },
+});
+
+Deno.test({
+  name:
+    "given values: what the primary refused ends nothing, nor is what follows a difference",
+  sanitizeOps: false,
+  sanitizeResources: false,
+  async fn() {
+    const schema =
+      "create table parents (id bigserial primary key, name text unique); insert into parents values (0, 'taken'); create table children (id int primary key, parent_id bigint references parents);";
+    await using twin = await startLoggedTwin({
+      schema,
+      defect: "select setval('parents_id_seq', 1000);",
+      isLogged: false,
+      proxy: { general: ANSWERS },
+    });
+    const { proxy } = twin;
+    const sql = postgres(proxy.url(), { max: 1, fetch_types: false });
+    const refused = { code: "23505" };
+    for (let i = 1; i <= 3; i++) {
+      await sql.begin(async (db) => {
+        const [row] =
+          await db`insert into parents (name) values (${i}) returning id`;
+        await assert.rejects(
+          db.savepoint((inner) =>
+            inner`insert into parents (name) values ('taken')`
+          ),
+          refused,
+        );
+        await db`insert into children values (${i}, ${row?.id})`;
+      });
+      await assert.rejects(
+        sql`insert into parents (name) values ('taken')`,
+        refused,
+      );
+    }
+    // Fails on the mirror alone, and with it the savepoint and all behind it.
+    await onServer(twin.mirror, (sql) => sql`insert into children values (7)`);
+    await sql.begin(async (db) => {
+      await db`insert into children values (7)`;
+      await db.savepoint(async (inner) => {
+        await inner`select 1`;
+        await inner`savepoint deeper`;
+        await inner`rollback to deeper`;
+      });
+    });
+    await sql.end();
+    const { statements } = await proxy.settled();
+    assert.deepEqual(
+      Object.keys(statements).filter((result) => !result.startsWith("match")),
+      ["mismatch_error_on_mirror", "skipped_cascade"],
+    );
+    assert.equal(statements.mismatch_error_on_mirror, 1);
+    await onServer(
+      twin.mirror,
+      (sql) => sql`delete from children where id = 7`,
+    );
+    await onServer(
+      twin.primary,
+      (sql) => sql`delete from children where id = 7`,
+    );
+    await assertEqualTables(twin, ["parents", "children"]);
   },
 });
 

@@ -146,7 +146,7 @@ Deno.test("pinned rows: parameters in another order, or literals in their place,
   }
 });
 
-Deno.test("pinned rows: a binary value is the column's only without a cast", () => {
+Deno.test("pinned rows: a binary value is the column's, or an integer that is cast", () => {
   const binary = (sql: string) =>
     touched(
       parse("", sql),
@@ -164,6 +164,8 @@ Deno.test("pinned rows: a binary value is the column's only without a cast", () 
     );
   assert.equal(binary("delete from t where id = $1"), "t id=\0\0\0\x05");
   assert.equal(binary("delete from t where id = $1::text"), "");
+  // An integer says of which length it is.
+  assert.equal(binary("delete from t where id = $1::int8"), "t id=5");
   assert.equal(binary("delete from t where id = $1::int8::text"), "");
 });
 
