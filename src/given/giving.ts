@@ -4,6 +4,7 @@ import type { Insertion, Updating } from "../sql/mod.ts";
 import type { Shape } from "../sql/shape.ts";
 import { isEqual } from "../wire/mod.ts";
 import { drawnRows, insertedRows, isErrorOf, toldRows } from "./told_rows.ts";
+import { CopyRewriter } from "./copy_rewriter.ts";
 import {
   type GivenColumn,
   type GivenColumns,
@@ -72,6 +73,8 @@ export type OnOwn = (
 export class Giving {
   /** Whether the mirror is given values at all. */
   isOn = true;
+  /** Writes COPYs. */
+  readonly copies = new CopyRewriter();
   readonly #onOwn: OnOwn;
   readonly #defaults = new OwnDefaults();
   /** Sequences, and columns without one: see keyOf. */
@@ -232,6 +235,10 @@ export class Giving {
   ): void {
     if (!this.isOn || insertion === undefined) return;
     const rows = drawnRows(insertion, primary);
+    // How many rows it had come to nobody knows.
+    const isUnknown = insertion.source === "copy" && rows === 0 &&
+      drawnRows({ rows: 1 }, primary) > 0;
+    if (isUnknown) this.untold(insertion, catalog);
     if (rows > 0) this.#missed(insertion, catalog, rows, leftOut);
   }
 
@@ -246,9 +253,19 @@ export class Giving {
     }
     const given = this.#columnsOf(insertion, catalog);
     if (given === undefined) return;
-    for (const column of given.columns) {
+    this.copied(given, given.columns, rows, leftOut);
+  }
+
+  /** A COPY has values in the place of these defaults: no number is drawn with it. */
+  copied(
+    { oid }: GivenColumns,
+    columns: Iterable<GivenColumn>,
+    rows: number,
+    leftOut: LeftOut,
+  ): void {
+    for (const column of columns) {
       if (column.nature !== "sequence") continue;
-      this.#defaults.missed(given.oid, column, rows, leftOut);
+      this.#defaults.missed(oid, column, rows, leftOut);
     }
   }
 
@@ -554,7 +571,8 @@ export class Giving {
     text: Uint8Array,
   ): GivenColumns | undefined {
     const given = this.#columnsOf(insertion, catalog);
-    if (given === undefined) return undefined;
+    // Its text is looked at with its data.
+    if (given === undefined || insertion.source === "copy") return given;
     const places = insertPlaces(text, 0, text.length, insertion);
     if (places === undefined) return undefined;
     const written = givenText(
