@@ -88,6 +88,8 @@ export class Giving {
     Insertion,
     Map<number, { readonly rows: number; readonly endUs: number }>
   >();
+  /** By session the sequences of its last COPY, which it has not drawn from. */
+  readonly #copied = new Map<number, GivenColumns>();
   #areSequencesOwn = false;
   #catalog: Catalog | undefined;
   /** By the statement: null where nothing can be given. */
@@ -201,6 +203,13 @@ export class Giving {
     if (!this.isOn) return undefined;
     let isExact = true;
     const inserts: SentInsert[] = [];
+    const copied = this.#copied.get(session);
+    if (copied !== undefined && shapes.some(tellsDrawn)) {
+      // lastval() fails in a session that has drawn nothing.
+      this.#copied.delete(session);
+      this.#owe(copied, copied.columns, 1, { session, endUs: 0 });
+      inserts.push({ given: copied, isExact: false });
+    }
     for (const { insertion, isControl } of shapes) {
       const given = insertion && this.#possible(insertion, catalog);
       if (given !== undefined) inserts.push({ given, isExact });
@@ -253,13 +262,26 @@ export class Giving {
     }
     const given = this.#columnsOf(insertion, catalog);
     if (given === undefined) return;
-    this.copied(given, given.columns, rows, leftOut);
+    this.#owe(given, given.columns, rows, leftOut);
   }
 
   /** A COPY has values in the place of these defaults: no number is drawn with it. */
   copied(
-    { oid }: GivenColumns,
+    given: GivenColumns,
     columns: Iterable<GivenColumn>,
+    rows: number,
+    leftOut: LeftOut,
+  ): void {
+    const drawn = [...columns].filter(({ nature }) => nature === "sequence");
+    if (drawn.length === 0) return;
+    this.#owe(given, drawn, rows, leftOut);
+    if (this.#copied.size >= MAX_UNKNOWN) this.#copied.clear();
+    this.#copied.set(leftOut.session, { ...given, columns: drawn });
+  }
+
+  #owe(
+    { oid }: GivenColumns,
+    columns: readonly GivenColumn[],
     rows: number,
     leftOut: LeftOut,
   ): void {

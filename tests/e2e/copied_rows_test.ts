@@ -178,6 +178,22 @@ Deno.test({
   },
 });
 
+Deno.test({
+  name: "copied rows: lastval() and currval() behind them are answered",
+  sanitizeOps: false,
+  sanitizeResources: false,
+  async fn() {
+    await using twin = await startLoggedTwin({ schema: SCHEMA });
+    const sql = connect(twin.proxy.url());
+    await copy(sql, "copy orders (who) from stdin", "1\n2\n");
+    await sql`select lastval()`;
+    await copy(sql, "copy items (who) from stdin", "1\n2\n");
+    await sql`insert into orders (who) values (currval('items_id_seq'))`;
+    await sql.end();
+    await assertAlike(twin);
+  },
+});
+
 /** The log has the rows of each by itself, COPY's data have them in turn. */
 const PARTITIONED = `
 create table events (id bigserial, kind numeric, who numeric) partition by list (kind);
