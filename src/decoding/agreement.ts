@@ -177,13 +177,21 @@ function contradicts(
   const names = columns.map(({ name }) => name);
   const typeOf = (column: string) =>
     columns.find(({ name }) => name === column)?.typeOid;
+  const changed = catalog.changedByTrigger(oid);
+  const isChanged = (column: string) =>
+    changed === "all" || changed?.has(column);
+  const ofRow = Map.groupBy(
+    [...pinned ?? [], ...written ?? []],
+    ({ column }) => rowOf(column),
+  );
+  const ofAll = ofRow.get(undefined) ?? [];
   const loggedIn = (row: DecodedRow | undefined, column: string) => {
     const text = row?.get(column);
     return typeof text === "string" ? { isBinary: false, text } : undefined;
   };
   return rows.some((row, i) => {
     const isUpdated = changes[i]?.kind === "update";
-    for (const value of [...pinned ?? [], ...written ?? []]) {
+    for (const value of [...ofAll, ...ofRow.get(i) ?? []]) {
       const column = columnOf(
         value.column,
         i,
@@ -191,7 +199,7 @@ function contradicts(
         shape.insertion,
         names,
       );
-      if (column === undefined) continue;
+      if (column === undefined || isChanged(column)) continue;
       const logged = loggedIn(row, column);
       if (logged && areOther(value, logged, typeOf(column))) return true;
     }
@@ -206,6 +214,12 @@ function contradicts(
     }
     return false;
   });
+}
+
+/** The row that a value is of; undefined: it is of all. */
+function rowOf(key: string): number | undefined {
+  const written = writtenValue(key);
+  return written !== undefined && "row" in written ? written.row : undefined;
 }
 
 /**

@@ -27,8 +27,16 @@ export interface LogClaim {
   readonly isWaiting: boolean;
   /** Called once, when it waits no more. */
   onSettled: (() => void) | undefined;
-  /** The rows that a statement wrote, in its order; undefined: they are not known. */
-  rows(cycle: number, result: number): LoggedRows | undefined;
+  /**
+   * The rows that a statement wrote, in its order; undefined: they are not known.
+   *
+   * @param copied how many rows it had, if it is a COPY that the log has nothing of.
+   */
+  rows(
+    cycle: number,
+    result: number,
+    copied?: () => number,
+  ): LoggedRows | undefined;
   /** What triggers inserted into relations that no statement wrote. */
   readonly behind: LoggedRelations;
   /** Its client's transaction is replayed, or never will be. */
@@ -146,9 +154,9 @@ export class LogMatcher {
     const claim: Claim = {
       isWaiting: true,
       onSettled: undefined,
-      rows: (cycle, result) =>
+      rows: (cycle, result, copied) =>
         this.#cutOff.has(claim) || trace.undone.has(statementKey(cycle, result))
-          ? made(cycle, result)
+          ? made(cycle, result, copied)
           : rowsOf(claim.found, cycle, result),
       get behind() {
         return claim.found?.behind ?? NOTHING;

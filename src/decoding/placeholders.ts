@@ -9,7 +9,7 @@ const MIDDLES: ReadonlyMap<number, bigint> = new Map([
   [20, 1n << 62n], // int8
 ]);
 
-/** Rows of a query that get numbers. */
+/** Rows of a query, or a COPY, that get numbers. */
 const MAX_MADE_ROWS = 10_000;
 
 /**
@@ -25,16 +25,18 @@ export class Placeholders {
     this.#next = BigInt(Math.floor(start * 2 ** 52));
   }
 
-  /** Rows for an INSERT. @param inserted what the primary has inserted, of a query. */
+  /** Rows for an INSERT, or a COPY. @param inserted how many a query or a COPY had. */
   rows(
-    { relation, rows, outputs }: Insertion,
+    { relation, rows, outputs, source, columns: named }: Insertion,
     inserted: number,
     catalog: Catalog,
   ): LoggedRows | undefined {
-    const length = rows ?? (outputs === undefined ? 0 : inserted);
+    const isCopy = source === "copy";
+    const length = rows ?? (isCopy || outputs !== undefined ? inserted : 0);
     if (length === 0 || length > MAX_MADE_ROWS) return undefined;
     const columns = (catalog.columns(relation) ?? []).flatMap(
       ({ name, typeOid, default: own }) => {
+        if (isCopy && named.includes(name)) return [];
         const middle = MIDDLES.get(typeOid);
         return own?.nature === "sequence" && middle !== undefined
           ? [{ name, middle }]

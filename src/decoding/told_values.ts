@@ -2,10 +2,10 @@ import { toldRows } from "../given/mod.ts";
 import { describedNames, normalOf, type Reply } from "../judge/mod.ts";
 import type { PinnedValue } from "../sql/pinned_values.ts";
 import type { Shape } from "../sql/shape.ts";
+import { byteText } from "../wire/mod.ts";
 
 /** Bytes of a value that is looked at: ids and uuids are shorter. */
 const MAX_VALUE = 64;
-const decoder = new TextDecoder("latin1");
 
 /** Values of a row by column, a character for each byte. */
 export type ToldValues = ReadonlyMap<string, string>;
@@ -32,7 +32,7 @@ export function toldValues(
       const value = row[i];
       if (name === undefined || value === undefined) return;
       if (value.length <= MAX_VALUE) {
-        values.set(name, decoder.decode(value.slice()));
+        values.set(name, byteText(value));
       }
     });
     return values;

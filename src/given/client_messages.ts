@@ -1,6 +1,10 @@
 import {
   BIND,
+  COPY_DATA,
+  COPY_DONE,
+  COPY_FAIL,
   EXECUTE,
+  FLUSH,
   Framer,
   FUNCTION_CALL,
   QUERY,
@@ -9,6 +13,14 @@ import {
 
 const decoder = new TextDecoder();
 const NO_RESULT = -1;
+/** The server sends no message of its own for them. */
+const COMPLETE_NOTHING: ReadonlySet<number> = new Set([
+  SYNC,
+  FLUSH,
+  COPY_DATA,
+  COPY_DONE,
+  COPY_FAIL,
+]);
 /** S: Close is of a statement. */
 export const CLOSES_STATEMENT = 0x53;
 
@@ -18,7 +30,7 @@ export interface ClientMessage {
   readonly start: number;
   readonly body: number;
   readonly end: number;
-  /** Which of the cycle's it is, from 0: Syncs, which complete nothing, aside. */
+  /** Which of the cycle's it is, from 0, those aside that complete nothing. */
   readonly number: number;
   /** Which of the cycle's results it leads to, from 0: a Bind to that of the next Execute of its portal. -1: to none. */
   readonly result: number;
@@ -39,7 +51,7 @@ export function messagesOf(bytes: Uint8Array): readonly ClientMessage[] {
       type === FUNCTION_CALL;
     const result = isResult ? results++ : NO_RESULT;
     messages.push({ type, start, body, end: at, number, result });
-    if (type !== SYNC) number++;
+    if (!COMPLETE_NOTHING.has(type)) number++;
   }
   return withBinds(bytes, messages);
 }

@@ -6,7 +6,7 @@ import {
   type Rewritten as WithValues,
 } from "./insert_rewriter.ts";
 import type { RewriterOptions } from "./insert_rewriter.ts";
-import type { LoggedRows } from "./logged_rows.ts";
+import type { LoggedResults } from "./logged_rows.ts";
 import type { Moment } from "./own_defaults.ts";
 import {
   LockingRewriter,
@@ -23,6 +23,8 @@ export interface Rewritten extends WithValues {
 export class CycleRewriter {
   readonly #inserts: InsertRewriter;
   readonly #locking: LockingRewriter;
+  /** Messages of the cycle under way that the client has not sent. */
+  #added: readonly number[] = [];
 
   constructor(options: RewriterOptions & LockingRewriterOptions) {
     this.#inserts = new InsertRewriter(options);
@@ -56,17 +58,20 @@ export class CycleRewriter {
     bytes: Uint8Array<ArrayBuffer>,
     made: Moment,
     reply: (result: number) => Reply | undefined,
-    logged?: (result: number) => LoggedRows | undefined,
+    logged?: LoggedResults,
   ): Rewritten {
     const locking = this.#locking.cycle(bytes, made, reply);
     const inserts = this.#inserts.cycle(locking.bytes, made, reply, logged);
+    this.#added = inserts.added;
     return { ...inserts, taken: locking.taken };
   }
 
   /** The mirror has answered the cycle, and acted on so many of its messages. */
   answered(completed: number): void {
     this.#inserts.answered(completed);
-    this.#locking.answered(completed);
+    const added = this.#added.filter((number) => number < completed).length;
+    this.#locking.answered(completed - added);
+    this.#added = [];
   }
 }
 

@@ -55,7 +55,8 @@ export function givenColumns(
 ): GivenColumns | undefined {
   const { relation, columns: named, source, width } = insertion;
   const { overriding, excluded, onConflict } = insertion;
-  if (source === "copy") return undefined;
+  // Without a list its data have all columns.
+  if (source === "copy" && named.length === 0) return undefined;
   if (overriding === "user") return undefined;
   if (source === "query") {
     if (insertion.outputs === undefined || onConflict !== undefined) {
@@ -69,6 +70,8 @@ export function givenColumns(
   }
   const [oid, ...others] = catalog.oids(relation);
   if (oid === undefined || others.length > 0) return undefined;
+  // Rows of partitions come into the log one partition behind the other.
+  if (source === "copy" && catalog.familyOf(oid).size > 1) return undefined;
   const all = catalog.columnsOf(oid);
   const changes = catalog.changedByTrigger(oid);
   if (all === undefined || changes === "all") return undefined;

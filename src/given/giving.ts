@@ -4,6 +4,7 @@ import type { Insertion, Updating } from "../sql/mod.ts";
 import type { Shape } from "../sql/shape.ts";
 import { isEqual } from "../wire/mod.ts";
 import { drawnRows, insertedRows, isErrorOf, toldRows } from "./told_rows.ts";
+import { CopyRewriter } from "./copy_rewriter.ts";
 import {
   type GivenColumn,
   type GivenColumns,
@@ -72,6 +73,8 @@ export type OnOwn = (
 export class Giving {
   /** Whether the mirror is given values at all. */
   isOn = true;
+  /** Writes COPYs. */
+  readonly copies = new CopyRewriter();
   readonly #onOwn: OnOwn;
   readonly #defaults = new OwnDefaults();
   /** Sequences, and columns without one: see keyOf. */
@@ -85,6 +88,8 @@ export class Giving {
     Insertion,
     Map<number, { readonly rows: number; readonly endUs: number }>
   >();
+  /** By session the sequences of its last COPY, which it has not drawn from. */
+  readonly #copied = new Map<number, GivenColumns>();
   #areSequencesOwn = false;
   #catalog: Catalog | undefined;
   /** By the statement: null where nothing can be given. */
@@ -197,6 +202,13 @@ export class Giving {
     if (!this.isOn) return undefined;
     let isExact = true;
     const inserts: SentInsert[] = [];
+    const copied = this.#copied.get(session);
+    if (copied !== undefined && shapes.some(tellsDrawn)) {
+      // lastval() fails in a session that has drawn nothing.
+      this.#copied.delete(session);
+      this.#owe(copied, copied.columns, 1, { session, endUs: 0 });
+      inserts.push({ given: copied, isExact: false });
+    }
     for (const { insertion, isControl } of shapes) {
       const given = insertion && this.#possible(insertion, catalog);
       if (given !== undefined) inserts.push({ given, isExact });
@@ -231,6 +243,10 @@ export class Giving {
   ): void {
     if (!this.isOn || insertion === undefined) return;
     const rows = drawnRows(insertion, primary);
+    // How many rows it had come to nobody knows.
+    const isUnknown = insertion.source === "copy" && rows === 0 &&
+      drawnRows({ rows: 1 }, primary) > 0;
+    if (isUnknown) this.untold(insertion, catalog);
     if (rows > 0) this.#missed(insertion, catalog, rows, leftOut);
   }
 
@@ -245,9 +261,32 @@ export class Giving {
     }
     const given = this.#columnsOf(insertion, catalog);
     if (given === undefined) return;
-    for (const column of given.columns) {
+    this.#owe(given, given.columns, rows, leftOut);
+  }
+
+  /** A COPY has values in the place of these defaults: no number is drawn with it. */
+  copied(
+    given: GivenColumns,
+    columns: Iterable<GivenColumn>,
+    rows: number,
+    leftOut: LeftOut,
+  ): void {
+    const drawn = [...columns].filter(({ nature }) => nature === "sequence");
+    if (drawn.length === 0) return;
+    this.#owe(given, drawn, rows, leftOut);
+    if (this.#copied.size >= MAX_UNKNOWN) this.#copied.clear();
+    this.#copied.set(leftOut.session, { ...given, columns: drawn });
+  }
+
+  #owe(
+    { oid }: GivenColumns,
+    columns: readonly GivenColumn[],
+    rows: number,
+    leftOut: LeftOut,
+  ): void {
+    for (const column of columns) {
       if (column.nature !== "sequence") continue;
-      this.#defaults.missed(given.oid, column, rows, leftOut);
+      this.#defaults.missed(oid, column, rows, leftOut);
     }
   }
 
@@ -553,7 +592,8 @@ export class Giving {
     text: Uint8Array,
   ): GivenColumns | undefined {
     const given = this.#columnsOf(insertion, catalog);
-    if (given === undefined) return undefined;
+    // Its text is looked at with its data.
+    if (given === undefined || insertion.source === "copy") return given;
     const places = insertPlaces(text, 0, text.length, insertion);
     const written = places && givenText(
       text,

@@ -6,7 +6,6 @@ import { BIND, CLOSE, concat, messageOf, PARSE, QUERY } from "../wire/mod.ts";
 import {
   type AddedParameter,
   type Bind,
-  isBinaryOutput,
   MAX_PARAMETERS,
   readBind,
   withParameters,
@@ -17,24 +16,38 @@ import {
   messagesOf,
   nameAt,
 } from "./client_messages.ts";
+import { type CopyData, copyData } from "./copy_data.ts";
+import {
+  copyByBind,
+  copyByQuery,
+  type GivenCopy,
+  type Written,
+} from "./copied_messages.ts";
+import { MAX_COPY_TEXT } from "./copy_rewriter.ts";
 import type { GivenColumn, GivenColumns } from "./given_columns.ts";
 import { givenText } from "./given_text.ts";
 import { literalOf, type WriteValue } from "./value_text.ts";
 import type { Giving } from "./giving.ts";
-import { binaryArray, textArray } from "./key_arrays.ts";
+import { NOTHING, parameterOf, valueOf } from "./known_rows.ts";
 import { updatedText } from "./updated_text.ts";
 import { insertPlaces } from "./insert_places.ts";
-import { type LoggedRows, loggedValue, rowsInLog } from "./logged_rows.ts";
+import {
+  type LoggedResults,
+  type LoggedRows,
+  loggedValue,
+  rowsInLog,
+} from "./logged_rows.ts";
 import type { Moment } from "./own_defaults.ts";
 import type { PreparedInsert } from "./prepared_inserts.ts";
 import { followNames, PreparedStatements } from "./prepared_statements.ts";
 import { SessionSettings, setsSetting } from "./session_settings.ts";
 import { pairArray } from "./pair_values.ts";
 import { declaredTypes } from "./declared_types.ts";
-import { highestParameter, isReadable } from "./texts.ts";
+import { highestParameter } from "./texts.ts";
 import {
   hasFailed,
   insertedRows,
+  isErrorOf,
   isWhole,
   type ToldRow,
   toldRows,
@@ -65,15 +78,21 @@ export type GivenResults = ReadonlyMap<number, GivenColumns>;
 export interface Rewritten {
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly given: GivenResults;
+  /** Messages that it has beside the client's, by their numbers. */
+  readonly added: readonly number[];
 }
 
 const NONE: GivenResults = new Map();
 const nothingLogged = () => undefined;
+/** A row has other fields than the COPY: with more of them that would be another error. */
+const BAD_COPY_FORMAT = /^22P04$/;
 
 /** What is known of a statement's rows. */
 interface Told {
   readonly reply: () => Reply | undefined;
-  readonly logged: () => LoggedRows | undefined;
+  readonly logged: (copied?: () => number) => LoggedRows | undefined;
+  /** What the client sent for it, if it is a COPY. */
+  readonly data: () => CopyData | undefined;
 }
 
 /**
@@ -114,26 +133,34 @@ export class InsertRewriter {
     bytes: Uint8Array<ArrayBuffer>,
     made: Moment,
     reply: (result: number) => Reply | undefined,
-    logged: (result: number) => LoggedRows | undefined = nothingLogged,
+    logged: LoggedResults = nothingLogged,
   ): Rewritten {
     this.#made = made;
     const given = new Map<number, GivenColumns>();
     const parts: Uint8Array[] = [];
+    const added: number[] = [];
     let from = 0;
-    for (const message of messagesOf(bytes)) {
-      const { result } = message;
-      const written = this.#message(bytes, message, {
+    messagesOf(bytes).forEach((message, at, all) => {
+      const { result, number, start, end } = message;
+      const moved = added.length === 0
+        ? message
+        : { ...message, number: number + added.length };
+      const written = this.#message(bytes, moved, {
         reply: () => reply(result),
-        logged: () => logged(result),
+        logged: (copied) => logged(result, copied),
+        data: () => copyData(all, at),
       });
-      if (written === undefined) continue;
-      parts.push(bytes.subarray(from, message.start), written.bytes);
+      if (written === undefined) return;
+      parts.push(bytes.subarray(from, start), ...written.bytes);
       if (written.given !== undefined) given.set(result, written.given);
-      from = message.end;
-    }
-    if (from === 0) return { bytes, given: NONE };
+      for (let i = 0; i < (written.added ?? 0); i++) {
+        added.push(moved.number + i);
+      }
+      from = written.end ?? end;
+    });
+    if (from === 0) return { bytes, given: NONE, added };
     parts.push(bytes.subarray(from));
-    return { bytes: concat(parts), given };
+    return { bytes: concat(parts), given, added };
   }
 
   /** The mirror has answered the cycle, and acted on so many of its messages. */
@@ -146,14 +173,14 @@ export class InsertRewriter {
     bytes: Uint8Array<ArrayBuffer>,
     message: ClientMessage,
     told: Told,
-  ): { bytes: Uint8Array; given?: GivenColumns | undefined } | undefined {
+  ): Written | undefined {
     const { type, body, end, number } = message;
     switch (type) {
       case QUERY:
         return this.#query(bytes, message, told);
       case PARSE: {
         const written = this.#parse(bytes, message);
-        return written && { bytes: written };
+        return written && { bytes: [written] };
       }
       case BIND:
         return this.#bind(bytes, message, told);
@@ -177,7 +204,15 @@ export class InsertRewriter {
     if (from === 0 || to < 0 || to + 3 > end) return undefined;
     const found = this.#insertion(bytes, from, to, number);
     if (found === undefined) return undefined;
-    const { given } = found;
+    const { given, insertion } = found;
+    if (insertion?.source === "copy") {
+      if (to - from > MAX_COPY_TEXT || !this.#prepared.hasRoomFor(name)) {
+        return undefined;
+      }
+      const text = bytes.slice(from, to);
+      this.#prepared.set(name, { ...found, text }, number);
+      return undefined;
+    }
     const view = new DataView(bytes.buffer, bytes.byteOffset, end);
     const parameters = Math.max(
       view.getUint16(to + 1),
@@ -209,13 +244,19 @@ export class InsertRewriter {
 
   #bind(
     bytes: Uint8Array<ArrayBuffer>,
-    { body, end }: ClientMessage,
-    { reply, logged }: Told,
-  ): { bytes: Uint8Array; given: GivenColumns | undefined } | undefined {
+    message: ClientMessage,
+    told: Told,
+  ): Written | undefined {
     if (this.#prepared.size === 0) return undefined;
+    const { body, end } = message;
     const bind = readBind(bytes, body, end);
     const known = bind && this.#prepared.get(bind.statement);
     if (bind === undefined || known === undefined) return undefined;
+    if (known.text !== undefined) {
+      const copied = this.#copied(bytes, known, known.text, told);
+      return copied && copyByBind(bytes, message, bind, copied);
+    }
+    const { reply, logged } = told;
     const prepared = this.#located(known, reply());
     const { insertion, given } = prepared;
     const rows = this.#told(reply(), prepared);
@@ -225,30 +266,37 @@ export class InsertRewriter {
     }
     const added: AddedParameter[] = [];
     const accepted = this.#accepted(rows, inLog, prepared, bind);
-    const told = new Set(accepted);
+    const toldColumns = new Set(accepted);
     for (let row = 0; row < rowsOf(prepared); row++) {
       for (const column of given.columns) {
         const known = accepted.has(column) ? { rows, inLog } : NOTHING;
         const parameter = parameterOf(prepared, column, row, known, bind);
-        if (parameter.isOwn) told.delete(column);
+        if (parameter.isOwn) toldColumns.delete(column);
         added.push(parameter);
       }
     }
     for (const pair of given.pairs) added.push(pairArray(pair, inLog));
     return {
-      bytes: messageOf(BIND, withParameters(bytes, body, end, bind, added)),
-      given: toldOf(given, told),
+      bytes: [messageOf(BIND, withParameters(bytes, body, end, bind, added))],
+      given: toldOf(given, toldColumns),
     };
   }
 
   #query(
     bytes: Uint8Array<ArrayBuffer>,
-    { body, end, number }: ClientMessage,
-    { reply, logged }: Told,
-  ): { bytes: Uint8Array; given: GivenColumns | undefined } | undefined {
+    message: ClientMessage,
+    sent: Told,
+  ): Written | undefined {
+    const { body, end, number } = message;
     const to = end - 1;
     const known = this.#insertion(bytes, body, to, number);
     if (known === undefined) return undefined;
+    if (known.insertion?.source === "copy") {
+      const text = bytes.subarray(body, to);
+      const copied = this.#copied(bytes, known, text, sent);
+      return copied && copyByQuery(bytes, message, copied);
+    }
+    const { reply, logged } = sent;
     const found = this.#located(known, reply());
     const { insertion, given } = found;
     const rows = this.#told(reply(), found);
@@ -283,9 +331,40 @@ export class InsertRewriter {
     const written = toldOf(given, told);
     if (written === undefined && !inLog?.areMade) return undefined;
     return {
-      bytes: messageOf(QUERY, text, bytes.subarray(to, end)),
+      bytes: [messageOf(QUERY, text, bytes.subarray(to, end))],
       given: written,
     };
+  }
+
+  /** A COPY with what the log has of its rows; undefined: it goes as it came. */
+  #copied(
+    bytes: Uint8Array<ArrayBuffer>,
+    found: PreparedInsert,
+    text: Uint8Array,
+    { reply, logged, data }: Told,
+  ): GivenCopy | undefined {
+    const { giving, session } = this.#options;
+    const { insertion, given } = found;
+    const theirs = reply();
+    const sent = data();
+    if (theirs === undefined || isErrorOf(theirs, BAD_COPY_FORMAT)) {
+      return undefined;
+    }
+    const count = () => sent ? giving.copies.rows(bytes, text, sent) : 0;
+    const rows = rowsInLog(logged(count), insertion);
+    const accepted = this.#accepted(undefined, rows, found, undefined);
+    const written = rows && sent &&
+      giving.copies.written(bytes, text, sent, rows, [...accepted]);
+    const columns = new Set(written?.columns);
+    const isUntold = [...accepted].some((column) =>
+      column.nature === "sequence" && !columns.has(column)
+    );
+    if (isUntold) this.#untold(theirs, insertion);
+    if (rows === undefined || written === undefined) return undefined;
+    const leftOut = { session, endUs: this.#made.endUs };
+    giving.copied(given, columns, rows.length, leftOut);
+    const told = rows.areMade ? undefined : toldOf(given, columns);
+    return { ...written, given: told };
   }
 
   /** Where the primary has the columns of a lone star: more of them may have come since the mirror was asked, or in another order. */
@@ -444,67 +523,4 @@ function toldOf(
   told: ReadonlySet<GivenColumn>,
 ): GivenColumns | undefined {
   return told.size === 0 ? undefined : { ...given, columns: [...told] };
-}
-
-/** What is known of a statement's rows: by its answer, and by the log. */
-interface KnownRows {
-  readonly rows?: readonly ToldRow[] | undefined;
-  readonly inLog?: LoggedRows | undefined;
-}
-
-const NOTHING: KnownRows = {};
-
-/** A column's value in a row, or in all rows of a query. */
-function parameterOf(
-  { insertion }: PreparedInsert,
-  column: GivenColumn,
-  row: number,
-  { rows, inLog }: KnownRows,
-  bind: Bind | undefined,
-): AddedParameter & {
-  /** The mirror gets another value than the primary. */
-  readonly isOwn: boolean;
-} {
-  const isQuery = insertion !== undefined && insertion.rows === undefined;
-  const known = isQuery
-    ? arrayOf(column, rows?.map((one) => valueOf(column, one, bind)))
-    : valueOf(column, rows?.[row], bind);
-  const parameter = known ??
-    (isQuery
-      ? arrayOf(column, inLog?.map((one) => loggedValue(column, one)))
-      : loggedValue(column, inLog?.[row])) ??
-    NULL;
-  const isOwn = parameter.value === undefined ||
-    known === undefined && inLog?.areMade === true;
-  return { ...parameter, isOwn };
-}
-
-const NULL: AddedParameter = { value: undefined, isBinary: false };
-
-/** Undefined: RETURNING does not tell it. */
-function valueOf(
-  { type, output }: GivenColumn,
-  row: ToldRow | undefined,
-  bind: Bind | undefined,
-): AddedParameter | undefined {
-  if (output === "log" || row === undefined) return undefined;
-  const place = output >= 0 ? output : row.length + output;
-  const value = row[place];
-  if (value === undefined) return undefined;
-  const isBinary = bind !== undefined && isBinaryOutput(bind, place);
-  return isBinary || isReadable(value, type) ? { value, isBinary } : undefined;
-}
-
-/** The values of all rows as one; undefined: there are none, one is NULL, or can't be read back. */
-function arrayOf(
-  column: GivenColumn,
-  all: readonly (AddedParameter | undefined)[] = [],
-): AddedParameter | undefined {
-  const isBinary = all[0]?.isBinary ?? false;
-  const values = all.flatMap((one) => one?.value ?? []);
-  if (all.length === 0 || values.length < all.length) return undefined;
-  const value = isBinary
-    ? binaryArray(values, column.typeOid)
-    : textArray(values, column.type);
-  return value && { value, isBinary };
 }

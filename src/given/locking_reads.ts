@@ -4,6 +4,7 @@ import type { LockingRead } from "../sql/mod.ts";
 import { MAX_VALUE, type TouchedRows } from "../sql/pinned_values.ts";
 import type { Shape } from "../sql/shape.ts";
 import type { Giving } from "./giving.ts";
+import { byteText } from "../wire/mod.ts";
 import { type LockedKey, lockedKey, toldKeys } from "./locked_key.ts";
 import { lockingPlaces } from "./locking_places.ts";
 import { isLockingProved, keyCondition, lockingText } from "./locking_text.ts";
@@ -21,7 +22,6 @@ const GRAMMAR_OR_RIGHTS = /^42/;
 const BESIDE_US = 10_000;
 /** Rows of one statement that are told apart for the order of writers; of more it may have taken any. */
 const MAX_TAKEN_ROWS = 64;
-const decoder = new TextDecoder("latin1");
 
 /** Which statements with SKIP LOCKED one mirror is told the rows of. */
 export class LockingReads {
@@ -159,7 +159,7 @@ export function touchedRows(
       return cell === undefined || cell.length > MAX_VALUE ? [] : [{
         column: name,
         isBinary: isBinary(output),
-        text: decoder.decode(cell.slice()),
+        text: byteText(cell),
       }];
     }),
   }));

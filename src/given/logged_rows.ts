@@ -12,6 +12,16 @@ export type LoggedRows = readonly (LoggedRow | undefined)[] & {
 };
 
 /**
+ * The rows of a cycle's n-th result that the primary's log has, or that are made.
+ *
+ * @param copied how many rows the data of a COPY have.
+ */
+export type LoggedResults = (
+  result: number,
+  copied?: () => number,
+) => LoggedRows | undefined;
+
+/**
  * The rows of an INSERT, if the log has each that it has values for: else
  * nothing tells which is which. Of an UPDATE what all its rows have in common.
  */

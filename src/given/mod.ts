@@ -17,6 +17,8 @@ export {
 } from "./corrections.ts";
 export { Giving } from "./giving.ts";
 export type { DefaultsQuestion } from "./own_defaults.ts";
+export { copiedValues } from "./copied_values.ts";
+export { MAX_COPY_TEXT } from "./copy_rewriter.ts";
 export { CycleRewriter, isOfConcern } from "./cycle_rewriter.ts";
 export type { GivenResults } from "./insert_rewriter.ts";
 export { LockingReads } from "./locking_reads.ts";

@@ -96,14 +96,17 @@ function madeRows(
   { cycles, statements }: Transaction,
   { shapes }: Plan,
 ): LogClaim["rows"] {
-  return (cycle, result) => {
+  return (cycle, result, copied) => {
     const insertion = shapes[cycle]?.[result]?.insertion;
     if (insertion === undefined) return undefined;
     let at = result;
     for (let i = 0; i < cycle; i++) {
       at += cycles[i * CYCLE_WORDS + CYCLE_STATEMENTS] as number;
     }
-    const count = statements[at * STATEMENT_WORDS + STATEMENT_ROWS];
+    // Of a COPY that failed its data tell.
+    const count = insertion.source === "copy"
+      ? copied?.()
+      : statements[at * STATEMENT_WORDS + STATEMENT_ROWS];
     return placeholders.rows(insertion, count ?? 0, catalog);
   };
 }
@@ -135,8 +138,8 @@ class LateClaim implements LogClaim {
     if (this.#claim !== undefined) this.#claim.onSettled = onSettled;
   }
 
-  rows(cycle: number, result: number): ReturnType<LogClaim["rows"]> {
-    return this.#claim?.rows(cycle, result);
+  rows(...asked: Parameters<LogClaim["rows"]>): ReturnType<LogClaim["rows"]> {
+    return this.#claim?.rows(...asked);
   }
 
   get behind(): LogClaim["behind"] {

@@ -183,14 +183,16 @@ export class Replay {
     const matters = rewriter?.hasPrepared || shapes === undefined ||
       isOfConcern(shapes);
     if (rewriter === undefined || !matters) return this.#sent.bytes;
-    const { bytes: written, given, taken } = rewriter.cycle(
+    const { bytes: written, given, taken, added } = rewriter.cycle(
       this.#sent.bytes,
       this.transaction,
       (result) => this.#primaryReply(result),
-      (result) => this.#logged?.rows(this.#cycle, result),
+      (result, copied) => this.#logged?.rows(this.#cycle, result, copied),
     );
     this.#given = given;
     this.#taken = taken;
+    // Messages are counted by their answers.
+    if (added.length > 0) this.#sent = readCycle(written, 0, written.length);
     return written;
   }
 

@@ -298,6 +298,8 @@ export class Replayer {
     const { giving, catalog } = this.#target;
     const { insertion } = shape;
     if (insertion === undefined || drawnRows(insertion, mirror) > 0) return;
+    // It has drawn by itself, or owes what it was given.
+    if (insertion.source === "copy" && mirror !== undefined) return;
     const { endUs } = this.replay.transaction;
     giving.missed(shape, catalog, primary, { session: this.#session, endUs });
   }

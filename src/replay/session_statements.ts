@@ -14,7 +14,7 @@ import {
   separatorsOf,
   withSeparators,
 } from "../sql/mod.ts";
-import { readBind } from "../given/mod.ts";
+import { copiedValues, MAX_COPY_TEXT, readBind } from "../given/mod.ts";
 import { boundTexts } from "./bound_texts.ts";
 import {
   BIND,
@@ -77,12 +77,15 @@ interface Literals {
 interface Prepared {
   readonly shape: Shape;
   readonly literals: Literals | undefined;
+  /** A COPY's text. */
+  readonly copy?: Uint8Array | undefined;
 }
 
 interface Portal extends Values {
   readonly shape: Shape;
   /** Of its columns, if its answer tells which rows were locked. */
   readonly formats?: readonly number[] | undefined;
+  readonly copy?: Uint8Array | undefined;
 }
 
 /** The values that one execution of a statement has. */
@@ -185,7 +188,9 @@ export class SessionStatements {
         case QUERY: {
           const statements = this.#told(bytes, body, at - 1);
           const shapes = this.#follow(statements);
-          if (statements.links === undefined) {
+          if (isCopy(shapes[0])) {
+            note(this.#copied(bytes.subarray(body, at - 1), bytes, at, to));
+          } else if (statements.links === undefined) {
             note(this.#valuesInText(shapes[0], bytes, body, at - 1));
           }
           if (results.length === 0 && at === to) {
@@ -210,12 +215,15 @@ export class SessionStatements {
             literals: statements.links === undefined
               ? this.#literals(described, bytes, text, end)
               : undefined,
+            copy: isCopy(described) && end - text <= MAX_COPY_TEXT
+              ? bytes.slice(text, end)
+              : undefined,
           });
           break;
         }
         case BIND: {
           const names = behind(bytes, body);
-          const { shape, literals } =
+          const { shape, literals, copy } =
             this.#statements.get(name(bytes, names)) ?? UNKNOWN;
           described = bound(shape, bytes, body, at);
           set(this.#portals, name(bytes, body), {
@@ -229,6 +237,7 @@ export class SessionStatements {
             ),
             formats: shape.lockingRead &&
               readBind(bytes, body, at)?.resultFormats,
+            copy,
           });
           break;
         }
@@ -241,11 +250,13 @@ export class SessionStatements {
           break;
         case EXECUTE: {
           const portal = this.#portals.get(name(bytes, body)) ?? UNKNOWN;
-          const { shape, formats: own } = portal;
+          const { shape, formats: own, copy } = portal;
           if (own !== undefined) {
             (formats ??= new Map()).set(results.length, own);
           }
-          note(portal);
+          note(
+            copy === undefined ? portal : this.#copied(copy, bytes, at, to),
+          );
           give([hasRowLimit(bytes, at) ? inParts(shape) : shape]);
           break;
         }
@@ -350,6 +361,18 @@ export class SessionStatements {
     };
   }
 
+  /** What the first rows of a COPY have, whose data follow at `from`. */
+  #copied(
+    text: Uint8Array,
+    bytes: Uint8Array,
+    from: number,
+    to: number,
+  ): Values | undefined {
+    if (!this.tellsWritten) return undefined;
+    const written = copiedValues(text, bytes, from, to);
+    return written.length === 0 ? undefined : { rows: undefined, written };
+  }
+
   /** @param at where a Bind message goes on behind its names. */
   #boundValues(
     { pinned }: Shape,
@@ -367,6 +390,10 @@ export class SessionStatements {
     addParameters(written, pinned.written, bytes, at, to);
     return valuesOf(pinned, { values, written });
   }
+}
+
+function isCopy(shape: Shape | undefined): boolean {
+  return shape?.insertion?.source === "copy";
 }
 
 /** They wait with their transaction: a copy has no room for more. */

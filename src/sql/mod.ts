@@ -12,7 +12,7 @@ export type { LockingRead } from "./locking_read.ts";
 export type { ChanceSet, Updating } from "./updating.ts";
 export { skipSpace } from "./lexer.ts";
 export { relationKey } from "./relation_key.ts";
-export { writtenValue } from "./pins.ts";
+export { rowValueKey, writtenValue } from "./pins.ts";
 export { joins, separatorsOf, withSeparators } from "./separators.ts";
 export { SAVEPOINT_NAME, savepointName } from "./savepoint_name.ts";
 export * from "./session_state.ts";

@@ -1,9 +1,9 @@
 import { literals } from "./literals.ts";
+import { byteText } from "../wire/mod.ts";
 import type { Pin } from "./pins.ts";
 
 /** Values beyond this are not looked at, in bytes. */
 export const MAX_VALUE = 64;
-const decoder = new TextDecoder("latin1");
 
 /** A value as it was sent. */
 export interface PinnedValue {
@@ -94,7 +94,7 @@ function digits(
 
 /** A character for each byte. */
 function textOf(bytes: Uint8Array, start: number, end: number): string {
-  return decoder.decode(bytes.slice(start, end));
+  return byteText(bytes.subarray(start, end));
 }
 
 /**

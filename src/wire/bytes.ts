@@ -16,3 +16,10 @@ export function concat(
 export function isEqual(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && a.every((byte, i) => byte === b[i]);
 }
+
+/** A character for each byte: what TextDecoder calls latin1 is Windows-1252, with other ones for 0x80 to 0x9f. */
+export function byteText(bytes: Uint8Array): string {
+  let text = "";
+  for (const byte of bytes) text += String.fromCharCode(byte);
+  return text;
+}

@@ -5,7 +5,7 @@
  * @module
  */
 
-export { concat, isEqual } from "./bytes.ts";
+export { byteText, concat, isEqual } from "./bytes.ts";
 export * from "./codes.ts";
 export { Collector } from "./collector.ts";
 export { COMPLETES } from "./completes.ts";

@@ -147,7 +147,7 @@ Deno.test("pinned rows: parameters in another order, or literals in their place,
 });
 
 Deno.test("pinned rows: a binary value is the column's, or an integer that is cast", () => {
-  const binary = (sql: string) =>
+  const binary = (sql: string, value = 5) =>
     touched(
       parse("", sql),
       message(
@@ -157,12 +157,17 @@ Deno.test("pinned rows: a binary value is the column's, or an integer that is ca
         int16(1),
         int16(1),
         int32(4),
-        int32(5),
+        int32(value),
         int16(0),
       ),
       execute(),
     );
   assert.equal(binary("delete from t where id = $1"), "t id=\0\0\0\x05");
+  // In Windows-1252 it would be another character.
+  assert.equal(
+    binary("delete from t where id = $1", 0x80),
+    "t id=\0\0\0\x80",
+  );
   assert.equal(binary("delete from t where id = $1::text"), "");
   // An integer says of which length it is.
   assert.equal(binary("delete from t where id = $1::int8"), "t id=5");
