@@ -219,12 +219,25 @@ function valuesOfQuery(
   if (select?.op !== "SETOP_NONE" || targets.length !== columns.length) {
     return [];
   }
+  // A column of which WHERE says the value has it in all rows.
+  const known = new Map(
+    comparisons(select).map(([column, value]) => [pathOf(column), value]),
+  );
   return targets.flatMap((target, place) => {
     const column = columns[place];
     if (column === undefined || isPart(column)) return [];
     const { val } = unwrap(target)[1];
-    return [[setValueKey(nameOf(column)), val] as const];
+    const [type, fields] = unwrap(val);
+    const value = type === "ColumnRef" ? known.get(pathOf(fields)) : val;
+    return value === undefined
+      ? []
+      : [[setValueKey(nameOf(column)), value] as const];
   });
+}
+
+/** A column's name, with those before it. */
+function pathOf({ fields }: Node): string {
+  return JSON.stringify(list(fields).map((field) => lastName([field])));
 }
 
 /** Of a column that is written, whole or in part. */
@@ -237,8 +250,17 @@ function isPart({ ResTarget }: Node): boolean {
   return (ResTarget as Node).indirection !== undefined;
 }
 
-function equalities({ whereClause }: Node): Found["values"] {
-  const found: [string, unknown][] = [];
+function equalities(body: Node): Found["values"] {
+  return comparisons(body).map(([column, value]) =>
+    [lastName(column.fields), value] as const
+  );
+}
+
+/** Columns that WHERE compares by `=`, each with what it is compared with. */
+function comparisons(
+  { whereClause }: Node,
+): readonly (readonly [column: Node, value: unknown])[] {
+  const found: [Node, unknown][] = [];
   const visit = (condition: unknown) => {
     const [type, fields] = unwrap(condition);
     if (type === "BoolExpr" && fields.boolop === "AND_EXPR") {
@@ -254,7 +276,7 @@ function equalities({ whereClause }: Node): Found["values"] {
       ]
     ) {
       const [kind, column] = unwrap(side);
-      if (kind === "ColumnRef") found.push([lastName(column.fields), value]);
+      if (kind === "ColumnRef") found.push([column, value]);
     }
   };
   visit(whereClause);

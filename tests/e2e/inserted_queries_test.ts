@@ -104,6 +104,11 @@ async function client(url: string, who: number, steps: number): Promise<void> {
       );
       await run(
         sql,
+        "insert into items (order_id, note) select o.id, label from orders o where o.id = $1",
+        id,
+      );
+      await run(
+        sql,
         "select id, token, at, name from items where order_id = $1 order by id",
         id,
       );
