@@ -127,7 +127,7 @@ function insertedBehind(
 /** Whether triggers, rules and cascades of what was named may have written it. */
 function isBehind(
   { kind, relation }: DecodedChange,
-  named: ReadonlySet<string>,
+  named: Trace["named"],
   catalog: Catalog,
 ): boolean {
   return kind !== "truncate" &&
@@ -150,14 +150,21 @@ function families(catalog: Catalog): (oid: string) => string {
 /** Whether nothing but these statements has written the relations of their family. */
 function isAlone(
   list: readonly WrittenRows[],
-  named: ReadonlySet<string>,
+  named: Trace["named"],
   catalog: Catalog,
 ): boolean {
   const names = new Set(list.flatMap(({ shape }) => shape.writes));
-  const others = [...names].flatMap((name) => writersOf(name, catalog))
-    .filter((writer) => !names.has(writer) && named.has(writer));
-  return others.length === 0 &&
-    list.every(({ oid }) => catalog.keepsFamily(oid));
+  const isLed = [...names].some((name) => {
+    const writers = writersOf(name, catalog);
+    return writers.some((writer) => {
+      const write = names.has(writer) ? undefined : named.get(writer);
+      return write !== undefined && catalog.leads(writer, write, writers);
+    });
+  });
+  return !isLed &&
+    list.every(({ oid, shape: { writes: [name = ""] } }) =>
+      catalog.keepsFamily(oid, named.get(name))
+    );
 }
 
 /** The relations that, being written, may write this one, without schemas. */
