@@ -379,6 +379,81 @@ for (const [statements, changes, areKnown] of CASCADES) {
   });
 }
 
+const LEFT: readonly (readonly [
+  what: string,
+  statement: Answered,
+  changes: readonly DecodedChange[],
+  told: unknown,
+])[] = [
+  [
+    "known by their values",
+    [
+      "insert into orders (who) values (5), (7), (8), (7), (9) on conflict do nothing",
+      "INSERT 0 2",
+    ],
+    [order(2, 5), order(4, 8)],
+    [["2", undefined, "4", undefined, undefined]],
+  ],
+  [
+    "known by their order",
+    [
+      "insert into orders (who) values (5), (7), (5), (8) on conflict do nothing",
+      "INSERT 0 2",
+    ],
+    [order(3, 7), order(4, 5)],
+    [[undefined, "3", "4", undefined]],
+  ],
+  [
+    "one or another",
+    [
+      "insert into orders (who) values (5), (7), (5) on conflict do nothing",
+      "INSERT 0 1",
+    ],
+    [order(4, 5)],
+    [["4"]],
+  ],
+  [
+    "not there",
+    [
+      "insert into orders (who) values (5), (7), (8) on conflict do nothing",
+      "INSERT 0 1",
+    ],
+    [order(4, 9)],
+    "waiting",
+  ],
+  [
+    "in another order",
+    [
+      "insert into orders (who) values (5), (7), (8) on conflict do nothing",
+      "INSERT 0 2",
+    ],
+    [order(3, 7), order(4, 5)],
+    "waiting",
+  ],
+];
+
+for (const [what, statement, changes, told] of LEFT) {
+  Deno.test(`LogMatcher: rows of VALUES that were written are ${what}`, () => {
+    const matcher = matcherOf();
+    log(matcher, changes);
+    const client = new Client(matcher, statement);
+    matcher.polled(...EARLY);
+    assert.deepEqual(client.told, told);
+  });
+}
+
+Deno.test("LogMatcher: of those that left out other rows of VALUES none is taken", () => {
+  const matcher = matcherOf();
+  log(matcher, [order(1, 5)]);
+  log(matcher, [order(2, 7)]);
+  const client = new Client(matcher, [
+    "insert into orders (who) values (5), (7) on conflict do nothing",
+    "INSERT 0 1",
+  ]);
+  matcher.polled(...LATE);
+  assert.equal(client.told, "missed");
+});
+
 Deno.test("LogMatcher: what nobody has taken is forgotten 5 seconds after the log told it, not before all have looked", () => {
   const matcher = matcherOf();
   log(matcher, [order(1, 7)]);
