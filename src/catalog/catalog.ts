@@ -1,4 +1,5 @@
 import { type Nature, relationKey } from "../sql/mod.ts";
+import { ANY_WRITE, Cascades, type KeyWrite } from "./cascades.ts";
 import { type CatalogColumn, common, RelationColumns } from "./columns.ts";
 import { CollationPair, type ColumnCollation } from "./collation_pair.ts";
 import type { Definition } from "./definition.ts";
@@ -73,8 +74,10 @@ export class Catalog {
       ),
     drawn: () => this.#drawn(),
   });
-  /** By relation: those that, being written, write it. */
+  /** By relation: those that, being written, write it by a trigger or a rule, or as a view of it … */
   readonly #writers = new Map<string, Set<string>>();
+  /** … and by a foreign key. */
+  readonly #cascades = new Cascades();
   /** Relations with a trigger that may write anything. */
   readonly #anything = new Set<string>();
   /** Answers by statement: a mirror that differs all the time asks all the time. */
@@ -142,7 +145,7 @@ export class Catalog {
         return;
       }
       case "cascade":
-        return add(this.#writers, name, text);
+        return this.#cascades.add(name, text, more);
       case "reference":
         return this.#reaches.addReference(name, text, more === "cascade");
       case "stable":
@@ -348,18 +351,23 @@ export class Catalog {
     return !this.#family.has(relation) && this.#keepsOwn(relation, columns);
   }
 
-  /** The same of any row, for a relation with all its partitions and heirs. */
-  keepsFamily(oid: string): boolean {
+  /** The same of any row, for a relation with all its partitions and heirs, and what is done to it. */
+  keepsFamily(oid: string, write?: KeyWrite): boolean {
     return [...this.familyOf(oid)].every((one) => {
       const [, name = ""] = this.#names.get(one) ?? [];
-      return this.#keepsOwn(name, []);
+      return this.#keepsOwn(name, [], write);
     });
   }
 
-  #keepsOwn(relation: string, columns: Iterable<string>): boolean {
+  #keepsOwn(
+    relation: string,
+    columns: Iterable<string>,
+    write = ANY_WRITE,
+  ): boolean {
     if (!this.#relations.has(relation)) return false;
     if (this.#definitions.view(relation) !== undefined) return false;
     if (this.#writers.get(relation)?.has(relation)) return false;
+    if (this.#cascades.follow(relation, relation, write)) return false;
     if (this.#looksBeyond(relation)) return false;
     const definition = this.#definitions.trigger(relation);
     if (definition === undefined) return true;
@@ -440,6 +448,26 @@ export class Catalog {
     return writers;
   }
 
+  /**
+   * Whether such a write to one relation may lead to others: to one of
+   * `written`, all of which lead to each other or where it is asked for.
+   */
+  leads(
+    relation: string,
+    write: KeyWrite,
+    written: readonly string[],
+  ): boolean {
+    if (this.#anything.has(relation)) return true;
+    // Triggers and foreign keys of a partition act, too.
+    const kin = [relation, ...this.#family.get(relation) ?? []];
+    return written.some((one) =>
+      kin.some((name) =>
+        this.#writers.get(one)?.has(name) ||
+        this.#cascades.follow(one, name, write)
+      )
+    );
+  }
+
   #findWriters({ reads, calls }: Touched): readonly string[] {
     const read = new Set(reads);
     for (const name of calls) {
@@ -456,6 +484,7 @@ export class Catalog {
     for (const name of read) {
       for (const more of this.#family.get(name) ?? []) read.add(more);
       for (const more of this.#writers.get(name) ?? []) read.add(more);
+      for (const more of this.#cascades.parentsOf(name)) read.add(more);
     }
     if (read.size > 0) { for (const name of this.#anything) read.add(name); }
     return [...read];

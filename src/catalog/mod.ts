@@ -1,3 +1,4 @@
+export type { KeyWrite } from "./cascades.ts";
 export { Catalog } from "./catalog.ts";
 export { CollationPair } from "./collation_pair.ts";
 export { COLLATIONS_QUESTION } from "./collations_question.ts";

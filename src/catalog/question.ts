@@ -100,8 +100,14 @@ select 'child', c.name, p.name, c.oid || ' ' || p.oid || ' ' || p.kind::text
 union all
 select 'cascade', c.name, p.name, '' from pg_catalog.pg_constraint f
   join r c on c.oid = f.conrelid join r p on p.oid = f.confrelid
-  where f.contype = 'f'
-    and (f.confdeltype in ('c', 'n', 'd') or f.confupdtype in ('c', 'n', 'd'))
+  where f.contype = 'f' and f.confdeltype in ('c', 'n', 'd')
+union all
+select 'cascade', c.name, p.name, (
+    select string_agg(a.attname, chr(10)) from pg_catalog.pg_attribute a
+    where a.attrelid = p.oid and a.attnum = any (f.confkey))
+  from pg_catalog.pg_constraint f
+  join r c on c.oid = f.conrelid join r p on p.oid = f.confrelid
+  where f.contype = 'f' and f.confupdtype in ('c', 'n', 'd')
 union all
 select 'reference', c.name, p.name,
   case when f.confdeltype in ('c', 'n', 'd') or f.confupdtype in ('c', 'n', 'd')

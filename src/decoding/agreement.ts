@@ -1,5 +1,5 @@
 import type { Catalog } from "../catalog/mod.ts";
-import type { LoggedRelations } from "../given/mod.ts";
+import { LEFT_OUT, type LoggedRelations } from "../given/mod.ts";
 import { areOther } from "../judge/mod.ts";
 import { type Insertion, writtenValue } from "../sql/mod.ts";
 import type { DecodedTransaction } from "./decoded_transaction.ts";
@@ -10,8 +10,9 @@ import {
   decodedRow,
 } from "./test_decoding.ts";
 import { isOtherThanTold } from "./told_values.ts";
+import { valuesPlaces } from "./values_places.ts";
 
-/** The rows that a statement wrote, in the order in which it wrote them; undefined: which they are is not known. */
+/** The rows that a statement wrote, in the order in which it wrote them, with LEFT_OUT for a row of VALUES that it did not write if which ones it wrote is known; undefined: which they are is not known. */
 export type WrittenInLog = ReadonlyMap<
   WrittenRows,
   readonly (DecodedRow | undefined)[] | undefined
@@ -58,7 +59,10 @@ export function agreement(
     else if (isBehind(change, named, catalog)) push(behind, oid, change);
     else return undefined;
   }
-  const found = new Map<WrittenRows, (DecodedRow | undefined)[] | undefined>();
+  const found = new Map<
+    WrittenRows,
+    readonly (DecodedRow | undefined)[] | undefined
+  >();
   for (
     const [family, list] of Map.groupBy(writes, ({ oid }) => familyOf(oid))
   ) {
@@ -84,8 +88,9 @@ export function agreement(
       at += part.length;
       const rows = part.map(decodedRow);
       const fits = part.every((change) => isOf(change, written, catalog));
-      if (!fits || contradicts(written, rows, part, catalog)) return undefined;
-      found.set(written, rows);
+      const known = fits ? knownRows(written, rows, part, catalog) : undefined;
+      if (known === undefined) return undefined;
+      found.set(written, known);
     }
   }
   return { written: found, behind: insertedBehind(behind) };
@@ -127,7 +132,7 @@ function insertedBehind(
 /** Whether triggers, rules and cascades of what was named may have written it. */
 function isBehind(
   { kind, relation }: DecodedChange,
-  named: ReadonlySet<string>,
+  named: Trace["named"],
   catalog: Catalog,
 ): boolean {
   return kind !== "truncate" &&
@@ -150,14 +155,21 @@ function families(catalog: Catalog): (oid: string) => string {
 /** Whether nothing but these statements has written the relations of their family. */
 function isAlone(
   list: readonly WrittenRows[],
-  named: ReadonlySet<string>,
+  named: Trace["named"],
   catalog: Catalog,
 ): boolean {
   const names = new Set(list.flatMap(({ shape }) => shape.writes));
-  const others = [...names].flatMap((name) => writersOf(name, catalog))
-    .filter((writer) => !names.has(writer) && named.has(writer));
-  return others.length === 0 &&
-    list.every(({ oid }) => catalog.keepsFamily(oid));
+  const isLed = [...names].some((name) => {
+    const writers = writersOf(name, catalog);
+    return writers.some((writer) => {
+      const write = names.has(writer) ? undefined : named.get(writer);
+      return write !== undefined && catalog.leads(writer, write, writers);
+    });
+  });
+  return !isLed &&
+    list.every(({ oid, shape: { writes: [name = ""] } }) =>
+      catalog.keepsFamily(oid, named.get(name))
+    );
 }
 
 /** The relations that, being written, may write this one, without schemas. */
@@ -166,13 +178,13 @@ function writersOf(relation: string, catalog: Catalog): readonly string[] {
   return catalog.writersOf({ reads: [name], calls: [] });
 }
 
-/** Whether a row has another value than is known of it. */
-function contradicts(
+/** The rows, where VALUES has more of them at its places; undefined: one has another value than is known of it. */
+function knownRows(
   { oid, pinned, written, told, shape }: WrittenRows,
   rows: readonly (DecodedRow | undefined)[],
   changes: readonly DecodedChange[],
   catalog: Catalog,
-): boolean {
+): readonly (DecodedRow | undefined)[] | undefined {
   const columns = catalog.columnsOf(oid) ?? [];
   const names = columns.map(({ name }) => name);
   const typeOf = (column: string) =>
@@ -189,31 +201,34 @@ function contradicts(
     const text = row?.get(column);
     return typeof text === "string" ? { isBinary: false, text } : undefined;
   };
-  return rows.some((row, i) => {
+  const isPossible = (i: number, place: number) => {
     const isUpdated = changes[i]?.kind === "update";
-    for (const value of [...ofAll, ...ofRow.get(i) ?? []]) {
-      const column = columnOf(
-        value.column,
-        i,
-        isUpdated,
-        shape.insertion,
-        names,
-      );
-      if (column === undefined || isChanged(column)) continue;
+    return [...ofAll, ...ofRow.get(place) ?? []].every((value) => {
+      const { insertion } = shape;
+      const column = columnOf(value.column, place, isUpdated, insertion, names);
+      if (column === undefined || isChanged(column)) return true;
+      const logged = loggedIn(rows[i], column);
+      return !logged || !areOther(value, logged, typeOf(column));
+    });
+  };
+  const isToldOther = (row: DecodedRow | undefined, i: number) =>
+    [...told?.[i] ?? []].some(([column, text]) => {
       const logged = loggedIn(row, column);
-      if (logged && areOther(value, logged, typeOf(column))) return true;
-    }
-    // Fewer rows may come back than were written, and in another order: not of an INSERT.
-    if (told?.length !== rows.length) return false;
-    for (const [column, text] of told[i] ?? []) {
-      const logged = loggedIn(row, column);
-      const type = typeOf(column);
-      if (logged !== undefined && isOtherThanTold(text, logged, type)) {
-        return true;
-      }
-    }
-    return false;
-  });
+      return logged !== undefined &&
+        isOtherThanTold(text, logged, typeOf(column));
+    });
+  // Fewer rows may come back than were written, and in another order: not of an INSERT.
+  if (told?.length === rows.length && rows.some(isToldOther)) return undefined;
+  const count = shape.insertion?.rows ?? rows.length;
+  if (rows.length >= count) {
+    return rows.every((_, i) => isPossible(i, i)) ? rows : undefined;
+  }
+  const places = valuesPlaces(rows.length, count, isPossible);
+  if (places === undefined || places === "several") return places && rows;
+  const all = Array.from<DecodedRow | undefined>({ length: count })
+    .fill(LEFT_OUT);
+  places.forEach((place, i) => all[place] = rows[i]);
+  return all;
 }
 
 /** The row that a value is of; undefined: it is of all. */

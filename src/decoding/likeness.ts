@@ -23,10 +23,11 @@ export function unlike(
     // Which rows are whose is not known: nobody is given anything of them.
     if (rows === undefined || others === undefined) continue;
     const isFree = freeColumns(written, catalog);
-    const areEqual = rows.every((row, i) =>
-      haveEqualValues(row, others[i], (column) => !isFree(column)) ||
-      haveEqualValues(row, others[i], isFree)
-    );
+    const areEqual = rows.length === others.length &&
+      rows.every((row, i) =>
+        haveEqualValues(row, others[i], (column) => !isFree(column)) ||
+        haveEqualValues(row, others[i], isFree)
+      );
     if (!areEqual) found.push(written);
   }
   return found;

@@ -1,4 +1,4 @@
-import type { Catalog } from "../catalog/mod.ts";
+import type { Catalog, KeyWrite } from "../catalog/mod.ts";
 import {
   CYCLE_STATEMENTS,
   CYCLE_WORDS,
@@ -54,8 +54,8 @@ export interface Trace {
   readonly writes: readonly WrittenRows[];
   /** Statements that were rolled back: they failed, or a savepoint before them was gone back to; by {@linkcode statementKey}. */
   readonly undone: ReadonlySet<string>;
-  /** Relations, without schemas, that its statements name as written. */
-  readonly named: ReadonlySet<string>;
+  /** What its statements do to the relations, without schemas, that they name as written. */
+  readonly named: ReadonlyMap<string, KeyWrite>;
   /** It began then, and its commit lies between the other two. */
   readonly startUs: number;
   readonly earliestUs: number;
@@ -95,7 +95,7 @@ export function traceOf(
 ): Trace | undefined {
   const { cycles, statements, answers, startUs, endUs } = transaction;
   const writes: WrittenRows[] = [];
-  const named = new Set<string>();
+  const named = new Map<string, KeyWrite>();
   const savepoints = new Savepoints();
   const undone = new Set<string>();
   let at = 0;
@@ -133,16 +133,19 @@ export function traceOf(
       }
       const oid = relationOf(shape, catalog);
       const isPart = kind === KIND_SUSPENDED;
-      const kinds = isPart
+      const { insertion } = shape;
+      const told = isPart
         ? kindsOf(shape)
         : KINDS[tagText(word(STATEMENT_TAG)) ?? ""];
+      const kinds = insertion?.onConflict === "update" ? "upsert" : told;
       const isDone = isPart || kind === KIND_COMPLETE;
       if (!isDone || oid === undefined || kinds === undefined) {
         return undefined;
       }
       if (catalog.isUnlogged(oid)) continue;
-      for (const name of shape.writes) named.add(name);
-      const { insertion } = shape;
+      for (const name of shape.writes) {
+        named.set(name, bothWrites(named.get(name), keyWrite(kinds, shape)));
+      }
       // All rows of VALUES are inserted, or none.
       const known = isPart && insertion?.onConflict === undefined
         ? insertion?.rows
@@ -160,7 +163,7 @@ export function traceOf(
         result,
         shape,
         oid,
-        kinds: insertion?.onConflict === "update" ? "upsert" : kinds,
+        kinds,
         count: rowCount,
         isOpen,
         pinned: rows[cycle]?.[result]?.values,
@@ -177,6 +180,21 @@ export function traceOf(
 function kindsOf({ insertion, updating }: Shape): WrittenRows["kinds"] {
   if (insertion !== undefined) return "insert";
   return updating === undefined ? "any" : "update";
+}
+
+function keyWrite(kinds: WrittenRows["kinds"], { pinned }: Shape): KeyWrite {
+  return {
+    deletes: kinds === "delete" || kinds === "any",
+    sets: kinds === "insert" || kinds === "delete" ? [] : pinned?.set,
+  };
+}
+
+function bothWrites(one: KeyWrite | undefined, other: KeyWrite): KeyWrite {
+  if (one === undefined) return other;
+  return {
+    deletes: one.deletes || other.deletes,
+    sets: one.sets && other.sets && [...one.sets, ...other.sets],
+  };
 }
 
 /** A statement of a transaction. */

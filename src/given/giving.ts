@@ -131,7 +131,11 @@ export class Giving {
     const found = insertion !== undefined
       ? this.#columnsOf(insertion, catalog)
       : updating && this.#updatedColumns(updating, catalog);
-    return found?.columns.some(({ output }) => output === "log") ?? false;
+    // Which of the rows have come back their answer does not tell.
+    const { onConflict, rows = 0 } = insertion ?? {};
+    const isUnsure = onConflict === "nothing" && rows > 1;
+    return found?.columns.some(({ output }) => isUnsure || output === "log") ??
+      false;
   }
 
   /** What a mirror is given of an UPDATE; undefined: nothing. Parameters as of {@linkcode columns}. */

@@ -32,6 +32,7 @@ import { NOTHING, parameterOf, valueOf } from "./known_rows.ts";
 import { updatedText } from "./updated_text.ts";
 import { insertPlaces } from "./insert_places.ts";
 import {
+  LEFT_OUT,
   type LoggedResults,
   type LoggedRows,
   loggedValue,
@@ -319,8 +320,9 @@ export class InsertRewriter {
       const parameter = parameterOf(found, column, row, values, undefined);
       if (parameter.isOwn) told.delete(column);
       const { value } = parameter;
+      if (value === undefined) return undefined;
       // In which encoding the client writes is not known here.
-      if (value === undefined || value.some((byte) => byte >= 0x80)) {
+      if (value.some((byte) => byte >= 0x80)) {
         told.delete(column);
         return undefined;
       }
@@ -432,16 +434,26 @@ export class InsertRewriter {
     const made = this.#made;
     const nowUs = clock();
     const isUpsert = insertion?.onConflict === "update";
+    const isFirst = inLog?.[0] !== LEFT_OUT;
+    const firstInLog = inLog?.find((row) => row !== LEFT_OUT);
     const accepted = given.columns.filter((column) => {
       const known = valueOf(column, rows?.[0], bind);
-      const { value, isBinary } = known ?? loggedValue(column, inLog?.[0]);
+      const { value, isBinary } = known ?? loggedValue(column, firstInLog);
       // Of what the client's own text has the mirror was not asked.
       const isUnasked = column.expression === undefined ||
         known === undefined && inLog?.areMade === true;
       return value === undefined || isUnasked || giving.accepts(
         given,
         column,
-        { value, isBinary, made, session, isUpsert, isAlone },
+        {
+          value,
+          isBinary,
+          made,
+          session,
+          isUpsert,
+          // Rows in front of it have drawn lower numbers.
+          isAlone: () => isFirst && isAlone(),
+        },
         nowUs,
       );
     });

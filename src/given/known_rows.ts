@@ -1,7 +1,7 @@
 import { type AddedParameter, type Bind, isBinaryOutput } from "./bind.ts";
 import type { GivenColumn } from "./given_columns.ts";
 import { binaryArray, textArray } from "./key_arrays.ts";
-import { type LoggedRows, loggedValue } from "./logged_rows.ts";
+import { LEFT_OUT, type LoggedRows, loggedValue } from "./logged_rows.ts";
 import type { PreparedInsert } from "./prepared_inserts.ts";
 import { isReadable } from "./texts.ts";
 import type { ToldRow } from "./told_rows.ts";
@@ -34,7 +34,9 @@ export function parameterOf(
       ? arrayOf(column, inLog?.map((one) => loggedValue(column, one)))
       : loggedValue(column, inLog?.[row])) ??
     NULL;
-  const isOwn = parameter.value === undefined ||
+  // A row that is not written has no value.
+  const isLeftOut = known === undefined && inLog?.[row] === LEFT_OUT;
+  const isOwn = parameter.value === undefined && !isLeftOut ||
     known === undefined && inLog?.areMade === true;
   return { ...parameter, isOwn };
 }

@@ -5,7 +5,10 @@ import type { GivenColumn } from "./given_columns.ts";
 /** A row as the primary's log has it, its values as texts that do not depend on settings; null: NULL. */
 export type LoggedRow = ReadonlyMap<string, string | null>;
 
-/** The rows that a statement wrote, in their order. */
+/** Stands for a row of VALUES that the primary did not write: it had one in its place. */
+export const LEFT_OUT: LoggedRow = new Map();
+
+/** The rows that a statement wrote, in their order, or those of VALUES. */
 export type LoggedRows = readonly (LoggedRow | undefined)[] & {
   /** They are not of the log, and hold other values than the primary's. */
   readonly areMade?: true;

@@ -23,5 +23,5 @@ export { CycleRewriter, isOfConcern } from "./cycle_rewriter.ts";
 export type { GivenResults } from "./insert_rewriter.ts";
 export { LockingReads } from "./locking_reads.ts";
 export type { TakenResults } from "./locking_rewriter.ts";
-export type { LoggedRow, LoggedRows } from "./logged_rows.ts";
+export { LEFT_OUT, type LoggedRow, type LoggedRows } from "./logged_rows.ts";
 export { drawnRows, toldRows } from "./told_rows.ts";

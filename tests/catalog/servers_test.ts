@@ -64,7 +64,8 @@ const SCHEMA = `
   create unique index on invoice (lower(name));
   create table credit (
     number int default nextval('numbers'),
-    invoice int references invoice (number) on delete cascade);
+    invoice int references invoice (number)
+      on delete cascade on update set null);
   create table line (invoice int references invoice (number));
   create function paid() returns trigger language plpgsql as $$
     begin insert into late values (new.number); return new; end $$;
@@ -186,6 +187,18 @@ for (const version of ["15", "18"] as const) {
         `credit invoice late ${shared}`,
       ]);
       assert.deepEqual(reach("line"), ["invoice line", "line"]);
+      const credits = catalog.writersOf({ reads: ["credit"], calls: [] });
+      assert.ok(credits.includes("invoice"));
+      assert.deepEqual(
+        [
+          { deletes: false, sets: [] },
+          { deletes: true, sets: [] },
+          { deletes: false, sets: ["name"] },
+          { deletes: false, sets: ["name", "number"] },
+          { deletes: false, sets: undefined },
+        ].map((write) => catalog.leads("invoice", write, credits)),
+        [false, true, false, true, true],
+      );
       assert.deepEqual(reach("part"), ["part part_1", "part part_1"]);
       assert.deepEqual(
         catalog.uniquesOf(oid(catalog, "invoice"))

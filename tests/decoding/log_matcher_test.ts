@@ -25,14 +25,19 @@ await loadModule();
 
 const INT = 23;
 const TIME = 1184;
-/** orders (id serial, who int, note text, at default now()), whose trigger writes audit; items (id serial, n int). */
+/**
+ * orders (id serial, who int, note text, at default now()), whose trigger writes
+ * audit; items (id serial, n int). The desks of a shop go with it, and so does
+ * each desk's place: both ways in which a foreign key acts.
+ */
 const CATALOG = new Catalog([
   ["type", "23", "int4", "0"],
   ["type", "25", "text", "0"],
   ["type", "1184", "timestamptz", "0"],
-  ...["orders", "items", "audit", "other"].flatMap((name, i) => [
-    ["relation", name, String(i + 1), "public"],
-  ]),
+  ...["orders", "items", "audit", "other", "shops", "desks", "drawers"]
+    .flatMap((name, i) => [["relation", name, String(i + 1), "public"]]),
+  ...[["desks", "shops"], ["drawers", "desks"], ["desks", "desks"]]
+    .flatMap((pair) => [["cascade", ...pair], ["cascade", ...pair, "id"]]),
   [
     "columns",
     "1",
@@ -293,6 +298,160 @@ Deno.test("LogMatcher: statements of a block have their rows in their order, tri
   );
   matcher.polled(...EARLY);
   assert.deepEqual(client.told, [["1"], ["5", "6"], ["2"], ["7"]]);
+});
+
+const SHOP: Answered = ["insert into shops (n) values (1)", "INSERT 0 1"];
+const DESK: Answered = ["insert into desks (n) values (7)", "INSERT 0 1"];
+const rowOf = (table: string, kind: DecodedChange["kind"]) =>
+  change(table, "id[integer]:3 n[integer]:7", kind);
+const SHOP_ROW = rowOf("shops", "insert");
+const DESK_ROW = rowOf("desks", "insert");
+
+/** What a block writes, and whether each row of the log is known to be a statement's. */
+const CASCADES: readonly (readonly [
+  statements: readonly Answered[],
+  changes: readonly DecodedChange[],
+  areKnown: boolean,
+])[] = [
+  [[SHOP, DESK], [SHOP_ROW, DESK_ROW], true],
+  [
+    [["update shops set n = 2 where n = 1", "UPDATE 1"], DESK],
+    [rowOf("shops", "update"), DESK_ROW],
+    true,
+  ],
+  [
+    [["update shops set id = 2 where n = 1", "UPDATE 1"], DESK],
+    [rowOf("shops", "update"), DESK_ROW],
+    false,
+  ],
+  // Which columns it sets is not known.
+  [
+    [[
+      "insert into shops (n) values (1) on conflict (n) do update set id = 2",
+      "INSERT 0 1",
+    ], DESK],
+    [rowOf("shops", "update"), DESK_ROW],
+    false,
+  ],
+  [
+    [["delete from shops where n = 1", "DELETE 1"], DESK],
+    [rowOf("shops", "delete"), DESK_ROW, rowOf("desks", "delete")],
+    false,
+  ],
+  // By way of the desks, which no statement names.
+  [
+    [["delete from shops where n = 1", "DELETE 1"], [
+      "insert into drawers (n) values (7)",
+      "INSERT 0 1",
+    ]],
+    [rowOf("shops", "delete"), rowOf("drawers", "insert")],
+    false,
+  ],
+  // A desk at a desk goes with it.
+  [[DESK, DESK], [DESK_ROW, DESK_ROW], true],
+  [
+    [DESK, ["delete from desks where n = 1", "DELETE 1"]],
+    [DESK_ROW, rowOf("desks", "delete")],
+    false,
+  ],
+  [
+    [DESK, ["update desks set n = 2 where n = 1", "UPDATE 1"]],
+    [DESK_ROW, rowOf("desks", "update")],
+    true,
+  ],
+];
+
+for (const [statements, changes, areKnown] of CASCADES) {
+  const texts = statements.map(([text]) => text).join("; ");
+  Deno.test(`LogMatcher: a foreign key ${areKnown ? "writes nothing" : "may write rows"} where a block is ${texts}`, () => {
+    const matcher = matcherOf();
+    log(matcher, changes);
+    const client = new Client(
+      matcher,
+      ["begin", "BEGIN"],
+      ...statements,
+      ["commit", "COMMIT"],
+    );
+    matcher.polled(...EARLY);
+    const { told } = client;
+    assert.ok(Array.isArray(told), String(told));
+    assert.deepEqual(told.every((ids) => ids !== undefined), areKnown);
+  });
+}
+
+const LEFT: readonly (readonly [
+  what: string,
+  statement: Answered,
+  changes: readonly DecodedChange[],
+  told: unknown,
+])[] = [
+  [
+    "known by their values",
+    [
+      "insert into orders (who) values (5), (7), (8), (7), (9) on conflict do nothing",
+      "INSERT 0 2",
+    ],
+    [order(2, 5), order(4, 8)],
+    [["2", undefined, "4", undefined, undefined]],
+  ],
+  [
+    "known by their order",
+    [
+      "insert into orders (who) values (5), (7), (5), (8) on conflict do nothing",
+      "INSERT 0 2",
+    ],
+    [order(3, 7), order(4, 5)],
+    [[undefined, "3", "4", undefined]],
+  ],
+  [
+    "one or another",
+    [
+      "insert into orders (who) values (5), (7), (5) on conflict do nothing",
+      "INSERT 0 1",
+    ],
+    [order(4, 5)],
+    [["4"]],
+  ],
+  [
+    "not there",
+    [
+      "insert into orders (who) values (5), (7), (8) on conflict do nothing",
+      "INSERT 0 1",
+    ],
+    [order(4, 9)],
+    "waiting",
+  ],
+  [
+    "in another order",
+    [
+      "insert into orders (who) values (5), (7), (8) on conflict do nothing",
+      "INSERT 0 2",
+    ],
+    [order(3, 7), order(4, 5)],
+    "waiting",
+  ],
+];
+
+for (const [what, statement, changes, told] of LEFT) {
+  Deno.test(`LogMatcher: rows of VALUES that were written are ${what}`, () => {
+    const matcher = matcherOf();
+    log(matcher, changes);
+    const client = new Client(matcher, statement);
+    matcher.polled(...EARLY);
+    assert.deepEqual(client.told, told);
+  });
+}
+
+Deno.test("LogMatcher: of those that left out other rows of VALUES none is taken", () => {
+  const matcher = matcherOf();
+  log(matcher, [order(1, 5)]);
+  log(matcher, [order(2, 7)]);
+  const client = new Client(matcher, [
+    "insert into orders (who) values (5), (7) on conflict do nothing",
+    "INSERT 0 1",
+  ]);
+  matcher.polled(...LATE);
+  assert.equal(client.told, "missed");
 });
 
 Deno.test("LogMatcher: what nobody has taken is forgotten 5 seconds after the log told it, not before all have looked", () => {
