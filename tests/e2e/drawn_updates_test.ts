@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import type postgres from "postgres";
+import type { Cluster } from "../support/cluster.ts";
 import { LOG, mismatches, startLoggedTwin } from "../support/primary_log.ts";
 import { onServer } from "../support/on_server.ts";
 import type { TestProxy } from "../support/proxy.ts";
@@ -8,8 +9,10 @@ import { waitFor } from "../support/wait.ts";
 /** A write whose second run updates what the first one inserted, if it inserts. */
 interface Case {
   readonly text: string;
-  /** What it draws. */
+  /** What it draws … */
   readonly columns: readonly string[];
+  /** … and where the mirror is given that. */
+  readonly givenBy?: readonly ("log" | "answers")[];
   /** By a default. */
   readonly isOfDefault?: true;
 }
@@ -18,10 +21,20 @@ const VALUES = "insert into settings (k, v) values ($1, $2)";
 const SET = "on conflict (k) do update set v = excluded.v, updated_at";
 
 const CASES: readonly Case[] = [
-  { text: `${VALUES} ${SET} = now()`, columns: ["updated_at"] },
+  {
+    text: `${VALUES} ${SET} = now()`,
+    columns: ["updated_at"],
+    givenBy: ["log"],
+  },
+  {
+    text: `${VALUES}, ($1 || 'b', $2) ${SET} = now()`,
+    columns: ["updated_at"],
+    givenBy: ["log"],
+  },
   {
     text: `${VALUES} ${SET} = now() returning k, updated_at`,
     columns: ["updated_at"],
+    givenBy: ["log", "answers"],
   },
   {
     text: `${VALUES} ${SET} = default`,
@@ -42,11 +55,13 @@ const CASES: readonly Case[] = [
     text:
       `insert into settings (k, v, updated_at) values ($1, $2, current_timestamp) ${SET} = current_timestamp`,
     columns: ["updated_at"],
+    givenBy: ["log"],
   },
   {
     text:
       `insert into settings (k, v, updated_at) values ($1, $2, '2026-01-01') ${SET} = now()`,
     columns: ["updated_at"],
+    givenBy: ["log"],
   },
   {
     text:
@@ -71,12 +86,18 @@ const LATE = CASES.map((_, i) =>
   `alter table s${i} alter updated_at set default now() + interval '1 hour';`
 ).join("");
 
-const KEYS = ["old", "new", "new"];
+const KEYS = ["new", "old", "new"];
+/** Each write has another one: the log tells them apart. */
+let value = 0;
 
-/** Runs a statement for rows that are there, and that are not. */
+/** Runs a statement for rows that are there, and that are not, by both protocols. */
 async function write(sql: postgres.Sql, text: string): Promise<void> {
   for (const key of KEYS) {
-    for (const v of ["a", "b"]) await sql.unsafe(text, [key, v]);
+    const values = [key, `v${value++}`];
+    await sql.unsafe(text, values);
+    values[1] = `v${value++}`;
+    const simple = text.replace(/\$(\d)/g, (_, n) => `'${values[n - 1]}'`);
+    await sql.unsafe(simple);
   }
 }
 
@@ -112,8 +133,8 @@ for (const values of ["log", "answers"] as const) {
     sanitizeResources: false,
     async fn(t) {
       await using twin = await startLoggedTwin(options);
-      const { mirror, proxy } = twin;
-      for (const [i, { text, columns }] of CASES.entries()) {
+      const { primary, mirror, proxy } = twin;
+      for (const [i, { text, columns, givenBy = [] }] of CASES.entries()) {
         const table = `s${i}`;
         const own = text.replaceAll("settings", table);
         await t.step(own, async () => {
@@ -122,15 +143,25 @@ for (const values of ["log", "answers"] as const) {
             await read(sql, table);
           });
           assert.deepEqual(clean, []);
+          const isGiven = givenBy.includes(values);
           await waitFor(`${columns} of ${table}`, async () => {
             const shown = await proxy.admin("SHOW MIRROR GIVEN");
-            return columns.every((name) =>
-              shown.some(({ relation, column, drawn }) =>
-                relation === `public.${table}` && column === name &&
-                Number(drawn) > 0
-              )
+            const known = shown.filter(({ relation, column }) =>
+              relation === `public.${table}` && columns.includes(`${column}`)
             );
+            return known.length === columns.length &&
+              known.every(({ given_rows, drawn }) =>
+                isGiven ? Number(given_rows) >= 6 : Number(drawn) > 0
+              );
           }, 10_000);
+          const times = (cluster: Cluster) =>
+            onServer(cluster, (sql) =>
+              sql.unsafe(
+                `select k, v, updated_at::text from ${table} order by k`,
+              ).then((rows) => [...rows]));
+          if (isGiven) {
+            assert.deepEqual(await times(mirror), await times(primary));
+          }
           await onServer(mirror, (sql) =>
             sql.unsafe(
               `update ${table} set updated_at = updated_at + interval '1 hour'`,
