@@ -254,7 +254,8 @@ function columnOf(
   if (written === undefined) return key;
   if ("column" in written) return written.column;
   if (written.row !== row || insertion === undefined) return undefined;
-  const { columns, conflict } = insertion;
+  const { columns, conflict, kept } = insertion;
   const column = (columns.length > 0 ? columns : names)[written.place];
-  return isUpdated && !conflict.includes(column ?? "") ? undefined : column;
+  const isKnown = !isUpdated || [...conflict, ...kept].includes(column ?? "");
+  return isKnown ? column : undefined;
 }

@@ -28,8 +28,14 @@ export class ChanceColumns {
   }
 
   /** So many rows of a statement have the primary's values. */
-  given({ oid, columns }: GivenColumns, rows: number, catalog: Catalog): void {
-    for (const { name, nature } of columns) {
+  given(
+    { oid, columns, updates }: GivenColumns,
+    rows: number,
+    catalog: Catalog,
+  ): void {
+    const names = new Set(columns.map(({ name }) => name));
+    const all = [...columns, ...updates.filter(({ name }) => !names.has(name))];
+    for (const { name, nature } of all) {
       const entry = this.#entry(oid, name, nature, catalog);
       if (entry === undefined) continue;
       entry.givenRows += rows;

@@ -1,5 +1,5 @@
-import type { Catalog } from "../catalog/mod.ts";
-import { type Insertion, natureOfCall } from "../sql/mod.ts";
+import type { Catalog, CatalogColumn } from "../catalog/mod.ts";
+import { type Insertion, natureOfCall, type Updating } from "../sql/mod.ts";
 import { arrayTypeOf } from "./key_arrays.ts";
 import { type PairColumn, pairColumns } from "./row_pairs.ts";
 
@@ -38,6 +38,8 @@ export interface GivenColumns {
     string,
     { readonly oid: number; readonly text: string }
   >;
+  /** Of an INSERT those that its ON CONFLICT sets, by their place in SET. */
+  readonly updates: readonly GivenColumn[];
   /** Columns by which the rows of a query are paired with those of the log. */
   readonly pairs: readonly PairColumn[];
 }
@@ -123,7 +125,8 @@ export function givenColumns(
       isAlways,
     }];
   });
-  if (columns.length === 0) return undefined;
+  const updates = updatesOf(insertion, oid, all, catalog, hasLog);
+  if (columns.length + updates.length === 0) return undefined;
   const outputs = insertion.returned.reduce(
     (sum, one) => sum + (one === "all" ? names.length : 1),
     0,
@@ -141,10 +144,61 @@ export function givenColumns(
         return text === undefined ? [] : [[name, { oid, text }] as const];
       }),
     ),
+    updates,
     pairs: source === "query" && hasLog
       ? pairColumns(insertion, all, catalog, changes)
       : [],
   };
+}
+
+/** What ON CONFLICT gives a row that is there: its row of the log has that, or the value that the INSERT drew. */
+function updatesOf(
+  insertion: Insertion,
+  oid: string,
+  all: readonly CatalogColumn[],
+  catalog: Catalog,
+  hasLog: boolean,
+): readonly GivenColumn[] {
+  const { source, updating, rows } = insertion;
+  const isOfValues = source === "values" || source === "defaults";
+  if (updating === undefined || !isOfValues) return [];
+  // A sequence draws once, whether the row is there or not.
+  const sets = updating.sets.filter(({ isSequence }) => !isSequence);
+  const names = all.map(({ name }) => name);
+  return loggedColumns(sets, oid, all, catalog).flatMap((column) => {
+    // Of several rows nothing tells which of them were there.
+    const place = rows === 1
+      ? placeIn(insertion, column.name, names)
+      : undefined;
+    if (place === undefined && !hasLog) return [];
+    return [{ ...column, output: place ?? "log" as const }];
+  });
+}
+
+/** Columns that SET fills by chance, and the log tells. */
+export function loggedColumns(
+  sets: Updating["sets"],
+  oid: string,
+  all: readonly CatalogColumn[],
+  catalog: Catalog,
+): readonly GivenColumn[] {
+  const changes = catalog.changedByTrigger(oid);
+  if (changes === "all" || catalog.isUnlogged(oid)) return [];
+  return sets.flatMap(({ column, item, isSequence }): GivenColumn[] => {
+    const known = all.find(({ name }) => name === column);
+    const type = known && catalog.typeText(known.typeOid);
+    if (type === undefined || changes?.has(column)) return [];
+    return [{
+      name: column,
+      type,
+      typeOid: catalog.baseType(known?.typeOid ?? 0),
+      expression: undefined,
+      nature: isSequence ? "sequence" : "chance",
+      item,
+      output: "log",
+      isAlways: false,
+    }];
+  });
 }
 
 /** Whether an expression calls only functions of the server and its extensions: another one may draw from a sequence. */

@@ -1,10 +1,11 @@
 import type { Insertion } from "../sql/mod.ts";
 import type { GivenColumn, GivenColumns } from "./given_columns.ts";
-import type { InsertPlaces } from "./insert_places.ts";
-import type { Span } from "./insert_places.ts";
+import type { InsertPlaces, Span } from "./insert_places.ts";
 import { wrapping } from "./query_text.ts";
 import { expressionOf, ROWS, type WriteValue } from "./value_text.ts";
+import { TextCursor } from "./text_cursor.ts";
 import { type Edit, quoted, spliced } from "./texts.ts";
+import { assignments, setEdits } from "./updated_text.ts";
 
 const decoder = new TextDecoder();
 
@@ -26,7 +27,34 @@ export function givenText(
   const textAt = (span: Span) =>
     decoder.decode(bytes.slice(span.from, span.to));
   const edits = editsOf(insertion, places, given, value, textAt);
-  return edits && spliced(bytes, from, to, edits);
+  const items = given.updates.length === 0
+    ? []
+    : conflictItems(bytes, places.behindRows, to, insertion);
+  if (edits === undefined || items === undefined) return undefined;
+  // Their values come behind those of all rows.
+  const row = (insertion.rows ?? 1) - 1;
+  const first = given.columns.length + given.pairs.length;
+  const sets = setEdits(
+    items,
+    given.updates,
+    (place) => value(row, first + place),
+    textAt,
+  );
+  return spliced(bytes, from, to, [...edits, ...sets]);
+}
+
+/** Where the values of ON CONFLICT's SET stand. */
+function conflictItems(
+  bytes: Uint8Array,
+  from: number,
+  to: number,
+  { updating }: Insertion,
+): readonly Span[] | undefined {
+  const cursor = new TextCursor(bytes, from, to);
+  if (updating === undefined || !cursor.take("on")) return undefined;
+  if (cursor.until((text) => text === "do") === undefined) return undefined;
+  const isUpdate = cursor.take("do") && cursor.take("update");
+  return isUpdate ? assignments(cursor, updating.items) : undefined;
 }
 
 /** In the order of the text. */

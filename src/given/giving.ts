@@ -134,8 +134,10 @@ export class Giving {
     // Which of the rows have come back their answer does not tell.
     const { onConflict, rows = 0 } = insertion ?? {};
     const isUnsure = onConflict === "nothing" && rows > 1;
-    return found?.columns.some(({ output }) => isUnsure || output === "log") ??
-      false;
+    return found !== undefined &&
+      [...found.columns, ...found.updates].some(({ output }) =>
+        isUnsure || output === "log"
+      );
   }
 
   /** What a mirror is given of an UPDATE; undefined: nothing. Parameters as of {@linkcode columns}. */
@@ -310,6 +312,11 @@ export class Giving {
     });
   }
 
+  /** Whether a column is not left to the mirror: what is prepared was written when it was still given. */
+  mayGive(given: GivenColumns, column: GivenColumn): boolean {
+    return this.isOn && this.#isGiven(given, column);
+  }
+
   /** Whether the mirror gets what the primary told of a column. */
   accepts(
     given: GivenColumns,
@@ -317,8 +324,7 @@ export class Giving {
     told: ToldValue,
     nowUs: number,
   ): boolean {
-    // What is prepared was written when it was still given.
-    if (!this.#isGiven(given, column)) return false;
+    if (!this.mayGive(given, column)) return false;
     const { oid, relation } = given;
     const objection = this.#defaults.objection(oid, column, told, nowUs);
     const own = `${oid} ${column.name}`;
@@ -475,7 +481,9 @@ export class Giving {
     const leave = (column: GivenColumn, reason: OwnReason) =>
       this.#leave(given.oid, given.relation, column, reason);
     if (isErrorOf(mirror, GRAMMAR_OR_RIGHTS)) {
-      for (const column of given.columns) leave(column, "refused");
+      for (const column of [...given.columns, ...given.updates]) {
+        leave(column, "refused");
+      }
     }
     for (const column of given.columns) this.#count(given.oid, column);
     const theirs = toldRows(primary);
@@ -573,10 +581,12 @@ export class Giving {
   ): GivenColumns | undefined {
     const found = this.#possible(insertion, catalog);
     if (found === undefined) return undefined;
-    const columns = found.columns.filter((column) =>
-      this.#isGiven(found, column)
+    const [columns = [], updates = []] = [found.columns, found.updates].map(
+      (all) => all.filter((column) => this.#isGiven(found, column)),
     );
-    return columns.length === 0 ? undefined : { ...found, columns };
+    return columns.length + updates.length === 0
+      ? undefined
+      : { ...found, columns, updates };
   }
 
   /** Columns that it might be given if all goes well. */

@@ -16,6 +16,8 @@ export interface InsertPlaces {
   readonly values: Span;
   /** The values of each row. */
   readonly rows: readonly (readonly Span[])[];
+  /** Behind them all. */
+  readonly behindRows: number;
 }
 
 const decoder = new TextDecoder();
@@ -72,7 +74,8 @@ export function insertPlaces(
     }
     at = behindQuery(bytes, all, at, source);
     const values = { from: valuesFrom, to: end() };
-    return { behindRelation, behindColumns, values, rows: [] };
+    const behindRows = values.to;
+    return { behindRelation, behindColumns, values, rows: [], behindRows };
   }
   const isDefault = take("default");
   if (isDefault !== (source === "defaults") || !take("values")) {
@@ -91,7 +94,10 @@ export function insertPlaces(
   }
   if (rows.length !== (isDefault ? 0 : count)) return undefined;
   const isEnd = at === all.length || is("on") || is("returning") || is(";");
-  return isEnd ? { behindRelation, behindColumns, values, rows } : undefined;
+  const behindRows = end();
+  return isEnd
+    ? { behindRelation, behindColumns, values, rows, behindRows }
+    : undefined;
 }
 
 /** The token behind a query that begins at `first`. */

@@ -28,7 +28,13 @@ import type { GivenColumn, GivenColumns } from "./given_columns.ts";
 import { givenText } from "./given_text.ts";
 import { literalOf, type WriteValue } from "./value_text.ts";
 import type { Giving } from "./giving.ts";
-import { NOTHING, parameterOf, valueOf } from "./known_rows.ts";
+import {
+  type KnownRows,
+  NOTHING,
+  parameterOf,
+  updateOf,
+  valueOf,
+} from "./known_rows.ts";
 import { updatedText } from "./updated_text.ts";
 import { insertPlaces } from "./insert_places.ts";
 import {
@@ -219,7 +225,8 @@ export class InsertRewriter {
       view.getUint16(to + 1),
       highestParameter(bytes, from, to),
     );
-    const added = rowsOf(found) * given.columns.length + given.pairs.length;
+    const added = rowsOf(found) * given.columns.length + given.pairs.length +
+      given.updates.length;
     const isTooMuch = parameters + added > MAX_PARAMETERS ||
       !this.#prepared.hasRoomFor(name);
     const types = declaredTypes(bytes, from, to, end, found);
@@ -277,6 +284,11 @@ export class InsertRewriter {
       }
     }
     for (const pair of given.pairs) added.push(pairArray(pair, inLog));
+    for (const column of given.updates) {
+      const parameter = this.#update(column, prepared, { rows, inLog }, bind);
+      if (parameter.value !== undefined) toldColumns.add(column);
+      added.push(parameter);
+    }
     return {
       bytes: [messageOf(BIND, withParameters(bytes, body, end, bind, added))],
       given: toldOf(given, toldColumns),
@@ -313,6 +325,17 @@ export class InsertRewriter {
       if (pair !== undefined) {
         const { value } = pairArray(pair, inLog);
         return value && literalOf(decoder.decode(value));
+      }
+      const update = given.updates[place - given.columns.length];
+      if (update !== undefined) {
+        const known = { rows, inLog };
+        const { value } = this.#update(update, found, known, undefined);
+        // In which encoding the client writes is not known here.
+        if (value === undefined || value.some((byte) => byte >= 0x80)) {
+          return undefined;
+        }
+        told.add(update);
+        return literalOf(decoder.decode(value.slice()));
       }
       const column = given.columns[place] as GivenColumn; // it has one
       if (!accepted.has(column)) return undefined;
@@ -369,6 +392,17 @@ export class InsertRewriter {
     return { ...written, given: told };
   }
 
+  /** What ON CONFLICT sets. */
+  #update(
+    column: GivenColumn,
+    { given }: PreparedInsert,
+    known: KnownRows,
+    bind: Bind | undefined,
+  ): AddedParameter {
+    const isGiven = this.#options.giving.mayGive(given, column);
+    return updateOf(column, isGiven ? known : NOTHING, bind);
+  }
+
   /** Where the primary has the columns of a lone star: more of them may have come since the mirror was asked, or in another order. */
   #located(found: PreparedInsert, reply: Reply | undefined): PreparedInsert {
     const { shape, insertion, given } = found;
@@ -379,14 +413,24 @@ export class InsertRewriter {
     const names = describedNames(reply.answer) ??
       this.#options.columns.of(shape, reply)?.map(({ name }) => name);
     if (names === undefined) return found;
-    const columns = given.columns.flatMap((column) => {
-      if (column.output === "log") return [column];
-      const output = names.indexOf(column.name);
-      return output < 0 ? [] : [{ ...column, output }];
-    });
-    return columns.length < given.columns.length
-      ? found
-      : { ...found, given: { ...given, columns, outputs: names.length } };
+    const all = [...given.columns, ...given.updates];
+    const areThere = all.every(({ name, output }) =>
+      output === "log" || names.includes(name)
+    );
+    if (!areThere) return found;
+    const located = (column: GivenColumn): GivenColumn =>
+      column.output === "log"
+        ? column
+        : { ...column, output: names.indexOf(column.name) };
+    return {
+      ...found,
+      given: {
+        ...given,
+        columns: given.columns.map(located),
+        updates: given.updates.map(located),
+        outputs: names.length,
+      },
+    };
   }
 
   /** The rows that the primary answered with; undefined: not each that was sent has come back, or not with the columns that are expected, so that nothing tells which is which. */
@@ -406,7 +450,8 @@ export class InsertRewriter {
     // The primary may have the columns in another order.
     const names = describedNames(reply.answer) ??
       this.#options.columns.of(shape, reply)?.map(({ name }) => name);
-    const areTheSame = given.columns.every(({ name, output }) =>
+    const all = [...given.columns, ...given.updates];
+    const areTheSame = all.every(({ name, output }) =>
       output === "log" || names?.at(output) === name
     );
     return areTheSame ? rows : undefined;
@@ -534,5 +579,11 @@ function toldOf(
   given: GivenColumns,
   told: ReadonlySet<GivenColumn>,
 ): GivenColumns | undefined {
-  return told.size === 0 ? undefined : { ...given, columns: [...told] };
+  if (told.size === 0) return undefined;
+  const isTold = (column: GivenColumn) => told.has(column);
+  return {
+    ...given,
+    columns: given.columns.filter(isTold),
+    updates: given.updates.filter(isTold),
+  };
 }

@@ -1,7 +1,12 @@
 import { type AddedParameter, type Bind, isBinaryOutput } from "./bind.ts";
 import type { GivenColumn } from "./given_columns.ts";
 import { binaryArray, textArray } from "./key_arrays.ts";
-import { LEFT_OUT, type LoggedRows, loggedValue } from "./logged_rows.ts";
+import {
+  commonRow,
+  LEFT_OUT,
+  type LoggedRows,
+  loggedValue,
+} from "./logged_rows.ts";
 import type { PreparedInsert } from "./prepared_inserts.ts";
 import { isReadable } from "./texts.ts";
 import type { ToldRow } from "./told_rows.ts";
@@ -39,6 +44,17 @@ export function parameterOf(
   const isOwn = parameter.value === undefined && !isLeftOut ||
     known === undefined && inLog?.areMade === true;
   return { ...parameter, isOwn };
+}
+
+/** What ON CONFLICT sets, if all rows have it: which of them were there is not told. */
+export function updateOf(
+  column: GivenColumn,
+  { rows, inLog }: KnownRows,
+  bind: Bind | undefined,
+): AddedParameter {
+  const isLogged = inLog !== undefined && inLog.areMade !== true;
+  return valueOf(column, rows?.[0], bind) ??
+    loggedValue(column, isLogged ? commonRow(inLog) : undefined);
 }
 
 const NULL: AddedParameter = { value: undefined, isBinary: false };

@@ -39,7 +39,10 @@ export function rowsInLog(
   return rows?.length === insertion.rows ? rows : undefined;
 }
 
-function commonRow([first, ...others]: LoggedRows): LoggedRow | undefined {
+/** What all rows have in common. */
+export function commonRow(
+  [first, ...others]: LoggedRows,
+): LoggedRow | undefined {
   if (first === undefined || others.length === 0) return first;
   return new Map(
     [...first].filter(([name, value]) =>

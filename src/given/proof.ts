@@ -1,6 +1,6 @@
 import { parseSync } from "libpg-query";
 import type { Insertion } from "../sql/mod.ts";
-import type { GivenColumns } from "./given_columns.ts";
+import type { GivenColumn, GivenColumns } from "./given_columns.ts";
 import { ROWS } from "./value_text.ts";
 
 /** A parse tree, or a part of it. */
@@ -44,7 +44,7 @@ function without(
   written: Tree,
   old: Tree,
   { source, width, columns: named }: Insertion,
-  { columns, positional }: GivenColumns,
+  { columns, positional, updates }: GivenColumns,
 ): Tree {
   const added = columns.filter(({ item }) => item === undefined);
   const own = named.length > 0 ? named : positional;
@@ -58,6 +58,13 @@ function without(
   const tree = {
     ...rest,
     override: isOverridden ? old.override : override,
+    ...(updates.length === 0 ? {} : {
+      onConflictClause: withoutSets(
+        written.onConflictClause as Tree,
+        old.onConflictClause as Tree,
+        updates,
+      ),
+    }),
     ...(named.length > 0 ? { cols: cols.slice(0, own.length) } : {}),
   };
   if (source === "defaults") return tree;
@@ -87,6 +94,26 @@ function without(
     },
   }));
   return { ...tree, selectStmt: { SelectStmt: { ...select, valuesLists } } };
+}
+
+/** A written SET with the client's values in the place of those that hold them. */
+export function withoutSets(
+  written: Tree,
+  old: Tree,
+  columns: readonly GivenColumn[],
+): Tree {
+  const given = new Set(columns.map(({ item }) => item));
+  const oldTargets = old.targetList as Tree[];
+  const targets = (written.targetList as Tree[]).map((target, i) => {
+    const oldTarget = oldTargets[i];
+    if (!given.has(i) || oldTarget === undefined) return target;
+    const { ResTarget } = target as { ResTarget: Tree };
+    const { val } = oldTarget.ResTarget as Tree;
+    return text(ResTarget.val).includes(text(val))
+      ? { ResTarget: { ...ResTarget, val } }
+      : target;
+  });
+  return { ...written, targetList: targets };
 }
 
 /** The client's query within the written one, of which all else is as it must be; undefined: it is not. */

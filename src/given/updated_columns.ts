@@ -1,6 +1,6 @@
 import type { Catalog } from "../catalog/mod.ts";
 import type { Updating } from "../sql/mod.ts";
-import type { GivenColumn, GivenColumns } from "./given_columns.ts";
+import { type GivenColumns, loggedColumns } from "./given_columns.ts";
 
 /**
  * The columns of an UPDATE that the mirror may be given, by the primary's log
@@ -14,26 +14,8 @@ export function updatedColumns(
 ): GivenColumns | undefined {
   const [oid, ...others] = catalog.oids(relation);
   if (oid === undefined || others.length > 0) return undefined;
-  const changes = catalog.changedByTrigger(oid);
-  if (changes === "all" || catalog.isUnlogged(oid)) return undefined;
   const all = catalog.columnsOf(oid) ?? [];
-  const columns = sets.flatMap(
-    ({ column, item, isSequence }): GivenColumn[] => {
-      const known = all.find(({ name }) => name === column);
-      const type = known && catalog.typeText(known.typeOid);
-      if (type === undefined || changes?.has(column)) return [];
-      return [{
-        name: column,
-        type,
-        typeOid: catalog.baseType(known?.typeOid ?? 0),
-        expression: undefined,
-        nature: isSequence ? "sequence" : "chance",
-        item,
-        output: "log",
-        isAlways: false,
-      }];
-    },
-  );
+  const columns = loggedColumns(sets, oid, all, catalog);
   return columns.length === 0 ? undefined : {
     oid,
     relation,
@@ -41,6 +23,7 @@ export function updatedColumns(
     outputs: 0,
     positional: [],
     types: new Map(),
+    updates: [],
     pairs: [],
   };
 }

@@ -1,13 +1,11 @@
 import { parseSync } from "libpg-query";
 import type { Updating } from "../sql/mod.ts";
-import type { GivenColumns } from "./given_columns.ts";
+import type { GivenColumn, GivenColumns } from "./given_columns.ts";
 import { expressionOf, type WriteValue } from "./value_text.ts";
 import type { Span } from "./insert_places.ts";
-import { spliced } from "./texts.ts";
-import { text } from "./proof.ts";
+import { type Edit, spliced } from "./texts.ts";
+import { text, type Tree, withoutSets } from "./proof.ts";
 import { TextCursor } from "./text_cursor.ts";
-
-type Tree = Readonly<Record<string, unknown>>;
 
 const decoder = new TextDecoder();
 
@@ -27,14 +25,26 @@ export function updatedText(
 ): Uint8Array<ArrayBuffer> | undefined {
   const items = setItems(bytes, from, to, updating.items);
   if (items === undefined) return undefined;
+  const textAt = (span: Span) =>
+    decoder.decode(bytes.slice(span.from, span.to));
+  const edits = setEdits(items, columns, (place) => value(0, place), textAt);
+  return spliced(bytes, from, to, edits);
+}
+
+/** Puts values in the place of those of SET, in the order of the text. */
+export function setEdits(
+  items: readonly Span[],
+  columns: readonly GivenColumn[],
+  value: (place: number) => string | undefined,
+  textAt: (span: Span) => string,
+): readonly Edit[] {
   const edits = columns.map((column, place) => {
     const span = items[column.item as number] as Span; // it has one
-    const own = decoder.decode(bytes.slice(span.from, span.to));
-    const written = value(0, place);
+    const written = value(place);
     const typed = written && `${written}::${column.type}`;
-    return { ...span, text: expressionOf(column, typed, own) };
+    return { ...span, text: expressionOf(column, typed, textAt(span)) };
   });
-  return spliced(bytes, from, to, edits.toSorted((a, b) => a.from - b.from));
+  return edits.toSorted((a, b) => a.from - b.from);
 }
 
 /** Where the values of SET stand. */
@@ -52,6 +62,14 @@ function setItems(
   if (cursor.take("as") && !cursor.name()) return undefined;
   // An alias without AS.
   if (!cursor.is("set") && !cursor.name()) return undefined;
+  return assignments(cursor, count);
+}
+
+/** Where the values of the SET that comes next stand; undefined: none does, or it is not as expected. */
+export function assignments(
+  cursor: TextCursor,
+  count: number,
+): readonly Span[] | undefined {
   if (!cursor.take("set")) return undefined;
   const items: Span[] = [];
   do {
@@ -82,18 +100,7 @@ export function isUpdateProved(
       updateOf(decoder.decode(text.slice()))
     );
     if (old === undefined || written === undefined) return false;
-    const given = new Set(columns.map(({ item }) => item));
-    const oldTargets = old.targetList as Tree[];
-    const targets = (written.targetList as Tree[]).map((target, i) => {
-      const oldTarget = oldTargets[i];
-      if (!given.has(i) || oldTarget === undefined) return target;
-      const { ResTarget } = target as { ResTarget: Tree };
-      const { val } = oldTarget.ResTarget as Tree;
-      return text(ResTarget.val).includes(text(val))
-        ? { ResTarget: { ...ResTarget, val } }
-        : target;
-    });
-    return text(old) === text({ ...written, targetList: targets });
+    return text(old) === text(withoutSets(written, old, columns));
   } catch {
     // The text does not parse.
     return false;

@@ -335,8 +335,32 @@ export class ColumnFacts {
    * lag is that of what it copies from other columns, without its own.
    */
   draws(shape: Shape): readonly DrawnColumn[] {
+    return this.#drawsOf(shape, (write) => write);
+  }
+
+  /** Those of rows that it inserts. */
+  inserts(shape: Shape): readonly DrawnColumn[] {
+    return this.#drawsOf(
+      shape,
+      (write) => write.onConflict?.inserted ?? write,
+    );
+  }
+
+  /** Those of rows that are there, which ON CONFLICT updates. */
+  updates(shape: Shape): readonly DrawnColumn[] {
+    return this.#drawsOf(shape, ({ onConflict }) => onConflict?.updated);
+  }
+
+  /** @param part what of a write is looked at. */
+  #drawsOf(
+    shape: Shape,
+    part: (write: Write) => Write | undefined,
+  ): readonly DrawnColumn[] {
     return [...this.#behind.of(shape)].flatMap(({ draws }) =>
-      draws.flatMap((draw) => this.#draws(draw))
+      draws.flatMap(({ relation, write }) => {
+        const looked = part(write);
+        return looked ? this.#draws({ relation, write: looked }) : [];
+      })
     );
   }
 
@@ -369,10 +393,11 @@ export class ColumnFacts {
   #isOfSession(oid: string, column: string, write: Write): boolean {
     const columns = this.#catalog.columnsOf(oid);
     const given = this.#givenTo(columns, column, write);
-    if (given === undefined) {
-      const known = columns?.find(({ name }) => name === column)?.default;
-      return known?.isOfSession === true;
-    }
+    const known = columns?.find(({ name }) => name === column)?.default;
+    if (given === undefined) return known?.isOfSession === true;
+    // DEFAULT, in some rows at least.
+    const isDrawn = given.isDefault && maskOf(known?.nature) !== undefined;
+    if (isDrawn && known?.isOfSession !== true) return false;
     const { parts, calls, columns: read } = given;
     return read.length === 0 && parts.every(({ mask }) => mask === "chance") &&
       calls.every((name) =>

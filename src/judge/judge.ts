@@ -232,12 +232,18 @@ export class Judge {
   }
 
   /** The columns for which the mirror makes the values of a statement. */
-  #ownDraws({ shape, isGiven }: StatementPair): readonly DrawnColumn[] {
+  #ownDraws(
+    { shape, isGiven, isUpdateGiven = () => false }: StatementPair,
+  ): readonly DrawnColumn[] {
     const { catalog, drawn } = this.#target;
-    const draws = masksOf(catalog, drawn).draws(shape);
-    return isGiven === undefined
-      ? draws
-      : draws.filter(({ oid, column }) => !isGiven(oid, column));
+    const { all, inserts, updates } = masksOf(catalog, drawn).draws(shape);
+    if (isGiven === undefined) return all;
+    const own = inserts.filter(({ oid, column }) => !isGiven(oid, column));
+    // The row that is there takes none of the values that the INSERT was given.
+    const isNew = (one: DrawnColumn) =>
+      !isUpdateGiven(one.oid, one.column) &&
+      !own.some(({ oid, column }) => oid === one.oid && column === one.column);
+    return [...own, ...updates.filter(isNew)];
   }
 
   #noteWrites(pair: StatementPair, result: number): void {

@@ -33,7 +33,14 @@ const RULES: readonly (CountRule | undefined)[] = [
   "draw",
 ];
 
-const NONE: readonly DrawnColumn[] = [];
+/** What a statement draws, and what of that is of rows that it inserts, or that ON CONFLICT updates. */
+interface Drawing {
+  readonly all: readonly DrawnColumn[];
+  readonly inserts: readonly DrawnColumn[];
+  readonly updates: readonly DrawnColumn[];
+}
+
+const NOTHING_DRAWN: Drawing = { all: [], inserts: [], updates: [] };
 
 /** What holds of one column of an answer. */
 interface Known extends Facts {
@@ -68,7 +75,7 @@ export class OutputMasks {
   >();
   readonly #draws = new WeakMap<
     Shape,
-    { readonly version: number; readonly draws: readonly DrawnColumn[] }
+    Drawing & { readonly version: number }
   >();
   readonly #facts: ColumnFacts;
 
@@ -109,14 +116,19 @@ export class OutputMasks {
   }
 
   /** The columns that a statement draws, where the mirror runs it. */
-  draws(shape: Shape): readonly DrawnColumn[] {
-    if (shape.writes.length + shape.calls.length === 0) return NONE;
+  draws(shape: Shape): Drawing {
+    if (shape.writes.length + shape.calls.length === 0) return NOTHING_DRAWN;
     const { version } = this.#facts;
     const before = this.#draws.get(shape);
-    if (before?.version === version) return before.draws;
-    const draws = this.#facts.draws(shape);
-    this.#draws.set(shape, { version, draws });
-    return draws;
+    if (before?.version === version) return before;
+    const drawing = {
+      version,
+      all: this.#facts.draws(shape),
+      inserts: this.#facts.inserts(shape),
+      updates: this.#facts.updates(shape),
+    };
+    this.#draws.set(shape, drawing);
+    return drawing;
   }
 
   /** How the number of rows may differ: by the statement, its views, and functions that decide. */

@@ -11,6 +11,8 @@ export interface StatementPair {
   readonly described?: readonly Shape[] | undefined;
   /** Whether the mirror was given the primary's value for a column, by the OID of its relation. */
   readonly isGiven?: (oid: string, column: string) => boolean;
+  /** The same of what its ON CONFLICT sets. */
+  readonly isUpdateGiven?: (oid: string, column: string) => boolean;
   /** The rows that the mirror was told to lock, since the primary has; none: it was to lock none. Undefined: it was told nothing. */
   readonly taken?: readonly TouchedRows[];
   readonly primary: Reply | undefined;

@@ -323,6 +323,9 @@ export class Replay {
           isGiven: (oid: string, column: string) =>
             oid === given.oid &&
             given.columns.some(({ name }) => name === column),
+          isUpdateGiven: (oid: string, column: string) =>
+            oid === given.oid &&
+            given.updates.some(({ name }) => name === column),
         }),
         ...(taken === undefined ? {} : { taken }),
       }, given);

@@ -2,7 +2,7 @@ import { constantColumns } from "./constant_rows.ts";
 import { type QueryOutputs, queryOutputs } from "./query_outputs.ts";
 import { keyOfRelation } from "./relation_key.ts";
 import { conflictColumns } from "./pins.ts";
-import { chanceOf } from "./updating.ts";
+import { chanceOf, chanceSets, type Updating } from "./updating.ts";
 import { lastName, list, type Node, unwrap } from "./tree.ts";
 
 /** One output column of RETURNING: a column of the table by its name, all of them, or something else. */
@@ -41,6 +41,10 @@ export interface Insertion {
   readonly conflict: readonly string[];
   /** Columns of the row that was to be inserted which ON CONFLICT reads. */
   readonly excluded: readonly string[] | "all";
+  /** Columns that ON CONFLICT sets to what was to be inserted into them: `a = excluded.a`. */
+  readonly kept: readonly string[];
+  /** What ON CONFLICT sets to what chance decides. */
+  readonly updating?: Omit<Updating, "relation"> | undefined;
   /** OVERRIDING … VALUE. */
   readonly overriding: "system" | "user" | undefined;
 }
@@ -92,6 +96,8 @@ export function insertionOf(type: string, node: Node): Insertion | undefined {
       : "update",
     conflict: conflictColumns(conflict),
     excluded: excludedIn(conflict),
+    kept: keptBy(conflict),
+    updating: chanceSets(conflict?.targetList),
     overriding: override === "OVERRIDING_SYSTEM_VALUE"
       ? "system"
       : override === "OVERRIDING_USER_VALUE"
@@ -117,6 +123,7 @@ function copied({ relation, is_from, attlist }: Node): Insertion | undefined {
     onConflict: undefined,
     conflict: [],
     excluded: [],
+    kept: [],
     overriding: undefined,
   };
 }
@@ -133,6 +140,18 @@ function excludedIn(node: unknown): readonly string[] | "all" {
   }
   const inner = Object.values(node).map(excludedIn);
   return inner.includes("all") ? "all" : inner.flat();
+}
+
+function keptBy(conflict: Node | undefined): readonly string[] {
+  return list(conflict?.targetList).flatMap(({ ResTarget }) => {
+    const { name, indirection, val } = ResTarget as Node;
+    const [type, { fields }] = unwrap(val);
+    if (type !== "ColumnRef" || indirection !== undefined) return [];
+    const parts = list(fields);
+    const isKept = parts.length === 2 &&
+      lastName(parts.slice(0, 1)) === "excluded" && lastName(parts) === name;
+    return isKept ? [String(name)] : [];
+  });
 }
 
 /** What RETURNING gives of the relation that `node` writes. */

@@ -83,6 +83,8 @@ export interface Write {
   readonly from?: string;
   /** It gives all columns a value: COPY without a list. */
   readonly isWhole?: true;
+  /** Of ON CONFLICT DO UPDATE what it gives a row that it inserts, and one that is there. */
+  readonly onConflict?: { readonly inserted: Write; readonly updated: Write };
 }
 
 /** What a statement writes to a relation, by its key. */

@@ -22,9 +22,15 @@ export interface Updating {
 /** Reads a statement by its node's type and fields; undefined: it sets nothing by chance. */
 export function updatingOf(type: string, node: Node): Updating | undefined {
   if (type !== "UpdateStmt" || node.withClause !== undefined) return undefined;
-  const targets = list(node.targetList).map(({ ResTarget }) =>
-    ResTarget as Node
-  );
+  const set = chanceSets(node.targetList);
+  return set && { relation: keyOfRelation(node.relation as Node), ...set };
+}
+
+/** What SET has; undefined: it sets nothing by chance. */
+export function chanceSets(
+  targetList: unknown,
+): Omit<Updating, "relation"> | undefined {
+  const targets = list(targetList).map(({ ResTarget }) => ResTarget as Node);
   // A part of a column, or `(a, b) = …`.
   const isPlain = targets.every(({ indirection, val }) =>
     indirection === undefined && unwrap(val)[0] !== "MultiAssignRef"
@@ -36,11 +42,7 @@ export function updatingOf(type: string, node: Node): Updating | undefined {
     const isSequence = chance === "sequence";
     return [{ column: String(name), item, isSequence }];
   });
-  return sets.length === 0 ? undefined : {
-    relation: keyOfRelation(node.relation as Node),
-    items: targets.length,
-    sets,
-  };
+  return sets.length === 0 ? undefined : { items: targets.length, sets };
 }
 
 /** What chance, and no row, decides of an expression; undefined: rows have a part in it, or chance has none. */

@@ -59,10 +59,9 @@ function inserted(node: Node, values: Values): Write {
   const conflict = node.onConflictClause as Node | undefined;
   if (conflict === undefined) return given;
   values.addSource("excluded", allOf(node.relation as Node, given));
+  const updated = assigned(conflict.targetList, values);
   // Without a conflict the column has its default.
-  const set = [...assigned(conflict.targetList, values)].map((
-    [name, trait],
-  ) =>
+  const set = [...updated].map(([name, trait]) =>
     [
       name,
       columns.length > 0 && !columns.includes(name)
@@ -70,7 +69,14 @@ function inserted(node: Node, values: Values): Write {
         : trait,
     ] as const
   );
-  return { ...given, named: together([given.named, new Map(set)]) };
+  return {
+    ...given,
+    named: together([given.named, new Map(set)]),
+    onConflict: {
+      inserted: given,
+      updated: { inserts: false, named: updated, positional: [] },
+    },
+  };
 }
 
 /** `select * from t`: each column has a value of its own. */

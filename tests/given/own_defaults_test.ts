@@ -58,6 +58,7 @@ class Mirror {
       outputs: 1,
       positional: [],
       types: new Map(),
+      updates: [],
       pairs: [],
     };
   }

@@ -75,6 +75,7 @@ function write(sql: string): string | undefined {
     outputs: 0,
     positional: [],
     types: new Map(),
+    updates: [],
     pairs: [],
   };
   const bytes = encoder.encode(sql);
@@ -121,6 +122,7 @@ Deno.test("isUpdateProved: another statement is not taken for the client's", () 
     outputs: 0,
     positional: [],
     types: new Map(),
+    updates: [],
     pairs: [],
   };
   const old = "update t set at = now(), b = 1 where id = 1";
