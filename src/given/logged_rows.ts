@@ -39,10 +39,9 @@ export function rowsInLog(
   return rows?.length === insertion.rows ? rows : undefined;
 }
 
-/** What all rows have in common. */
-export function commonRow(
-  [first, ...others]: LoggedRows,
-): LoggedRow | undefined {
+/** What all rows that were written have in common. */
+export function commonRow(rows: LoggedRows): LoggedRow | undefined {
+  const [first, ...others] = rows.filter((row) => row !== LEFT_OUT);
   if (first === undefined || others.length === 0) return first;
   return new Map(
     [...first].filter(([name, value]) =>
