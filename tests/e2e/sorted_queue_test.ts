@@ -59,8 +59,10 @@ for (const { sql, primary: theirs, mirror: ours, isTold } of CASES) {
         await client.send(query(text));
         await client.ready(1);
       }
-      await beside.terminate();
       await worker.terminate();
+      // Who has gone holds no locks.
+      await proxy.settled(30_000, 1);
+      await beside.terminate();
       const ledger = await proxy.settled();
       const { series = [] } =
         proxy.supervisor.snapshot().get("mirror_taken_rows_total") ?? {};

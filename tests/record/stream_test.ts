@@ -78,7 +78,7 @@ Deno.test("Stream: a transaction takes of the queue's bound about what it weighs
     const size = entries.reduce((sum, e) => sum + e.transaction.size, 0);
     const real = await usedBytes() - before;
     assert.ok(
-      size > 0.6 * real && size < 1.5 * real,
+      size > 0.5 * real && size < 1.5 * real,
       `${count} of ${cycles} cycles: ${size} counted, ${real} used`,
     );
     entries.length = 0;
