@@ -467,6 +467,8 @@ const parts = new WeakMap<Shape, Shape>();
 
 /** A query whose rows are fetched in parts: each part is a choice, as by a LIMIT. */
 function inParts(shape: Shape): Shape {
+  // Rows of VALUES come in their order.
+  if (shape.insertion?.rows !== undefined) return shape;
   if (shape.limited && shape.limit === undefined) return shape;
   let part = parts.get(shape);
   if (part === undefined) {

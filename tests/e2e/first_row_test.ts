@@ -83,3 +83,25 @@ for (const values of ["answers", "log"]) {
     },
   });
 }
+
+Deno.test({
+  name: "first row: another default is found in it",
+  sanitizeOps: false,
+  sanitizeResources: false,
+  async fn() {
+    await using twin = await startLoggedTwin({
+      schema: SCHEMA,
+      defect: `${DRIFT} alter table parents alter n set default 7;`,
+      isLogged: false,
+      proxy: { general: { mirror_values: "answers", mirror_pacing: "asap" } },
+    });
+    await runProgram(
+      "/usr/bin/python3",
+      ["-c", CLIENTS, twin.proxy.url(), "answers"],
+    );
+    await twin.proxy.settled();
+    const found = await seenResults(twin.proxy, isMismatch, 10_000);
+    assert.deepEqual(found.map(({ result }) => result), ["mismatch_rows"]);
+    assert.match(found[0]?.place ?? "", /column n /);
+  },
+});

@@ -88,14 +88,7 @@ Deno.test({
   sanitizeOps: false,
   sanitizeResources: false,
   async fn() {
-    const run = await runTwinShop({
-      way: "server",
-      protocol: "extended",
-      clients: 8,
-      stepsPerClient: STEPS / 8,
-      thinkMs: THINK_MS,
-      defect: DEFECT,
-    });
+    const run = await defectiveShop();
     assert.equal(run.headline, "NOT READY");
   },
 });
@@ -106,15 +99,7 @@ Deno.test({
   sanitizeOps: false,
   sanitizeResources: false,
   async fn() {
-    const run = await runTwinShop({
-      way: "server",
-      protocol: "extended",
-      clients: 8,
-      stepsPerClient: STEPS / 8,
-      thinkMs: THINK_MS,
-      general: { mirror_values: "own" },
-      defect: DEFECT,
-    });
+    const run = await defectiveShop({ mirror_values: "own" });
     // Orders that are other rows there have sold other products, but for the first.
     assert.notEqual(run.headline, "READY");
     const causes = run.causes.join("\n");
@@ -127,3 +112,15 @@ Deno.test({
     assert.doesNotMatch(causes, /public\.products/);
   },
 });
+
+async function defectiveShop(general: TwinOptions["general"] = {}) {
+  return await runTwinShop({
+    way: "server",
+    protocol: "extended",
+    clients: 8,
+    stepsPerClient: STEPS / 8,
+    thinkMs: THINK_MS,
+    general,
+    defect: DEFECT,
+  });
+}
