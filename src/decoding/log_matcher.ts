@@ -18,6 +18,13 @@ const MAX_LOOKINGS = 20;
 const SETTLE_US = 12_000;
 /** Client transactions that wait for their place in the log; beyond them those that come are told nothing. */
 const MAX_CLAIMS = 10_000;
+/**
+ * Rows of transactions that began up to here behind the log's end get numbers of
+ * nobody. The mirror's own sequence may give a number that another row was given:
+ * it has drawn one for each row so far, and those of transactions under way are
+ * missing.
+ */
+const HAND_OVER_US = 60_000_000;
 /** Bound of what was found for transactions that are not replayed yet, in characters of changes and what each transaction takes beside. */
 const MAX_FOUND_SIZE = 16 * 1024 * 1024;
 
@@ -28,7 +35,9 @@ export interface LogClaim {
   /** Called once, when it waits no more. */
   onSettled: (() => void) | undefined;
   /**
-   * The rows that a statement wrote, in its order; undefined: they are not known.
+   * The rows that a statement wrote, in its order: as the log has them, or, if it
+   * does not tell, with numbers that no other row has; undefined: nothing is to
+   * stand in them.
    *
    * @param copied how many rows it had, if it is a COPY that the log has nothing of.
    */
@@ -81,9 +90,8 @@ export class LogMatcher {
   readonly #store = new DecodedStore();
   #claims: Claim[] = [];
   #foundSize = 0;
-  /** Those for whom the log ended while they waited: their numbers must not be those that others were told. */
-  readonly #cutOff = new Set<Claim>();
-  #onOver: () => void = nothing;
+  /** The log is not read any more, and transactions that begin from then on need nothing of it. */
+  #over: { readonly fromUs: number; readonly onOver: () => void } | undefined;
   /** Those who began before are not in the log as a whole; Infinity: it is not read. */
   #sinceUs = Infinity;
 
@@ -104,31 +112,31 @@ export class LogMatcher {
   /** The log is read from now on. */
   begin(nowUs: number): void {
     this.#sinceUs = nowUs;
+    this.#over = undefined;
+  }
+
+  /** Whether one that began then is to be told rows. The first that is not ends that. */
+  mayClaim(startUs: number): boolean {
+    if (this.isReading) return true;
+    const { fromUs, onOver } = this.#over ?? { fromUs: 0 };
+    if (startUs < fromUs) return true;
+    this.#over = undefined;
+    onOver?.();
+    return false;
   }
 
   /**
    * It is not any more: nobody waits for it.
    *
-   * @param onOver called when those who waited are replayed, unless it is read
-   * again by then.
+   * @param onOver called when nobody needs to be told any more, unless it is
+   * read again by then.
    */
-  end(onOver: () => void): void {
+  end(nowUs: number, onOver: () => void): void {
     this.#sinceUs = Infinity;
     this.#store.clear();
-    this.#onOver = onOver;
-    const claims = this.#claims.splice(0);
+    this.#over = { fromUs: nowUs + HAND_OVER_US, onOver };
     // One that goes on may be over at once.
-    for (const claim of claims) {
-      if (!claim.isReleased) this.#cutOff.add(claim);
-    }
-    for (const claim of claims) miss(claim);
-    this.#lookIfOver();
-  }
-
-  #lookIfOver(): void {
-    if (this.isReading || this.#cutOff.size > 0) return;
-    this.#onOver();
-    this.#onOver = nothing;
+    for (const claim of this.#claims.splice(0)) miss(claim);
   }
 
   add(transaction: DecodedTransaction, nowUs: number): void {
@@ -138,7 +146,7 @@ export class LogMatcher {
   /**
    * A client transaction has come in.
    *
-   * @param made rows for statements that were rolled back, or that the log can't tell any more.
+   * @param made rows for what was rolled back, or is not found.
    * @param onMissed called if the log does not tell it; undefined: it needs
    * nothing, and only takes what is its own.
    */
@@ -147,15 +155,13 @@ export class LogMatcher {
     nowUs: number,
     made: LogClaim["rows"],
     onMissed: (() => void) | undefined,
-  ): LogClaim | undefined {
-    if (
-      trace.startUs < this.#sinceUs || this.#claims.length >= MAX_CLAIMS
-    ) return undefined;
+  ): LogClaim {
     const claim: Claim = {
       isWaiting: true,
       onSettled: undefined,
       rows: (cycle, result, copied) =>
-        this.#cutOff.has(claim) || trace.undone.has(statementKey(cycle, result))
+        claim.found === undefined ||
+          trace.undone.has(statementKey(cycle, result))
           ? made(cycle, result, copied)
           : rowsOf(claim.found, cycle, result),
       get behind() {
@@ -166,7 +172,6 @@ export class LogMatcher {
         claim.found = undefined;
         this.#foundSize -= claim.size;
         claim.size = 0;
-        if (this.#cutOff.delete(claim)) this.#lookIfOver();
       },
       size: 0,
       isReleased: onMissed === undefined,
@@ -178,7 +183,10 @@ export class LogMatcher {
       seen: 0,
       found: undefined,
     };
-    this.#claims.push(claim);
+    const isIn = trace.startUs >= this.#sinceUs &&
+      this.#claims.length < MAX_CLAIMS;
+    if (isIn) this.#claims.push(claim);
+    else miss(claim);
     return claim;
   }
 
@@ -273,16 +281,14 @@ export class LogMatcher {
   }
 }
 
-function nothing(): void {}
-
 const NOTHING: LoggedRelations = new Map();
 
 function rowsOf(
-  found: Agreement | undefined,
+  found: Agreement,
   cycle: number,
   result: number,
 ): ReturnType<LogClaim["rows"]> {
-  for (const [written, rows] of found?.written ?? []) {
+  for (const [written, rows] of found.written) {
     if (written.cycle === cycle && written.result === result) return rows;
   }
   return undefined;

@@ -27,7 +27,8 @@ export function claimLog(
   const { primaryLog: { matcher }, schema } = target;
   const claim = () => tryToClaim(target, series, transaction, plan);
   // Without a catalog nobody can say what the mirror needs.
-  return !matcher.isReading || schema.hasCatalog || series === NO_SERIES
+  return !matcher.mayClaim(transaction.startUs) || schema.hasCatalog ||
+      series === NO_SERIES
     ? claim()
     : new LateClaim(claim);
 }
@@ -55,7 +56,7 @@ function claimOf(
 ): LogClaim | undefined {
   const { primaryLog, giving, corrections, catalog, probes } = target;
   const { matcher } = primaryLog;
-  if (!matcher.isReading) return undefined;
+  if (!matcher.mayClaim(transaction.startUs)) return undefined;
   const isOf = (needs: Pick<typeof giving, "needsLog">) =>
     series !== NO_SERIES &&
     plan.shapes.flat().some((shape) => needs.needsLog(shape, catalog));
@@ -63,7 +64,8 @@ function claimOf(
   const isNeeded = isGiven || isOf(corrections);
   const outcome = outcomeOf(transaction);
   const made = madeRows(target, transaction, plan);
-  if (outcome === "rolled back" && isGiven) {
+  const isUntold = outcome === "rolled back" || !matcher.isReading;
+  if (isUntold && isGiven) {
     return {
       isWaiting: false,
       onSettled: undefined,
@@ -73,7 +75,9 @@ function claimOf(
     };
   }
   const { shapes, rows, written, place } = plan;
-  if (place?.writes === undefined || outcome !== "committed") return undefined;
+  if (isUntold || place?.writes === undefined || outcome !== "committed") {
+    return undefined;
+  }
   const { earliestUs } = place;
   const trace = traceOf(
     { transaction, shapes, rows, written, earliestUs },
@@ -90,7 +94,7 @@ function claimOf(
   return isNeeded ? claim : undefined;
 }
 
-/** What the primary has rolled back is in no log: its rows get numbers that no other row has. */
+/** What the log does not tell, for the primary has rolled it back, say: its rows get numbers that no other row has. */
 function madeRows(
   { primaryLog: { placeholders }, catalog }: Target,
   { cycles, statements }: Transaction,

@@ -96,7 +96,7 @@ export class PrimaryLog implements LogListener, LogOfPrimary {
   }
 
   end(): void {
-    this.matcher.end(() => {
+    this.matcher.end(monotonicUs(), () => {
       this.#target.giving.hasLog = false;
     });
   }

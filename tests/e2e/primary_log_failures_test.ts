@@ -221,6 +221,42 @@ Deno.test({
 
 Deno.test({
   name:
+    "primary's log: what commits behind its end takes no number that another row was given",
+  ...OPTIONS,
+  async fn() {
+    await using twin = await startLoggedTwin({ schema: SCHEMA });
+    const { primary, mirror, proxy } = twin;
+    const options = { max: 1, fetch_types: false, onnotice() {} };
+    const one = postgres(proxy.url(), options);
+    await one.begin(async (db) => {
+      await db`insert into orders (who) values (1)`;
+      // The next number commits first.
+      await place(proxy, 20);
+      await waitFor(
+        "the others' rows on the mirror",
+        async () => (await rowsOf(mirror, "orders")).length === 5,
+        20_000,
+      );
+      const reader = await readerOf(twin);
+      Deno.kill(reader, "SIGTERM");
+      // A new slot waits for this transaction.
+      await said(proxy, NOT_READ);
+      await place(proxy, 30);
+    });
+    await one.end();
+    await said(proxy, READ, 2);
+    await place(proxy, 40);
+    const { statements } = await proxy.settled();
+    assert.deepEqual(mismatches(statements), []);
+    assert.equal((await rowsOf(mirror, "orders")).length, 16);
+    const told =
+      "(select * from orders where who between 20 and 29 or who >= 40)";
+    await assertEqualTables({ primary, mirror }, [told]);
+  },
+});
+
+Deno.test({
+  name:
     "primary's log: a slot can't be dropped under us; with its process it is gone, and made anew",
   ...OPTIONS,
   async fn() {
