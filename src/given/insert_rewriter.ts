@@ -72,6 +72,8 @@ export interface RewriterOptions {
   readonly nowUs: () => number;
   /** Whether no other client is connected, or has left anything to replay. */
   readonly isAlone: () => boolean;
+  /** Whether other clients may have written beside a transaction, on either server. */
+  readonly mayOverlap: (made: Moment) => boolean;
   /** The client's number. */
   readonly session: number;
   /** The client's startup parameters, `name\0value\0…`. */
@@ -91,6 +93,8 @@ export interface Rewritten {
 
 const NONE: GivenResults = new Map();
 const nothingLogged = () => undefined;
+/** In the place of rows that were made: the mirror makes its own. */
+const NOT_MADE: LoggedRows = Object.assign([], { areMade: true as const });
 /** A row has other fields than the COPY: with more of them that would be another error. */
 const BAD_COPY_FORMAT = /^22P04$/;
 
@@ -268,7 +272,7 @@ export class InsertRewriter {
     const prepared = this.#located(known, reply());
     const { insertion, given } = prepared;
     const rows = this.#told(reply(), prepared);
-    const inLog = rowsInLog(logged(), insertion);
+    const inLog = this.#inLog(logged(), insertion);
     if (rows === undefined && inLog === undefined) {
       this.#untold(reply(), insertion);
     }
@@ -313,7 +317,7 @@ export class InsertRewriter {
     const found = this.#located(known, reply());
     const { insertion, given } = found;
     const rows = this.#told(reply(), found);
-    const inLog = rowsInLog(logged(), insertion);
+    const inLog = this.#inLog(logged(), insertion);
     if ((rows ?? inLog) === undefined) {
       this.#untold(reply(), insertion);
       return undefined;
@@ -455,6 +459,18 @@ export class InsertRewriter {
       output === "log" || names?.at(output) === name
     );
     return areTheSame ? rows : undefined;
+  }
+
+  /** What the log has of the rows, or made ones in their place. */
+  #inLog(
+    rows: LoggedRows | undefined,
+    insertion: Shape["insertion"],
+  ): LoggedRows | undefined {
+    const inLog = rowsInLog(rows, insertion);
+    // Of a client by itself the mirror's sequence gives the very number.
+    return inLog?.areMade && !this.#options.mayOverlap(this.#made)
+      ? NOT_MADE
+      : inLog;
   }
 
   /** An INSERT that is not given what it drew: was there anything? */

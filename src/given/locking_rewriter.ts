@@ -43,10 +43,8 @@ interface Written {
 
 /** What a mirror's lanes share. */
 export interface LockingRewriterOptions
-  extends Pick<RewriterOptions, "shapes" | "catalog"> {
+  extends Pick<RewriterOptions, "shapes" | "catalog" | "mayOverlap"> {
   readonly reads: LockingReads;
-  /** Whether another session may have held locks at the moment. */
-  readonly mayBeLocked: (made: Moment) => boolean;
 }
 
 /** The results of a cycle whose rows the mirror was told, by their number. */
@@ -223,11 +221,11 @@ export class LockingRewriter {
     { key, shape }: Locking,
     reply: Reply | undefined,
   ): readonly ToldRow[] | undefined {
-    const { reads, mayBeLocked } = this.#options;
+    const { reads, mayOverlap } = this.#options;
     const rows = reads.told(key, reply, shape);
     // Without another's locks the mirror has to find the same rows, or none.
     const isCertain = rows?.length === 0 || key.isCertain;
-    return isCertain && !mayBeLocked(this.#made) ? undefined : rows;
+    return isCertain && !mayOverlap(this.#made) ? undefined : rows;
   }
 
   /** The only statement of a text, if the mirror may be told which rows it locks. */

@@ -83,7 +83,7 @@ export class Replayer {
       isAlone,
       session,
       parameters,
-      mayBeLocked: ({ startUs, endUs }) => {
+      mayOverlap: ({ startUs, endUs }) => {
         const { lockingReads, order } = target;
         const nowUs = monotonicUs();
         const own = this.#entry?.ordered;
