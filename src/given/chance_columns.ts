@@ -2,7 +2,7 @@ import type { Catalog } from "../catalog/mod.ts";
 import { type DrawnColumn, isMoment } from "../judge/mod.ts";
 import { type ChanceColumn, chanceColumnName } from "../stats/mod.ts";
 import type { GivenColumns } from "./given_columns.ts";
-import type { OwnReason } from "./giving.ts";
+import type { OwnReason } from "./left_columns.ts";
 import { sequenceOf } from "./own_numbers.ts";
 
 /** Columns of one mirror that are told of. */

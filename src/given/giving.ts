@@ -1,4 +1,4 @@
-import type { Catalog, CatalogColumn } from "../catalog/mod.ts";
+import type { Catalog } from "../catalog/mod.ts";
 import type { Reply } from "../judge/mod.ts";
 import type { Insertion, Updating } from "../sql/mod.ts";
 import type { Shape } from "../sql/shape.ts";
@@ -11,59 +11,22 @@ import {
   givenColumns,
 } from "./given_columns.ts";
 import { givenText } from "./given_text.ts";
+import { LeftColumns, type OnOwn, type OwnReason } from "./left_columns.ts";
 import { literalOf } from "./value_text.ts";
 import { insertPlaces } from "./insert_places.ts";
 import {
   type DefaultsQuestion,
-  type Objection,
   OwnDefaults,
   type SentInsert,
   type ToldValue,
 } from "./own_defaults.ts";
-import { sequenceOf } from "./own_numbers.ts";
 import type { LeftOut } from "./own_sequence.ts";
 import { isProved } from "./proof.ts";
 import { updatedColumns } from "./updated_columns.ts";
 import { isUpdateProved, updatedText } from "./updated_text.ts";
 
-/** Why the mirror makes a column's values by itself. */
-export type OwnReason =
-  /** An INSERT leaves the column out, and its answer does not tell it. */
-  | "not returned"
-  /** currval() or lastval() tell what the mirror drew, where no log says what is to stand in their place. */
-  | "currval"
-  /** The mirror's answer had another value than it was given. */
-  | "not kept"
-  /** The mirror refused the statement. */
-  | "refused"
-  /** The mirror has given numbers that rows had already. */
-  | "collided"
-  /** `mirror_values = "own"`. */
-  | "own"
-  /** A trigger sets it. */
-  | "trigger"
-  /** It is computed from others that the mirror makes by itself. */
-  | "computed"
-  /** The mirror's user may not insert into it, or a rule of the relation stands before that. */
-  | "no privilege"
-  | Objection;
-
-/** From so many numbers on that the mirror has refused as taken … */
-const TAKEN = 3;
-/** … and from such a share of the rows on a sequence is left to it. */
-const TAKEN_SHARE = 0.02;
-/** Columns that are left to the mirror, which are remembered. */
-const MAX_OWN_COLUMNS = 10_000;
-
 /** INSERTs that are remembered until their relation is known. */
 const MAX_UNKNOWN = 1_000;
-
-/** Hears once of each column that the mirror makes by itself; `*`: of all that have a sequence. */
-export type OnOwn = (
-  relation: string,
-  column: string,
-  reason: OwnReason,
-) => void;
 
 /**
  * Which values that the primary generated one mirror is given. A sequence is
@@ -75,14 +38,8 @@ export class Giving {
   isOn = true;
   /** Writes COPYs. */
   readonly copies = new CopyRewriter();
-  readonly #onOwn: OnOwn;
+  readonly #left: LeftColumns;
   readonly #defaults = new OwnDefaults();
-  /** Sequences, and columns without one: see keyOf. */
-  readonly #own = new Map<string, OwnReason>();
-  /** By the same: rows that were given, and numbers that the mirror has refused as taken. */
-  readonly #counts = new Map<string, { rows: number; taken: number }>();
-  /** Those of them that the log would tell. */
-  readonly #untold = new Set<string>();
   /** What was missed of relations that are not in the catalog, yet: rows by session. */
   readonly #unknown = new Map<
     Insertion,
@@ -90,7 +47,6 @@ export class Giving {
   >();
   /** By session the sequences of its last COPY, which it has not drawn from. */
   readonly #copied = new Map<number, GivenColumns>();
-  #areSequencesOwn = false;
   #catalog: Catalog | undefined;
   /** By the statement: null where nothing can be given. */
   #all = new WeakMap<Insertion, GivenColumns | null>();
@@ -101,24 +57,15 @@ export class Giving {
   #noted = new WeakSet<Shape["draws"]>();
   #hasLog = false;
 
-  /** Columns with the objections to what was told of them that are known … */
-  readonly #objections = new Set<string>();
-  /** … and by OID and column the one to what was told last. */
-  readonly #objected = new Map<string, Objection>();
-
   constructor(onOwn: OnOwn) {
-    this.#onOwn = onOwn;
+    this.#left = new LeftColumns(onOwn, () => this.#forget());
   }
 
   /** Whether the primary's log tells what answers do not. While it does, sequences are followed that were left for want of it. */
   set hasLog(hasLog: boolean) {
     if (hasLog === this.#hasLog) return;
     this.#hasLog = hasLog;
-    if (hasLog) {
-      for (const key of this.#untold) this.#own.delete(key);
-      this.#untold.clear();
-      this.#areSequencesOwn = false;
-    }
+    if (hasLog) this.#left.follow();
     this.#all = new WeakMap();
     this.#forget();
     this.#noted = new WeakSet();
@@ -325,37 +272,18 @@ export class Giving {
     nowUs: number,
   ): boolean {
     if (!this.mayGive(given, column)) return false;
-    const { oid, relation } = given;
-    const objection = this.#defaults.objection(oid, column, told, nowUs);
-    const own = `${oid} ${column.name}`;
-    if (objection === undefined) {
-      this.#objected.delete(own);
-      return true;
-    }
-    if (this.#objected.has(own) || this.#objected.size < MAX_OWN_COLUMNS) {
-      this.#objected.set(own, objection);
-    }
-    const key = `${own} ${objection}`;
-    if (!this.#objections.has(key) && this.#objections.size < MAX_OWN_COLUMNS) {
-      this.#objections.add(key);
-      this.#onOwn(relation.replace("\0", "."), column.name, objection);
-    }
-    return false;
+    const objection = this.#defaults.objection(given.oid, column, told, nowUs);
+    this.#left.objected(given, column, objection);
+    return objection === undefined;
   }
 
   /** Why the mirror has made a column's values by itself. */
   reasonOf(oid: string, name: string, catalog: Catalog): OwnReason {
     if (!this.isOn) return "own";
     const column = catalog.columnsOf(oid)?.find((one) => one.name === name);
-    const left = column !== undefined && this.#own.size > 0
-      ? this.#own.get(keyOf(oid, column))
-      : undefined;
-    // A sequence that could not be told anyway is among those that were not.
-    if (left !== undefined && left !== "not returned") return left;
+    const reason = column && this.#left.reasonOf(oid, column);
+    if (reason !== undefined) return reason;
     const { nature, from = [] } = column?.default ?? {};
-    if (nature === "sequence" && this.#areSequencesOwn) return "currval";
-    const objection = this.#objected.get(`${oid} ${name}`);
-    if (objection !== undefined) return objection;
     const changes = catalog.changedByTrigger(oid);
     if (changes === "all" || changes?.has(name)) return "trigger";
     if (from.length > 0) return "computed";
@@ -370,11 +298,7 @@ export class Giving {
     if (!this.isOn) return;
     const { insertion, calls, draws } = shape;
     const isTold = this.#hasLog && isTelling(shape);
-    if (!this.#areSequencesOwn && tellsDrawn(shape) && !isTold) {
-      this.#areSequencesOwn = true;
-      this.#forget();
-      this.#onOwn("*", "*", "currval");
-    }
+    if (tellsDrawn(shape) && !isTold) this.#left.leaveDrawn();
     this.#look(catalog);
     if (this.#noted.has(draws)) return;
     this.#noted.add(draws);
@@ -382,7 +306,7 @@ export class Giving {
     for (const { relation, write } of inserts) {
       // Within another statement, or beside another INSERT.
       const isInner = inserts.length > 1 || relation !== insertion?.relation;
-      if (isInner) this.#leaveAll(relation, catalog, write.named);
+      if (isInner) this.#left.leaveAll(relation, catalog, write.named);
     }
     if (insertion === undefined) return;
     const { columns } = this.#possible(insertion, catalog) ?? { columns: [] };
@@ -390,10 +314,10 @@ export class Giving {
     // A sequence may stand in the place of a default.
     if (calls.includes("nextval")) {
       for (const name of insertion.columns) {
-        if (!told.has(name)) this.#leaveColumn(insertion, name, catalog);
+        if (!told.has(name)) this.#left.leaveColumn(insertion, name, catalog);
       }
     }
-    this.#leaveSequences(insertion, catalog, told);
+    this.#left.leaveSequences(insertion, catalog, told);
   }
 
   /**
@@ -406,66 +330,13 @@ export class Giving {
     const { relation } = insertion;
     const keys = isElsewhere ? catalog.keysOfName(relation) : [relation];
     for (const relation of keys) {
-      this.#leaveSequences({ ...insertion, relation }, catalog, new Set());
+      this.#left.leaveSequences({ ...insertion, relation }, catalog, new Set());
     }
   }
 
-  /**
-   * The mirror has refused what the primary has not. If rows are there already,
-   * numbers are given, perhaps, of which others are drawn unseen: both meet.
-   */
-  refused(
-    { draws }: Shape,
-    catalog: Catalog,
-    mirror: Reply | undefined,
-  ): void {
-    if (!isErrorOf(mirror, UNIQUE_VIOLATION)) return;
-    for (const { relation, write } of draws) {
-      if (!write.inserts) continue;
-      for (const oid of catalog.oids(relation)) {
-        for (const column of catalog.columnsOf(oid) ?? []) {
-          const counts = this.#counts.get(keyOf(oid, column));
-          if (counts === undefined) continue;
-          const isMuch = ++counts.taken >= TAKEN &&
-            counts.taken >= TAKEN_SHARE * counts.rows;
-          if (isMuch) this.#leave(oid, relation, column, "collided");
-        }
-      }
-    }
-  }
-
-  /** All sequences of a relation, or of those that a view stands for, but for columns that have values. */
-  #leaveAll(
-    relation: string,
-    catalog: Catalog,
-    named: ReadonlyMap<string, unknown>,
-  ): void {
-    const name = relation.slice(relation.indexOf("\0") + 1);
-    const all = catalog.isView(relation)
-      ? catalog.reachOf({ reads: [], writes: [name], calls: [] })
-        ?.written ?? []
-      : [relation];
-    for (const one of all) {
-      for (const oid of catalog.oids(one)) {
-        for (const column of catalog.columnsOf(oid) ?? []) {
-          if (column.default?.nature !== "sequence") continue;
-          if (named.has(column.name)) continue;
-          this.#leave(oid, one, column, "not returned");
-        }
-      }
-    }
-  }
-
-  #leaveColumn(
-    { relation }: Insertion,
-    name: string,
-    catalog: Catalog,
-  ): void {
-    for (const oid of catalog.oids(relation)) {
-      const column = catalog.columnsOf(oid)?.find((one) => one.name === name);
-      if (column?.default?.nature !== "sequence") continue;
-      this.#leave(oid, relation, column, "not returned");
-    }
+  /** The mirror has refused what the primary has not. */
+  refused(...refused: Parameters<LeftColumns["refused"]>): void {
+    this.#left.refused(...refused);
   }
 
   /**
@@ -479,13 +350,13 @@ export class Giving {
     mirror: Reply | undefined,
   ): number {
     const leave = (column: GivenColumn, reason: OwnReason) =>
-      this.#leave(given.oid, given.relation, column, reason);
+      this.#left.leave(given.oid, given.relation, column, reason);
     if (isErrorOf(mirror, GRAMMAR_OR_RIGHTS)) {
       for (const column of [...given.columns, ...given.updates]) {
         leave(column, "refused");
       }
     }
-    for (const column of given.columns) this.#count(given.oid, column);
+    for (const column of given.columns) this.#left.count(given.oid, column);
     const theirs = toldRows(primary);
     const ours = toldRows(mirror);
     // Of what the log told alone nothing comes back.
@@ -502,51 +373,6 @@ export class Giving {
       if (!isKept) leave(column, "not kept");
     }
     return theirs.length;
-  }
-
-  #count(oid: string, column: GivenColumn): void {
-    if (column.nature !== "sequence") return;
-    const key = keyOf(oid, column);
-    const counts = this.#counts.get(key);
-    if (counts !== undefined) counts.rows++;
-    else if (this.#counts.size < MAX_OWN_COLUMNS) {
-      this.#counts.set(key, { rows: 1, taken: 0 });
-    }
-  }
-
-  /** Sequences that a statement draws from, and that are not among those that are told. */
-  #leaveSequences(
-    insertion: Insertion,
-    catalog: Catalog,
-    told: ReadonlySet<string>,
-  ): void {
-    if (catalog.isView(insertion.relation)) {
-      return this.#leaveAll(insertion.relation, catalog, new Map());
-    }
-    for (const oid of catalog.oids(insertion.relation)) {
-      const columns = catalog.columnsOf(oid) ?? [];
-      const names = columns.map(({ name }) => name);
-      for (const column of columns) {
-        const { name, default: own } = column;
-        if (own?.nature !== "sequence" || told.has(name)) continue;
-        if (!isDrawn(insertion, name, names)) continue;
-        this.#leave(oid, insertion.relation, column, "not returned");
-      }
-    }
-  }
-
-  #leave(
-    oid: string,
-    relation: string,
-    column: KeyedColumn,
-    reason: OwnReason,
-  ): void {
-    const key = keyOf(oid, column);
-    if (this.#own.has(key) || this.#own.size >= MAX_OWN_COLUMNS) return;
-    this.#own.set(key, reason);
-    if (reason === "not returned") this.#untold.add(key);
-    this.#forget();
-    this.#onOwn(relation.replace("\0", "."), column.name, reason);
   }
 
   /** What is known of statements holds for one catalog. */
@@ -571,8 +397,7 @@ export class Giving {
   }
 
   #isGiven({ oid }: GivenColumns, column: GivenColumn): boolean {
-    return !this.#own.has(keyOf(oid, column)) &&
-      !(column.nature === "sequence" && this.#areSequencesOwn);
+    return !this.#left.has(oid, column);
   }
 
   #columnsOf(
@@ -619,7 +444,7 @@ export class Giving {
       () => literalOf("1"),
     );
     if (isProved(text, written, insertion, given)) return given;
-    this.#leaveSequences(insertion, catalog, new Set());
+    this.#left.leaveSequences(insertion, catalog, new Set());
     return undefined;
   }
 }
@@ -639,36 +464,8 @@ function isTelling(
   return told >= asked;
 }
 
-const UNIQUE_VIOLATION = /^23505$/;
-
-/** What a column is known by: its sequence, which others may share, or else itself. */
-type KeyedColumn =
-  & Pick<GivenColumn, "name">
-  & Partial<Pick<GivenColumn, "expression">>
-  & Partial<Pick<CatalogColumn, "replaceable">>;
-
-function keyOf(
-  oid: string,
-  { name, expression, replaceable = expression }: KeyedColumn,
-): string {
-  return sequenceOf(replaceable ?? "") ?? `${oid} ${name}`;
-}
-
 /** Syntax, types and rights: classes of SQLSTATE that a written text may be to blame for. */
 const GRAMMAR_OR_RIGHTS = /^42/;
-
-/** Whether a column gets its default, in some rows at least. */
-function isDrawn(
-  { columns, source, width, defaults }: Insertion,
-  column: string,
-  names: readonly string[],
-): boolean {
-  const place = (columns.length > 0 ? columns : names).indexOf(column);
-  if (source === "defaults") return true;
-  if (columns.length > 0 && place < 0) return true;
-  if (source !== "values" && source !== "constants") return false;
-  return place >= width || defaults.some((at) => at % width === place);
-}
 
 function isEqualCell(
   a: Uint8Array | undefined,
