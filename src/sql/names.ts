@@ -14,16 +14,15 @@ import {
 } from "./keys.ts";
 import {
   allOf,
-  columnIn,
   joined,
   keptOne,
   nameOf,
   renamed,
-  textIn,
   withTrait,
   withTraitToo,
 } from "./output_list.ts";
-import { keyOfRelation, relationKey } from "./relation_key.ts";
+import { keyOfRelation } from "./relation_key.ts";
+import { Sources, tableOf } from "./sources.ts";
 import {
   type Collated,
   type Columns,
@@ -58,16 +57,6 @@ export interface NamesFound {
   readonly sortedBy: readonly Collated[];
 }
 
-/** What a name in FROM stands for. */
-interface Source {
-  readonly name: string;
-  /** Of a relation without an alias. */
-  readonly key?: string;
-  readonly outputs: readonly Output[];
-  /** Its rows come in an order. */
-  readonly sorted?: SortedInput;
-}
-
 /** A query that WITH names. */
 interface Cte {
   readonly outputs: readonly Output[];
@@ -84,9 +73,7 @@ export class Names implements Scope {
   /** Of all queries of the statement. */
   readonly #draws: Draw[];
   readonly #ctes = new Map<string, Cte>();
-  readonly #sources: Source[] = [];
-  /** OLD and NEW in RETURNING: no part of `*`. */
-  readonly #rows: Source[] = [];
+  readonly #sources = new Sources();
   /** Queries within this one, by the bodies of their statements. */
   readonly #queries = new Map<Node, Names>();
   /** Those that give it rows … */
@@ -200,9 +187,7 @@ export class Names implements Scope {
       trait: rewindowed(output.trait, (keys) => {
         if (!isOuter) return undefined;
         names ??= this.#namesByKey();
-        const [only, more] = this.#sources;
-        const hasAll = only !== undefined && more === undefined &&
-          this.#hasStar();
+        const hasAll = this.#sources.only !== undefined && this.#hasStar();
         const found: string[] = [];
         for (const key of keys) {
           // Other expressions than columns are trees.
@@ -293,12 +278,7 @@ export class Names implements Scope {
       const [type, node] = unwrap(val);
       const fields = list(type === "ColumnRef" ? node.fields : undefined);
       if (fields.some((field) => "A_Star" in field)) {
-        const alias = fields.length > 1 ? lastName([fields.at(-2)]) : undefined;
-        const sources = alias === undefined ? this.#sources : [
-          this.#source(fields.slice(0, -1).map((field) => lastName([field]))),
-        ]
-          .filter((source) => source !== undefined);
-        return sources.flatMap(({ outputs }) => outputs);
+        return this.#sources.star(namesOf(fields.slice(0, -1)));
       }
       const trait = traitOf(val, this);
       // The columns of a row: (f(a)).*
@@ -379,7 +359,7 @@ export class Names implements Scope {
     ) this.#addSource(item);
     // Values see what stands in the relation, RETURNING what is written to it.
     const values = new Names(this, this.#budget);
-    values.#sources.push(tableOf(relation), ...this.#sources);
+    values.#sources.push(tableOf(relation), ...this.#sources.all);
     const write = writeOf(type, node, {
       outputs: (select) => this.outputsOf(select),
       value: (expression) => traitOf(expression, values),
@@ -389,10 +369,9 @@ export class Names implements Scope {
     if (write !== undefined) {
       this.#draws.push({ relation: keyOfRelation(relation), write });
     }
-    this.#sources.unshift(tableOf(relation, allOf(relation, write)));
-    this.#rows.push(
-      { name: "new", outputs: [allOf(relation, write)] },
-      { name: "old", outputs: [allOf(relation)] },
+    this.#sources.written(
+      tableOf(relation, allOf(relation, write)),
+      allOf(relation),
     );
     this.#conditions = traitOf(
       [
@@ -479,42 +458,13 @@ export class Names implements Scope {
   }
 
   column(fields: readonly Node[]): Trait {
-    const names = fields.map((field) => lastName([field]));
-    const column = names.at(-1) ?? "";
-    const table = names.at(-2);
-    if (table === undefined) {
-      const found = this.#sources.flatMap(({ outputs }) =>
-        columnIn(outputs, column)
-      );
-      // A row as a whole: row_to_json(t).
-      const whole = this.#sources.find(({ name }) => name === column);
-      found.push(...whole?.outputs.map(traitOfWhole) ?? []);
-      if (found.length > 0) return union(found);
-    } else {
-      const source = this.#source(names.slice(0, -1));
-      if (source !== undefined) return union(columnIn(source.outputs, column));
-    }
-    return this.#outer?.column(fields) ?? STRICT;
+    return this.#sources.column(namesOf(fields)) ??
+      this.#outer?.column(fields) ?? STRICT;
   }
 
   textOfColumn(fields: readonly Node[]): Collated | undefined {
-    const names = fields.map((field) => lastName([field]));
-    const column = names.at(-1) ?? "";
-    const sources = names.length === 1
-      ? this.#sources
-      : [this.#source(names.slice(0, -1))].filter((one) => one !== undefined);
-    const found = together(
-      sources.map(({ outputs }) => textIn(outputs, column)),
-    );
-    return found ?? this.#outer?.textOfColumn(fields);
-  }
-
-  /** @param names perhaps with a schema. */
-  #source(names: readonly string[]): Source | undefined {
-    const [name = "", schema] = names.toReversed();
-    const key = relationKey(schema, name);
-    return this.#sources.find((source) => source.key === key) ??
-      [...this.#sources, ...this.#rows].find((source) => source.name === name);
+    return this.#sources.textOf(namesOf(fields)) ??
+      this.#outer?.textOfColumn(fields);
   }
 
   window(over: Node): Node {
@@ -536,9 +486,9 @@ export class Names implements Scope {
   key(expression: unknown): string | undefined {
     const [type, node] = unwrap(expression);
     if (type !== "ColumnRef") return toldText(expression);
-    const names = list(node.fields).map((field) => lastName([field]));
-    const [only, more] = this.#sources;
-    const isOwn = more === undefined && only !== undefined &&
+    const names = namesOf(list(node.fields));
+    const { only } = this.#sources;
+    const isOwn = only !== undefined &&
       (names.length === 1 || names.at(-2) === only.name);
     return isOwn ? names.at(-1) : names.join(".");
   }
@@ -578,8 +528,7 @@ export class Names implements Scope {
   }
 
   sortedInput(): SortedInput | undefined {
-    const [only, more] = this.#sources;
-    return more === undefined ? only?.sorted : undefined;
+    return this.#sources.only?.sorted;
   }
 
   select(select: Node, rows: "one" | "all"): Trait {
@@ -598,6 +547,10 @@ export class Names implements Scope {
   decisions(select: Node): Trait {
     return this.#query({ SelectStmt: select }).#deciding();
   }
+}
+
+function namesOf(fields: readonly Node[]): readonly string[] {
+  return fields.map((field) => lastName([field]));
 }
 
 /** The calls in FROM. */
@@ -623,26 +576,4 @@ function joinConditions(items: unknown): unknown[] {
     const { larg, rarg, quals } = JoinExpr as Node;
     return [quals, ...joinConditions([larg, rarg])];
   });
-}
-
-/** Of an output as a part of its row. */
-function traitOfWhole(output: Output): Trait {
-  const { trait } = output;
-  if (!("star" in output) || output.star === undefined) return trait;
-  const { star, write } = output;
-  const row = { relation: star, column: "*" };
-  return {
-    ...trait,
-    columns: [
-      ...trait.columns,
-      write === undefined ? row : { ...row, write },
-    ],
-  };
-}
-
-function tableOf(node: Node, output: Output = allOf(node)): Source {
-  const { relname, alias } = node as { relname: string; alias?: Node };
-  return alias === undefined
-    ? { name: relname, key: keyOfRelation(node), outputs: [output] }
-    : { name: String(alias.aliasname), outputs: [output] };
 }
