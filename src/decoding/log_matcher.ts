@@ -16,7 +16,7 @@ const WAIT_US = 200_000;
 const MAX_LOOKINGS = 20;
 /** Of transactions that are alike nobody takes one before the records of all have come in. */
 const SETTLE_US = 12_000;
-/** Client transactions that wait for their place in the log; beyond them those that come are told nothing. */
+/** Client transactions that wait for their place in the log; beyond them those that come are not found. */
 const MAX_CLAIMS = 10_000;
 /**
  * Rows of transactions that began up to here behind the log's end get numbers of
@@ -51,6 +51,19 @@ export interface LogClaim {
   /** Its client's transaction is replayed, or never will be. */
   release(): void;
 }
+
+/**
+ * Makes rows for a statement.
+ *
+ * @param isKept they are on the primary; else it has rolled them back.
+ * @param copied as of {@linkcode LogClaim.rows}.
+ */
+export type MakeRows = (
+  cycle: number,
+  result: number,
+  isKept: boolean,
+  copied?: () => number,
+) => LoggedRows | undefined;
 
 interface Claim {
   isWaiting: boolean;
@@ -90,8 +103,14 @@ export class LogMatcher {
   readonly #store = new DecodedStore();
   #claims: Claim[] = [];
   #foundSize = 0;
-  /** The log is not read any more, and transactions that begin from then on need nothing of it. */
-  #over: { readonly fromUs: number; readonly onOver: () => void } | undefined;
+  /** Claims whose transactions are not replayed yet. */
+  #open = 0;
+  /** The log is not read any more: who begins from then on is told nothing; one has come in who is. */
+  #over: {
+    readonly fromUs: number;
+    readonly onOver: () => void;
+    isReached: boolean;
+  } | undefined;
   /** Those who began before are not in the log as a whole; Infinity: it is not read. */
   #sinceUs = Infinity;
 
@@ -115,26 +134,37 @@ export class LogMatcher {
     this.#over = undefined;
   }
 
-  /** Whether one that began then is to be told rows. The first that is not ends that. */
-  mayClaim(startUs: number): boolean {
+  /** Whether one that began then is told rows. */
+  tells(startUs: number): boolean {
     if (this.isReading) return true;
-    const { fromUs, onOver } = this.#over ?? { fromUs: 0 };
-    if (startUs < fromUs) return true;
+    return this.#over !== undefined && !this.#over.isReached &&
+      startUs < this.#over.fromUs;
+  }
+
+  /** A transaction that began then comes in. */
+  reached(startUs: number): void {
+    if (this.#over === undefined || startUs < this.#over.fromUs) return;
+    this.#over.isReached = true;
+    this.#lookIfOver();
+  }
+
+  #lookIfOver(): void {
+    if (!this.#over?.isReached || this.#open > 0) return;
+    const { onOver } = this.#over;
     this.#over = undefined;
-    onOver?.();
-    return false;
+    onOver();
   }
 
   /**
    * It is not any more: nobody waits for it.
    *
-   * @param onOver called when nobody needs to be told any more, unless it is
-   * read again by then.
+   * @param onOver called when who was told is replayed, and nobody is any more,
+   * unless it is read again by then.
    */
   end(nowUs: number, onOver: () => void): void {
     this.#sinceUs = Infinity;
     this.#store.clear();
-    this.#over = { fromUs: nowUs + HAND_OVER_US, onOver };
+    this.#over = { fromUs: nowUs + HAND_OVER_US, onOver, isReached: false };
     // One that goes on may be over at once.
     for (const claim of this.#claims.splice(0)) miss(claim);
   }
@@ -153,25 +183,28 @@ export class LogMatcher {
   claim(
     trace: Trace,
     nowUs: number,
-    made: LogClaim["rows"],
+    made: MakeRows,
     onMissed: (() => void) | undefined,
   ): LogClaim {
     const claim: Claim = {
       isWaiting: true,
       onSettled: undefined,
-      rows: (cycle, result, copied) =>
-        claim.found === undefined ||
-          trace.undone.has(statementKey(cycle, result))
-          ? made(cycle, result, copied)
-          : rowsOf(claim.found, cycle, result),
+      rows: (cycle, result, copied) => {
+        const isKept = !trace.undone.has(statementKey(cycle, result));
+        return claim.found !== undefined && isKept
+          ? rowsOf(claim.found, cycle, result)
+          : made(cycle, result, isKept, copied);
+      },
       get behind() {
         return claim.found?.behind ?? NOTHING;
       },
       release: () => {
+        if (claim.isReleased) return;
         claim.isReleased = true;
         claim.found = undefined;
         this.#foundSize -= claim.size;
         claim.size = 0;
+        this.#released();
       },
       size: 0,
       isReleased: onMissed === undefined,
@@ -183,11 +216,33 @@ export class LogMatcher {
       seen: 0,
       found: undefined,
     };
+    if (!claim.isReleased) this.#open++;
     const isIn = trace.startUs >= this.#sinceUs &&
       this.#claims.length < MAX_CLAIMS;
     if (isIn) this.#claims.push(claim);
     else miss(claim);
     return claim;
+  }
+
+  /** A client transaction has come in that is in no log. @param rows made ones. */
+  untold(rows: LogClaim["rows"]): LogClaim {
+    this.#open++;
+    let isReleased = false;
+    return {
+      isWaiting: false,
+      onSettled: undefined,
+      rows,
+      behind: NOTHING,
+      release: () => {
+        if (!isReleased) this.#released();
+        isReleased = true;
+      },
+    };
+  }
+
+  #released(): void {
+    this.#open--;
+    this.#lookIfOver();
   }
 
   /** All that was committed for its client before `wholeUs` is here. */

@@ -6,7 +6,7 @@
  */
 
 export { type Trace, traceOf } from "./trace.ts";
-export { type LogClaim, LogMatcher } from "./log_matcher.ts";
+export { type LogClaim, LogMatcher, type MakeRows } from "./log_matcher.ts";
 export { outcomeOf } from "./outcome.ts";
 export { Placeholders } from "./placeholders.ts";
 export { LOG_SETTINGS, type LogListener, LogReader } from "./log_reader.ts";

@@ -1,21 +1,15 @@
 import type { Catalog } from "../catalog/mod.ts";
-import type { LoggedRows } from "../given/mod.ts";
+import { type LoggedRows, MADE_FROM } from "../given/mod.ts";
 import type { Insertion } from "../sql/mod.ts";
 
-/** By the OID of an integer type the middle of its positive numbers: sequences rarely come so far, and it is never reached from it. */
-const MIDDLES: ReadonlyMap<number, bigint> = new Map([
-  [21, 1n << 14n], // int2
-  [23, 1n << 30n], // int4
-  [20, 1n << 62n], // int8
-]);
-
-/** Rows of a query, or a COPY, that get numbers. */
+/** Rows of one statement that get numbers. */
 const MAX_MADE_ROWS = 10_000;
 
 /**
- * Numbers for rows that the primary has rolled back, of which nobody was told
- * what a sequence gave. On the mirror the number that its own sequence gives
- * may be in the table already: another transaction was given it.
+ * Numbers for rows of which nobody was told what a sequence gave: the primary
+ * has rolled them back, or its log does not tell. On the mirror the number that
+ * its own sequence gives may be in the table already: another transaction was
+ * given it.
  */
 export class Placeholders {
   #next: bigint;
@@ -25,24 +19,33 @@ export class Placeholders {
     this.#next = BigInt(Math.floor(start * 2 ** 52));
   }
 
-  /** Rows for an INSERT, or a COPY. @param inserted how many a query or a COPY had. */
+  /**
+   * Rows for an INSERT, or a COPY.
+   *
+   * @param inserted how many a query or a COPY had.
+   * @param isKept they are to stay: undefined if they are not of VALUES, or one
+   * of their sequences can't have such a number.
+   */
   rows(
     { relation, rows, outputs, source, columns: named }: Insertion,
     inserted: number,
     catalog: Catalog,
+    isKept: boolean,
   ): LoggedRows | undefined {
+    if (isKept && rows === undefined) return undefined;
     const isCopy = source === "copy";
     const length = rows ?? (isCopy || outputs !== undefined ? inserted : 0);
     if (length === 0 || length > MAX_MADE_ROWS) return undefined;
-    const columns = (catalog.columns(relation) ?? []).flatMap(
-      ({ name, typeOid, default: own }) => {
-        if (isCopy && named.includes(name)) return [];
-        const middle = MIDDLES.get(typeOid);
-        return own?.nature === "sequence" && middle !== undefined
-          ? [{ name, middle }]
-          : [];
-      },
+    const drawn = (catalog.columns(relation) ?? []).filter(
+      ({ name, default: own }) =>
+        own?.nature === "sequence" && !(isCopy && named.includes(name)),
     );
+    const columns = drawn.flatMap(({ name, typeOid }) => {
+      const middle = MADE_FROM.get(catalog.typeText(typeOid) ?? "");
+      return middle === undefined ? [] : [{ name, middle }];
+    });
+    const isWhole = columns.length === drawn.length && drawn.length > 0;
+    if (isKept && !isWhole) return undefined;
     const made = Array.from(
       { length },
       () =>
@@ -50,7 +53,8 @@ export class Placeholders {
           columns.map(({ name, middle }) => [name, this.#number(middle)]),
         ),
     );
-    return Object.assign(made, { areMade: true as const });
+    const areMade = true as const;
+    return Object.assign(made, isKept ? { areMade, isKept } : { areMade });
   }
 
   #number(middle: bigint): string {

@@ -5,6 +5,7 @@ import {
   isPlainName,
 } from "./corrected_relation.ts";
 import type { LoggedRow, LoggedRows } from "./logged_rows.ts";
+import { MADE_FROM } from "./made_numbers.ts";
 import { quoted } from "./texts.ts";
 
 /**
@@ -39,9 +40,11 @@ export function aheadText(
   { name }: LoggedRelation,
   number: bigint,
 ): string {
-  const key = quoted(
-    columns.find(({ nature }) => nature === "key")?.name ?? "",
-  );
+  const { name: own = "", type = "" } =
+    columns.find(({ nature }) => nature === "key") ?? {};
+  const key = quoted(own);
+  const made = MADE_FROM.get(type);
+  const isDrawn = made === undefined ? "" : ` WHERE t.${key} < ${made}`;
   return block(`
   PERFORM pg_catalog.setval(${sequence}, ${number + BigInt(AHEAD)})
     FROM pg_catalog.pg_sequence s
@@ -49,7 +52,7 @@ export function aheadText(
       AND coalesce(pg_catalog.pg_sequence_last_value(s.seqrelid), s.seqstart - 1)
         BETWEEN coalesce((SELECT max(t.${key}) FROM ${
     sqlName(name)
-  } t), s.seqstart - 1)
+  } t${isDrawn}), s.seqstart - 1)
         AND ${number + BigInt(AHEAD)};`);
 }
 

@@ -450,7 +450,7 @@ export class Giving {
 }
 
 /** Whether a statement asks for what its session drew: on the mirror that is no number of the primary's. */
-function tellsDrawn({ calls }: Shape): boolean {
+export function tellsDrawn({ calls }: Shape): boolean {
   return calls.includes("currval") || calls.includes("lastval");
 }
 

@@ -468,7 +468,7 @@ export class InsertRewriter {
   ): LoggedRows | undefined {
     const inLog = rowsInLog(rows, insertion);
     // Of a client by itself the mirror's sequence gives the very number.
-    return inLog?.areMade && !this.#options.mayOverlap(this.#made)
+    return inLog?.isKept && !this.#options.mayOverlap(this.#made)
       ? NOT_MADE
       : inLog;
   }

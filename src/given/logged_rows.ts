@@ -12,6 +12,8 @@ export const LEFT_OUT: LoggedRow = new Map();
 export type LoggedRows = readonly (LoggedRow | undefined)[] & {
   /** They are not of the log, and hold other values than the primary's. */
   readonly areMade?: true;
+  /** Those of the primary are there: it has not rolled them back. */
+  readonly isKept?: boolean;
 };
 
 /**

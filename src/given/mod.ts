@@ -15,7 +15,8 @@ export {
   type Lagging,
   type LoggedRelations,
 } from "./corrections.ts";
-export { Giving } from "./giving.ts";
+export { MADE_FROM } from "./made_numbers.ts";
+export { Giving, tellsDrawn } from "./giving.ts";
 export type { DefaultsQuestion } from "./own_defaults.ts";
 export { copiedValues } from "./copied_values.ts";
 export { MAX_COPY_TEXT } from "./copy_rewriter.ts";

@@ -113,6 +113,7 @@ export class Admission {
       this.#lastKey,
       this.#target.lockingReads,
     );
+    primaryLog.matcher.reached(transaction.startUs);
     this.#note(transaction, plan);
     const excluded = this.#exclusion(plan);
     if (excluded >= 0) {
@@ -136,6 +137,7 @@ export class Admission {
     let plan: Plan | undefined;
     try {
       plan = planTransaction(transaction, this.#statements);
+      this.#target.primaryLog.matcher.reached(transaction.startUs);
       this.#note(transaction, plan);
     } catch (error) {
       this.#failed(error);

@@ -1,4 +1,10 @@
-import { type LogClaim, outcomeOf, traceOf } from "../decoding/mod.ts";
+import {
+  type LogClaim,
+  type MakeRows,
+  outcomeOf,
+  traceOf,
+} from "../decoding/mod.ts";
+import { tellsDrawn } from "../given/mod.ts";
 import { monotonicUs } from "../io/mod.ts";
 import {
   CYCLE_STATEMENTS,
@@ -27,7 +33,7 @@ export function claimLog(
   const { primaryLog: { matcher }, schema } = target;
   const claim = () => tryToClaim(target, series, transaction, plan);
   // Without a catalog nobody can say what the mirror needs.
-  return !matcher.mayClaim(transaction.startUs) || schema.hasCatalog ||
+  return !matcher.tells(transaction.startUs) || schema.hasCatalog ||
       series === NO_SERIES
     ? claim()
     : new LateClaim(claim);
@@ -56,28 +62,23 @@ function claimOf(
 ): LogClaim | undefined {
   const { primaryLog, giving, corrections, catalog, probes } = target;
   const { matcher } = primaryLog;
-  if (!matcher.mayClaim(transaction.startUs)) return undefined;
+  if (!matcher.tells(transaction.startUs)) return undefined;
   const isOf = (needs: Pick<typeof giving, "needsLog">) =>
     series !== NO_SERIES &&
     plan.shapes.flat().some((shape) => needs.needsLog(shape, catalog));
   const isGiven = isOf(giving);
   const isNeeded = isGiven || isOf(corrections);
   const outcome = outcomeOf(transaction);
-  const made = madeRows(target, transaction, plan);
-  const isUntold = outcome === "rolled back" || !matcher.isReading;
-  if (isUntold && isGiven) {
-    return {
-      isWaiting: false,
-      onSettled: undefined,
-      rows: made,
-      behind: new Map(),
-      release() {},
-    };
+  const made = makeRows(target, transaction, plan);
+  const isKept = outcome === "committed";
+  const isInLog = isKept && matcher.isReading;
+  if (isGiven && !isInLog && outcome !== undefined) {
+    return matcher.untold((cycle, result, copied) =>
+      made(cycle, result, isKept, copied)
+    );
   }
   const { shapes, rows, written, place } = plan;
-  if (isUntold || place?.writes === undefined || outcome !== "committed") {
-    return undefined;
-  }
+  if (!isInLog || place?.writes === undefined) return undefined;
   const { earliestUs } = place;
   const trace = traceOf(
     { transaction, shapes, rows, written, earliestUs },
@@ -95,14 +96,16 @@ function claimOf(
 }
 
 /** What the log does not tell, for the primary has rolled it back, say: its rows get numbers that no other row has. */
-function madeRows(
+function makeRows(
   { primaryLog: { placeholders }, catalog }: Target,
   { cycles, statements }: Transaction,
   { shapes }: Plan,
-): LogClaim["rows"] {
-  return (cycle, result, copied) => {
+): MakeRows {
+  // What a session asks for that it drew is no made number.
+  const mayStay = !shapes.flat().some(tellsDrawn);
+  return (cycle, result, isKept, copied) => {
     const insertion = shapes[cycle]?.[result]?.insertion;
-    if (insertion === undefined) return undefined;
+    if (insertion === undefined || isKept && !mayStay) return undefined;
     let at = result;
     for (let i = 0; i < cycle; i++) {
       at += cycles[i * CYCLE_WORDS + CYCLE_STATEMENTS] as number;
@@ -111,7 +114,7 @@ function madeRows(
     const count = insertion.source === "copy"
       ? copied?.()
       : statements[at * STATEMENT_WORDS + STATEMENT_ROWS];
-    return placeholders.rows(insertion, count ?? 0, catalog);
+    return placeholders.rows(insertion, count ?? 0, catalog, isKept);
   };
 }
 

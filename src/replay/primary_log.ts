@@ -92,6 +92,8 @@ export class PrimaryLog implements LogListener, LogOfPrimary {
 
   begin(nowUs: number): void {
     this.matcher.begin(nowUs);
+    // It may be read again before the end of the last was over: what was left for want of it is followed.
+    this.#target.giving.hasLog = false;
     this.#target.giving.hasLog = true;
   }
 

@@ -598,10 +598,30 @@ Deno.test("LogMatcher: who waits when the log ends gets numbers that no other ro
   let over = 0;
   matcher.end(1_012_000, () => over++);
   assert.deepEqual(client.ids(0), ["made"]);
-  assert.ok(matcher.mayClaim(61_011_999));
+  assert.ok(matcher.tells(61_011_999));
+  assert.ok(!matcher.tells(61_012_000));
+});
+
+Deno.test("LogMatcher: the end of the log is over once one has come in that began a minute later, and all before it are replayed", () => {
+  const matcher = matcherOf();
+  const found = new Client(matcher, [INSERT, "INSERT 0 1"]);
+  log(matcher, [order(1, 7)]);
+  matcher.polled(...EARLY);
+  const waits = new Client(matcher, [INSERT, "INSERT 0 1"]);
+  let over = 0;
+  matcher.end(1_012_000, () => over++);
+  const late = matcher.untold(() => [new Map([["id", "made"]])]);
+  waits.release();
+  matcher.reached(61_011_999);
+  matcher.reached(61_012_000);
+  assert.ok(!matcher.tells(1_000_000), "an earlier one that comes late");
+  assert.deepEqual(found.told, [["1"]]);
+  found.release();
   assert.equal(over, 0);
-  assert.ok(!matcher.mayClaim(61_012_000));
-  assert.ok(!matcher.mayClaim(1_000_000), "an earlier one that came late");
+  late.release();
+  late.release();
+  assert.equal(over, 1);
+  matcher.reached(62_000_000);
   assert.equal(over, 1);
 });
 
@@ -618,5 +638,6 @@ Deno.test("LogMatcher: the end of a log that is read again is no end", () => {
   const matcher = matcherOf();
   matcher.end(1_012_000, () => assert.fail());
   matcher.begin(0);
-  assert.ok(matcher.mayClaim(61_012_000));
+  assert.ok(matcher.tells(61_012_000));
+  matcher.reached(61_012_000);
 });
