@@ -160,7 +160,8 @@ export function gather(
     withoutAccepted(statement, ignoreRules, now)
   );
   const shapes = shapeFindings(
-    open.map((statement) => withoutDrift(statement, ignoreRules, now)),
+    open,
+    (statement) => withoutDrift(statement, ignoreRules, now),
   );
   const comparedSeconds = sum("mirror_compared_seconds_total") +
     earlier("compared_seconds");

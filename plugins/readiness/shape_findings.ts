@@ -31,13 +31,18 @@ const NAMED = 3;
 /** A shape that differs once may be chance; in two calls, and in half of them, it is the shape. */
 const MIN_DIFFERENT = 2;
 
-/** Judges each shape by itself, however rare it is among the others. */
+/**
+ * Judges each shape by itself, however rare it is among the others.
+ *
+ * @param judged what of a shape's results says something.
+ */
 export function shapeFindings(
   statements: readonly StatementSummary[],
+  judged: (statement: StatementSummary) => StatementSummary = (all) => all,
 ): { readonly counts: ShapeCounts; readonly named: NamedShapes } {
   const seen = statements.filter((statement) =>
     count(statement, (result) => !isAside(result)) > 0 && !isControl(statement)
-  ).toSorted((a, b) => b.calls - a.calls);
+  ).toSorted((a, b) => b.calls - a.calls).map(judged);
   const different = seen.filter(isDifferent);
   const uncompared = seen.filter((statement) =>
     !isDifferent(statement) && isUncompared(statement)

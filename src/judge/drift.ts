@@ -30,6 +30,8 @@ const RESULTS: ReadonlySet<number> = new Set([
   Result.mismatchSqlstate,
 ]);
 
+const WORD = /[\p{L}_][\p{L}\p{N}_$]*/gu;
+
 /** By what a column's other values may make a statement differ: as a key, as one that a row refers to, or by themselves. */
 type Way = "unique key" | "foreign key" | "value";
 
@@ -119,7 +121,22 @@ export class Drift {
     const known = this.#of(shape);
     if (known.isNoted) return;
     known.isNoted = true;
-    this.spread(shape, this.#columns(shape, "value"));
+    const set = this.#onlySet(shape);
+    const columns = this.#columns(shape, "value");
+    this.spread(shape, columns.filter((column) => !set.has(column)));
+  }
+
+  /** Drawn columns that a statement names only to give them a value: in all others the rows are the same. */
+  #onlySet({ draws, text }: Shape): ReadonlySet<string> {
+    const words = text.toLowerCase().match(WORD) ?? [];
+    const isOnce = (name: string) =>
+      words.filter((word) => word === name.toLowerCase()).length === 1;
+    const found = draws.flatMap(({ relation, write: { named } }) =>
+      this.#catalog.oids(relation)
+        .flatMap((oid) => [...this.#drawn.of(oid)])
+        .filter(({ column }) => named.has(column) && isOnce(column))
+    );
+    return new Set(found.map((one) => this.#nameOf(one)));
   }
 
   /** What these statements write is other rows by these columns, perhaps. */
@@ -226,5 +243,5 @@ export class Drift {
 }
 
 function wordsIn(text: string): ReadonlySet<string> {
-  return new Set(text.toLowerCase().match(/[\p{L}_][\p{L}\p{N}_$]*/gu));
+  return new Set(text.toLowerCase().match(WORD));
 }

@@ -28,6 +28,8 @@ const SCHEMA = `
     execute function audit();
   create table notes (id uuid primary key default gen_random_uuid(), v text);
   create table stamped (id int primary key, at timestamptz default now(), v text);
+  create table seen (id int primary key, at timestamptz, v text);
+  insert into seen values (7, '2000-01-01', 'a');
   create table prices (id int primary key, price int);
   insert into prices values (1, 10), (2, 20);
   create function loud(text) returns text language sql
@@ -239,6 +241,35 @@ const CASES: readonly Case[] = [
       "select v from stamped where id = 1",
     ],
     named: {},
+  },
+  {
+    name: "a defect of rows of which only a time is the mirror's own",
+    change: "update seen set v = 'wrong' where id = 7",
+    statements: [
+      "update seen set at = now() where id = 7",
+      "select v from seen where id = 7",
+      "select string_agg(v, ' ') from seen",
+    ],
+    named: {},
+  },
+  {
+    name: "that time",
+    statements: [
+      "update seen set at = now() where id = 7",
+      "select at::text from seen",
+      "select v from seen where at = '{}'",
+    ],
+    named: { "default_drift public.seen.at": { mismatches: 1 } },
+  },
+  {
+    name: "rows that are found by that time",
+    change: "update seen set v = 'wrong' where id = 7",
+    statements: [
+      "update seen set at = now() where id = 7",
+      "update seen set v = v || '!' where at > '2001-01-01'",
+      "select v from seen where id = 7",
+    ],
+    named: { "default_drift public.seen.at": { mismatches: 1 } },
   },
   {
     name: "what a rule accepts",

@@ -73,6 +73,18 @@ for (const [counts, expected] of CASES) {
   });
 }
 
+Deno.test("shapeFindings: a shape of which nothing says anything is not known", () => {
+  const { counts, named } = shapeFindings(
+    [shape({ mismatch_rows: 1 }), shape({ match: 1 })],
+    (one) => ({
+      ...one,
+      results: one.results.map((n, i) => RESULTS[i] === "match" ? n : 0),
+    }),
+  );
+  assert.deepEqual(counts, { seen: 2, different: 0, uncompared: 1 });
+  assert.deepEqual(named.uncompared, ["select 1"]);
+});
+
 function found(counts: Counts): string {
   const summary = shape(counts);
   const { counts: { seen, different, uncompared } } = shapeFindings([summary]);
