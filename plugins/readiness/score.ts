@@ -284,7 +284,11 @@ function judgeGates(
             percent(time ?? 0)
           } of the primary's time were compared (the lowest, ${
             percent(o)
-          }, counts); ${percent(l)} are needed.`,
+          }, counts); ${percent(l)} are needed.${
+            o >= l || e.withheld === 0
+              ? ""
+              : ` ${e.withheld} requests were withheld on purpose (PAUSE MIRROR, a stop, a mirror that was removed).`
+          }`,
       ),
       // What was lost speaks against the mirror; what was not asked of it, or could not be compared, says nothing.
       ...(lost > 1 - t.min_coverage ? { status: "fail" as const } : {}),
