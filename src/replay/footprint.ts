@@ -71,25 +71,40 @@ export function together(a: Relations, b: Relations): Relations {
 export class Footprints {
   #catalog: Catalog | undefined;
   #known = new WeakMap<Shape, Footprint>();
+  #unsure = new WeakMap<Shape, Footprint>();
 
-  /** @param catalog undefined: the schema may be another one. */
-  of(shape: Shape, catalog: Catalog | undefined): Footprint {
+  /**
+   * @param catalog the last one that was read.
+   * @param holds false: the schema may be another one by now.
+   */
+  of(shape: Shape, catalog: Catalog, holds: boolean): Footprint {
     if (shape.isControl) return NOWHERE;
-    if (catalog === undefined) {
-      const releases = isRelease(shape);
-      return releases || mayHide(shape) ? { ...UNTOLD, releases } : ANYWHERE;
-    }
     if (catalog !== this.#catalog) {
       this.#catalog = catalog;
       this.#known = new WeakMap();
+      this.#unsure = new WeakMap();
     }
     const base = shape.base ?? shape;
-    let found = this.#known.get(base);
+    const known = holds ? this.#known : this.#unsure;
+    let found = known.get(base);
     if (found === undefined) {
-      this.#known.set(base, found = footprintOf(base, catalog));
+      found = holds ? footprintOf(base, catalog) : unsureOf(base, catalog);
+      known.set(base, found);
     }
     return found;
   }
+}
+
+/**
+ * Where a statement meets others, it may be anywhere. What it writes behind its
+ * text is as the last catalog has it: else each `count(*)` beside a definition
+ * would excuse all that differs. A function that is not in it may be a new one.
+ */
+function unsureOf(shape: Shape, catalog: Catalog): Footprint {
+  const { kind, isParsed, calls } = shape;
+  const isTold = (isParsed || kind !== "other") && catalog.hasFunctions(calls);
+  const behind = isTold ? footprintOf(shape, catalog).behind : "all";
+  return { ...ANYWHERE, behind, releases: isRelease(shape) };
 }
 
 function footprintOf(shape: Shape, catalog: Catalog): Footprint {
@@ -112,7 +127,8 @@ function footprintOf(shape: Shape, catalog: Catalog): Footprint {
   }
   const reach = catalog.reachOf({ reads, writes, calls });
   if (reach === undefined) {
-    if (kind === "other") return UNTOLD;
+    // LOCK writes nothing, whatever the relation is.
+    if (kind === "other" && calls.length > 0) return UNTOLD;
     const isReader = kind === "read" && !locks;
     return isReader ? { ...ANYWHERE, written: NONE } : ANYWHERE;
   }
@@ -135,11 +151,6 @@ function isRelease({ kind, text, calls, reads, writes }: Shape): boolean {
   return kind === "other" && PREPARED_END.test(text) ||
     calls.length > 0 && calls.every((name) => ADVISORY_RELEASE.test(name)) &&
       reads.length === 0 && writes.length === 0;
-}
-
-/** Whether a statement may write what its text does not name. */
-function mayHide({ kind, calls }: Shape): boolean {
-  return kind === "other" || calls.length > 0;
 }
 
 /** Whether a relation is one of the server's, which definitions alone change. */
