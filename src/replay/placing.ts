@@ -19,6 +19,7 @@ import {
 } from "../record/mod.ts";
 import { isBinaryOutput, type LockingReads } from "../given/mod.ts";
 import { Writes } from "../judge/mod.ts";
+import { ANYTHING } from "../sql/mod.ts";
 import { OTHER_SHAPE, type Shape } from "../sql/shape.ts";
 import { sqlstate } from "../wire/mod.ts";
 import { type Footprint, NONE, type Relations, together } from "./footprint.ts";
@@ -28,8 +29,6 @@ import type { Asked } from "./session_statements.ts";
 
 /** Records hold whole microseconds, cut off: a sum of two may be so much too early. */
 const ROUNDING_US = 2;
-/** Its own session alone sees it. */
-const TEMPORARY = /^create\s+(?:(?:global|local)\s+)?temp/i;
 /** The block has failed before: the statement was not looked at. */
 const IN_FAILED_TRANSACTION = sqlstate("25P02");
 
@@ -170,7 +169,7 @@ export function placeTransaction(
       turn.written = together(turn.written, met.written);
       if (shape.kind !== "ddl") continue;
       turn.defines = true;
-      writes.defines ||= !TEMPORARY.test(shape.text);
+      writes.addDefinition(shape.definition ?? ANYTHING);
     }
     turns.push(turn);
   }
