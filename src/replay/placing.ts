@@ -26,6 +26,7 @@ import { type Footprint, NONE, type Relations, together } from "./footprint.ts";
 import type { Observation, Place, Turn } from "./place.ts";
 import { meetingOf } from "./meeting.ts";
 import type { Asked } from "./session_statements.ts";
+import type { TemporaryTables } from "./temporary_tables.ts";
 
 /** Records hold whole microseconds, cut off: a sum of two may be so much too early. */
 const ROUNDING_US = 2;
@@ -45,6 +46,8 @@ export interface PlacingOptions {
   readonly leastKey: number;
   /** All of the transaction's statements see the snapshot of its first one. */
   readonly isSnapshot: boolean;
+  /** The session's own tables, which no other session waits to read. */
+  readonly temporary: TemporaryTables;
   /** Tells the rows that a statement has locked, and no others written. */
   readonly reads: Pick<LockingReads, "taken"> | undefined;
 }
@@ -68,7 +71,7 @@ type OpenTurn = { -readonly [K in keyof Turn]: Turn[K] };
 export function placeTransaction(
   transaction: Transaction,
   asked: readonly Asked[],
-  { footprintOf, leastKey, isSnapshot, reads }: PlacingOptions,
+  { footprintOf, leastKey, isSnapshot, temporary, reads }: PlacingOptions,
 ): Placed {
   const { cycles, statements, answers, startUs, endUs } = transaction;
   const count = cycleCount(transaction);
@@ -129,6 +132,10 @@ export function placeTransaction(
         answer += statements[at + STATEMENT_ANSWER] as number;
         code = statements[at + STATEMENT_SQLSTATE] as number;
       }
+      const visible = temporary.visible(shape);
+      const isOwn = temporary.areOwn(shape);
+      if (code !== 0) temporary.undo();
+      else if (j < inCycle) temporary.note(shape);
       if (shape.kind === "transaction" || code === IN_FAILED_TRANSACTION) {
         continue;
       }
@@ -163,16 +170,19 @@ export function placeTransaction(
         (column) =>
           isBinaryOutput({ resultFormats: formats?.get(j) ?? [] }, column),
       );
-      for (const one of taken ?? [rows[j]]) writes.add(shape, one);
+      for (const one of taken ?? [rows[j]]) {
+        writes.add({ writes: visible }, one);
+      }
       writes.addBehind(footprint.behind);
       written = together(written, met.written);
       turn.written = together(turn.written, met.written);
       if (shape.kind !== "ddl") continue;
       turn.defines = true;
-      writes.addDefinition(shape.definition ?? ANYTHING);
+      if (!isOwn) writes.addDefinition(shape.definition ?? ANYTHING);
     }
     turns.push(turn);
   }
+  temporary.end();
   if (count > 1 && failed !== undefined) {
     // An error releases the locks, whenever the client says ROLLBACK.
     earliestUs = Math.min(earliestUs, failed.sentUs);

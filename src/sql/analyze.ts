@@ -167,6 +167,7 @@ function describe(
     sources: [...found.sources],
     reads: [...new Set([...found.relations, ...(isReading ? writes : [])])],
     writes,
+    writesWithSchema: found.writesWithSchema,
     calls: [...found.calls],
     deciding: [...found.deciding],
     only: type === "SelectStmt" ? onlyRelation(body) : undefined,

@@ -6,6 +6,10 @@ export interface Definition {
   readonly rows: readonly string[] | "all";
   /** … and which may be gone, new, or have other columns. */
   readonly relations: readonly string[] | "all";
+  /** They are there already, and it names all of them without a schema. */
+  readonly isPlain?: boolean;
+  /** The table of its own session that it makes, and whether that stays behind the transaction. */
+  readonly temporary?: { readonly name: string; readonly isLasting: boolean };
 }
 
 /** Another session sees the same as before. */
@@ -60,11 +64,16 @@ export function definitionOf(type: string, body: Node): Definition {
   if (NEW_TYPES.has(type)) return TYPE;
   switch (type) {
     case "CreateStmt":
-      return created(body.relation, list(body.inhRelations));
+      return created(body.relation, {
+        others: list(body.inhRelations),
+        onCommit: body.oncommit,
+      });
     case "CreateForeignTableStmt":
       return created((body.base as Node).relation);
     case "CreateTableAsStmt":
-      return created((body.into as Node).rel);
+      return created((body.into as Node).rel, {
+        onCommit: (body.into as Node).onCommit,
+      });
     case "ViewStmt":
       return created(body.view);
     case "CreateSeqStmt":
@@ -78,7 +87,10 @@ export function definitionOf(type: string, body: Node): Definition {
     case "AlterTableStmt":
       if (body.objtype === "OBJECT_TYPE") return ANYTHING;
       if (body.objtype === "OBJECT_INDEX") return NOTHING;
-      return created(body.relation, list(body.cmds).flatMap(partner));
+      return ofPresent([
+        body.relation as Node,
+        ...list(body.cmds).flatMap(partner),
+      ]);
     case "AlterObjectSchemaStmt":
     case "CreateTrigStmt":
     case "RuleStmt":
@@ -95,7 +107,7 @@ export function definitionOf(type: string, body: Node): Definition {
       // All that refers to it is emptied, too.
       return body.behavior === "DROP_CASCADE"
         ? ANYTHING
-        : of(list(body.relations).map(nameOf));
+        : ofPresent(list(body.relations));
     default:
       return ANYTHING;
   }
@@ -105,11 +117,30 @@ function of(relations: readonly string[]): Definition {
   return { rows: relations, relations };
 }
 
-/** @param others whose rows are those of the relation, too. */
-function created(relation: unknown, others: readonly Node[] = []): Definition {
-  return isTemporary(relation as Node)
-    ? NOTHING
-    : of([relation as Node, ...others].map(nameOf));
+/** Of relations that are there already. */
+function ofPresent(relations: readonly Node[]): Definition {
+  const isPlain = relations.every((one) =>
+    rangeOf(one).schemaname === undefined
+  );
+  return { ...of(relations.map(nameOf)), isPlain };
+}
+
+/**
+ * @param others whose rows are those of the relation, too.
+ * @param onCommit what becomes of a temporary table.
+ */
+function created(
+  relation: unknown,
+  { others = [], onCommit }: {
+    readonly others?: readonly Node[];
+    readonly onCommit?: unknown;
+  } = {},
+): Definition {
+  const node = relation as Node;
+  if (!isTemporary(node)) return of([node, ...others].map(nameOf));
+  if (onCommit === undefined) return NOTHING;
+  const isLasting = onCommit !== "ONCOMMIT_DROP";
+  return { ...NOTHING, temporary: { name: nameOf(node), isLasting } };
 }
 
 /** Its own session alone sees it. */
@@ -117,10 +148,13 @@ function isTemporary({ relpersistence, schemaname }: Node): boolean {
   return relpersistence === "t" || schemaname === "pg_temp";
 }
 
-/** The relname of a RangeVar, wrapped or not. */
+/** A RangeVar, wrapped or not. */
+function rangeOf(relation: Node): Node {
+  return (relation.RangeVar ?? relation) as Node;
+}
+
 function nameOf(relation: Node): string {
-  const { relname } = (relation.RangeVar ?? relation) as Node;
-  return String(relname);
+  return String(rangeOf(relation).relname);
 }
 
 /** The relation that one becomes a part of, or gets as a part: ATTACH, DETACH, INHERIT. */
@@ -150,6 +184,8 @@ function dropped({ removeType, objects, behavior }: Node): Definition {
   if (removeType === "OBJECT_INDEX") return NOTHING;
   if (!RELATIONS.has(removeType)) return ANYTHING;
   const rows = names.map(lastName);
+  const isPlain = names.every((parts) => parts.length === 1);
   // Views that read it are gone, too. Other relations keep their rows.
-  return { rows, relations: behavior === "DROP_CASCADE" ? "all" : rows };
+  const relations = behavior === "DROP_CASCADE" ? "all" : rows;
+  return { rows, relations, isPlain };
 }

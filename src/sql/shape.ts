@@ -74,6 +74,8 @@ export interface Shape {
   /** … and what it reads and writes by name, without schemas. */
   readonly reads: readonly string[];
   readonly writes: readonly string[];
+  /** It names one that it writes with its schema. */
+  readonly writesWithSchema?: boolean;
   /** Functions that it calls, without their schema … */
   readonly calls: readonly string[];
   /** … and those of them that decide which rows there are. */

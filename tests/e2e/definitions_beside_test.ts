@@ -148,6 +148,27 @@ for (const isTwin of [true, false]) {
             );}
         });
       }
+      await t.step(
+        "beside another session's table of the same name",
+        async () => {
+          const read = "select title from mine";
+          await reader.unsafe(
+            "create temp table mine as select title from post where id = 7",
+          );
+          const expected = isTwin ? {} : { mismatch_rows: 1 };
+          const fill = "insert into mine select name from other";
+          const make = "create temp table mine (title text)";
+          assert.deepEqual(
+            await beside([`${make} on commit drop`, fill], read),
+            expected,
+          );
+          await writer.unsafe(make);
+          assert.deepEqual(
+            await beside([fill, "truncate mine"], read),
+            expected,
+          );
+        },
+      );
       await reader.end();
       await writer.end();
       await proxy.settled();

@@ -7,6 +7,11 @@ await loadModule();
 const NOTHING = { rows: [], relations: [] };
 const ANYTHING = { rows: "all", relations: "all" };
 const of = (...names: string[]) => ({ rows: names, relations: names });
+/** They are there already, and named without a schema, or not. */
+const present = (isPlain: boolean, ...names: string[]) => ({
+  ...of(...names),
+  isPlain,
+});
 
 function assertDefinition(expected: unknown, ...statements: string[]): void {
   for (const sql of statements) {
@@ -19,12 +24,24 @@ function assertDefinition(expected: unknown, ...statements: string[]): void {
 Deno.test("definitionOf: what its own session alone sees changes nothing for others", () => {
   assertDefinition(
     NOTHING,
-    "create temp table t (at timestamptz default now()) on commit drop",
-    "create local temporary table if not exists t (i int)",
-    "create table pg_temp.t (i int)",
-    "create temp table t as select count(*) from post",
     "create temp view v as select * from post",
     "create temp sequence s",
+  );
+  const table = (isLasting: boolean) => ({
+    ...NOTHING,
+    temporary: { name: "t", isLasting },
+  });
+  assertDefinition(
+    table(false),
+    "create temp table t (at timestamptz default now()) on commit drop",
+    "create temp table t on commit drop as select count(*) from post",
+  );
+  assertDefinition(
+    table(true),
+    "create local temporary table if not exists t (i int)",
+    "create temp table t (i int) on commit delete rows",
+    "create table pg_temp.t (i int)",
+    "create temp table t as select count(*) from post",
   );
 });
 
@@ -39,9 +56,6 @@ Deno.test("definitionOf: a relation that is made, altered or emptied is named", 
     "create foreign table t () server far",
     "create sequence t",
     "alter sequence t restart",
-    "alter table app.t alter a type int using a * 2",
-    "alter table t add b int default 1, drop c",
-    "alter table t add foreign key (a) references post",
     "alter table t rename a to b",
     "alter table t rename constraint a to b",
     "alter table t set schema app",
@@ -53,18 +67,31 @@ Deno.test("definitionOf: a relation that is made, altered or emptied is named", 
     "drop trigger one on app.t",
     "drop policy one on t",
     "drop rule one on t",
-    "drop table if exists app.t",
-    "drop materialized view t",
     "refresh materialized view t",
+  );
+  assertDefinition(
+    present(true, "t"),
+    "alter table t add b int default 1, drop c",
+    "alter table t add foreign key (a) references post",
+    "drop materialized view t",
     "truncate only t restart identity",
   );
-  assertDefinition(of("a", "b"), "truncate a, app.b", "drop view a, b");
+  assertDefinition(
+    present(false, "t"),
+    "alter table app.t alter a type int using a * 2",
+    "drop table if exists app.t",
+  );
+  assertDefinition(present(false, "a", "b"), "truncate a, app.b");
+  assertDefinition(present(true, "a", "b"), "drop view a, b");
   assertDefinition(
     of("t", "u"),
     "alter table t rename to u",
     "alter view t rename to u",
     "create table t partition of u for values in (1)",
     "create table t () inherits (u)",
+  );
+  assertDefinition(
+    present(true, "t", "u"),
     "alter table t attach partition u for values in (1)",
     "alter table t detach partition u",
     "alter table t no inherit u",
@@ -90,7 +117,7 @@ Deno.test("definitionOf: what no reader sees names nothing", () => {
 });
 
 Deno.test("definitionOf: by CASCADE any other relation may be gone, and no row of it", () => {
-  const cascade = { rows: ["t"], relations: "all" };
+  const cascade = { rows: ["t"], relations: "all", isPlain: true };
   assertDefinition(
     cascade,
     "drop table if exists t cascade",
