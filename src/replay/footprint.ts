@@ -109,7 +109,7 @@ function unsureOf(shape: Shape, catalog: Catalog): Footprint {
 
 function footprintOf(shape: Shape, catalog: Catalog): Footprint {
   const { kind, isParsed, calls, writes, locks } = shape;
-  if (kind === "ddl" || !isParsed) return ANYWHERE;
+  if (kind === "ddl" || !isParsed) return anywhere(calls, catalog);
   const own = shape.reads.filter((name) => isOfServer(shape, name));
   const reads = shape.reads.filter((name) => !own.includes(name));
   const names = reads.length + own.length + writes.length + calls.length;
@@ -123,14 +123,16 @@ function footprintOf(shape: Shape, catalog: Catalog): Footprint {
   if (isNumber && calls.length > 0) return NUMBER;
   if (calls.some((name) => DRAWING.has(name))) {
     const isWriter = writes.length > 0 || calls.includes("setval");
-    return { ...ANYWHERE, written: isWriter ? "all" : NONE };
+    const written = isWriter ? "all" : NONE;
+    return { ...anywhere(calls, catalog), written };
   }
   const reach = catalog.reachOf({ reads, writes, calls });
   if (reach === undefined) {
     // LOCK writes nothing, whatever the relation is.
     if (kind === "other" && calls.length > 0) return UNTOLD;
     const isReader = kind === "read" && !locks;
-    return isReader ? { ...ANYWHERE, written: NONE } : ANYWHERE;
+    const found = anywhere(calls, catalog);
+    return isReader ? { ...found, written: NONE } : found;
   }
   const advisory = calls.some((name) => ADVISORY_CALL.test(name))
     ? [ADVISORY]
@@ -144,6 +146,13 @@ function footprintOf(shape: Shape, catalog: Catalog): Footprint {
     releases,
     rows: rowsBy(shape, catalog),
   };
+}
+
+/** It may meet others anywhere. What its functions write they tell. */
+function anywhere(calls: readonly string[], catalog: Catalog): Footprint {
+  if (catalog.writesAnything(calls)) return UNTOLD;
+  const reach = catalog.reachOf({ reads: [], writes: [], calls });
+  return { ...ANYWHERE, behind: reach?.written ?? NONE };
 }
 
 /** Whether a statement does nothing but let go of locks that an earlier one has taken. */

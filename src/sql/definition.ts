@@ -81,6 +81,8 @@ export function definitionOf(type: string, body: Node): Definition {
       return created(body.sequence);
     case "CreateSchemaStmt":
       return list(body.schemaElts).length === 0 ? NOTHING : ANYTHING;
+    case "CreateFunctionStmt":
+      return firstName(body.funcname) === "pg_temp" ? NOTHING : ANYTHING;
     case "IndexStmt":
       // By a new unique key an INSERT is refused.
       return body.unique === true ? created(body.relation) : NOTHING;
@@ -146,6 +148,11 @@ function created(
 /** Its own session alone sees it. */
 function isTemporary({ relpersistence, schemaname }: Node): boolean {
   return relpersistence === "t" || schemaname === "pg_temp";
+}
+
+/** The schema of a name that has one. */
+function firstName(parts: unknown): string {
+  return lastName(list(parts).slice(0, 1));
 }
 
 /** A RangeVar, wrapped or not. */

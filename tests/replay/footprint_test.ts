@@ -163,6 +163,10 @@ function behind(sql: string, catalog = CATALOG, holds = true): string {
 Deno.test("Footprints: what functions and blocks write is told apart from what the text names", () => {
   assert.equal(behind("update counter set n = 1"), "");
   assert.equal(behind("select tally()"), "counter");
+  assert.equal(behind("create table made as select tally()"), "counter");
+  assert.equal(behind("create table made as select writes_any('t')"), "all");
+  assert.equal(behind("insert into unknown select tally()"), "counter");
+  assert.equal(behind("insert into shop values (nextval('n'))"), "");
   assert.equal(behind("do $$ begin end $$"), "all");
   assert.equal(behind("call remote()"), "all");
   assert.equal(behind("select reads_any('t')"), "");
@@ -193,6 +197,7 @@ Deno.test("Footprints: while the schema may be another one, what is written behi
     ]
   ) assert.equal(of(sql), "", sql);
   assert.equal(of("select tally()"), "counter");
+  assert.equal(of("create table made as select tally()"), "counter");
   assert.equal(of("select writes_any('t')"), "all");
   assert.equal(of("select just_created()"), "all", "nobody has read its text");
   assert.equal(of("do $$ begin end $$"), "all");

@@ -26,6 +26,7 @@ Deno.test("definitionOf: what its own session alone sees changes nothing for oth
     NOTHING,
     "create temp view v as select * from post",
     "create temp sequence s",
+    "create function pg_temp.f() returns int language sql as 'select 1'",
   );
   const table = (isLasting: boolean) => ({
     ...NOTHING,
