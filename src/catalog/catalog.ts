@@ -326,6 +326,15 @@ export class Catalog {
     return family;
   }
 
+  /** The same by names, without the relations themselves. */
+  relativesOf(names: readonly string[]): readonly string[] {
+    const family = new Set(names);
+    for (const one of family) {
+      for (const more of this.#family.get(one) ?? NO_NAMES) family.add(more);
+    }
+    return [...family].filter((name) => !names.includes(name));
+  }
+
   /** The relations that may hold a row which a statement writes to one: itself, or partitions; if it was there already heirs, too. */
   holdersOf(oid: string, isNew: boolean): ReadonlySet<string> {
     const holders = new Set([oid]);

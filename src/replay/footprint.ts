@@ -109,7 +109,8 @@ function unsureOf(shape: Shape, catalog: Catalog): Footprint {
 
 function footprintOf(shape: Shape, catalog: Catalog): Footprint {
   const { kind, isParsed, calls, writes, locks } = shape;
-  if (kind === "ddl" || !isParsed) return anywhere(calls, catalog);
+  if (kind === "ddl") return definingOf(shape, catalog);
+  if (!isParsed) return anywhere(calls, catalog);
   const own = shape.reads.filter((name) => isOfServer(shape, name));
   const reads = shape.reads.filter((name) => !own.includes(name));
   const names = reads.length + own.length + writes.length + calls.length;
@@ -153,6 +154,15 @@ function anywhere(calls: readonly string[], catalog: Catalog): Footprint {
   if (catalog.writesAnything(calls)) return UNTOLD;
   const reach = catalog.reachOf({ reads: [], writes: [], calls });
   return { ...ANYWHERE, behind: reach?.written ?? NONE };
+}
+
+/** Of a definition. Behind DROP of a partition no catalog tells any more whose rows it had. */
+function definingOf({ calls, definition }: Shape, catalog: Catalog): Footprint {
+  const found = anywhere(calls, catalog);
+  const { rows = NONE } = definition ?? {};
+  return rows === "all"
+    ? found
+    : { ...found, behind: together(found.behind, catalog.relativesOf(rows)) };
 }
 
 /** Whether a statement does nothing but let go of locks that an earlier one has taken. */

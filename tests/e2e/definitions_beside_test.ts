@@ -13,12 +13,17 @@ const SCHEMA = `
   create table other (id int, name text);
   insert into other select i, 'other ' || i from generate_series(1, 20) i;
   create table lacking (id int, extra int);
+  create table log (id int, note text) partition by range (id);
+  create table log_1 partition of log for values from (0) to (10);
+  create table log_2 partition of log for values from (10) to (20);
+  insert into log values (1, 'one'), (11, 'eleven');
   create table held (id int);
   create function tally() returns int language sql volatile
     as 'insert into other values (0, null); select 1';
 `;
 const BREAK = `
   update post set title = 'wrong' where id = 7;
+  update log set note = 'wrong' where id = 1;
   alter table lacking drop column extra;`;
 
 const READ = "select title from post where id = 7";
@@ -51,6 +56,7 @@ const OF_POST: readonly (readonly [sql: string, read: string])[] = [
   ["create or replace view shown as select id, title from post", READ_VIEW],
   ["do $$ begin perform 1; end $$", READ],
   ["truncate other cascade", READ],
+  ["drop table log_2", "select note from log"],
 ];
 
 /** Runs `use` while a definition is on its way to the mirror, and then until all `transactions` of it are replayed. */
@@ -116,7 +122,7 @@ for (const isTwin of [true, false]) {
             await writer.begin(async (writes) => {
               for (const one of statements) await writes.unsafe(one);
               answer = reads.unsafe(read).execute();
-              if (statements.some((one) => /\bpost\b/.test(one))) {
+              if (statements.some((one) => /\b(?:post|log_2)\b/.test(one))) {
                 await blocked(primary);
               } else await answer;
             });

@@ -165,6 +165,8 @@ Deno.test("Footprints: what functions and blocks write is told apart from what t
   assert.equal(behind("select tally()"), "counter");
   assert.equal(behind("create table made as select tally()"), "counter");
   assert.equal(behind("create table made as select writes_any('t')"), "all");
+  assert.equal(behind("drop table part"), "report");
+  assert.equal(behind("drop table shop"), "");
   assert.equal(behind("insert into unknown select tally()"), "counter");
   assert.equal(behind("insert into shop values (nextval('n'))"), "");
   assert.equal(behind("do $$ begin end $$"), "all");
