@@ -44,6 +44,8 @@ export class Catalog {
   /** Relations with an exclusion constraint or a unique index of expressions, by OID. */
   readonly #excluding = new Set<string>();
   readonly #definitions = new Definitions();
+  /** Names of all functions, the server's own too, but for those of temporary schemas. */
+  #functions: ReadonlySet<string> = new Set();
   /** By OID. */
   readonly #viewTexts = new Map<string, string>();
   readonly #columns = new RelationColumns({
@@ -148,6 +150,9 @@ export class Catalog {
         return this.#cascades.add(name, text, more);
       case "reference":
         return this.#reaches.addReference(name, text, more === "cascade");
+      case "functions":
+        this.#functions = new Set(text.split("\n"));
+        return;
       case "stable":
         return this.#definitions.addStable(name);
       case "view":
@@ -321,6 +326,15 @@ export class Catalog {
     return family;
   }
 
+  /** The same by names, without the relations themselves. */
+  relativesOf(names: readonly string[]): readonly string[] {
+    const family = new Set(names);
+    for (const one of family) {
+      for (const more of this.#family.get(one) ?? NO_NAMES) family.add(more);
+    }
+    return [...family].filter((name) => !names.includes(name));
+  }
+
   /** The relations that may hold a row which a statement writes to one: itself, or partitions; if it was there already heirs, too. */
   holdersOf(oid: string, isNew: boolean): ReadonlySet<string> {
     const holders = new Set([oid]);
@@ -340,6 +354,11 @@ export class Catalog {
   /** Whether no function of a user has the name, which might read anything. */
   readonly isForeign = (name: string): boolean =>
     this.#definitions.function(name) === undefined;
+
+  /** Whether there was a function of each name when the server was asked. */
+  hasFunctions(names: readonly string[]): boolean {
+    return names.every((name) => this.#functions.has(name));
+  }
 
   /**
    * Whether who writes a row of a table by the values of these columns writes no

@@ -146,6 +146,12 @@ select 'function', s.* from (
       and p.prokind in ('f', 'p') and p.provolatile <> 'i' offset 0) v,
   lateral (select v.name, ${parts("v.def", "v.oid::text")}) s
 union all
+select 'functions', s.* from (
+  select string_agg(distinct p.proname, chr(10)) as def
+    from pg_catalog.pg_proc p join pg_catalog.pg_namespace n on n.oid = p.pronamespace
+    where n.nspname not like 'pg\\_temp%' offset 0) v,
+  lateral (select '', ${parts("v.def")}) s
+union all
 select distinct 'volatile', p.proname::text, l.lanname::text, ''
   from pg_catalog.pg_proc p join pg_catalog.pg_namespace n on n.oid = p.pronamespace
   join pg_catalog.pg_language l on l.oid = p.prolang

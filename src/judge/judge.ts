@@ -350,8 +350,14 @@ export class Judge {
           ? this.#concurrentKey(pair, nowUs)
           : this.#concurrentWrite(shape, pair, nowUs),
       concurrentKey: () => this.#concurrentKey(pair, nowUs),
-      concurrentDefinition: () =>
-        this.#wasBeside(({ defines }) => defines, pair, nowUs),
+      concurrentDefinition: () => {
+        const relations = this.#relationsOf(shape);
+        return this.#wasBeside(
+          (writes) => writes.defines(relations),
+          pair,
+          nowUs,
+        );
+      },
       causes: () => this.#causes(pair),
     };
   }
@@ -416,6 +422,19 @@ export class Judge {
         );
       });
     return this.#wasBeside(isRead, pair, nowUs);
+  }
+
+  /** The relations whose definitions a statement depends on. */
+  #relationsOf(shape: Shape): readonly string[] | "all" {
+    const { catalog } = this.#target;
+    const { kind, isParsed, definition, reads, writes, calls } = shape;
+    const own = kind === "ddl" ? definition?.relations : [];
+    const names = reads.length + writes.length;
+    const isTold = isParsed && calls.every(catalog.isForeign) &&
+      (kind !== "other" || names > 0);
+    return !isTold || own === undefined || own === "all"
+      ? "all"
+      : [...catalog.writersOf(shape), ...writes, ...own];
   }
 
   /** By what the mirror holds to be unique: without that nothing is excused. */

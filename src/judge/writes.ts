@@ -3,6 +3,7 @@ import {
   type TouchedRows,
   valueOf,
 } from "../sql/pinned_values.ts";
+import type { Definition } from "../sql/mod.ts";
 import type { Shape } from "../sql/shape.ts";
 
 /** Rows of one relation that are remembered of a transaction; beyond them it may have written any. */
@@ -12,8 +13,8 @@ const MAX_ROWS = 64;
 export class Writes {
   readonly #relations = new Map<string, TouchedRows[] | "any">();
   #isAnywhere = false;
-  /** It has changed definitions that others see, too. */
-  defines = false;
+  /** Relations whose definitions it has changed, so that others see it, or any. */
+  #defined: Set<string> | "all" = new Set();
 
   /** Takes a statement. @param rows that it touches, if that is known. */
   add({ writes }: Pick<Shape, "writes">, rows?: TouchedRows): void {
@@ -31,6 +32,24 @@ export class Writes {
   addBehind(relations: readonly string[] | "all"): void {
     if (relations === "all") this.#isAnywhere = true;
     else for (const one of relations) this.#relations.set(one, "any");
+  }
+
+  /** Takes a definition. */
+  addDefinition({ rows, relations }: Definition): void {
+    this.addBehind(rows);
+    if (relations === "all") this.#defined = "all";
+    else if (this.#defined !== "all") {
+      for (const one of relations) this.#defined.add(one);
+    }
+  }
+
+  /** Whether it may have changed the definition of one of these relations. */
+  defines(relations: readonly string[] | "all"): boolean {
+    const defined = this.#defined;
+    if (defined === "all") return true;
+    return relations === "all"
+      ? defined.size > 0
+      : relations.some((one) => defined.has(one));
   }
 
   /**

@@ -80,10 +80,7 @@ export class Admission {
     );
     this.#tainted = log.lost;
     this.#footprintOf = (shape) =>
-      target.footprints.of(
-        shape,
-        target.schema.isKnown ? target.catalog : undefined,
-      );
+      target.footprints.of(shape, target.catalog, target.schema.isKnown);
   }
 
   /** What the session's state is on the mirror, nobody knows. */

@@ -71,30 +71,46 @@ export function together(a: Relations, b: Relations): Relations {
 export class Footprints {
   #catalog: Catalog | undefined;
   #known = new WeakMap<Shape, Footprint>();
+  #unsure = new WeakMap<Shape, Footprint>();
 
-  /** @param catalog undefined: the schema may be another one. */
-  of(shape: Shape, catalog: Catalog | undefined): Footprint {
+  /**
+   * @param catalog the last one that was read.
+   * @param holds false: the schema may be another one by now.
+   */
+  of(shape: Shape, catalog: Catalog, holds: boolean): Footprint {
     if (shape.isControl) return NOWHERE;
-    if (catalog === undefined) {
-      const releases = isRelease(shape);
-      return releases || mayHide(shape) ? { ...UNTOLD, releases } : ANYWHERE;
-    }
     if (catalog !== this.#catalog) {
       this.#catalog = catalog;
       this.#known = new WeakMap();
+      this.#unsure = new WeakMap();
     }
     const base = shape.base ?? shape;
-    let found = this.#known.get(base);
+    const known = holds ? this.#known : this.#unsure;
+    let found = known.get(base);
     if (found === undefined) {
-      this.#known.set(base, found = footprintOf(base, catalog));
+      found = holds ? footprintOf(base, catalog) : unsureOf(base, catalog);
+      known.set(base, found);
     }
     return found;
   }
 }
 
+/**
+ * Where a statement meets others, it may be anywhere. What it writes behind its
+ * text is as the last catalog has it: else each `count(*)` beside a definition
+ * would excuse all that differs. A function that is not in it may be a new one.
+ */
+function unsureOf(shape: Shape, catalog: Catalog): Footprint {
+  const { kind, isParsed, calls } = shape;
+  const isTold = (isParsed || kind !== "other") && catalog.hasFunctions(calls);
+  const behind = isTold ? footprintOf(shape, catalog).behind : "all";
+  return { ...ANYWHERE, behind, releases: isRelease(shape) };
+}
+
 function footprintOf(shape: Shape, catalog: Catalog): Footprint {
   const { kind, isParsed, calls, writes, locks } = shape;
-  if (kind === "ddl" || !isParsed) return ANYWHERE;
+  if (kind === "ddl") return definingOf(shape, catalog);
+  if (!isParsed) return anywhere(calls, catalog);
   const own = shape.reads.filter((name) => isOfServer(shape, name));
   const reads = shape.reads.filter((name) => !own.includes(name));
   const names = reads.length + own.length + writes.length + calls.length;
@@ -108,13 +124,16 @@ function footprintOf(shape: Shape, catalog: Catalog): Footprint {
   if (isNumber && calls.length > 0) return NUMBER;
   if (calls.some((name) => DRAWING.has(name))) {
     const isWriter = writes.length > 0 || calls.includes("setval");
-    return { ...ANYWHERE, written: isWriter ? "all" : NONE };
+    const written = isWriter ? "all" : NONE;
+    return { ...anywhere(calls, catalog), written };
   }
   const reach = catalog.reachOf({ reads, writes, calls });
   if (reach === undefined) {
-    if (kind === "other") return UNTOLD;
+    // LOCK writes nothing, whatever the relation is.
+    if (kind === "other" && calls.length > 0) return UNTOLD;
     const isReader = kind === "read" && !locks;
-    return isReader ? { ...ANYWHERE, written: NONE } : ANYWHERE;
+    const found = anywhere(calls, catalog);
+    return isReader ? { ...found, written: NONE } : found;
   }
   const advisory = calls.some((name) => ADVISORY_CALL.test(name))
     ? [ADVISORY]
@@ -130,16 +149,27 @@ function footprintOf(shape: Shape, catalog: Catalog): Footprint {
   };
 }
 
+/** It may meet others anywhere. What its functions write they tell. */
+function anywhere(calls: readonly string[], catalog: Catalog): Footprint {
+  if (catalog.writesAnything(calls)) return UNTOLD;
+  const reach = catalog.reachOf({ reads: [], writes: [], calls });
+  return { ...ANYWHERE, behind: reach?.written ?? NONE };
+}
+
+/** Of a definition. Behind DROP of a partition no catalog tells any more whose rows it had. */
+function definingOf({ calls, definition }: Shape, catalog: Catalog): Footprint {
+  const found = anywhere(calls, catalog);
+  const { rows = NONE } = definition ?? {};
+  return rows === "all"
+    ? found
+    : { ...found, behind: together(found.behind, catalog.relativesOf(rows)) };
+}
+
 /** Whether a statement does nothing but let go of locks that an earlier one has taken. */
 function isRelease({ kind, text, calls, reads, writes }: Shape): boolean {
   return kind === "other" && PREPARED_END.test(text) ||
     calls.length > 0 && calls.every((name) => ADVISORY_RELEASE.test(name)) &&
       reads.length === 0 && writes.length === 0;
-}
-
-/** Whether a statement may write what its text does not name. */
-function mayHide({ kind, calls }: Shape): boolean {
-  return kind === "other" || calls.length > 0;
 }
 
 /** Whether a relation is one of the server's, which definitions alone change. */

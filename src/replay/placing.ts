@@ -19,17 +19,17 @@ import {
 } from "../record/mod.ts";
 import { isBinaryOutput, type LockingReads } from "../given/mod.ts";
 import { Writes } from "../judge/mod.ts";
+import { ANYTHING } from "../sql/mod.ts";
 import { OTHER_SHAPE, type Shape } from "../sql/shape.ts";
 import { sqlstate } from "../wire/mod.ts";
 import { type Footprint, NONE, type Relations, together } from "./footprint.ts";
 import type { Observation, Place, Turn } from "./place.ts";
 import { meetingOf } from "./meeting.ts";
 import type { Asked } from "./session_statements.ts";
+import type { TemporaryTables } from "./temporary_tables.ts";
 
 /** Records hold whole microseconds, cut off: a sum of two may be so much too early. */
 const ROUNDING_US = 2;
-/** Its own session alone sees it. */
-const TEMPORARY = /^create\s+(?:(?:global|local)\s+)?temp/i;
 /** The block has failed before: the statement was not looked at. */
 const IN_FAILED_TRANSACTION = sqlstate("25P02");
 
@@ -46,6 +46,8 @@ export interface PlacingOptions {
   readonly leastKey: number;
   /** All of the transaction's statements see the snapshot of its first one. */
   readonly isSnapshot: boolean;
+  /** The session's own tables, which no other session waits to read. */
+  readonly temporary: TemporaryTables;
   /** Tells the rows that a statement has locked, and no others written. */
   readonly reads: Pick<LockingReads, "taken"> | undefined;
 }
@@ -69,7 +71,7 @@ type OpenTurn = { -readonly [K in keyof Turn]: Turn[K] };
 export function placeTransaction(
   transaction: Transaction,
   asked: readonly Asked[],
-  { footprintOf, leastKey, isSnapshot, reads }: PlacingOptions,
+  { footprintOf, leastKey, isSnapshot, temporary, reads }: PlacingOptions,
 ): Placed {
   const { cycles, statements, answers, startUs, endUs } = transaction;
   const count = cycleCount(transaction);
@@ -130,6 +132,10 @@ export function placeTransaction(
         answer += statements[at + STATEMENT_ANSWER] as number;
         code = statements[at + STATEMENT_SQLSTATE] as number;
       }
+      const visible = temporary.visible(shape);
+      const isOwn = temporary.areOwn(shape);
+      if (code !== 0) temporary.undo();
+      else if (j < inCycle) temporary.note(shape);
       if (shape.kind === "transaction" || code === IN_FAILED_TRANSACTION) {
         continue;
       }
@@ -164,16 +170,19 @@ export function placeTransaction(
         (column) =>
           isBinaryOutput({ resultFormats: formats?.get(j) ?? [] }, column),
       );
-      for (const one of taken ?? [rows[j]]) writes.add(shape, one);
+      for (const one of taken ?? [rows[j]]) {
+        writes.add({ writes: visible }, one);
+      }
       writes.addBehind(footprint.behind);
       written = together(written, met.written);
       turn.written = together(turn.written, met.written);
       if (shape.kind !== "ddl") continue;
       turn.defines = true;
-      writes.defines ||= !TEMPORARY.test(shape.text);
+      if (!isOwn) writes.addDefinition(shape.definition ?? ANYTHING);
     }
     turns.push(turn);
   }
+  temporary.end();
   if (count > 1 && failed !== undefined) {
     // An error releases the locks, whenever the client says ROLLBACK.
     earliestUs = Math.min(earliestUs, failed.sentUs);

@@ -87,6 +87,7 @@ export function planTransaction(
     footprintOf,
     leastKey,
     isSnapshot: isolation === "snapshot",
+    temporary: session.temporary,
     reads,
   });
   const shapes = all.map((asked) => asked.shapes);

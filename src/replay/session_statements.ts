@@ -16,6 +16,7 @@ import {
 } from "../sql/mod.ts";
 import { copiedValues, MAX_COPY_TEXT, readBind } from "../given/mod.ts";
 import { boundTexts } from "./bound_texts.ts";
+import { TemporaryTables } from "./temporary_tables.ts";
 import {
   BIND,
   CLOSE,
@@ -116,6 +117,8 @@ export class SessionStatements {
   readonly #shapes: ShapeCache;
   readonly #statements: Map<string, Prepared>;
   readonly #portals: Map<string, Portal>;
+  /** The session's temporary tables. */
+  readonly temporary: TemporaryTables;
   readonly #firstIsolation: IsolationLevel;
   #isolation: IsolationLevel;
   readonly #onLockingRead: OnLockingRead;
@@ -138,6 +141,7 @@ export class SessionStatements {
     this.#shapes = shapes;
     this.#firstIsolation = isolation;
     this.#isolation = from?.isolation ?? isolation;
+    this.temporary = new TemporaryTables(from?.temporary);
     this.#statements = new Map(from && from.#statements);
     this.#portals = new Map(from && from.#portals);
   }

@@ -2,6 +2,7 @@ import { normalizeSync, parseSync } from "libpg-query";
 import { isServerSetting } from "./catalogs.ts";
 import { TooLargeError } from "./budget.ts";
 import { copyFormat } from "./copy_format.ts";
+import { definitionOf } from "./definition.ts";
 import { Findings } from "./findings.ts";
 import { fingerprintOfTree } from "./fingerprint.ts";
 import { insertionOf } from "./insertion.ts";
@@ -145,10 +146,12 @@ function describe(
   const isReading = type !== "InsertStmt" ||
     body.onConflictClause !== undefined;
   const limited = type === "SelectStmt" && isLimited(body);
+  const kind = kindOf(type, body, writes.length > 0);
   return {
-    kind: kindOf(type, body, writes.length > 0),
+    kind,
     isControl: CONTROL.has(type) && !isOfPrepared(body),
     isolation: isolationOf(type, body),
+    definition: kind === "ddl" ? definitionOf(type, body) : undefined,
     insertion: insertionOf(type, body),
     lockingRead: found.locks ? lockingReadOf(type, body) : undefined,
     updating: updatingOf(type, body),
@@ -164,6 +167,7 @@ function describe(
     sources: [...found.sources],
     reads: [...new Set([...found.relations, ...(isReading ? writes : [])])],
     writes,
+    writesWithSchema: found.writesWithSchema,
     calls: [...found.calls],
     deciding: [...found.deciding],
     only: type === "SelectStmt" ? onlyRelation(body) : undefined,

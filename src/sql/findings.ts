@@ -81,6 +81,8 @@ export class Findings {
   readonly sources = new Set<string>();
   /** … and the names of those that it writes. */
   readonly written = new Set<string>();
+  /** It names one of these with its schema. */
+  writesWithSchema = false;
   readonly calls = new Set<string>();
   /** It reads what resolves to pg_catalog or information_schema. */
   readsCatalog = false;
@@ -327,7 +329,9 @@ export class Findings {
 
   #writes(relation: unknown): void {
     if (typeof relation !== "object" || relation === null) return;
-    this.written.add(String((relation as Node).relname));
+    const { relname, schemaname } = relation as Node;
+    this.written.add(String(relname));
+    if (schemaname !== undefined) this.writesWithSchema = true;
   }
 }
 

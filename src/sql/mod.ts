@@ -6,6 +6,7 @@
  * @module
  */
 
+export { ANYTHING, type Definition } from "./definition.ts";
 export type { Insertion, ReturnedColumn } from "./insertion.ts";
 export { type IsolationLevel, startupIsolation } from "./isolation.ts";
 export type { LockingRead } from "./locking_read.ts";

@@ -1,3 +1,4 @@
+import type { Definition } from "./definition.ts";
 import type { Insertion } from "./insertion.ts";
 import type { Isolation } from "./isolation.ts";
 import type { LockingRead } from "./locking_read.ts";
@@ -73,6 +74,8 @@ export interface Shape {
   /** … and what it reads and writes by name, without schemas. */
   readonly reads: readonly string[];
   readonly writes: readonly string[];
+  /** It names one that it writes with its schema. */
+  readonly writesWithSchema?: boolean;
   /** Functions that it calls, without their schema … */
   readonly calls: readonly string[];
   /** … and those of them that decide which rows there are. */
@@ -81,6 +84,8 @@ export interface Shape {
   readonly only: Only | undefined;
   /** The rows that it touches of its only relation; undefined: any. */
   readonly pinned: PinnedRows | undefined;
+  /** What it changes as a definition; undefined: it is none, or does not say. */
+  readonly definition?: Definition | undefined;
   /** What it inserts; undefined: nothing, or it stands within another statement. */
   readonly insertion?: Insertion | undefined;
   /** Which rows it locks with SKIP LOCKED; undefined: none, or its answer does not tell. */

@@ -298,10 +298,12 @@ export const ALERT_CASES: readonly AlertCase[] = [
     15,
     [{ ...OF_MIRROR, reason: "queue_full" }],
   ),
-  quiet("MirrorDrops", "somebody has paused it", {
+  quiet("MirrorDrops", "somebody has paused it, stopped or removed", {
     [`pgdog_mirror_requests_dropped_total{${MIRROR},reason="paused"}`]:
       "0+5x30",
     [`pgdog_mirror_requests_dropped_total{${MIRROR},reason="shutdown"}`]:
+      "0+5x30",
+    [`pgdog_mirror_requests_dropped_total{${MIRROR},reason="removed"}`]:
       "0+5x30",
   }, 15),
 

@@ -47,6 +47,12 @@ const SCHEMA = [
   columns("11", "nextval('public.numbers'::regclass)"),
   columns("2", "nextval('public.orders_id_seq'::regclass)"),
   columns("7", "tally()"),
+  [
+    "functions",
+    "",
+    "tally\nwrites_any\ncount\ngenerate_series\npg_sleep",
+    "",
+  ],
 ];
 const CATALOG = new Catalog(SCHEMA);
 const footprints = new Footprints();
@@ -56,8 +62,8 @@ function shape(sql: string): Shape {
   return shapes[0] as Shape;
 }
 
-function footprint(sql: string, catalog: Catalog | undefined = CATALOG) {
-  const { touched, written } = footprints.of(shape(sql), catalog);
+function footprint(sql: string) {
+  const { touched, written } = footprints.of(shape(sql), CATALOG, true);
   return { touched: names(touched), written: names(written) };
 }
 
@@ -144,19 +150,25 @@ Deno.test("Footprints: what is not told may be anywhere", () => {
   ) assertFootprint(sql, "all", "all");
   assertFootprint("select * from unknown", "all", "");
   assertFootprint("select looks()", "all", "");
-  const of = (one: Shape, catalog?: Catalog) => footprints.of(one, catalog);
-  assert.equal(of(OTHER_SHAPE, CATALOG).written, "all");
+  const of = (one: Shape, holds = false) => footprints.of(one, CATALOG, holds);
+  assert.equal(of(OTHER_SHAPE, true).written, "all");
   assert.equal(of(shape("insert into shop values (1)")).written, "all");
   assert.deepEqual(of(shape("set a = 1")).touched, []);
 });
 
-function behind(sql: string, catalog: Catalog | undefined = CATALOG): string {
-  return names(footprints.of(shape(sql), catalog).behind);
+function behind(sql: string, catalog = CATALOG, holds = true): string {
+  return names(footprints.of(shape(sql), catalog, holds).behind);
 }
 
 Deno.test("Footprints: what functions and blocks write is told apart from what the text names", () => {
   assert.equal(behind("update counter set n = 1"), "");
   assert.equal(behind("select tally()"), "counter");
+  assert.equal(behind("create table made as select tally()"), "counter");
+  assert.equal(behind("create table made as select writes_any('t')"), "all");
+  assert.equal(behind("drop table part"), "report");
+  assert.equal(behind("drop table shop"), "");
+  assert.equal(behind("insert into unknown select tally()"), "counter");
+  assert.equal(behind("insert into shop values (nextval('n'))"), "");
   assert.equal(behind("do $$ begin end $$"), "all");
   assert.equal(behind("call remote()"), "all");
   assert.equal(behind("select reads_any('t')"), "");
@@ -165,18 +177,51 @@ Deno.test("Footprints: what functions and blocks write is told apart from what t
   assertFootprint("select writes_any('t')", "all", "all");
 });
 
-Deno.test("Footprints: while the schema is not known a function or a block may hide writes, a plain statement none", () => {
-  const of = (sql: string) =>
-    names(footprints.of(shape(sql), undefined).behind);
+Deno.test("Footprints: while the schema may be another one, what is written behind a text is as it was last", () => {
+  const of = (sql: string) => {
+    const { touched, written, behind } = footprints.of(
+      shape(sql),
+      CATALOG,
+      false,
+    );
+    assert.deepEqual([touched, written], ["all", "all"], sql);
+    return names(behind);
+  };
+  for (
+    const sql of [
+      "update counter set n = 1",
+      "select count(*) from shop",
+      "insert into temporary select generate_series(1, 50)",
+      "select count(*), pg_sleep(0.03) from temporary",
+      "lock table shop",
+      "lock table temporary",
+      "create temp table temporary as select count(*) from shop",
+    ]
+  ) assert.equal(of(sql), "", sql);
+  assert.equal(of("select tally()"), "counter");
+  assert.equal(of("create table made as select tally()"), "counter");
+  assert.equal(of("select writes_any('t')"), "all");
+  assert.equal(of("select just_created()"), "all", "nobody has read its text");
+  assert.equal(of("do $$ begin end $$"), "all");
+  assert.equal(of("call just_created()"), "all");
+  assert.equal(
+    names(footprints.of(OTHER_SHAPE, CATALOG, false).behind),
+    "all",
+  );
+});
+
+Deno.test("Footprints: without a catalog a function or a block may hide writes, a plain statement none", () => {
+  const of = (sql: string) => behind(sql, new Catalog(), false);
   assert.equal(of("update counter set n = 1"), "");
   assert.equal(of("select tally()"), "all");
+  assert.equal(of("select count(*) from shop"), "all");
   assert.equal(of("do $$ begin end $$"), "all");
 });
 
 Deno.test("Footprints: what only lets go of locks is told", () => {
   const releases = (sql: string) =>
-    [CATALOG, undefined].map((catalog) =>
-      footprints.of(shape(sql), catalog).releases
+    [true, false].map((holds) =>
+      footprints.of(shape(sql), CATALOG, holds).releases
     );
   for (
     const sql of [

@@ -72,7 +72,7 @@ function meeting(sql: string): Meeting {
     bytes.length,
   );
   assert.ok(shape);
-  return meetingOf(footprints.of(shape, CATALOG), rows);
+  return meetingOf(footprints.of(shape, CATALOG, true), rows);
 }
 
 /** Whether one waits for another that came before it, or the other way round. */
