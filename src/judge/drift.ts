@@ -121,12 +121,10 @@ export class Drift {
     const known = this.#of(shape);
     if (known.isNoted) return;
     known.isNoted = true;
-    const set = this.#onlySet(shape);
-    const columns = this.#columns(shape, "value");
-    this.spread(shape, columns.filter((column) => !set.has(column)));
+    this.spread(shape, this.#columns(shape, "value"));
   }
 
-  /** Drawn columns that a statement names only to give them a value: in all others the rows are the same. */
+  /** Drawn columns that a statement names only to give them a value: that makes nothing else another. */
   #onlySet({ draws, text }: Shape): ReadonlySet<string> {
     const words = text.toLowerCase().match(WORD) ?? [];
     const isOnce = (name: string) =>
@@ -192,14 +190,15 @@ export class Drift {
         ) => [...this.#catalog.familyOf(oid)])
       ),
     );
+    const set = this.#onlySet(shape);
     const found: string[] = [];
     for (const name of reach?.touched ?? direct) {
       found.push(...this.#drawn.spreadTo(name));
       for (const one of this.#drawnIn(shape, name)) {
         const isInner = !named.has(one.oid) && !isMoment(one.mask);
-        if (isInner || words.has(one.column.toLowerCase())) {
-          found.push(this.#nameOf(one));
-        }
+        const column = this.#nameOf(one);
+        const isNamed = words.has(one.column.toLowerCase()) && !set.has(column);
+        if (isInner || isNamed) found.push(column);
       }
     }
     return [...new Set(found)];

@@ -247,6 +247,7 @@ const CASES: readonly Case[] = [
     change: "update seen set v = 'wrong' where id = 7",
     statements: [
       ...Array(2).fill("update seen set at = now() where id = 7"),
+      "update seen set at = now() where v = 'a'",
       "select v from seen where id = 7",
       "select string_agg(v, ' ') from seen",
     ],

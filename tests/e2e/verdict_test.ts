@@ -194,7 +194,7 @@ Deno.test({
       const port = freePort();
       await using proxy = await TestProxy.start({
         ...servers,
-        general: { openmetrics_port: port },
+        general: { openmetrics_port: port, mirror_min_requests: 2 },
       });
       const sql = postgres(proxy.url(), { max: 1, fetch_types: false });
       await using _end = { [Symbol.asyncDispose]: () => sql.end() };
@@ -210,6 +210,17 @@ Deno.test({
           5_000,
         );
         assert.equal((await ask()).state, "INCONCLUSIVE");
+        // Also beside others, whose requests are enough.
+        const other = postgres(proxy.url(), { max: 1, fetch_types: false });
+        await call(other, READ, 3);
+        await other.end();
+        await waitFor("the others' requests", async () => {
+          const [status, sentence] = gateOf(await ask(), "requests");
+          return status === "pass" &&
+            sentence.endsWith(
+              " 1 clients are idle in a transaction, which counts when it ends.",
+            );
+        }, 5_000);
       });
     });
   },
