@@ -105,10 +105,11 @@ export class LogMatcher {
   #foundSize = 0;
   /** Claims whose transactions are not replayed yet. */
   #open = 0;
-  /** The log is not read any more: who begins from then on is told nothing; one has come in who is. */
+  /** The log is not read any more: who begins from a moment on is told nothing. */
   #over: {
     readonly fromUs: number;
     readonly onOver: () => void;
+    /** One who began then has come in: nobody who comes behind it is told anything. */
     isReached: boolean;
   } | undefined;
   /** Those who began before are not in the log as a whole; Infinity: it is not read. */

@@ -122,6 +122,12 @@ export class Drift {
     if (known.isNoted) return;
     known.isNoted = true;
     this.spread(shape, this.#columns(shape, "value"));
+    // What triggers and cascades make of a new value they do not tell.
+    const set = this.#onlySet(shape);
+    const reach = this.#catalog.reachOf({ reads: [], writes, calls });
+    for (const relation of set.size > 0 ? reach?.written ?? [] : []) {
+      if (!writes.includes(relation)) this.#drawn.spread(relation, set);
+    }
   }
 
   /** Drawn columns that a statement names only to give them a value: that makes nothing else another. */

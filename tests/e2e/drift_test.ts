@@ -30,6 +30,15 @@ const SCHEMA = `
   create table stamped (id int primary key, at timestamptz default now(), v text);
   create table seen (id int primary key, at timestamptz, v text);
   insert into seen values (7, '2000-01-01', 'a');
+  create table seen_at (hash text, v text);
+  create function seen_at() returns trigger language plpgsql as $$
+    declare hash text;
+    begin
+      hash = md5(new.at::text);
+      insert into seen_at values (hash, new.v); return null;
+    end$$;
+  create trigger seen_at after update on seen for each row
+    execute function seen_at();
   create table prices (id int primary key, price int);
   insert into prices values (1, 10), (2, 20);
   create function loud(text) returns text language sql
@@ -261,6 +270,15 @@ const CASES: readonly Case[] = [
       "select v from seen where at = '{}'",
     ],
     named: { "default_drift public.seen.at": { mismatches: 1 } },
+  },
+  {
+    name: "rows that a trigger has written by that time",
+    statements: [
+      ...Array(2).fill("update seen set at = now() where id = 7"),
+      "select hash from seen_at order by ctid desc",
+      "select v from seen_at where hash = '{}'",
+    ],
+    named: { "default_drift public.seen.at": { mismatches: 2 } },
   },
   {
     name: "rows that are found by that time",
