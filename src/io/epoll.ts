@@ -115,6 +115,8 @@ export class EpollReactor implements Reactor {
     const nextUs = this.#timers.nextUs;
     const waitMs = this.#again.length > 0
       ? 0
+      : nextUs === Infinity
+      ? maxWaitMs
       : Math.min(maxWaitMs, Math.ceil((nextUs - monotonicUs()) / 1e3));
     const count = epoll_wait(
       this.#epoll,
