@@ -7,8 +7,8 @@ import { type Timer, Timers } from "./timers.ts";
 const EPOLLERR = 8;
 const EPOLLHUP = 16;
 const EVENTS = 256;
-/** The largest int. */
-const MAX_WAIT_MS = 2 ** 31 - 1;
+/** The longest sleep that a timer leads to: the largest int. */
+const MAX_WAIT_MS = 2_147_483_647;
 // struct epoll_event is packed on x86-64 only.
 const EVENT_BYTES = Deno.build.arch === "x86_64" ? 12 : 16;
 const DATA_OFFSET = EVENT_BYTES - 8;

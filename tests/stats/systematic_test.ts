@@ -1,6 +1,10 @@
 import assert from "node:assert/strict";
 import { logEvidence } from "../../src/stats/evidence.ts";
-import { CHANCE_SHARE, isSystematic } from "../../src/stats/systematic.ts";
+import {
+  CHANCE_SHARE,
+  isSystematic,
+  MISMATCH_SHARE,
+} from "../../src/stats/systematic.ts";
 import { seeded } from "./chance.ts";
 
 /** Calls until `found` says yes, asked after each; Infinity beyond `most`. */
@@ -95,6 +99,30 @@ Deno.test("isSystematic: its power", () => {
     assert.ok(found >= 0.95 * runs, `${found} of ${runs} at ${share}`);
   }
   assert.equal(isSystematic(6, 6), false);
+  // docs/statistics.md has these, too.
+  const mismatches = (hits: number, calls: number) =>
+    isSystematic(hits, calls, MISMATCH_SHARE);
+  for (
+    const [share, within] of [
+      [1, 3],
+      [0.5, 16],
+      [0.2, 50],
+      [0.15, 80],
+      [
+        0.05,
+        300,
+      ],
+      [0.01, 2_800],
+      [0.005, 9_000],
+    ] as const
+  ) {
+    const runs = 400;
+    let found = 0;
+    for (let run = 0; run < runs; run++) {
+      if (callsUntil(mismatches, share, within, random) < Infinity) found++;
+    }
+    assert.ok(found >= 0.95 * runs, `${found} of ${runs} at ${share}`);
+  }
 });
 
 Deno.test("isSystematic: counts of two workers are one count", () => {

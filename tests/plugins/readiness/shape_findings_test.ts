@@ -41,8 +41,13 @@ const CASES: readonly (readonly [Counts, string])[] = [
   [{ mismatch_rows: 2 }, "different"],
   [{ mismatch_rows: 1, mismatch_error_on_mirror: 1 }, "different"],
   // Among calls that are equal: chance has no part in mismatches.
-  [{ match: 1_000_000, mismatch_rows: 10_000 }, "equal"],
-  [{ match: 1_000, mismatch_rows: 20 }, "equal"],
+  [{ match: 1_000_000, mismatch_rows: 1_000 }, "equal"],
+  [{ match: 1_000_000, mismatch_rows: 1_500 }, "different"],
+  [{ match: 1_000, mismatch_rows: 5 }, "equal"],
+  [{ match: 1_000, mismatch_rows: 20 }, "different"],
+  // A report that was wrong in a third of few calls.
+  [{ match: 7, mismatch_rows: 3 }, "equal"],
+  [{ match: 6, mismatch_rows: 3 }, "different"],
   [{ match: 1_000, mismatch_rows: 50 }, "different"],
   [{ match: 20, mismatch_rows: 8 }, "different"],
   // Nothing is known of these.
