@@ -355,17 +355,6 @@ export class Catalog {
   readonly isForeign = (name: string): boolean =>
     this.#definitions.function(name) === undefined;
 
-  /** Whether a key names a table whose rows are all seen: no view, and none with a policy. */
-  readonly isPlainTable = (key: string): boolean => {
-    const oids = this.oids(key);
-    return oids.length > 0 && oids.every((oid) => {
-      const [, name = ""] = this.#names.get(oid) ?? [];
-      return !this.#viewTexts.has(oid) &&
-        this.#definitions.view(name) === undefined &&
-        this.#definitions.policy(name) === undefined;
-    });
-  };
-
   /** Whether there was a function of each name when the server was asked. */
   hasFunctions(names: readonly string[]): boolean {
     return names.every((name) => this.#functions.has(name));

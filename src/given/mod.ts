@@ -25,5 +25,4 @@ export type { GivenResults } from "./insert_rewriter.ts";
 export { LockingReads } from "./locking_reads.ts";
 export type { TakenResults } from "./locking_rewriter.ts";
 export { LEFT_OUT, type LoggedRow, type LoggedRows } from "./logged_rows.ts";
-export { spliced } from "./texts.ts";
 export { drawnRows, toldRows } from "./told_rows.ts";

@@ -9,7 +9,6 @@ import {
   KIND_MASK,
   STATEMENT_KIND,
   STATEMENT_SQLSTATE,
-  STATEMENT_WORDS,
   type Transaction,
 } from "../record/mod.ts";
 import { haveEqualDescriptions } from "./answer.ts";
@@ -25,49 +24,17 @@ import {
   NO_DIFFERENCE,
 } from "./difference.ts";
 import type { createIgnore } from "./ignore.ts";
-import type { CellRule } from "./cell_rules.ts";
 import { masksOf } from "./output_masks.ts";
 import { type Drift, driftOf, isKeyError } from "./drift.ts";
 import { RefusedWrites } from "./refused_writes.ts";
 import type { DrawnColumn, DrawnColumns } from "./drawn_columns.ts";
 import type { KnownColumns } from "./known_columns.ts";
-import type { SentRead, StatementPair } from "./statement_pair.ts";
+import type { StatementPair } from "./statement_pair.ts";
 import { mismatchKind, type StatementTable } from "./statement_table.ts";
 import type { Writes } from "./writes.ts";
 import type { MismatchKind } from "./mismatch_counts.ts";
 import { exampleValues } from "./example_values.ts";
 import { Unprepared } from "./unprepared.ts";
-
-/** A pair that differs, perhaps by the moment: the mirror can be asked again before it counts. */
-export interface Undecided {
-  readonly shape: Shape;
-  readonly sent: SentRead;
-  readonly primary: Reply;
-  /** The mirror's first answer. */
-  readonly mirror: Reply;
-  readonly mirrorUs: number;
-  /** What came of asking it again; undefined: it was not asked. */
-  outcome?: Outcome;
-}
-
-/** What the mirror answers at other moments: what it answered first; or, at one of them, what the primary has; or neither. "unasked": of this statement it has been asked often enough. */
-export type Outcome = "unchanged" | "explained" | "unknown" | "unasked";
-
-interface OpenPair extends Undecided {
-  readonly pair: StatementPair;
-  readonly result: number;
-  readonly nowUs: number;
-  readonly masked: ReadonlyMap<number, Mask> | undefined;
-}
-
-/** Pairs of one transaction that the mirror is asked about again. */
-const MAX_UNDECIDED = 16;
-/** Results that the moment may stand behind. */
-const BY_MOMENT: ReadonlySet<number> = new Set([
-  Result.noiseTimeBoundary,
-  Result.mismatchRowCount,
-  Result.mismatchRows,
-]);
 
 /** All that judging needs of a mirror. */
 export interface JudgedMirror {
@@ -135,9 +102,6 @@ export class Judge {
   };
   /** Columns of the pair in which cells have differed, and may. */
   #masked: ReadonlyMap<number, Mask> | undefined;
-  #undecided: OpenPair[] = [];
-  /** The moment has not made the pair differ. */
-  #isMomentRuledOut = false;
   /** Shapes that could not be judged, and of which that was said. */
   readonly #reported = new WeakSet<Shape>();
   /** What the network alone takes on each side: the kernel's shortest round trips. */
@@ -168,7 +132,6 @@ export class Judge {
 
   /** The transaction is replayed to its end: what it failed at has one more request. */
   count(): void {
-    this.decide(0);
     this.#writes.end(() => this.#drift);
     const error = this.#firstError;
     if (error === undefined) return;
@@ -177,12 +140,12 @@ export class Judge {
 
   /** The transaction is over: it is not kept for the next one. */
   end(): void {
-    this.decide(0);
     this.#transaction = this.#mayDiffer = undefined;
   }
 
   /** Judges one statement. @returns what came of it, a Result. */
   pair(pair: StatementPair, nowUs: number): number {
+    const { probes, table, settings, columns } = this.#target;
     this.#masked = undefined;
     let result = this.#guarded(pair, nowUs);
     this.#noteFailures(pair);
@@ -198,66 +161,6 @@ export class Judge {
       this.#failedBefore = true;
     }
     this.#noteWrites(pair, result);
-    if (!this.#leaveOpen(pair, result, nowUs)) this.#add(pair, result, nowUs);
-    return result;
-  }
-
-  /** Whether the mirror can be asked about a pair again, before it counts. */
-  #leaveOpen(pair: StatementPair, result: number, nowUs: number): boolean {
-    const { sent, primary, mirror, mirrorUs } = pair;
-    const isOpen = BY_MOMENT.has(result) && sent !== undefined &&
-      primary !== undefined && mirror !== undefined &&
-      this.#undecided.length < MAX_UNDECIDED &&
-      this.#isOfItsOwnMoment(pair.shape);
-    if (!isOpen) return false;
-    const own = kept(mirror);
-    this.#undecided.push({
-      shape: pair.shape,
-      sent,
-      primary,
-      mirror: own,
-      mirrorUs,
-      pair: { ...pair, mirror: own },
-      result,
-      nowUs,
-      masked: this.#masked,
-    });
-    return true;
-  }
-
-  /** Pairs of the transaction that are not counted yet. */
-  get undecided(): readonly Undecided[] {
-    return this.#undecided;
-  }
-
-  /** Counts the undecided pairs, by what came of asking the mirror up to `nowUs`. */
-  decide(nowUs: number): void {
-    const all = this.#undecided;
-    this.#undecided = [];
-    for (const { pair, result, masked, outcome, ...before } of all) {
-      this.#masked = masked;
-      if (outcome === "unchanged") {
-        this.#isMomentRuledOut = true;
-        this.#add(pair, this.#guarded(pair, nowUs), nowUs);
-        this.#isMomentRuledOut = false;
-      } else {
-        const isNoise = outcome === "explained" ||
-          outcome === "unasked" && result !== Result.mismatchRows;
-        const own = isNoise ? Result.noiseTimeBoundary : result;
-        this.#add(pair, own, before.nowUs);
-      }
-    }
-  }
-
-  /** Whether nothing but its own text asks for the moment: no view, no policy, no function of a user. */
-  #isOfItsOwnMoment({ sources, reads, calls }: Shape): boolean {
-    const { catalog } = this.#target;
-    return calls.every(catalog.isForeign) &&
-      [...sources, ...reads].every(catalog.isPlainTable);
-  }
-
-  #add(pair: StatementPair, result: number, nowUs: number): void {
-    const { probes, table, settings, columns } = this.#target;
     probes.statementCompared(this.#series, result, pair.primaryUs / 1e6);
     table.add({
       shape: pair.shape,
@@ -278,6 +181,7 @@ export class Judge {
           ? exampleValues(this.#transaction.bytes)
           : null,
     });
+    return result;
   }
 
   #guarded(pair: StatementPair, nowUs: number): number {
@@ -432,16 +336,11 @@ export class Judge {
       columns: () => columns.of(shape, primary),
       keys: () => primary && columns.keys(shape, primary),
       rules: () => ({
-        columns: this.#withoutMoment(
-          masks.rules(shape, columns.of(shape, primary) ?? []),
-        ),
+        columns: masks.rules(shape, columns.of(shape, primary) ?? []),
         lagUs: this.#lagUs(pair, nowUs),
         separators: literalsOf(shape),
       }),
-      counts: () => {
-        const rule = masks.counts(shape);
-        return this.#isMomentRuledOut && rule === "boundary" ? undefined : rule;
-      },
+      counts: () => masks.counts(shape),
       unique: () => masks.isUnique(shape),
       sortedOtherwise: () => masks.isSortedOtherwise(shape),
       told: () => pair.taken !== undefined,
@@ -461,15 +360,6 @@ export class Judge {
       },
       causes: () => this.#causes(pair),
     };
-  }
-
-  #withoutMoment(rules: readonly CellRule[]): readonly CellRule[] {
-    if (!this.#isMomentRuledOut) return rules;
-    return rules.map((rule) =>
-      rule.mask === "boundary" || rule.mask === "moment"
-        ? { ...rule, mask: undefined }
-        : rule
-    );
   }
 
   /** How much later than on the primary the statement was over, with what it and its transaction took on both. */
@@ -652,15 +542,6 @@ function literalsOf({ separators }: Shape): readonly string[] {
 /** A time without what is in it of a round trip: a pipeline has one, and all but its first statement wait meanwhile. */
 function above(us: number, floorUs: number, queuedUs: number): number {
   return Math.max(0, us - Math.max(0, floorUs - queuedUs));
-}
-
-/** A reply whose bytes will be another's. */
-function kept({ words, at, answer }: Reply): Reply {
-  return {
-    words: words.slice(at, at + STATEMENT_WORDS),
-    at: 0,
-    answer: answer.slice(),
-  };
 }
 
 function codeOf(reply: Reply | undefined): number | undefined {

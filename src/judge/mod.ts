@@ -6,17 +6,12 @@
  */
 
 export { areOther, normalOf, Writes } from "./writes.ts";
-export {
-  describedNames,
-  haveEqualRows,
-  readAnswer,
-  readCells,
-} from "./answer.ts";
+export { describedNames, readAnswer, readCells } from "./answer.ts";
 export { type Reply, replyAt } from "./surroundings.ts";
 export { isSameMoment } from "./cell_rules.ts";
 export { timeUs } from "./time_values.ts";
 export { createIgnore } from "./ignore.ts";
-export { Judge, type JudgedMirror, type Undecided } from "./judge.ts";
+export { Judge, type JudgedMirror } from "./judge.ts";
 export {
   type DrawnColumn,
   DrawnColumns,
@@ -25,5 +20,5 @@ export {
 } from "./drawn_columns.ts";
 export { KnownColumns } from "./known_columns.ts";
 export { ShapesBehind } from "./shapes_behind.ts";
-export type { SentRead, StatementPair } from "./statement_pair.ts";
+export type { StatementPair } from "./statement_pair.ts";
 export { StatementTable } from "./statement_table.ts";

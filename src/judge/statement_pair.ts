@@ -2,16 +2,6 @@ import type { TouchedRows } from "../sql/pinned_values.ts";
 import type { Shape } from "../sql/shape.ts";
 import type { Reply } from "./surroundings.ts";
 
-/** A SELECT as a client sent it, by either protocol. */
-export interface SentRead {
-  /** Its SQL. */
-  readonly text: Uint8Array;
-  /** What its Parse has behind the text: types of parameters. */
-  readonly types: Uint8Array;
-  /** What its Bind has behind the names: formats and values. */
-  readonly bind: Uint8Array;
-}
-
 /** One statement on both sides; a side that has none was skipping to Sync. */
 export interface StatementPair {
   readonly shape: Shape;
@@ -25,8 +15,6 @@ export interface StatementPair {
   readonly isUpdateGiven?: (oid: string, column: string) => boolean;
   /** The rows that the mirror was told to lock, since the primary has; none: it was to lock none. Undefined: it was told nothing. */
   readonly taken?: readonly TouchedRows[];
-  /** A read that the moment may decide, as it was sent: the mirror can be asked again. */
-  readonly sent?: SentRead | undefined;
   readonly primary: Reply | undefined;
   readonly mirror: Reply | undefined;
   /** What each side took, in microseconds. */

@@ -7,12 +7,6 @@ import { BIND, CLOSE, concat, EXECUTE, messageOf, PARSE } from "../wire/mod.ts";
  * statement and portal away.
  */
 const NAME = "pgdog_mirror";
-const encoder = new TextEncoder();
-
-/** A Parse without types of parameters has this behind its text … */
-export const NO_TYPES = new Uint8Array(2);
-/** … and a Bind without values this behind its names: all is text. */
-export const NO_VALUES = new Uint8Array(6);
 
 /** Begins a block. What a deferred constraint refuses at COMMIT is refused at the statement's end: no COMMIT comes. */
 export const BEGIN_BLOCK: Uint8Array<ArrayBuffer> = concat([
@@ -32,18 +26,9 @@ export const FAIL_BLOCK: Uint8Array<ArrayBuffer> = messageOf(
 
 /** One statement; the values of its rows come as text. */
 export function command(text: string): Uint8Array<ArrayBuffer> {
-  return boundCommand(encoder.encode(text), NO_TYPES, NO_VALUES);
-}
-
-/** One statement with its parameters. @param types, bind what Parse has behind its text, and Bind behind its names. */
-export function boundCommand(
-  text: Uint8Array,
-  types: Uint8Array,
-  bind: Uint8Array,
-): Uint8Array<ArrayBuffer> {
   return concat([
-    messageOf(PARSE, `${NAME}\0`, text, "\0", types),
-    messageOf(BIND, `${NAME}\0${NAME}\0`, bind),
+    messageOf(PARSE, `${NAME}\0${text}\0\0\0`),
+    messageOf(BIND, `${NAME}\0${NAME}\0\0\0\0\0\0\0`),
     messageOf(EXECUTE, `${NAME}\0\0\0\0\0`),
     messageOf(CLOSE, `P${NAME}\0`),
     messageOf(CLOSE, `S${NAME}\0`),

@@ -19,7 +19,6 @@ export const UNPLANNED: PlannedStatements = {
   rows: [],
   written: [],
   described: [],
-  sent: [],
   snapshotUs: undefined,
   rollback: NO_ROLLBACK,
 };
@@ -34,8 +33,6 @@ export interface Plan extends Placed {
   readonly written: readonly Asked["written"][];
   /** For each cycle the statements that it describes beside those that it runs. */
   readonly described: readonly Asked["described"][];
-  /** For each cycle the SELECTs that turn on the moment. */
-  readonly sent: readonly Asked["sent"][];
   /** When it took the one snapshot that it sees; undefined: each statement has its own. */
   readonly snapshotUs: number | undefined;
   /** How the mirror rolls back what the primary did. */
@@ -47,13 +44,7 @@ export interface Plan extends Placed {
 /** What a replay knows of the statements of a transaction. */
 export type PlannedStatements = Pick<
   Plan,
-  | "shapes"
-  | "rows"
-  | "written"
-  | "described"
-  | "sent"
-  | "snapshotUs"
-  | "rollback"
+  "shapes" | "rows" | "written" | "described" | "snapshotUs" | "rollback"
 >;
 
 /**
@@ -110,7 +101,6 @@ export function planTransaction(
     rows: all.map((asked) => asked.rows),
     written: all.map((asked) => asked.written),
     described: all.map((asked) => asked.described),
-    sent: all.map((asked) => asked.sent),
     ...placed,
     snapshotUs: isolation === "snapshot" ? firstUs : undefined,
     rollback: rollbackOf(transaction, shapes, footprintOf),

@@ -311,7 +311,6 @@ export class Replay {
         shape: taken === undefined ? shape : takenForm(shape),
         rows: this.#plan.rows[this.#cycle]?.[ordinal],
         described: this.#plan.described[this.#cycle]?.get(ordinal),
-        sent: this.#plan.sent[this.#cycle]?.get(ordinal),
         primary,
         mirror,
         primaryUs: Math.max(0, primaryEnd - Math.max(this.#primaryUs, sentUs)),

@@ -18,7 +18,6 @@ import { concat, Framer, unpackSqlstate } from "../wire/mod.ts";
 import { Judge, type StatementPair } from "../judge/mod.ts";
 import type { QueuedTransaction } from "./lane_queue.ts";
 import { Result } from "../stats/ledger.ts";
-import { LookPace, SecondLook } from "./second_look.ts";
 import { isUnasked, type Progress, Replay } from "./replay.ts";
 import { restoring } from "./session_log.ts";
 import type { Target } from "./target.ts";
@@ -50,9 +49,6 @@ export class Replayer {
   #plan = UNPLANNED;
   /** What the mirror is asked before the cycle. */
   #question: DefaultsQuestion | undefined;
-  /** What the mirror is asked again behind the last cycle. */
-  #look: SecondLook | undefined;
-  readonly #pace = new LookPace();
   /** The mirror has refused something of the transaction that the primary has not. */
   #refused = false;
   /** What is replayed changes definitions. */
@@ -122,11 +118,7 @@ export class Replayer {
     this.#loseQuestion();
     this.#framer.reset();
     this.#rewriter.reset();
-    this.#replay =
-      this.#aside =
-      this.#question =
-      this.#look =
-        undefined;
+    this.#replay = this.#aside = this.#question = undefined;
     this.#correcting.end();
   }
 
@@ -215,9 +207,7 @@ export class Replayer {
   /** Begins what has to be said before the next cycle, or behind the last one; undefined: nothing. */
   aside(): Replay | undefined {
     const { cycle } = this.replay;
-    const message = this.#asideAt === cycle
-      ? undefined
-      : this.#before(cycle) ?? this.#lookAgain();
+    const message = this.#asideAt === cycle ? undefined : this.#before(cycle);
     this.#asideAt = cycle;
     return this.#aside = message &&
       this.#created(restoring(message), UNPLANNED);
@@ -245,22 +235,6 @@ export class Replayer {
     if (this.#question === undefined) return correction;
     const question = command(this.#question.sql);
     return correction === undefined ? question : concat([question, correction]);
-  }
-
-  /** Behind the last cycle: what the mirror has answered otherwise, perhaps by the moment, it is asked again. */
-  #lookAgain(): Uint8Array<ArrayBuffer> | undefined {
-    const { undecided } = this.#judge;
-    const { transaction, idle } = this.replay;
-    if (undecided.length === 0 || !this.isOver || !idle) return undefined;
-    const nowUs = monotonicUs();
-    const asking = SecondLook.of(undecided, this.#plan, {
-      startUs: transaction.startUs,
-      timeoutMs: this.#target.settings.timeoutMs,
-      nowUs,
-      pace: this.#pace,
-    });
-    this.#look = asking?.look;
-    return asking?.message;
   }
 
   /** Takes `chunk[0, length)` of what the mirror says, asked or not. */
@@ -365,7 +339,6 @@ export class Replayer {
   ): Progress | "aside" {
     const aside = this.#aside as Replay; // there is one
     const progress = aside.reply(chunk, length, nowUs, ({ mirror }) => {
-      if (this.#look !== undefined) return this.#look.answered(mirror);
       if (this.#question === undefined) {
         this.#correcting.answered(errorOf(mirror));
         return;
@@ -375,12 +348,7 @@ export class Replayer {
       this.#question = undefined;
     });
     if (progress !== "done") return progress;
-    if (this.#look === undefined) this.#correcting.ready(nowUs);
-    else {
-      this.#judge.decide(nowUs);
-      this.#pace.looked(this.#look, nowUs);
-      this.#look = undefined;
-    }
+    this.#correcting.ready(nowUs);
     this.#aside = this.#question = undefined;
     const { replay } = this;
     replay.idle = aside.idle;
@@ -408,11 +376,7 @@ export class Replayer {
   /** Nothing is under way, and all is counted: what the last replay has taken goes back. */
   rest(): void {
     this.#loseQuestion();
-    this.#replay =
-      this.#aside =
-      this.#question =
-      this.#look =
-        undefined;
+    this.#replay = this.#aside = this.#question = undefined;
     this.#plan = UNPLANNED;
     this.#correcting.end();
     this.#digest.rest();

@@ -15,10 +15,7 @@ import {
   withSeparators,
 } from "../sql/mod.ts";
 import { copiedValues, MAX_COPY_TEXT, readBind } from "../given/mod.ts";
-import { NO_TYPES, NO_VALUES as NOTHING_BOUND } from "./aside.ts";
 import { boundTexts } from "./bound_texts.ts";
-import { turnsOnMoment } from "./turns_on_moment.ts";
-import type { SentRead } from "../judge/mod.ts";
 import { TemporaryTables } from "./temporary_tables.ts";
 import {
   BIND,
@@ -41,8 +38,6 @@ import {
 const decoder = new TextDecoder();
 const STATEMENT = 0x53; // S, in Close and Describe
 const MAX_NAMES = 10_000;
-/** Bound of a SELECT that may be sent again, in bytes: of its text, and of its values. */
-const MAX_SENT_AGAIN = 4_096;
 const framer = new Framer();
 
 /** By the number of a result in its cycle: the statements whose descriptions came in front of it. */
@@ -60,8 +55,6 @@ export interface Asked {
   readonly described: DescribedStatements;
   /** By the number of a result that tells which rows were locked: formats of its columns, as Bind has them. */
   readonly formats: ReadonlyMap<number, readonly number[]>;
-  /** By the number of a result that the moment may have decided: what was sent. */
-  readonly sent: ReadonlyMap<number, SentRead>;
 }
 
 /** Hears of the text of a locking read, `bytes[from, to)`. */
@@ -87,8 +80,6 @@ interface Prepared {
   readonly literals: Literals | undefined;
   /** A COPY's text. */
   readonly copy?: Uint8Array | undefined;
-  /** A SELECT that turns on the moment. */
-  readonly read?: Omit<SentRead, "bind"> | undefined;
 }
 
 interface Portal extends Values {
@@ -96,7 +87,6 @@ interface Portal extends Values {
   /** Of its columns, if its answer tells which rows were locked. */
   readonly formats?: readonly number[] | undefined;
   readonly copy?: Uint8Array | undefined;
-  readonly read?: SentRead | undefined;
 }
 
 /** The values that one execution of a statement has. */
@@ -117,7 +107,6 @@ const NO_ROWS: Asked["rows"] = [];
 const NOTHING_WRITTEN: Asked["written"] = [];
 const NONE: DescribedStatements = new Map();
 const NO_FORMATS: Asked["formats"] = new Map();
-const NOTHING_SENT: Asked["sent"] = new Map();
 
 /**
  * Knows which statement each Execute of a session runs, by following its Parse
@@ -178,7 +167,6 @@ export class SessionStatements {
     let before: Map<number, readonly Shape[]> | undefined;
     let open: Shape[] = [];
     let formats: Map<number, readonly number[]> | undefined;
-    let sent: Map<number, SentRead> | undefined;
     /** The next result's. */
     const note = (values: Values | undefined) => {
       if (values?.rows) rows = put(rows, results.length, values.rows);
@@ -209,14 +197,6 @@ export class SessionStatements {
           } else if (statements.links === undefined) {
             note(this.#valuesInText(shapes[0], bytes, body, at - 1));
           }
-          const [only, ...others] = shapes;
-          if (only && others.length === 0 && turnsOnMoment(only)) {
-            (sent ??= new Map()).set(results.length, {
-              text: bytes.subarray(body, at - 1),
-              types: NO_TYPES,
-              bind: NOTHING_BOUND,
-            });
-          }
           if (results.length === 0 && at === to) {
             return {
               shapes,
@@ -224,7 +204,6 @@ export class SessionStatements {
               written: written ?? NOTHING_WRITTEN,
               described: NONE,
               formats: NO_FORMATS,
-              sent: sent ?? NOTHING_SENT,
             };
           }
           give(shapes);
@@ -243,19 +222,12 @@ export class SessionStatements {
             copy: isCopy(described) && end - text <= MAX_COPY_TEXT
               ? bytes.slice(text, end)
               : undefined,
-            read: turnsOnMoment(described) && statements.links === undefined &&
-                end - text <= MAX_SENT_AGAIN
-              ? {
-                text: bytes.slice(text, end),
-                types: bytes.slice(end + 1, at),
-              }
-              : undefined,
           });
           break;
         }
         case BIND: {
           const names = behind(bytes, body);
-          const { shape, literals, copy, read } =
+          const { shape, literals, copy } =
             this.#statements.get(name(bytes, names)) ?? UNKNOWN;
           described = bound(shape, bytes, body, at);
           set(this.#portals, name(bytes, body), {
@@ -270,9 +242,6 @@ export class SessionStatements {
             formats: shape.lockingRead &&
               readBind(bytes, body, at)?.resultFormats,
             copy,
-            read: read && at - body <= MAX_SENT_AGAIN
-              ? { ...read, bind: bytes.slice(behind(bytes, names), at) }
-              : undefined,
           });
           break;
         }
@@ -285,10 +254,7 @@ export class SessionStatements {
           break;
         case EXECUTE: {
           const portal = this.#portals.get(name(bytes, body)) ?? UNKNOWN;
-          const { shape, formats: own, copy, read } = portal;
-          if (read !== undefined && !hasRowLimit(bytes, at)) {
-            (sent ??= new Map()).set(results.length, read);
-          }
+          const { shape, formats: own, copy } = portal;
           if (own !== undefined) {
             (formats ??= new Map()).set(results.length, own);
           }
@@ -314,7 +280,6 @@ export class SessionStatements {
       written: written ?? NOTHING_WRITTEN,
       described: before ?? NONE,
       formats: formats ?? NO_FORMATS,
-      sent: sent ?? NOTHING_SENT,
     };
   }
 
