@@ -189,7 +189,7 @@ export class EpollReactor implements Reactor {
 
 /**
  * The argument `timeout` of epoll_wait(2). Without a limit the kernel arms no
- * timer, which costs a virtual machine 2 us for each sleep.
+ * timer at each sleep (bench/README.md).
  */
 function waitLimit(ms: number): number {
   return ms === Infinity ? -1 : Math.min(Math.max(0, ms), MAX_WAIT_MS);
