@@ -32,7 +32,7 @@ import {
 } from "./type_oids.ts";
 
 /** How far the clocks of both servers may be apart. */
-const CLOCK_MARGIN_US = 60_000_000;
+export const CLOCK_MARGIN_US = 60_000_000;
 const DAY_US = 86_400_000_000;
 const FLOATS: ReadonlySet<number> = new Set([FLOAT4, FLOAT8]);
 /** numeric, float4[] and float8[]: they show floats in text only. */

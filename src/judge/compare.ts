@@ -22,6 +22,7 @@ import {
   readCells,
 } from "./answer.ts";
 import { CHANCES, mayContentsDiffer, mayCountsDiffer } from "./chance_rules.ts";
+import { areAtTheMoment } from "./moment_rows.ts";
 import { rowsOf } from "./reply_rows.ts";
 import type { ComparisonContext, Reply } from "./surroundings.ts";
 import { NOT_PREPARED } from "./unprepared.ts";
@@ -127,7 +128,8 @@ export function compare(
     }
     const rule = around.about().counts();
     const isChance = rule !== undefined &&
-      mayCountsDiffer(rule, p(STATEMENT_ROWS), m(STATEMENT_ROWS));
+      (areAtTheMoment(primary, mirror, around) ??
+        mayCountsDiffer(rule, p(STATEMENT_ROWS), m(STATEMENT_ROWS)));
     return differ(
       hasRows ? Result.mismatchRowCount : Result.mismatchCommandTag,
       isChance ? CHANCES[rule] : undefined,
@@ -172,7 +174,8 @@ export function compare(
     case "different": {
       const rule = around.about().counts();
       const isChance = rule !== undefined &&
-        mayContentsDiffer(rule, around, found, p(STATEMENT_ROWS));
+        (areAtTheMoment(primary, mirror, around) ??
+          mayContentsDiffer(rule, around, found, p(STATEMENT_ROWS)));
       return differ(Result.mismatchRows, isChance ? CHANCES[rule] : undefined);
     }
     case "sizes":

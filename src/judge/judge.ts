@@ -12,6 +12,7 @@ import {
   type Transaction,
 } from "../record/mod.ts";
 import { haveEqualDescriptions } from "./answer.ts";
+import { CLOCK_MARGIN_US } from "./cell_rules.ts";
 import { columnDifference } from "./column_difference.ts";
 import { compare } from "./compare.ts";
 import { rowsOf } from "./reply_rows.ts";
@@ -341,6 +342,15 @@ export class Judge {
         separators: literalsOf(shape),
       }),
       counts: () => masks.counts(shape),
+      moment: () => {
+        const bounds = masks.momentBounds(shape);
+        const nowOfDayUs = Date.now() * 1e3;
+        return bounds && {
+          bounds,
+          fromUs: nowOfDayUs - this.#lagUs(pair, nowUs) - CLOCK_MARGIN_US,
+          toUs: nowOfDayUs + CLOCK_MARGIN_US,
+        };
+      },
       unique: () => masks.isUnique(shape),
       sortedOtherwise: () => masks.isSortedOtherwise(shape),
       told: () => pair.taken !== undefined,

@@ -159,6 +159,14 @@ export class OutputMasks {
     return rule;
   }
 
+  /** The columns by which alone the moment decides which rows there are; undefined: they do not tell. */
+  momentBounds(shape: Shape): Shape["momentBounds"] {
+    const isAlone = shape.momentBounds !== undefined &&
+      this.counts(shape) === "boundary" &&
+      this.counts({ ...shape, counts: [] }) === undefined;
+    return isAlone ? shape.momentBounds : undefined;
+  }
+
   /** Whether a unique key leaves no choice among its rows, nor in their order. */
   isUnique({ only }: Shape): boolean {
     if (only === undefined) return false;

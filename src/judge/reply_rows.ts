@@ -7,12 +7,12 @@ import {
   STATEMENT_ROW_BYTES,
   STATEMENT_ROWS,
 } from "../record/mod.ts";
-import { haveEqualRows } from "./answer.ts";
+import { type Answer, haveEqualRows } from "./answer.ts";
 import { readRows } from "./copy_rows.ts";
 import { normalAnswer } from "./own_types.ts";
 import { isLoose } from "./row_twins.ts";
 import { compareRows, type RowsFound } from "./rows.ts";
-import type { ComparisonContext, Reply } from "./surroundings.ts";
+import type { ComparisonContext, Reply, Surroundings } from "./surroundings.ts";
 
 /** What two replies' rows have in common, those behind the bound included. */
 type AllRowsFound =
@@ -23,6 +23,29 @@ type AllRowsFound =
   | { readonly kind: "unread" }
   /** Behind the bound, the bytes of all rows together tell that some differ. */
   | { readonly kind: "sizes" };
+
+/** The rows of both, as far as they were kept, with own types by their names. */
+export function answersOf(
+  primary: Reply,
+  mirror: Reply,
+  { about, types, shape }: Pick<ComparisonContext, "shape" | "types"> & {
+    readonly about: Pick<Surroundings, "columns">;
+  },
+): { readonly theirs: Answer; readonly ours: Answer } {
+  const columns = about.columns();
+  return {
+    theirs: normalAnswer(
+      readRows(primary.answer, shape),
+      columns,
+      (oid) => types.primaryMark(oid),
+    ),
+    ours: normalAnswer(
+      readRows(mirror.answer, shape),
+      columns,
+      (oid) => types.mirrorMark(oid),
+    ),
+  };
+}
 
 /** Compares the rows of two replies, of which there are equally many, or both are whole. */
 export function rowsOf(
@@ -47,17 +70,7 @@ export function rowsOf(
     same(STATEMENT_ORDERED + 1)
   ) return { kind: "equal" };
   const about = ask();
-  const columns = about.columns();
-  const theirs = normalAnswer(
-    readRows(primary.answer, shape),
-    columns,
-    (oid) => types.primaryMark(oid),
-  );
-  const ours = normalAnswer(
-    readRows(mirror.answer, shape),
-    columns,
-    (oid) => types.mirrorMark(oid),
-  );
+  const { theirs, ours } = answersOf(primary, mirror, { about, types, shape });
   // With fewer rows than it allows a LIMIT kept all.
   const partial = hasLimit &&
     (limit === undefined || p(STATEMENT_ROWS) >= limit);

@@ -1,5 +1,6 @@
 import type { TypePair } from "../catalog/mod.ts";
 import { type CompareMode, STATEMENT_ANSWER } from "../record/mod.ts";
+import type { MomentBound } from "../sql/mod.ts";
 import type { CountRule, Shape } from "../sql/shape.ts";
 import type { Mask } from "../sql/trait.ts";
 import type { Column } from "./columns.ts";
@@ -29,6 +30,8 @@ export interface Surroundings {
   rules(): RowRules;
   /** How the number of rows may differ. */
   counts(): CountRule | undefined;
+  /** How the moment alone decides which rows there are; undefined: it does not, or not by columns that are seen. */
+  moment(): Moment | undefined;
   /** A unique key leaves no choice among rows or their order. */
   unique(): boolean;
   /** The mirror sorts a text that is a key of ORDER BY otherwise than the primary. */
@@ -43,6 +46,15 @@ export interface Surroundings {
   concurrentDefinition(): boolean;
   /** What each side has failed with, packed: of a statement that is not prepared, what its Parse failed with. */
   causes(): Causes;
+}
+
+/** What both servers held a statement's rows against: the time of day of the proxy, in microseconds of Unix. */
+export interface Moment {
+  readonly bounds: readonly MomentBound[];
+  /** The primary's moment, and the clocks' margin before it. */
+  readonly fromUs: number;
+  /** The mirror's, and the same behind it. */
+  readonly toUs: number;
 }
 
 /** Packed SQLSTATEs; 0: no error. */

@@ -9,6 +9,7 @@ import { insertionOf } from "./insertion.ts";
 import { isolationOf } from "./isolation.ts";
 import { isLimited, limitOf, onlyRelation } from "./keys.ts";
 import { lockingReadOf } from "./locked_rows.ts";
+import { momentBounds } from "./moment_bounds.ts";
 import { orderKeys } from "./order_keys.ts";
 import { namesOf } from "./outputs.ts";
 import { updatingOf } from "./updating.ts";
@@ -159,6 +160,9 @@ function describe(
     note: noteOf(type, body, found),
     copy: type === "CopyStmt" ? copyFormat(body) : undefined,
     counts: found.counts,
+    momentBounds: found.counts.some(({ rule }) => rule === "boundary")
+      ? momentBounds(type, body)
+      : undefined,
     folds: found.joinsRows,
     orderBy: type === "SelectStmt" ? orderKeys(body) : undefined,
     limited,

@@ -2,6 +2,7 @@ import type { Definition } from "./definition.ts";
 import type { Insertion } from "./insertion.ts";
 import type { Isolation } from "./isolation.ts";
 import type { LockingRead } from "./locking_read.ts";
+import type { MomentBound } from "./moment_bounds.ts";
 import type { PinnedRows } from "./pins.ts";
 import type { Updating } from "./updating.ts";
 import type { Collated, Draw, Output, Ties } from "./trait.ts";
@@ -57,6 +58,8 @@ export interface Shape {
   readonly draws: readonly Draw[];
   /** How the number of its rows may differ; empty: it is the statement's own. */
   readonly counts: readonly CountPart[];
+  /** Columns of its answer by which alone the moment decides which rows there are; undefined: they do not tell. */
+  readonly momentBounds?: readonly MomentBound[] | undefined;
   /** It makes one row out of several, or one value. */
   readonly folds: boolean;
   /** Keys of a top-level ORDER BY: names or ordinals of output columns, from 1 on, or from -1 backwards from the last; null: a key is no output column. Undefined: no ORDER BY. */

@@ -142,6 +142,7 @@ function judge(
       })),
     }),
     counts: () => shape.counts[0]?.rule,
+    moment: () => undefined,
     unique: () => false,
     sortedOtherwise: () => false,
     told: () => false,

@@ -1,0 +1,331 @@
+import { lastName, list, type Node, unwrap } from "./tree.ts";
+import { natureOfCall, TIME_LITERAL } from "./volatile.ts";
+
+/**
+ * A column of the answer that WHERE holds against the moment:
+ * `expires_at > now()`. A row comes or goes when the moment passes its value.
+ */
+export interface MomentBound {
+  /** The column's name in the answer. */
+  readonly output: string;
+  /** Rows have later values than the bound; false: earlier ones. */
+  readonly isLater: boolean;
+  /** The bound is the moment itself; false: so long before or after it as a literal or a parameter says. */
+  readonly isMoment: boolean;
+}
+
+/**
+ * The bounds by which alone the moment decides which rows a statement gives.
+ *
+ * @param type of the statement's node, `body` its fields.
+ * @returns undefined: there is none, it decides in other ways, too, or a bound's column is not in the answer.
+ */
+export function momentBounds(
+  type: string,
+  body: Node,
+): readonly MomentBound[] | undefined {
+  const targets = targetsOf(type, body);
+  if (targets === undefined || targets.length === 0) return undefined;
+  const { targetList: _, returningClause: __, ...clauses } = body;
+  const all = moments(clauses);
+  if (all === 0) return undefined;
+  const isOne = tables(type, body) === 1;
+  const bounds: MomentBound[] = [];
+  let known = 0;
+  for (const condition of conjuncts(body.whereClause)) {
+    const found = moments(condition);
+    if (found === 0) continue;
+    const held = comparisonsIn(condition);
+    if (held === undefined) return undefined;
+    for (const { column, isLater, isMoment } of held) {
+      const output = outputOf(column, targets, isOne);
+      if (output === undefined) return undefined;
+      bounds.push({ output, isLater, isMoment });
+    }
+    known += found;
+  }
+  return known === all ? bounds : undefined;
+}
+
+/** What the statement answers with; undefined: not with the rows that WHERE leaves, each by itself. */
+function targetsOf(type: string, body: Node): readonly Node[] | undefined {
+  const named = (items: unknown) =>
+    list(items).map(({ ResTarget }) => ResTarget as Node);
+  const returned = named((body.returningClause as Node | undefined)?.exprs);
+  switch (type) {
+    case "SelectStmt": {
+      const isPlain = body.op === "SETOP_NONE" &&
+        ["groupClause", "havingClause", "distinctClause", "limitOffset"].every(
+          (clause) => body[clause] === undefined,
+        ) && !/"over":|"agg_/.test(JSON.stringify(body.targetList ?? []));
+      return isPlain ? named(body.targetList) : undefined;
+    }
+    case "DeleteStmt":
+      return returned;
+    case "UpdateStmt": {
+      // RETURNING tells what has been set.
+      const set = new Set(named(body.targetList).map(({ name }) => name));
+      const isKept = (target: Node) =>
+        !set.has(columnOf(target)) && !isStar(target);
+      return returned.every(isKept) ? returned : undefined;
+    }
+  }
+  return undefined;
+}
+
+function tables(type: string, body: Node): number {
+  const { fromClause, usingClause } = body;
+  const [item] = list(fromClause);
+  if (type !== "SelectStmt") {
+    return 1 + list(fromClause).length + list(usingClause).length;
+  }
+  return list(fromClause).length === 1 && item?.JoinExpr === undefined ? 1 : 2;
+}
+
+function conjuncts(condition: unknown): readonly unknown[] {
+  const [type, { boolop, args }] = unwrap(condition);
+  return type === "BoolExpr" && boolop === "AND_EXPR"
+    ? list(args).flatMap(conjuncts)
+    : [condition];
+}
+
+/** A column, by its names, held against the moment. */
+interface Comparison extends Pick<MomentBound, "isLater" | "isMoment"> {
+  readonly column: readonly string[];
+}
+
+/** @returns undefined: it is more than a comparison of columns with the moment. */
+function comparisonsIn(condition: unknown): readonly Comparison[] | undefined {
+  const [type, fields] = unwrap(condition);
+  if (type === "BoolExpr" && fields.boolop === "OR_EXPR") {
+    return unlessNull(list(fields.args));
+  }
+  if (type !== "A_Expr") return undefined;
+  const { kind, name, lexpr, rexpr } = fields;
+  if (kind === "AEXPR_OP") {
+    const held = comparison(lexpr, lastName(name), rexpr);
+    return held && [held];
+  }
+  if (kind !== "AEXPR_BETWEEN") return undefined;
+  const [from, to] = list(
+    (rexpr as Node | undefined)?.List
+      ? ((rexpr as Node).List as Node).items
+      : rexpr,
+  );
+  const sides = [[">=", from], ["<=", to]] as const;
+  const held = sides.flatMap(([operator, side]) =>
+    moments([lexpr, side]) === 0 ? [] : [comparison(lexpr, operator, side)]
+  );
+  return held.every((one) => one !== undefined) ? held : undefined;
+}
+
+/** `expires_at is null or expires_at > now()` */
+function unlessNull(
+  args: readonly unknown[],
+): readonly Comparison[] | undefined {
+  const [tests, others] = [true, false].map((isTest) =>
+    args.filter((arg) => (unwrap(arg)[0] === "NullTest") === isTest)
+  ) as [unknown[], unknown[]];
+  const held = others.length === 1 ? comparisonsIn(others[0]) : undefined;
+  const columns = held?.map(({ column }) => column.at(-1));
+  const areOfIt = tests.every((test) => {
+    const { nulltesttype, arg } = unwrap(test)[1];
+    const path = pathOf(arg);
+    return nulltesttype === "IS_NULL" && path !== undefined &&
+      columns?.includes(path.at(-1));
+  });
+  return areOfIt ? held : undefined;
+}
+
+function comparison(
+  left: unknown,
+  operator: string,
+  right: unknown,
+): Comparison | undefined {
+  if (!/^[<>]=?$/.test(operator)) return undefined;
+  const sum = added(termOf(left), termOf(right), -1);
+  if (sum?.column === undefined || sum.moment * sum.sign !== -1) {
+    return undefined;
+  }
+  return {
+    column: sum.column,
+    isLater: operator.startsWith(">") === sum.sign > 0,
+    isMoment: !sum.isMoved,
+  };
+}
+
+/** What is added up in an expression: `sign` times a column, `moment` times the moment, and perhaps constants. */
+interface Sum {
+  readonly column: readonly string[] | undefined;
+  readonly sign: number;
+  readonly moment: number;
+  readonly isMoved: boolean;
+}
+
+const CONSTANT: Sum = {
+  column: undefined,
+  sign: 0,
+  moment: 0,
+  isMoved: true,
+};
+const MOMENT: Sum = { ...CONSTANT, moment: 1, isMoved: false };
+
+/** @returns undefined: an expression of another kind. */
+function termOf(expression: unknown): Sum | undefined {
+  if (isMoment(expression)) return MOMENT;
+  const [type, fields] = unwrap(expression);
+  switch (type) {
+    case "ColumnRef": {
+      const column = pathOf(expression);
+      return column && { ...CONSTANT, column, sign: 1, isMoved: false };
+    }
+    case "A_Const":
+    case "ParamRef":
+      return CONSTANT;
+    case "A_Expr": {
+      const operator = lastName(fields.name);
+      const [left, right] = [termOf(fields.lexpr), termOf(fields.rexpr)];
+      if (operator === "+" || operator === "-") {
+        return added(left, right, operator === "+" ? 1 : -1);
+      }
+      return isConstant(left) && isConstant(right) ? CONSTANT : undefined;
+    }
+    case "TypeCast":
+      return isConstant(termOf(fields.arg)) ? CONSTANT : undefined;
+    case "FuncCall":
+      return natureOfCall(
+              lastName(fields.funcname),
+              list(fields.args).length,
+            ) ===
+            undefined &&
+          list(fields.args).every((arg) => isConstant(termOf(arg)))
+        ? CONSTANT
+        : undefined;
+    case "NamedArgExpr":
+      return termOf(fields.arg);
+  }
+  return undefined;
+}
+
+function isConstant(sum: Sum | undefined): boolean {
+  return sum !== undefined && sum.column === undefined && sum.moment === 0;
+}
+
+function added(
+  a: Sum | undefined,
+  b: Sum | undefined,
+  times: 1 | -1,
+): Sum | undefined {
+  if (a === undefined || b === undefined) return undefined;
+  if (a.column !== undefined && b.column !== undefined) return undefined;
+  return {
+    column: a.column ?? b.column,
+    sign: a.sign + times * b.sign,
+    moment: a.moment + times * b.moment,
+    isMoved: a.isMoved || b.isMoved,
+  };
+}
+
+const MOMENTS: ReadonlySet<string> = new Set([
+  "now",
+  "transaction_timestamp",
+  "statement_timestamp",
+  "clock_timestamp",
+]);
+
+/** Whether an expression is the moment, to the microsecond. */
+function isMoment(expression: unknown): boolean {
+  const [type, fields] = unwrap(expression);
+  switch (type) {
+    case "SQLValueFunction":
+      return /^SVFOP_(?:CURRENT|LOCAL)_?TIMESTAMP/.test(String(fields.op));
+    case "FuncCall": {
+      const args = list(fields.args);
+      const name = lastName(fields.funcname);
+      // now() at time zone 'utc'
+      if (name === "timezone") {
+        return args.length === 2 && isConstant(termOf(args[0])) &&
+          isMoment(args[1]);
+      }
+      return MOMENTS.has(name) && args.length === 0;
+    }
+    case "TypeCast": {
+      const { names } = fields.typeName as Node;
+      return /^timestamp(?:tz)?$/.test(lastName(names)) &&
+        isMoment(fields.arg);
+    }
+  }
+  return false;
+}
+
+/** How often an expression asks for the moment. */
+function moments(tree: unknown): number {
+  if (typeof tree !== "object" || tree === null) return 0;
+  if (Array.isArray(tree)) {
+    return tree.reduce((sum, one) => sum + moments(one), 0);
+  }
+  return Object.entries(tree as Node).reduce(
+    (sum, [type, node]) => sum + (asks(type, node as Node) ? 1 : moments(node)),
+    0,
+  );
+}
+
+function asks(type: string, fields: Node): boolean {
+  switch (type) {
+    case "FuncCall": {
+      const nature = natureOfCall(
+        lastName(fields.funcname),
+        list(fields.args).length,
+      );
+      return nature === "time";
+    }
+    case "SQLValueFunction":
+      return /DATE|TIME/.test(String(fields.op));
+    case "TypeCast": {
+      const { A_Const } = (fields.arg ?? {}) as {
+        readonly A_Const?: { readonly sval?: { readonly sval?: string } };
+      };
+      return TIME_LITERAL.test(A_Const?.sval?.sval ?? "");
+    }
+  }
+  return false;
+}
+
+/** A column's names; undefined: it is none, or a star. */
+function pathOf(expression: unknown): readonly string[] | undefined {
+  const [type, { fields }] = unwrap(expression);
+  if (type !== "ColumnRef") return undefined;
+  const path = list(fields).map((field) => lastName([field]));
+  return path.includes("") ? undefined : path;
+}
+
+function columnOf({ val }: Node): string | undefined {
+  return pathOf(val)?.at(-1);
+}
+
+function isStar({ val }: Node): boolean {
+  const [type, { fields }] = unwrap(val);
+  return type === "ColumnRef" && list(fields).at(-1)?.A_Star !== undefined;
+}
+
+/** The name that a column has in the answer; undefined: it is not there, perhaps. */
+function outputOf(
+  column: readonly string[],
+  targets: readonly Node[],
+  isOne: boolean,
+): string | undefined {
+  const name = column.at(-1) as string; // a path is not empty
+  const relation = column.at(-2);
+  for (const target of targets) {
+    const path = pathOf(target.val);
+    const isIt = path?.at(-1) === name &&
+      (relation ?? path.at(-2)) === (path.at(-2) ?? relation);
+    if (isIt) return target.name === undefined ? name : String(target.name);
+    if (!isStar(target)) continue;
+    const of = lastName(
+      list(unwrap(target.val)[1].fields).slice(0, -1),
+    );
+    if (of === "" || isOne || of === relation) return name;
+  }
+  return undefined;
+}
