@@ -7,6 +7,12 @@ import {
 } from "./insert_rewriter.ts";
 import type { RewriterOptions } from "./insert_rewriter.ts";
 import type { LoggedResults } from "./logged_rows.ts";
+import {
+  type CycleMoment,
+  MomentRewriter,
+  type MomentRewriterOptions,
+  turnsOnMoment,
+} from "./moment_rewriter.ts";
 import type { Moment } from "./own_defaults.ts";
 import {
   LockingRewriter,
@@ -19,16 +25,20 @@ export interface Rewritten extends WithValues {
   readonly taken: TakenResults;
 }
 
-/** Writes the cycles that go over one connection: INSERTs and UPDATEs get values, and what locks rows with SKIP LOCKED gets their keys. */
+/** Writes the cycles that go over one connection: INSERTs and UPDATEs get values, what locks rows with SKIP LOCKED gets their keys, and conditions get the primary's moment. */
 export class CycleRewriter {
   readonly #inserts: InsertRewriter;
   readonly #locking: LockingRewriter;
+  readonly #moments: MomentRewriter;
   /** Messages of the cycle under way that the client has not sent. */
   #added: readonly number[] = [];
 
-  constructor(options: RewriterOptions & LockingRewriterOptions) {
+  constructor(
+    options: RewriterOptions & LockingRewriterOptions & MomentRewriterOptions,
+  ) {
     this.#inserts = new InsertRewriter(options);
     this.#locking = new LockingRewriter(options);
+    this.#moments = new MomentRewriter(options);
   }
 
   /** Whether the primary's answers come with their rows. */
@@ -38,37 +48,42 @@ export class CycleRewriter {
 
   /** Statements are prepared with more parameters than the client's: each cycle must be looked at. */
   get hasPrepared(): boolean {
-    return this.#inserts.hasPrepared || this.#locking.hasPrepared;
+    return [this.#inserts, this.#locking, this.#moments].some((one) =>
+      one.hasPrepared
+    );
   }
 
   /** A new connection: nothing is prepared on it. */
   reset(): void {
     this.#inserts.reset();
     this.#locking.reset();
+    this.#moments.reset();
   }
 
   /**
    * Writes one cycle.
    *
-   * @param made when the primary answered the transaction.
+   * @param made when the primary answered the transaction, and when the cycle began.
    * @param reply the primary's to the cycle's n-th result, from 0.
    * @param logged the rows of it that the primary's log has.
    */
   cycle(
     bytes: Uint8Array<ArrayBuffer>,
-    made: Moment,
+    made: Moment & CycleMoment,
     reply: (result: number) => Reply | undefined,
     logged?: LoggedResults,
   ): Rewritten {
     const locking = this.#locking.cycle(bytes, made, reply);
     const inserts = this.#inserts.cycle(locking.bytes, made, reply, logged);
     this.#added = inserts.added;
-    return { ...inserts, taken: locking.taken };
+    const written = this.#moments.cycle(inserts.bytes, made);
+    return { ...inserts, bytes: written, taken: locking.taken };
   }
 
   /** The mirror has answered the cycle, and acted on so many of its messages. */
   answered(completed: number): void {
     this.#inserts.answered(completed);
+    this.#moments.answered(completed);
     const added = this.#added.filter((number) => number < completed).length;
     this.#locking.answered(completed - added);
     this.#added = [];
@@ -78,5 +93,7 @@ export class CycleRewriter {
 /** Whether a cycle's statements may have to be written, or change how others are. */
 export function isOfConcern(shapes: readonly Shape[]): boolean {
   return isInsert(shapes) ||
-    shapes.some(({ lockingRead }) => lockingRead !== undefined);
+    shapes.some((shape) =>
+      shape.lockingRead !== undefined || turnsOnMoment(shape)
+    );
 }

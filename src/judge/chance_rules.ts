@@ -4,7 +4,7 @@ import { type CellRule, fewOf } from "./cell_rules.ts";
 import type { Cell } from "./difference.ts";
 import { numberOf } from "./number_values.ts";
 import type { RowsFound } from "./rows.ts";
-import type { ComparisonContext } from "./surroundings.ts";
+import type { ComparisonContext, Surroundings } from "./surroundings.ts";
 
 const decoder = new TextDecoder();
 
@@ -15,20 +15,23 @@ export const CHANCES: Readonly<Record<CountRule, number>> = {
   any: Result.noiseVolatile,
   draw: Result.noiseVolatile,
 };
+
 /**
  * Whether counts may differ by a statement's nature. All or nothing is no
- * chance, unless lots are drawn: a boundary in time moves a few rows, a choice
- * leaves some.
+ * chance, unless lots are drawn: a choice leaves some. A boundary in time moves
+ * a few rows, and the only one where no key asks for it.
  */
 export function mayCountsDiffer(
   rule: CountRule,
   primary: number,
   mirror: number,
+  { held }: Pick<Surroundings, "held">,
 ): boolean {
   if (rule === "draw") return true;
-  if (primary === 0 || mirror === 0) return false;
-  return rule !== "boundary" ||
-    Math.abs(primary - mirror) <= fewOf(Math.max(primary, mirror));
+  const isNone = primary === 0 || mirror === 0;
+  if (rule !== "boundary") return !isNone;
+  return Math.abs(primary - mirror) <= fewOf(Math.max(primary, mirror)) &&
+    !(isNone && held());
 }
 
 /** Whether contents may, for the same rule, where the number of rows is the same, in columns without a mask. */
@@ -62,7 +65,7 @@ export function mayContentsDiffer(
         countOf(cell, columns[column])
       );
       if (theirs !== undefined && ours !== undefined) {
-        if (!mayCountsDiffer(rule, theirs, ours)) return false;
+        if (!mayCountsDiffer(rule, theirs, ours, about())) return false;
       } else if (primary === undefined || mirror === undefined) return false;
       else hasOthers = true;
     }

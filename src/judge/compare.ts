@@ -129,7 +129,12 @@ export function compare(
     const rule = around.about().counts();
     const isChance = rule !== undefined &&
       (areAtTheMoment(primary, mirror, around) ??
-        mayCountsDiffer(rule, p(STATEMENT_ROWS), m(STATEMENT_ROWS)));
+        mayCountsDiffer(
+          rule,
+          p(STATEMENT_ROWS),
+          m(STATEMENT_ROWS),
+          around.about(),
+        ));
     return differ(
       hasRows ? Result.mismatchRowCount : Result.mismatchCommandTag,
       isChance ? CHANCES[rule] : undefined,

@@ -175,6 +175,16 @@ export class OutputMasks {
     return this.#facts.isUnique({ relation, columns: [...pinned, ...sorted] });
   }
 
+  /** Whether a unique key leaves one row of a relation that it reads or writes; true where that is not known. */
+  isHeld({ held, sources, writes }: Shape): boolean {
+    if (held === undefined) return true;
+    const written = writes.flatMap((name) => this.#catalog.keysOfName(name));
+    return [...sources, ...written].some((relation) =>
+      this.#catalog.oids(relation).length === 0 ||
+      this.#facts.isUnique({ relation, columns: held })
+    );
+  }
+
   /** Whether the mirror sorts by one of its keys otherwise. */
   isSortedOtherwise({ sortedBy }: Shape): boolean {
     return this.#facts.areSortedOtherwise(sortedBy);

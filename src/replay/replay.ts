@@ -185,7 +185,11 @@ export class Replay {
     if (rewriter === undefined || !matters) return this.#sent.bytes;
     const { bytes: written, given, taken, added } = rewriter.cycle(
       this.#sent.bytes,
-      this.transaction,
+      {
+        startUs: this.transaction.startUs,
+        endUs: this.transaction.endUs,
+        cycleUs: this.transaction.startUs + this.#startUs,
+      },
       (result) => this.#primaryReply(result),
       (result, copied) => this.#logged?.rows(this.#cycle, result, copied),
     );

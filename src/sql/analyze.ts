@@ -10,10 +10,11 @@ import { isolationOf } from "./isolation.ts";
 import { isLimited, limitOf, onlyRelation } from "./keys.ts";
 import { lockingReadOf } from "./locked_rows.ts";
 import { momentBounds } from "./moment_bounds.ts";
+import { momentCalls } from "./moment_calls.ts";
 import { orderKeys } from "./order_keys.ts";
 import { namesOf } from "./outputs.ts";
 import { updatingOf } from "./updating.ts";
-import { pinnedRows } from "./pins.ts";
+import { heldColumns, pinnedRows } from "./pins.ts";
 import type { Node } from "./tree.ts";
 import type { Link, Shape, StatementKind, Statements } from "./shape.ts";
 
@@ -160,9 +161,10 @@ function describe(
     note: noteOf(type, body, found),
     copy: type === "CopyStmt" ? copyFormat(body) : undefined,
     counts: found.counts,
-    momentBounds: found.counts.some(({ rule }) => rule === "boundary")
-      ? momentBounds(type, body)
-      : undefined,
+    ...(found.counts.some(({ rule }) => rule === "boundary")
+      ? { momentBounds: momentBounds(type, body), held: heldColumns(body) }
+      : {}),
+    momentCalls: momentCalls(type, body),
     folds: found.joinsRows,
     orderBy: type === "SelectStmt" ? orderKeys(body) : undefined,
     limited,

@@ -10,6 +10,7 @@ export { ANYTHING, type Definition } from "./definition.ts";
 export type { Insertion, ReturnedColumn } from "./insertion.ts";
 export { type IsolationLevel, startupIsolation } from "./isolation.ts";
 export type { MomentBound } from "./moment_bounds.ts";
+export type { MomentCalls } from "./moment_calls.ts";
 export type { LockingRead } from "./locking_read.ts";
 export type { ChanceSet, Updating } from "./updating.ts";
 export { skipSpace } from "./lexer.ts";

@@ -171,6 +171,13 @@ function ofDelete(body: Node): Found | undefined {
   };
 }
 
+/** Columns that WHERE holds to one value each. */
+export function heldColumns(body: Node): readonly string[] {
+  return equalities(body).flatMap(([column, value]) =>
+    sourceOf(value) === undefined ? [] : [column]
+  );
+}
+
 /** The columns that ON CONFLICT names, and leaves: a row that is there already has the same values in them. */
 export function conflictColumns(clause: Node | undefined): readonly string[] {
   const set = new Set(list(clause?.targetList).map(nameOf));

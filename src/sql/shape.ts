@@ -3,6 +3,7 @@ import type { Insertion } from "./insertion.ts";
 import type { Isolation } from "./isolation.ts";
 import type { LockingRead } from "./locking_read.ts";
 import type { MomentBound } from "./moment_bounds.ts";
+import type { MomentCalls } from "./moment_calls.ts";
 import type { PinnedRows } from "./pins.ts";
 import type { Updating } from "./updating.ts";
 import type { Collated, Draw, Output, Ties } from "./trait.ts";
@@ -60,6 +61,10 @@ export interface Shape {
   readonly counts: readonly CountPart[];
   /** Columns of its answer by which alone the moment decides which rows there are; undefined: they do not tell. */
   readonly momentBounds?: readonly MomentBound[] | undefined;
+  /** Columns that WHERE holds to one value each, where the moment decides which rows there are. */
+  readonly held?: readonly string[] | undefined;
+  /** Where it asks for the moment; undefined: nowhere, or not in a way that can be moved. */
+  readonly momentCalls?: MomentCalls | undefined;
   /** It makes one row out of several, or one value. */
   readonly folds: boolean;
   /** Keys of a top-level ORDER BY: names or ordinals of output columns, from 1 on, or from -1 backwards from the last; null: a key is no output column. Undefined: no ORDER BY. */

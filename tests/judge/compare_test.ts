@@ -144,6 +144,7 @@ function judge(
     counts: () => shape.counts[0]?.rule,
     moment: () => undefined,
     unique: () => false,
+    held: () => true,
     sortedOtherwise: () => false,
     told: () => false,
     concurrentWrite: () => false,

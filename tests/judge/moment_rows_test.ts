@@ -87,6 +87,7 @@ function judge(
     counts: () => "boundary",
     moment: (): Moment => ({ bounds, ...WINDOW }),
     unique: () => false,
+    held: () => true,
     sortedOtherwise: () => false,
     told: () => false,
     concurrentWrite: () => false,

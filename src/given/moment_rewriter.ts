@@ -1,0 +1,206 @@
+import type { Catalog } from "../catalog/mod.ts";
+import type { DrawnColumns } from "../judge/mod.ts";
+import type { MomentCalls } from "../sql/mod.ts";
+import type { Shape } from "../sql/shape.ts";
+import type { ShapeCache } from "../sql/shape_cache.ts";
+import { BIND, CLOSE, concat, messageOf, PARSE, QUERY } from "../wire/mod.ts";
+import { MAX_PARAMETERS, readBind, withParameters } from "./bind.ts";
+import {
+  type ClientMessage,
+  CLOSES_STATEMENT,
+  messagesOf,
+  nameAt,
+} from "./client_messages.ts";
+import { momentText } from "./moment_text.ts";
+import { followNames, PreparedStatements } from "./prepared_statements.ts";
+import { highestParameter } from "./texts.ts";
+import { literalOf } from "./value_text.ts";
+
+const encoder = new TextEncoder();
+
+/** What a mirror's lanes share. */
+export interface MomentRewriterOptions {
+  readonly giving: { readonly isOn: boolean };
+  readonly shapes: ShapeCache;
+  readonly catalog: () => Catalog;
+  readonly drawn: Pick<DrawnColumns, "of">;
+  /** Microseconds of the monotonic clock. */
+  readonly nowUs: () => number;
+  /** Microseconds of Unix. */
+  readonly timeOfDayUs: () => number;
+}
+
+/** When a cycle ran on the primary, in microseconds of the monotonic clock. */
+export interface CycleMoment {
+  /** Its transaction's begin. */
+  readonly startUs: number;
+  readonly cycleUs: number;
+}
+
+/**
+ * Writes the statements that go over one connection so that WHERE is held
+ * against the primary's moment, and not against the mirror's, which comes later:
+ * `expires_at < now()`. So both find the same rows.
+ */
+export class MomentRewriter {
+  readonly #options: MomentRewriterOptions;
+  readonly #prepared = new PreparedStatements<MomentCalls>();
+  #moment: CycleMoment = { startUs: 0, cycleUs: 0 };
+
+  constructor(options: MomentRewriterOptions) {
+    this.#options = options;
+  }
+
+  /** Statements are prepared with one parameter more than the client's: each cycle must be looked at. */
+  get hasPrepared(): boolean {
+    return this.#prepared.size > 0;
+  }
+
+  /** A new connection: nothing is prepared on it. */
+  reset(): void {
+    this.#prepared.clear();
+  }
+
+  /** Writes one cycle. */
+  cycle(
+    bytes: Uint8Array<ArrayBuffer>,
+    moment: CycleMoment,
+  ): Uint8Array<ArrayBuffer> {
+    this.#moment = moment;
+    const parts: Uint8Array[] = [];
+    let from = 0;
+    for (const message of messagesOf(bytes)) {
+      const written = this.#message(bytes, message);
+      if (written === undefined) continue;
+      parts.push(bytes.subarray(from, message.start), written);
+      from = message.end;
+    }
+    if (from === 0) return bytes;
+    parts.push(bytes.subarray(from));
+    return concat(parts);
+  }
+
+  /** The mirror has answered the cycle, and acted on so many of its messages. */
+  answered(completed: number): void {
+    this.#prepared.answered(completed);
+  }
+
+  /** Undefined: the message goes as it came. */
+  #message(
+    bytes: Uint8Array<ArrayBuffer>,
+    message: ClientMessage,
+  ): Uint8Array | undefined {
+    const { type, body, end, number } = message;
+    switch (type) {
+      case QUERY: {
+        const calls = this.#calls(bytes, body, end - 1, number);
+        const text = calls &&
+          momentText(bytes, body, end - 1, calls, literalOf(this.#time(calls)));
+        return text && messageOf(QUERY, text, bytes.subarray(end - 1, end));
+      }
+      case PARSE:
+        return this.#parse(bytes, message);
+      case BIND: {
+        if (this.#prepared.size === 0) return undefined;
+        const bind = readBind(bytes, body, end);
+        const calls = bind && this.#prepared.get(bind.statement);
+        if (bind === undefined || calls === undefined) return undefined;
+        const value = encoder.encode(this.#time(calls));
+        const added = [{ value, isBinary: false }];
+        return messageOf(BIND, withParameters(bytes, body, end, bind, added));
+      }
+      case CLOSE:
+        if (bytes[body] === CLOSES_STATEMENT) {
+          const name = nameAt(bytes, body + 1, end);
+          this.#prepared.set(name, undefined, number);
+        }
+    }
+    return undefined;
+  }
+
+  #parse(
+    bytes: Uint8Array<ArrayBuffer>,
+    { body, end, number }: ClientMessage,
+  ): Uint8Array | undefined {
+    const name = nameAt(bytes, body, end);
+    this.#prepared.set(name, undefined, number);
+    const from = bytes.indexOf(0, body) + 1;
+    const to = bytes.indexOf(0, from);
+    if (from === 0 || to < 0 || to + 3 > end) return undefined;
+    const calls = this.#calls(bytes, from, to, number);
+    if (calls === undefined || !this.#prepared.hasRoomFor(name)) {
+      return undefined;
+    }
+    const view = new DataView(bytes.buffer, bytes.byteOffset, end);
+    const parameters = Math.max(
+      view.getUint16(to + 1),
+      highestParameter(bytes, from, to),
+    );
+    if (parameters + 1 > MAX_PARAMETERS) return undefined;
+    const text = momentText(bytes, from, to, calls, `$${parameters + 1}`);
+    if (text === undefined) return undefined;
+    this.#prepared.set(name, calls, number);
+    return messageOf(
+      PARSE,
+      bytes.subarray(body, from),
+      text,
+      bytes.subarray(to, end),
+    );
+  }
+
+  /** The primary's moment, as its clock has it if it goes with ours. */
+  #time({ of }: MomentCalls): string {
+    const { startUs, cycleUs } = this.#moment;
+    const { nowUs, timeOfDayUs } = this.#options;
+    const agoUs = nowUs() - (of === "transaction" ? startUs : cycleUs);
+    const us = Math.round(timeOfDayUs() - agoUs);
+    const ms = Math.floor(us / 1e3);
+    const rest = `${us - ms * 1e3}`.padStart(3, "0");
+    return new Date(ms).toISOString().replace("Z", `${rest}+00`);
+  }
+
+  /** Those of the only statement of a text, if they decide which rows there are, and nothing else tells of that. */
+  #calls(
+    bytes: Uint8Array<ArrayBuffer>,
+    from: number,
+    to: number,
+    message: number,
+  ): MomentCalls | undefined {
+    const { giving, shapes } = this.#options;
+    const statements = shapes.get(bytes, from, to);
+    followNames(this.#prepared, statements, message);
+    const [shape, ...others] = statements.shapes;
+    const isOnly = others.length === 0 && statements.links === undefined;
+    return shape !== undefined && isOnly && giving.isOn &&
+        turnsOnMoment(shape) &&
+        !this.#isDrawn(shape)
+      ? shape.momentCalls
+      : undefined;
+  }
+
+  /** What the mirror has drawn is as late there as its own moment. */
+  #isDrawn({ sources, writes, momentCalls }: Shape): boolean {
+    const { catalog, drawn } = this.#options;
+    const known = catalog();
+    const written = writes.flatMap((name) => known.keysOfName(name));
+    const oids = [...sources, ...written].flatMap((key) => known.oids(key));
+    return oids.some((oid) =>
+      [...drawn.of(oid)].some(({ column }) =>
+        momentCalls?.columns.includes(column)
+      )
+    );
+  }
+}
+
+/** Whether the moment decides what a statement finds, and the mirror may be told which: where the rows of a read show it they are left to it. */
+export function turnsOnMoment(
+  { kind, note, counts, outputs, momentCalls, momentBounds }: Shape,
+): boolean {
+  if (momentCalls === undefined || note !== undefined) return false;
+  if (kind === "dml") return counts.some(({ rule }) => rule === "boundary");
+  return kind === "read" && momentBounds === undefined &&
+    (counts.some(({ rule }) => rule === "boundary") ||
+      (outputs ?? []).some(({ trait }) =>
+        trait.parts.some(({ mask }) => mask === "boundary")
+      ));
+}
