@@ -429,6 +429,12 @@ export class Catalog {
     return found;
   }
 
+  /** Whether row-level policies decide which rows of a relation, by its key, are seen. */
+  hasPolicy(key: string): boolean {
+    const name = key.slice(key.indexOf("\0") + 1);
+    return this.#definitions.policy(name) !== undefined;
+  }
+
   /** Whether a relation, by its key, is a view, or may be. */
   isView(key: string): boolean {
     const name = key.slice(key.indexOf("\0") + 1);

@@ -73,19 +73,19 @@ export class CycleRewriter {
     reply: (result: number) => Reply | undefined,
     logged?: LoggedResults,
   ): Rewritten {
-    const locking = this.#locking.cycle(bytes, made, reply);
+    const atMoment = this.#moments.cycle(bytes, made);
+    const locking = this.#locking.cycle(atMoment, made, reply);
     const inserts = this.#inserts.cycle(locking.bytes, made, reply, logged);
     this.#added = inserts.added;
-    const written = this.#moments.cycle(inserts.bytes, made);
-    return { ...inserts, bytes: written, taken: locking.taken };
+    return { ...inserts, taken: locking.taken };
   }
 
   /** The mirror has answered the cycle, and acted on so many of its messages. */
   answered(completed: number): void {
     this.#inserts.answered(completed);
-    this.#moments.answered(completed);
     const added = this.#added.filter((number) => number < completed).length;
     this.#locking.answered(completed - added);
+    this.#moments.answered(completed - added);
     this.#added = [];
   }
 }

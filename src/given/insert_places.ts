@@ -170,5 +170,5 @@ export function textOf(bytes: Uint8Array, { start, end, kind }: Token): string {
   return decoder.decode(bytes.slice(start, end)).toLowerCase();
 }
 
-/** Characters of the longest keyword that matters: RETURNING, OVERRIDING. */
-const MAX_KEYWORD = 10;
+/** Characters of the longest word that matters: transaction_timestamp. */
+const MAX_KEYWORD = 21;

@@ -22,6 +22,7 @@ import type { LockedKey } from "./locked_key.ts";
 import { lockingPlaces } from "./locking_places.ts";
 import { type LockingReads, touchedRows } from "./locking_reads.ts";
 import { keyCondition, lockingText } from "./locking_text.ts";
+import { turnsOnMoment } from "./moment_rewriter.ts";
 import type { Moment } from "./own_defaults.ts";
 import { followNames, PreparedStatements } from "./prepared_statements.ts";
 import { highestParameter } from "./texts.ts";
@@ -223,9 +224,11 @@ export class LockingRewriter {
   ): readonly ToldRow[] | undefined {
     const { reads, mayOverlap } = this.#options;
     const rows = reads.told(key, reply, shape);
-    // Without another's locks the mirror has to find the same rows, or none.
+    // Without another's locks the mirror has to find the same rows, or none, unless it comes at another moment.
     const isCertain = rows?.length === 0 || key.isCertain;
-    return isCertain && !mayOverlap(this.#made) ? undefined : rows;
+    return isCertain && !turnsOnMoment(shape) && !mayOverlap(this.#made)
+      ? undefined
+      : rows;
   }
 
   /** The only statement of a text, if the mirror may be told which rows it locks. */

@@ -17,6 +17,7 @@ import { highestParameter } from "./texts.ts";
 import { literalOf } from "./value_text.ts";
 
 const encoder = new TextEncoder();
+const TIMESTAMPTZ = 1_184; // catalog/pg_type.dat
 
 /** What a mirror's lanes share. */
 export interface MomentRewriterOptions {
@@ -26,8 +27,6 @@ export interface MomentRewriterOptions {
   readonly drawn: Pick<DrawnColumns, "of">;
   /** Microseconds of the monotonic clock. */
   readonly nowUs: () => number;
-  /** Microseconds of Unix. */
-  readonly timeOfDayUs: () => number;
 }
 
 /** When a cycle ran on the primary, in microseconds of the monotonic clock. */
@@ -35,6 +34,8 @@ export interface CycleMoment {
   /** Its transaction's begin. */
   readonly startUs: number;
   readonly cycleUs: number;
+  /** Which cycle of the transaction it is, from 0. */
+  readonly cycle: number;
 }
 
 /**
@@ -45,7 +46,8 @@ export interface CycleMoment {
 export class MomentRewriter {
   readonly #options: MomentRewriterOptions;
   readonly #prepared = new PreparedStatements<MomentCalls>();
-  #moment: CycleMoment = { startUs: 0, cycleUs: 0 };
+  /** How much later the mirror begins the transaction under way, and its cycle, in microseconds. */
+  #lagUs = { transaction: 0, statement: 0 };
 
   constructor(options: MomentRewriterOptions) {
     this.#options = options;
@@ -61,12 +63,14 @@ export class MomentRewriter {
     this.#prepared.clear();
   }
 
-  /** Writes one cycle. */
+  /** Writes one cycle, which is sent now. */
   cycle(
     bytes: Uint8Array<ArrayBuffer>,
-    moment: CycleMoment,
+    { startUs, cycleUs, cycle }: CycleMoment,
   ): Uint8Array<ArrayBuffer> {
-    this.#moment = moment;
+    const nowUs = this.#options.nowUs();
+    if (cycle === 0) this.#lagUs.transaction = nowUs - startUs;
+    this.#lagUs.statement = nowUs - cycleUs;
     const parts: Uint8Array[] = [];
     let from = 0;
     for (const message of messagesOf(bytes)) {
@@ -95,7 +99,7 @@ export class MomentRewriter {
       case QUERY: {
         const calls = this.#calls(bytes, body, end - 1, number);
         const text = calls &&
-          momentText(bytes, body, end - 1, calls, literalOf(this.#time(calls)));
+          momentText(bytes, body, end - 1, calls, literalOf(this.#ago(calls)));
         return text && messageOf(QUERY, text, bytes.subarray(end - 1, end));
       }
       case PARSE:
@@ -105,7 +109,7 @@ export class MomentRewriter {
         const bind = readBind(bytes, body, end);
         const calls = bind && this.#prepared.get(bind.statement);
         if (bind === undefined || calls === undefined) return undefined;
-        const value = encoder.encode(this.#time(calls));
+        const value = encoder.encode(this.#ago(calls));
         const added = [{ value, isBinary: false }];
         return messageOf(BIND, withParameters(bytes, body, end, bind, added));
       }
@@ -148,15 +152,9 @@ export class MomentRewriter {
     );
   }
 
-  /** The primary's moment, as its clock has it if it goes with ours. */
-  #time({ of }: MomentCalls): string {
-    const { startUs, cycleUs } = this.#moment;
-    const { nowUs, timeOfDayUs } = this.#options;
-    const agoUs = nowUs() - (of === "transaction" ? startUs : cycleUs);
-    const us = Math.round(timeOfDayUs() - agoUs);
-    const ms = Math.floor(us / 1e3);
-    const rest = `${us - ms * 1e3}`.padStart(3, "0");
-    return new Date(ms).toISOString().replace("Z", `${rest}+00`);
+  /** From the mirror's moment back to the primary's, if their clocks go alike. */
+  #ago({ of }: MomentCalls): string {
+    return `${Math.round(this.#lagUs[of])} microseconds`;
   }
 
   /** Those of the only statement of a text, if they decide which rows there are, and nothing else tells of that. */
@@ -172,10 +170,23 @@ export class MomentRewriter {
     const [shape, ...others] = statements.shapes;
     const isOnly = others.length === 0 && statements.links === undefined;
     return shape !== undefined && isOnly && giving.isOn &&
-        turnsOnMoment(shape) &&
-        !this.#isDrawn(shape)
+        turnsOnMoment(shape) && shape.lockingRead === undefined &&
+        !this.#isShown(shape) && !this.#isDrawn(shape)
       ? shape.momentCalls
       : undefined;
+  }
+
+  /** The rows of a read show by which moment they were found, to the zone: they tell more as the client asked for them. */
+  #isShown({ kind, momentBounds, sources }: Shape): boolean {
+    if (kind !== "read" || momentBounds === undefined) return false;
+    const catalog = this.#options.catalog();
+    return momentBounds.every(({ column, isMoment }) => {
+      const types = sources.flatMap((source) =>
+        catalog.columnType(source, column) ?? []
+      );
+      return isMoment && types.length > 0 &&
+        types.every((type) => type === TIMESTAMPTZ);
+    });
   }
 
   /** What the mirror has drawn is as late there as its own moment. */
@@ -192,15 +203,16 @@ export class MomentRewriter {
   }
 }
 
-/** Whether the moment decides what a statement finds, and the mirror may be told which: where the rows of a read show it they are left to it. */
+/** Whether the moment decides what a statement finds, and it may be another one. */
 export function turnsOnMoment(
-  { kind, note, counts, outputs, momentCalls, momentBounds }: Shape,
+  { kind, note, counts, outputs, momentCalls }: Shape,
 ): boolean {
   if (momentCalls === undefined || note !== undefined) return false;
-  if (kind === "dml") return counts.some(({ rule }) => rule === "boundary");
-  return kind === "read" && momentBounds === undefined &&
-    (counts.some(({ rule }) => rule === "boundary") ||
-      (outputs ?? []).some(({ trait }) =>
-        trait.parts.some(({ mask }) => mask === "boundary")
-      ));
+  if (counts.some(({ rule }) => rule === "boundary")) {
+    return kind === "dml" || kind === "read";
+  }
+  return kind === "read" &&
+    (outputs ?? []).some(({ trait }) =>
+      trait.parts.some(({ mask }) => mask === "boundary")
+    );
 }

@@ -9,7 +9,7 @@ const CALLS: ReadonlySet<string> = new Set([
   "statement_timestamp",
   "clock_timestamp",
 ]);
-/** Words that do, and what makes a value of their type of a timestamptz. */
+/** Words that do, and what makes a value of their type of `now()`. */
 const WORDS: ReadonlyMap<string, string> = new Map([
   ["current_timestamp", ""],
   ["localtimestamp", "::pg_catalog.timestamp"],
@@ -18,9 +18,9 @@ const WORDS: ReadonlyMap<string, string> = new Map([
 
 /**
  * Writes the SQL in `bytes[from, to)` so that its conditions are held against
- * another moment.
+ * an earlier moment.
  *
- * @param moment an expression, which is cast to timestamptz.
+ * @param ago an expression, which is cast to an interval.
  * @returns undefined if the text is not as expected.
  */
 export function momentText(
@@ -28,14 +28,15 @@ export function momentText(
   from: number,
   to: number,
   { places }: MomentCalls,
-  moment: string,
+  ago: string,
 ): Uint8Array<ArrayBuffer> | undefined {
   const found = placesIn(bytes, from, to);
   if (found.length !== places.length) return undefined;
   const edits = found.filter((_, i) => places[i]).map((place): Edit => ({
     from: place.from,
     to: place.to,
-    text: `((${moment}::pg_catalog.timestamptz)${place.cast})`,
+    text:
+      `((pg_catalog.${place.asked}() OPERATOR(pg_catalog.-) ${ago}::pg_catalog.interval)${place.cast})`,
   }));
   return spliced(bytes, from, to, edits);
 }
@@ -43,6 +44,8 @@ export function momentText(
 interface Place {
   readonly from: number;
   readonly to: number;
+  /** The function. */
+  readonly asked: string;
   readonly cast: string;
 }
 
@@ -63,10 +66,11 @@ function placesIn(
       const isServers = word(i - 2) === "pg_catalog";
       if (isQualified && !isServers) return [];
       const first = isQualified ? (all[i - 2] as Token).start : start;
-      return [{ from: first, to: (all[i + 2] as Token).end, cast: "" }];
+      const to = (all[i + 2] as Token).end;
+      return [{ from: first, to, asked: word(i), cast: "" }];
     }
     const cast = WORDS.get(word(i));
     const isOther = cast === undefined || isQualified || word(i + 1) === "(";
-    return isOther ? [] : [{ from: start, to: end, cast }];
+    return isOther ? [] : [{ from: start, to: end, asked: "now", cast }];
   });
 }

@@ -1,4 +1,4 @@
-import { CLOCK_MONOTONIC, CLOCK_REALTIME, libc } from "./libc.ts";
+import { CLOCK_MONOTONIC, libc } from "./libc.ts";
 
 // struct timespec on 64-bit Linux: two 64-bit integers, seconds and
 // nanoseconds. Seconds since boot and nanoseconds below 10^9 both fit in the
@@ -13,11 +13,4 @@ const timespecBytes = new Uint8Array(timespec.buffer);
 export function monotonicUs(): number {
   libc().clock_gettime(CLOCK_MONOTONIC, timespecBytes);
   return (timespec[0] as number) * 1e6 + (timespec[2] as number) / 1e3;
-}
-
-/** The time of day in microseconds of Unix: `Date.now()` knows whole milliseconds. */
-export function timeOfDayUs(): number {
-  libc().clock_gettime(CLOCK_REALTIME, timespecBytes);
-  // Seconds fit into the low word until 2106.
-  return ((timespec[0] as number) >>> 0) * 1e6 + (timespec[2] as number) / 1e3;
 }

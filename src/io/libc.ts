@@ -110,7 +110,6 @@ export const EPOLL_CTL_MOD = 3;
 export const EFD_NONBLOCK = 0o4000;
 export const EFD_CLOEXEC = 0o2000000;
 export const SIG_UNBLOCK = 1;
-export const CLOCK_REALTIME = 0;
 export const CLOCK_MONOTONIC = 1;
 export const PRIO_PROCESS = 0;
 export const M_TRIM_THRESHOLD = -1; // <malloc.h>

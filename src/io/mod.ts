@@ -10,7 +10,7 @@ export {
   type SocketAddress,
   socketAddress,
 } from "./address.ts";
-export { monotonicUs, timeOfDayUs } from "./clock.ts";
+export { monotonicUs } from "./clock.ts";
 export { Endpoint, type EndpointOwner } from "./endpoint.ts";
 export { EpollReactor } from "./epoll.ts";
 export { isSupportedPlatform } from "./libc.ts";

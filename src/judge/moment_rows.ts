@@ -1,7 +1,7 @@
 import { FLAG_CUT, STATEMENT_KIND, STATEMENT_ROWS } from "../record/mod.ts";
 import type { MomentBound } from "../sql/mod.ts";
 import { type Answer, readCells } from "./answer.ts";
-import { CLOCK_MARGIN_US } from "./cell_rules.ts";
+import { CLOCK_MARGIN_US, fewOf } from "./cell_rules.ts";
 import type { Column } from "./columns.ts";
 import { answersOf } from "./reply_rows.ts";
 import { findTwins, isLoose } from "./row_twins.ts";
@@ -14,15 +14,14 @@ import type {
 import { timeUs } from "./time_values.ts";
 import { DATE, TIMESTAMP, TIMESTAMPTZ } from "./type_oids.ts";
 
-/** Offsets of time zones are multiples of this, and not larger than the second. */
-const ZONE_STEP_US = 900_000_000;
-const LARGEST_ZONE_US = 15 * 3_600_000_000;
+/** Clocks that are kept are not further apart: rows beyond that are few. */
+const KEPT_CLOCKS_US = 1_000_000;
 const HELD_TYPES: ReadonlySet<number> = new Set([TIMESTAMPTZ, TIMESTAMP, DATE]);
 
-/** A bound, and where its column stands. */
+/** A bound, and its column in the answer. */
 interface Held extends MomentBound {
   readonly place: number;
-  readonly column: Column;
+  readonly shown: Column;
 }
 
 /**
@@ -70,16 +69,17 @@ export function areAtTheMoment(
   };
   const left = findTwins(sides, 0, Infinity, () => {});
   // What a LIMIT has cut off stands in no row: it may be any.
-  const missing = [
-    ...(rows.ours < most ? timesOf(theirs, left.theirs, held) : []),
-    ...(rows.theirs < most ? timesOf(ours, left.ours, held) : []),
-  ];
-  if (missing.length === 0) return undefined;
+  const missing = {
+    theirs: rows.ours < most ? timesOf(theirs, left.theirs, held) : [],
+    ours: rows.theirs < most ? timesOf(ours, left.ours, held) : [],
+  };
+  if (missing.theirs.length + missing.ours.length === 0) return undefined;
   const common = [
     ...timesOf(theirs, others(theirs, left.theirs), held),
     ...timesOf(ours, others(ours, left.ours), held),
   ];
-  return areExcused(missing, common, held, moment);
+  const larger = Math.max(rows.theirs, rows.ours);
+  return areExcused(missing, common, held, moment, larger);
 }
 
 /** Of several columns with the name nobody knows which. */
@@ -94,7 +94,7 @@ function heldColumns(
     ) === place;
     const column = columns[place];
     return column !== undefined && isOnly && HELD_TYPES.has(column.typeOid)
-      ? { ...bound, place, column }
+      ? { ...bound, place, shown: column }
       : undefined;
   });
   return held.every((one) => one !== undefined) ? held : undefined;
@@ -118,73 +118,95 @@ function timesOf(
 ): readonly Times[] {
   return places.map((row) => {
     const cells = readCells(rows[row] as Uint8Array); // a place is one of its rows
-    return held.map(({ place, column: { typeOid, isBinary } }) => {
+    return held.map(({ place, shown: { typeOid, isBinary } }) => {
       const cell = cells[place];
-      return cell === undefined ? null : timeUs(cell, typeOid, isBinary);
+      if (cell === undefined) return null;
+      // Another session may have described the other format.
+      const isWord = cell.length === (typeOid === DATE ? 4 : 8);
+      return timeUs(cell, typeOid, isBinary && isWord);
     });
   });
 }
 
-/** @param common rows that both sides have: the bound lies before or behind them all. */
+/** Rows that only one side has. */
+interface Missing {
+  readonly theirs: readonly Times[];
+  readonly ours: readonly Times[];
+}
+
+/**
+ * @param common rows that both sides have: the moments have passed none of them.
+ * @param rows of the side that has more.
+ */
 function areExcused(
-  missing: readonly Times[],
+  { theirs, ours }: Missing,
   common: readonly Times[],
   held: readonly Held[],
   moment: Moment,
+  rows: number,
 ): boolean | undefined {
-  if (missing.some((times) => times.includes(undefined))) return undefined;
-  let isUnknown = false;
-  const excused = held.map((bound, i) => {
-    const times = missing.map((row) => row[i] as number | null);
-    if (bound.isMoment) {
-      return times.map((time) => isWithin(time, bound, moment));
-    }
-    const around = common.map((row) => row[i]).filter((one) => one !== null);
-    if (around.length === 0 || around.includes(undefined)) {
-      isUnknown = true;
-      return times.map(() => false);
-    }
-    return areOutermost(times, around as number[], bound, moment);
+  const missing = [...theirs, ...ours];
+  if ([...missing, ...common].some((times) => times.includes(undefined))) {
+    return undefined;
+  }
+  // By one bound the later moment leaves fewer of the same rows, and rows of equal times go together.
+  const seen = new Set(theirs.map(String));
+  const areOthers = theirs.length > 0 && ours.length > 0 &&
+    (held.length === 1 || ours.some((times) => seen.has(String(times))));
+  if (areOthers) return false;
+  const passed = held.map((bound, i) => {
+    const column = (all: readonly Times[]) =>
+      all.map((times) => times[i] as number | null); // all are read
+    return passedBy(bound, column(missing), column(common), moment, rows);
   });
-  const isAll = missing.every((_, row) => excused.some((one) => one[row]));
-  return isAll || !isUnknown ? isAll : undefined;
+  if (missing.every((_, row) => passed.some((one) => one?.[row]))) return true;
+  return passed.includes(undefined) ? undefined : false;
 }
 
-/** Whether a row's time has come between the two moments. */
-function isWithin(
-  time: number | null,
-  { column: { typeOid } }: Held,
-  { fromUs, toUs }: Moment,
-): boolean {
-  if (time === null || !Number.isFinite(time)) return false;
-  if (typeOid === TIMESTAMPTZ) return fromUs <= time && time <= toUs;
-  // Without its zone it is known but for the zone's offset.
-  const before = Math.max(fromUs, time - LARGEST_ZONE_US);
-  const steps = Math.ceil((before - time) / ZONE_STEP_US);
-  const next = time + steps * ZONE_STEP_US;
-  return next <= Math.min(toUs, time + LARGEST_ZONE_US);
-}
-
-/** Of a bound that is some time from the moment: rows that the moment has passed are beyond all others, and not further apart than the moments. */
-function areOutermost(
+/**
+ * Which rows the moment has passed between the two servers, by one bound: they
+ * lie beyond all common rows and between the moments, or, where the bound is
+ * some time from the moment or its zone is not seen, no further apart than
+ * these. What clocks that are kept do not explain are a few at the most.
+ *
+ * @returns undefined: without a common row nobody knows where the bound is.
+ */
+function passedBy(
+  { isLater, isMoment, shown: { typeOid } }: Held,
   times: readonly (number | null)[],
-  around: readonly number[],
-  { isLater }: Held,
+  common: readonly (number | null)[],
   { fromUs, toUs }: Moment,
-): readonly boolean[] {
+  rows: number,
+): readonly boolean[] | undefined {
   const sign = isLater ? 1 : -1;
-  const least = (all: readonly number[]) =>
-    all.reduce((one, other) => Math.min(one, other), Infinity);
-  const first = least(around.map((time) => sign * time));
-  const beyond = times.map((time) =>
-    time === null || !Number.isFinite(time) || sign * time >= first
-      ? undefined
-      : sign * time
+  const first = common.reduce<number>(
+    (least, time) => time === null ? least : Math.min(least, sign * time),
+    Infinity,
   );
-  const nearest = -least(
-    beyond.flatMap((time) => time === undefined ? [] : [-time]),
+  const isTold = isMoment && typeOid === TIMESTAMPTZ;
+  if (!isTold && first === Infinity) return undefined;
+  const beyond = times.map((time) =>
+    time !== null && Number.isFinite(time) && sign * time < first
+      ? time
+      : undefined
+  );
+  const nearest = beyond.reduce<number>(
+    (most, time) => time === undefined ? most : Math.max(most, sign * time),
+    -Infinity,
   );
   // The margin is on both sides of the moments.
   const spanUs = toUs - fromUs - CLOCK_MARGIN_US;
-  return beyond.map((time) => time !== undefined && nearest - time <= spanUs);
+  const slackUs = CLOCK_MARGIN_US - KEPT_CLOCKS_US;
+  let doubtful = 0;
+  const passed = beyond.map((time) => {
+    if (time === undefined) return false;
+    const isPassed = isTold
+      ? fromUs <= time && time <= toUs
+      : nearest - sign * time <= spanUs;
+    const isSure = isTold && fromUs + slackUs <= time &&
+      time <= toUs - slackUs;
+    if (isPassed && !isSure) doubtful++;
+    return isPassed;
+  });
+  return doubtful <= fewOf(rows) ? passed : passed.map(() => false);
 }

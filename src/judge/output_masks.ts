@@ -163,7 +163,8 @@ export class OutputMasks {
   momentBounds(shape: Shape): Shape["momentBounds"] {
     const isAlone = shape.momentBounds !== undefined &&
       this.counts(shape) === "boundary" &&
-      this.counts({ ...shape, counts: [] }) === undefined;
+      this.counts({ ...shape, counts: [] }) === undefined &&
+      !shape.sources.some((source) => this.#catalog.hasPolicy(source));
     return isAlone ? shape.momentBounds : undefined;
   }
 
@@ -175,14 +176,21 @@ export class OutputMasks {
     return this.#facts.isUnique({ relation, columns: [...pinned, ...sorted] });
   }
 
-  /** Whether a unique key leaves one row of a relation that it reads or writes; true where that is not known. */
+  /** Whether values in WHERE leave one row of a relation that it reads or writes, by a unique index; true where that is not known. */
   isHeld({ held, sources, writes }: Shape): boolean {
     if (held === undefined) return true;
-    const written = writes.flatMap((name) => this.#catalog.keysOfName(name));
-    return [...sources, ...written].some((relation) =>
-      this.#catalog.oids(relation).length === 0 ||
-      this.#facts.isUnique({ relation, columns: held })
-    );
+    const catalog = this.#catalog;
+    const written = writes.flatMap((name) => catalog.keysOfName(name));
+    return [...sources, ...written].some((relation) => {
+      const oids = catalog.oids(relation);
+      if (oids.length === 0) return true;
+      if (catalog.isView(relation)) return held.length > 0;
+      return oids.some((oid) =>
+        catalog.uniquesOf(oid).some((columns) =>
+          columns.length > 0 && columns.every((name) => held.includes(name))
+        )
+      );
+    });
   }
 
   /** Whether the mirror sorts by one of its keys otherwise. */

@@ -189,6 +189,7 @@ export class Replay {
         startUs: this.transaction.startUs,
         endUs: this.transaction.endUs,
         cycleUs: this.transaction.startUs + this.#startUs,
+        cycle: this.#cycle,
       },
       (result) => this.#primaryReply(result),
       (result, copied) => this.#logged?.rows(this.#cycle, result, copied),

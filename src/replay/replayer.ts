@@ -12,7 +12,7 @@ import {
 } from "../record/mod.ts";
 import { BEGIN_BLOCK, command, FAIL_BLOCK, ROLLBACK_BLOCK } from "./aside.ts";
 import { Correcting } from "./correcting.ts";
-import { monotonicUs, timeOfDayUs } from "../io/mod.ts";
+import { monotonicUs } from "../io/mod.ts";
 import { type PlannedStatements, UNPLANNED } from "./plan.ts";
 import { concat, Framer, unpackSqlstate } from "../wire/mod.ts";
 import { Judge, type StatementPair } from "../judge/mod.ts";
@@ -81,7 +81,6 @@ export class Replayer {
       columns: target.columns,
       catalog: () => target.catalog,
       nowUs: monotonicUs,
-      timeOfDayUs,
       isAlone,
       session,
       parameters,

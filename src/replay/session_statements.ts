@@ -87,6 +87,8 @@ interface Portal extends Values {
   /** Of its columns, if its answer tells which rows were locked. */
   readonly formats?: readonly number[] | undefined;
   readonly copy?: Uint8Array | undefined;
+  /** Some of its rows may have been fetched. */
+  readonly isBegun?: boolean;
 }
 
 /** The values that one execution of a statement has. */
@@ -261,7 +263,13 @@ export class SessionStatements {
           note(
             copy === undefined ? portal : this.#copied(copy, bytes, at, to),
           );
-          give([hasRowLimit(bytes, at) ? inParts(shape) : shape]);
+          const isPart = hasRowLimit(bytes, at);
+          give([
+            portal.isBegun ? inParts(shape) : isPart ? firstPart(shape) : shape,
+          ]);
+          if (isPart && !portal.isBegun) {
+            set(this.#portals, name(bytes, body), { ...portal, isBegun: true });
+          }
           break;
         }
         case FUNCTION_CALL:
@@ -467,20 +475,37 @@ function oidAt(bytes: Uint8Array, at: number): number {
   return new DataView(bytes.buffer, bytes.byteOffset + at, 4).getUint32(0);
 }
 
+const firstParts = new WeakMap<Shape, Shape>();
 const parts = new WeakMap<Shape, Shape>();
 
-/** A query whose rows are fetched in parts: each part is a choice, as by a LIMIT. */
-function inParts(shape: Shape): Shape {
+/** The first rows of a query that are fetched: a choice, as by a LIMIT. */
+function firstPart(shape: Shape): Shape {
   // Rows of VALUES come in their order.
   if (shape.insertion?.rows !== undefined) return shape;
   if (shape.limited && shape.limit === undefined) return shape;
-  let part = parts.get(shape);
-  if (part === undefined) {
-    const base = shape.base ?? shape;
-    part = { ...shape, limited: true, limit: undefined, base };
-    parts.set(shape, part);
+  return formOf(shape, firstParts, { limited: true, limit: undefined });
+}
+
+/** A query whose rows are fetched in parts: what one lacks was in another, perhaps. */
+function inParts(shape: Shape): Shape {
+  const first = firstPart(shape);
+  return first.momentBounds === undefined
+    ? first
+    : formOf(first, parts, { momentBounds: undefined });
+}
+
+/** A form of a shape: the same object each time. */
+function formOf(
+  shape: Shape,
+  known: WeakMap<Shape, Shape>,
+  changes: Partial<Shape>,
+): Shape {
+  let form = known.get(shape);
+  if (form === undefined) {
+    form = { ...shape, ...changes, base: shape.base ?? shape };
+    known.set(shape, form);
   }
-  return part;
+  return form;
 }
 
 /** The position behind the zero byte of the string at `from`. */

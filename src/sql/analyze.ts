@@ -162,7 +162,10 @@ function describe(
     copy: type === "CopyStmt" ? copyFormat(body) : undefined,
     counts: found.counts,
     ...(found.counts.some(({ rule }) => rule === "boundary")
-      ? { momentBounds: momentBounds(type, body), held: heldColumns(body) }
+      ? {
+        momentBounds: type === "SelectStmt" ? momentBounds(body) : undefined,
+        held: heldColumns(body),
+      }
       : {}),
     momentCalls: momentCalls(type, body),
     folds: found.joinsRows,

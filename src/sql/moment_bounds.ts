@@ -6,7 +6,9 @@ import { natureOfCall, TIME_LITERAL } from "./volatile.ts";
  * `expires_at > now()`. A row comes or goes when the moment passes its value.
  */
 export interface MomentBound {
-  /** The column's name in the answer. */
+  /** The column's name … */
+  readonly column: string;
+  /** … and that in the answer. */
   readonly output: string;
   /** Rows have later values than the bound; false: earlier ones. */
   readonly isLater: boolean;
@@ -15,24 +17,23 @@ export interface MomentBound {
 }
 
 /**
- * The bounds by which alone the moment decides which rows a statement gives.
+ * The bounds by which alone the moment decides which rows a SELECT gives.
  *
- * @param type of the statement's node, `body` its fields.
  * @returns undefined: there is none, it decides in other ways, too, or a bound's column is not in the answer.
  */
 export function momentBounds(
-  type: string,
-  body: Node,
+  select: Node,
 ): readonly MomentBound[] | undefined {
-  const targets = targetsOf(type, body);
-  if (targets === undefined || targets.length === 0) return undefined;
-  const { targetList: _, returningClause: __, ...clauses } = body;
+  if (!givesRowsAlone(select)) return undefined;
+  const { targetList, ...clauses } = select;
+  const targets = list(targetList).map(({ ResTarget }) => ResTarget as Node);
   const all = moments(clauses);
   if (all === 0) return undefined;
-  const isOne = tables(type, body) === 1;
+  const [item, ...others] = list(select.fromClause);
+  const isOne = others.length === 0 && item?.JoinExpr === undefined;
   const bounds: MomentBound[] = [];
   let known = 0;
-  for (const condition of conjuncts(body.whereClause)) {
+  for (const condition of conjuncts(select.whereClause)) {
     const found = moments(condition);
     if (found === 0) continue;
     const held = comparisonsIn(condition);
@@ -40,46 +41,33 @@ export function momentBounds(
     for (const { column, isLater, isMoment } of held) {
       const output = outputOf(column, targets, isOne);
       if (output === undefined) return undefined;
-      bounds.push({ output, isLater, isMoment });
+      const name = column.at(-1) as string; // a path is not empty
+      bounds.push({ column: name, output, isLater, isMoment });
     }
     known += found;
   }
   return known === all ? bounds : undefined;
 }
 
-/** What the statement answers with; undefined: not with the rows that WHERE leaves, each by itself. */
-function targetsOf(type: string, body: Node): readonly Node[] | undefined {
-  const named = (items: unknown) =>
-    list(items).map(({ ResTarget }) => ResTarget as Node);
-  const returned = named((body.returningClause as Node | undefined)?.exprs);
-  switch (type) {
-    case "SelectStmt": {
-      const isPlain = body.op === "SETOP_NONE" &&
-        ["groupClause", "havingClause", "distinctClause", "limitOffset"].every(
-          (clause) => body[clause] === undefined,
-        ) && !/"over":|"agg_/.test(JSON.stringify(body.targetList ?? []));
-      return isPlain ? named(body.targetList) : undefined;
-    }
-    case "DeleteStmt":
-      return returned;
-    case "UpdateStmt": {
-      // RETURNING tells what has been set.
-      const set = new Set(named(body.targetList).map(({ name }) => name));
-      const isKept = (target: Node) =>
-        !set.has(columnOf(target)) && !isStar(target);
-      return returned.every(isKept) ? returned : undefined;
-    }
-  }
-  return undefined;
+/** Whether it gives the rows that WHERE leaves, each by itself. */
+function givesRowsAlone(select: Node): boolean {
+  const targets = JSON.stringify(select.targetList ?? []);
+  return select.op === "SETOP_NONE" &&
+    ["groupClause", "havingClause", "distinctClause", "limitOffset"].every(
+      (clause) => select[clause] === undefined,
+    ) &&
+    // Of windows and aggregates a row tells of others, and a function may give several rows.
+    !/"over":|"agg_/.test(targets) && !asksInCall(select.targetList);
 }
 
-function tables(type: string, body: Node): number {
-  const { fromClause, usingClause } = body;
-  const [item] = list(fromClause);
-  if (type !== "SelectStmt") {
-    return 1 + list(fromClause).length + list(usingClause).length;
-  }
-  return list(fromClause).length === 1 && item?.JoinExpr === undefined ? 1 : 2;
+/** Whether a function, other than those that tell it, is given the moment. */
+function asksInCall(tree: unknown): boolean {
+  if (typeof tree !== "object" || tree === null) return false;
+  return Object.entries(tree).some(([type, node]) =>
+    type === "FuncCall" && !asks(type, node as Node)
+      ? moments(node) > 0
+      : asksInCall(node)
+  );
 }
 
 function conjuncts(condition: unknown): readonly unknown[] {
@@ -91,6 +79,7 @@ function conjuncts(condition: unknown): readonly unknown[] {
 
 /** A column, by its names, held against the moment. */
 interface Comparison extends Pick<MomentBound, "isLater" | "isMoment"> {
+  /** Its path. */
   readonly column: readonly string[];
 }
 
@@ -192,15 +181,17 @@ function termOf(expression: unknown): Sum | undefined {
     }
     case "TypeCast":
       return isConstant(termOf(fields.arg)) ? CONSTANT : undefined;
-    case "FuncCall":
-      return natureOfCall(
-              lastName(fields.funcname),
-              list(fields.args).length,
-            ) ===
-            undefined &&
-          list(fields.args).every((arg) => isConstant(termOf(arg)))
-        ? CONSTANT
-        : undefined;
+    case "FuncCall": {
+      const name = lastName(fields.funcname);
+      const args = list(fields.args);
+      if (natureOfCall(name, args.length) !== undefined) return undefined;
+      const terms = args.map(termOf);
+      if (terms.every(isConstant)) return CONSTANT;
+      // now() at time zone 'utc': which zone the column has is not seen here.
+      const isMoved = name === "timezone" && isConstant(terms[0]) &&
+        args.length === 2 && isMoment(args[1]);
+      return isMoved ? { ...MOMENT, isMoved } : undefined;
+    }
     case "NamedArgExpr":
       return termOf(fields.arg);
   }
@@ -239,16 +230,9 @@ function isMoment(expression: unknown): boolean {
   switch (type) {
     case "SQLValueFunction":
       return /^SVFOP_(?:CURRENT|LOCAL)_?TIMESTAMP/.test(String(fields.op));
-    case "FuncCall": {
-      const args = list(fields.args);
-      const name = lastName(fields.funcname);
-      // now() at time zone 'utc'
-      if (name === "timezone") {
-        return args.length === 2 && isConstant(termOf(args[0])) &&
-          isMoment(args[1]);
-      }
-      return MOMENTS.has(name) && args.length === 0;
-    }
+    case "FuncCall":
+      return MOMENTS.has(lastName(fields.funcname)) &&
+        list(fields.args).length === 0;
     case "TypeCast": {
       const { names } = fields.typeName as Node;
       return /^timestamp(?:tz)?$/.test(lastName(names)) &&
@@ -297,10 +281,6 @@ function pathOf(expression: unknown): readonly string[] | undefined {
   if (type !== "ColumnRef") return undefined;
   const path = list(fields).map((field) => lastName([field]));
   return path.includes("") ? undefined : path;
-}
-
-function columnOf({ val }: Node): string | undefined {
-  return pathOf(val)?.at(-1);
 }
 
 function isStar({ val }: Node): boolean {

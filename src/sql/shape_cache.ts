@@ -154,6 +154,7 @@ function toldOf(shape: Shape): string | undefined {
   const { orderBy, limited, limit, outputs, counts, isParsed, isolation } =
     shape;
   const { pinned, insertion, lockingRead, updating, draws, sortedBy } = shape;
+  const { momentBounds, momentCalls, held } = shape;
   const traits = [
     ...(outputs ?? []).map(({ trait }) => trait),
     ...draws.flatMap(({ write: { named, positional } }) => [
@@ -183,6 +184,9 @@ function toldOf(shape: Shape): string | undefined {
     insertion,
     lockingRead,
     updating,
+    momentBounds,
+    momentCalls,
+    held,
   ]);
   const hasNames = outputs !== undefined ||
     draws.length > 0;

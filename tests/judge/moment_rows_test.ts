@@ -49,7 +49,12 @@ interface Options {
   readonly around?: Partial<Surroundings>;
 }
 
-const LATER: MomentBound = { output: "at", isLater: true, isMoment: true };
+const LATER: MomentBound = {
+  column: "at",
+  output: "at",
+  isLater: true,
+  isMoment: true,
+};
 const EARLIER: MomentBound = { ...LATER, isLater: false };
 const AGO: MomentBound = { ...LATER, isMoment: false };
 
@@ -68,7 +73,7 @@ function judge(
 ): string {
   const columns = names.map((name, i) => ({
     name,
-    typeOid: i === 0 ? 23 : type,
+    typeOid: name === "at" ? type : 25,
     isBinary: false,
   }));
   const about: Surroundings = {
@@ -119,6 +124,9 @@ const other = (id: number, time: string): Row => [
   `${id}`,
   `2026-11-29 ${time}`,
 ];
+/** Ten rows of one time. */
+const many = (time: string) =>
+  Array.from({ length: 10 }, (_, i) => other(10 + i, time));
 const NOW = at("12:00:05+00");
 const HOUR = at("13:00:00+00");
 const noise = "noise_time_boundary";
@@ -142,8 +150,8 @@ const CASES: readonly [what: string, result: string, () => string][] = [
     () => judge([NOW, other(2, "13:00:00+00")], []),
   ],
   [
-    "one ends and another begins, in the place of each other",
-    noise,
+    "another row in the place of one that ends",
+    wrong,
     () => judge([NOW], [other(2, "12:00:06+00")]),
   ],
   ["a value is wrong", wrong, () => judge([HOUR], [other(2, "13:00:00+00")])],
@@ -174,19 +182,50 @@ const CASES: readonly [what: string, result: string, () => string][] = [
       }),
   ],
   [
-    "timestamp: a zone of half an hour",
+    "beyond rows of both",
     noise,
-    () => judge([at("17:30:05")], [], { type: TIMESTAMP }),
+    () => judge([NOW, other(2, "12:00:06+00")], [other(2, "12:00:06+00")]),
   ],
   [
-    "timestamp: no zone is like that",
+    "behind a row of both",
     missing,
-    () => judge([at("17:37:05")], [], { type: TIMESTAMP }),
+    () => judge([NOW, other(2, "12:00:04+00")], [other(2, "12:00:04+00")]),
   ],
   [
-    "timestamp: no zone is so far away",
+    "a value is wrong in a row that ends now",
+    wrong,
+    () =>
+      judge([["1", "2026-11-29 12:00:05+00", "a"], [
+        "2",
+        "2026-11-29 13:00:00+00",
+        "a",
+      ]], [
+        ["1", "2026-11-29 12:00:05+00", "b"],
+        ["2", "2026-11-29 13:00:00+00", "a"],
+      ], { names: ["id", "at", "v"] }),
+  ],
+  ["many, as the moments tell", noise, () => judge(many("12:00:05+00"), [])],
+  ["many, as clocks alone tell", missing, () => judge(many("12:00:40+00"), [])],
+  [
+    "timestamp: all or nothing tells nothing",
     missing,
-    () => judge([["1", "2026-12-29 12:00:05"]], [], { type: TIMESTAMP }),
+    () => judge([NOW], [], { type: TIMESTAMP }),
+  ],
+  [
+    "timestamp: the first",
+    noise,
+    () =>
+      judge([at("17:30:05"), other(2, "17:31:00")], [other(2, "17:31:00")], {
+        type: TIMESTAMP,
+      }),
+  ],
+  [
+    "timestamp: the last",
+    missing,
+    () =>
+      judge([at("17:30:05"), other(2, "17:31:00")], [at("17:30:05")], {
+        type: TIMESTAMP,
+      }),
   ],
   [
     "moved: the first of many",
@@ -239,9 +278,17 @@ const CASES: readonly [what: string, result: string, () => string][] = [
     () => judge([NOW], [], { bounds: [AGO] }),
   ],
   [
-    "moved: a row more, and none in common, as the number allows",
-    noise,
-    () => judge([NOW, HOUR], [at("14:00:00+00")], { bounds: [AGO] }),
+    "moved: another row in the place of the first",
+    wrong,
+    () =>
+      judge([at("09:00:00+00"), HOUR], [other(2, "09:00:01+00"), HOUR], {
+        bounds: [AGO],
+      }),
+  ],
+  [
+    "moved: many of one time",
+    missing,
+    () => judge([...many("09:00:00+00"), HOUR], [HOUR], { bounds: [AGO] }),
   ],
   [
     "between: at either end",
@@ -257,6 +304,14 @@ const CASES: readonly [what: string, result: string, () => string][] = [
           bounds: [AGO, EARLIER],
         },
       ),
+  ],
+  [
+    "between: a value is wrong at an end",
+    wrong,
+    () =>
+      judge([["1", "2026-11-29 12:00:05+00", "a"]], [
+        ["1", "2026-11-29 12:00:05+00", "b"],
+      ], { bounds: [AGO, EARLIER], names: ["id", "at", "v"] }),
   ],
   [
     "two columns of the name: the number decides",
