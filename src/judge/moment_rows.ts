@@ -5,12 +5,7 @@ import { CLOCK_MARGIN_US, fewOf } from "./cell_rules.ts";
 import type { Column } from "./columns.ts";
 import { answersOf } from "./reply_rows.ts";
 import { findTwins, isLoose } from "./row_twins.ts";
-import type {
-  ComparisonContext,
-  Moment,
-  Reply,
-  Surroundings,
-} from "./surroundings.ts";
+import type { ComparisonContext, Moment, Reply } from "./surroundings.ts";
 import { timeUs } from "./time_values.ts";
 import { DATE, TIMESTAMP, TIMESTAMPTZ } from "./type_oids.ts";
 

@@ -71,7 +71,7 @@ function judge(
     around,
   }: Options = {},
 ): string {
-  const columns = names.map((name, i) => ({
+  const columns = names.map((name) => ({
     name,
     typeOid: name === "at" ? type : 25,
     isBinary: false,
