@@ -48,9 +48,8 @@ export class CycleRewriter {
 
   /** Statements are prepared with more parameters than the client's: each cycle must be looked at. */
   get hasPrepared(): boolean {
-    return [this.#inserts, this.#locking, this.#moments].some((one) =>
-      one.hasPrepared
-    );
+    return this.#inserts.hasPrepared || this.#locking.hasPrepared ||
+      this.#moments.hasPrepared;
   }
 
   /** A new connection: nothing is prepared on it. */

@@ -45,7 +45,7 @@ export interface CycleMoment {
  */
 export class MomentRewriter {
   readonly #options: MomentRewriterOptions;
-  readonly #prepared = new PreparedStatements<MomentCalls>();
+  readonly #prepared = new PreparedStatements<MovedShape>();
   /** How much later the mirror begins the transaction under way, and its cycle, in microseconds. */
   #lagUs = { transaction: 0, statement: 0 };
 
@@ -97,9 +97,10 @@ export class MomentRewriter {
     const { type, body, end, number } = message;
     switch (type) {
       case QUERY: {
-        const calls = this.#calls(bytes, body, end - 1, number);
-        const text = calls &&
-          momentText(bytes, body, end - 1, calls, literalOf(this.#ago(calls)));
+        const shape = this.#moved(bytes, body, end - 1, number);
+        if (shape === undefined) return undefined;
+        const ago = literalOf(this.#ago(shape));
+        const text = momentText(bytes, body, end - 1, shape.momentCalls, ago);
         return text && messageOf(QUERY, text, bytes.subarray(end - 1, end));
       }
       case PARSE:
@@ -107,9 +108,9 @@ export class MomentRewriter {
       case BIND: {
         if (this.#prepared.size === 0) return undefined;
         const bind = readBind(bytes, body, end);
-        const calls = bind && this.#prepared.get(bind.statement);
-        if (bind === undefined || calls === undefined) return undefined;
-        const value = encoder.encode(this.#ago(calls));
+        const shape = bind && this.#prepared.get(bind.statement);
+        if (bind === undefined || shape === undefined) return undefined;
+        const value = encoder.encode(this.#ago(shape));
         const added = [{ value, isBinary: false }];
         return messageOf(BIND, withParameters(bytes, body, end, bind, added));
       }
@@ -131,8 +132,8 @@ export class MomentRewriter {
     const from = bytes.indexOf(0, body) + 1;
     const to = bytes.indexOf(0, from);
     if (from === 0 || to < 0 || to + 3 > end) return undefined;
-    const calls = this.#calls(bytes, from, to, number);
-    if (calls === undefined || !this.#prepared.hasRoomFor(name)) {
+    const shape = this.#moved(bytes, from, to, number);
+    if (shape === undefined || !this.#prepared.hasRoomFor(name)) {
       return undefined;
     }
     const view = new DataView(bytes.buffer, bytes.byteOffset, end);
@@ -141,9 +142,10 @@ export class MomentRewriter {
       highestParameter(bytes, from, to),
     );
     if (parameters + 1 > MAX_PARAMETERS) return undefined;
-    const text = momentText(bytes, from, to, calls, `$${parameters + 1}`);
+    const ago = `$${parameters + 1}`;
+    const text = momentText(bytes, from, to, shape.momentCalls, ago);
     if (text === undefined) return undefined;
-    this.#prepared.set(name, calls, number);
+    this.#prepared.set(name, shape, number);
     return messageOf(
       PARSE,
       bytes.subarray(body, from),
@@ -153,17 +155,20 @@ export class MomentRewriter {
   }
 
   /** From the mirror's moment back to the primary's, if their clocks go alike. */
-  #ago({ of }: MomentCalls): string {
-    return `${Math.round(this.#lagUs[of])} microseconds`;
+  #ago(shape: MovedShape): string {
+    const us = this.#isDrawn(shape)
+      ? 0
+      : Math.round(this.#lagUs[shape.momentCalls.of]);
+    return `${us} microseconds`;
   }
 
-  /** Those of the only statement of a text, if they decide which rows there are, and nothing else tells of that. */
-  #calls(
+  /** The only statement of a text, if the moment decides which rows there are, and nothing else tells of that. */
+  #moved(
     bytes: Uint8Array<ArrayBuffer>,
     from: number,
     to: number,
     message: number,
-  ): MomentCalls | undefined {
+  ): MovedShape | undefined {
     const { giving, shapes } = this.#options;
     const statements = shapes.get(bytes, from, to);
     followNames(this.#prepared, statements, message);
@@ -171,8 +176,8 @@ export class MomentRewriter {
     const isOnly = others.length === 0 && statements.links === undefined;
     return shape !== undefined && isOnly && giving.isOn &&
         turnsOnMoment(shape) && shape.lockingRead === undefined &&
-        !this.#isShown(shape) && !this.#isDrawn(shape)
-      ? shape.momentCalls
+        !this.#isShown(shape)
+      ? shape
       : undefined;
   }
 
@@ -190,23 +195,25 @@ export class MomentRewriter {
   }
 
   /** What the mirror has drawn is as late there as its own moment. */
-  #isDrawn({ sources, writes, momentCalls }: Shape): boolean {
+  #isDrawn({ sources, writes, momentCalls }: MovedShape): boolean {
     const { catalog, drawn } = this.#options;
     const known = catalog();
     const written = writes.flatMap((name) => known.keysOfName(name));
     const oids = [...sources, ...written].flatMap((key) => known.oids(key));
     return oids.some((oid) =>
       [...drawn.of(oid)].some(({ column }) =>
-        momentCalls?.columns.includes(column)
+        momentCalls.columns.includes(column)
       )
     );
   }
 }
 
+/** A statement that can be run at another moment. */
+type MovedShape = Shape & { readonly momentCalls: MomentCalls };
+
 /** Whether the moment decides what a statement finds, and it may be another one. */
-export function turnsOnMoment(
-  { kind, note, counts, outputs, momentCalls }: Shape,
-): boolean {
+export function turnsOnMoment(shape: Shape): shape is MovedShape {
+  const { kind, note, counts, outputs, momentCalls } = shape;
   if (momentCalls === undefined || note !== undefined) return false;
   if (counts.some(({ rule }) => rule === "boundary")) {
     return kind === "dml" || kind === "read";
