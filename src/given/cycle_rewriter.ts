@@ -8,7 +8,7 @@ import {
 import type { RewriterOptions } from "./insert_rewriter.ts";
 import type { LoggedResults } from "./logged_rows.ts";
 import {
-  type CycleMoment,
+  type Lag,
   MomentRewriter,
   type MomentRewriterOptions,
   turnsOnMoment,
@@ -62,17 +62,19 @@ export class CycleRewriter {
   /**
    * Writes one cycle.
    *
-   * @param made when the primary answered the transaction, and when the cycle began.
+   * @param made when the primary answered the transaction.
+   * @param lag undefined: the cycle is not the client's own.
    * @param reply the primary's to the cycle's n-th result, from 0.
    * @param logged the rows of it that the primary's log has.
    */
   cycle(
     bytes: Uint8Array<ArrayBuffer>,
-    made: Moment & CycleMoment,
+    made: Moment,
+    lag: Lag | undefined,
     reply: (result: number) => Reply | undefined,
     logged?: LoggedResults,
   ): Rewritten {
-    const atMoment = this.#moments.cycle(bytes, made);
+    const atMoment = this.#moments.cycle(bytes, lag);
     const locking = this.#locking.cycle(atMoment, made, reply);
     const inserts = this.#inserts.cycle(locking.bytes, made, reply, logged);
     this.#added = inserts.added;

@@ -1,5 +1,5 @@
 import type { Catalog } from "../catalog/mod.ts";
-import type { DrawnColumns } from "../judge/mod.ts";
+import { type DrawnColumns, isMoment } from "../judge/mod.ts";
 import type { MomentCalls } from "../sql/mod.ts";
 import type { Shape } from "../sql/shape.ts";
 import type { ShapeCache } from "../sql/shape_cache.ts";
@@ -11,7 +11,7 @@ import {
   messagesOf,
   nameAt,
 } from "./client_messages.ts";
-import { momentText } from "./moment_text.ts";
+import { MOMENTS, momentText } from "./moment_text.ts";
 import { followNames, PreparedStatements } from "./prepared_statements.ts";
 import { highestParameter } from "./texts.ts";
 import { literalOf } from "./value_text.ts";
@@ -25,18 +25,10 @@ export interface MomentRewriterOptions {
   readonly shapes: ShapeCache;
   readonly catalog: () => Catalog;
   readonly drawn: Pick<DrawnColumns, "of">;
-  /** Microseconds of the monotonic clock. */
-  readonly nowUs: () => number;
 }
 
-/** When a cycle ran on the primary, in microseconds of the monotonic clock. */
-export interface CycleMoment {
-  /** Its transaction's begin. */
-  readonly startUs: number;
-  readonly cycleUs: number;
-  /** Which cycle of the transaction it is, from 0. */
-  readonly cycle: number;
-}
+/** How much later than the primary the mirror begins, in microseconds: a cycle's transaction, and its statements. */
+export type Lag = Readonly<Record<MomentCalls["of"], number>>;
 
 /**
  * Writes the statements that go over one connection so that WHERE is held
@@ -46,8 +38,8 @@ export interface CycleMoment {
 export class MomentRewriter {
   readonly #options: MomentRewriterOptions;
   readonly #prepared = new PreparedStatements<MovedShape>();
-  /** How much later the mirror begins the transaction under way, and its cycle, in microseconds. */
-  #lagUs = { transaction: 0, statement: 0 };
+  /** Undefined: what is sent is not the client's own. */
+  #lag: Lag | undefined;
 
   constructor(options: MomentRewriterOptions) {
     this.#options = options;
@@ -63,14 +55,12 @@ export class MomentRewriter {
     this.#prepared.clear();
   }
 
-  /** Writes one cycle, which is sent now. */
+  /** Writes one cycle, which is sent now. @param lag undefined: only what it prepares is written. */
   cycle(
     bytes: Uint8Array<ArrayBuffer>,
-    { startUs, cycleUs, cycle }: CycleMoment,
+    lag: Lag | undefined,
   ): Uint8Array<ArrayBuffer> {
-    const nowUs = this.#options.nowUs();
-    if (cycle === 0) this.#lagUs.transaction = nowUs - startUs;
-    this.#lagUs.statement = nowUs - cycleUs;
+    this.#lag = lag;
     const parts: Uint8Array[] = [];
     let from = 0;
     for (const message of messagesOf(bytes)) {
@@ -98,7 +88,7 @@ export class MomentRewriter {
     switch (type) {
       case QUERY: {
         const shape = this.#moved(bytes, body, end - 1, number);
-        if (shape === undefined) return undefined;
+        if (shape === undefined || this.#lag === undefined) return undefined;
         const ago = literalOf(this.#ago(shape));
         const text = momentText(bytes, body, end - 1, shape.momentCalls, ago);
         return text && messageOf(QUERY, text, bytes.subarray(end - 1, end));
@@ -158,8 +148,9 @@ export class MomentRewriter {
   #ago(shape: MovedShape): string {
     const us = this.#isDrawn(shape)
       ? 0
-      : Math.round(this.#lagUs[shape.momentCalls.of]);
-    return `${us} microseconds`;
+      : this.#lag?.[shape.momentCalls.of] ?? 0;
+    // PostgreSQL 14 reads no more microseconds than an int4 holds.
+    return `${(us / 1e6).toFixed(6)} seconds`;
   }
 
   /** The only statement of a text, if the moment decides which rows there are, and nothing else tells of that. */
@@ -176,9 +167,16 @@ export class MomentRewriter {
     const isOnly = others.length === 0 && statements.links === undefined;
     return shape !== undefined && isOnly && giving.isOn &&
         turnsOnMoment(shape) && shape.lockingRead === undefined &&
-        !this.#isShown(shape)
+        this.#isPlain(shape) && !this.#isShown(shape)
       ? shape
       : undefined;
+  }
+
+  /** No view asks for the moment by itself, and no function of a user has the name of one that does. */
+  #isPlain({ sources }: Shape): boolean {
+    const catalog = this.#options.catalog();
+    return [...MOMENTS].every(catalog.isForeign) &&
+      !sources.some((source) => catalog.isView(source));
   }
 
   /** The rows of a read show by which moment they were found, to the zone: they tell more as the client asked for them. */
@@ -191,7 +189,7 @@ export class MomentRewriter {
       );
       return isMoment && types.length > 0 &&
         types.every((type) => type === TIMESTAMPTZ);
-    });
+    }) && !sources.some((source) => catalog.hasPolicy(source));
   }
 
   /** What the mirror has drawn is as late there as its own moment. */
@@ -199,10 +197,15 @@ export class MomentRewriter {
     const { catalog, drawn } = this.#options;
     const known = catalog();
     const written = writes.flatMap((name) => known.keysOfName(name));
-    const oids = [...sources, ...written].flatMap((key) => known.oids(key));
-    return oids.some((oid) =>
-      [...drawn.of(oid)].some(({ column }) =>
-        momentCalls.columns.includes(column)
+    const keys = [...sources, ...written];
+    const columns = new Set(
+      keys.flatMap((key) => known.columns(key) ?? []).map(({ name }) => name),
+    );
+    // A query within may give a column another name.
+    const isAny = momentCalls.columns.some((name) => !columns.has(name));
+    return keys.flatMap((key) => known.oids(key)).some((oid) =>
+      [...drawn.of(oid)].some(({ column, mask }) =>
+        momentCalls.columns.includes(column) || isAny && isMoment(mask)
       )
     );
   }

@@ -3,7 +3,7 @@ import { textOf } from "./insert_places.ts";
 import { type Edit, spliced } from "./texts.ts";
 
 /** Functions that tell the moment without an argument. */
-const CALLS: ReadonlySet<string> = new Set([
+export const MOMENTS: ReadonlySet<string> = new Set([
   "now",
   "transaction_timestamp",
   "statement_timestamp",
@@ -62,7 +62,7 @@ function placesIn(
   return all.flatMap(({ kind, start, end }, i): Place[] => {
     if (kind !== "word") return [];
     const isQualified = word(i - 1) === ".";
-    if (CALLS.has(word(i)) && word(i + 1) === "(" && word(i + 2) === ")") {
+    if (MOMENTS.has(word(i)) && word(i + 1) === "(" && word(i + 2) === ")") {
       const isServers = word(i - 2) === "pg_catalog";
       if (isQualified && !isServers) return [];
       const first = isQualified ? (all[i - 2] as Token).start : start;

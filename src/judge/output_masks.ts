@@ -176,20 +176,20 @@ export class OutputMasks {
     return this.#facts.isUnique({ relation, columns: [...pinned, ...sorted] });
   }
 
-  /** Whether values in WHERE leave one row of a relation that it reads or writes, by a unique index; true where that is not known. */
-  isHeld({ held, sources, writes }: Shape): boolean {
+  /** Whether a statement asks for certain rows: a read by any value, a write by those of a unique index; true where that is not known. */
+  isHeld({ kind, held, sources, writes }: Shape): boolean {
     if (held === undefined) return true;
+    if (kind === "read" || held.length === 0) return held.length > 0;
     const catalog = this.#catalog;
     const written = writes.flatMap((name) => catalog.keysOfName(name));
     return [...sources, ...written].some((relation) => {
       const oids = catalog.oids(relation);
-      if (oids.length === 0) return true;
-      if (catalog.isView(relation)) return held.length > 0;
-      return oids.some((oid) =>
-        catalog.uniquesOf(oid).some((columns) =>
-          columns.length > 0 && columns.every((name) => held.includes(name))
-        )
-      );
+      return oids.length === 0 || catalog.isView(relation) ||
+        oids.some((oid) =>
+          catalog.uniquesOf(oid).some((columns) =>
+            columns.length > 0 && columns.every((name) => held.includes(name))
+          )
+        );
     });
   }
 

@@ -34,7 +34,7 @@ export interface Surroundings {
   moment(): Moment | undefined;
   /** A unique key leaves no choice among rows or their order. */
   unique(): boolean;
-  /** A unique key, or what the mirror was told, leaves one row of what it reads or writes, or that is not known. */
+  /** The statement asks for certain rows, or the mirror was told which. */
   held(): boolean;
   /** The mirror sorts a text that is a key of ORDER BY otherwise than the primary. */
   sortedOtherwise(): boolean;

@@ -107,6 +107,8 @@ export class Replay {
   /** Where the answer of the next statement begins. */
   #answer = 0;
   #sentUs = 0;
+  /** How much later than on the primary the transaction began, in microseconds. */
+  #beginLagUs = 0;
   #sent = NOTHING;
   /** Results of the cycle under way whose INSERTs were given values. */
   #given: GivenResults | undefined;
@@ -165,6 +167,10 @@ export class Replay {
 
   /** The bytes of the next cycle; its clock starts. */
   take(nowUs: number): Uint8Array<ArrayBuffer> {
+    // A server begins with what came before in a pipeline answered.
+    const lagUs = nowUs - this.transaction.startUs - this.#startUs -
+      this.#word(CYCLE_QUEUED);
+    if (this.idle) this.#beginLagUs = lagUs;
     this.asked = true;
     this.#sentUs = nowUs;
     this.#paired = this.#mirrorUs = 0;
@@ -185,12 +191,8 @@ export class Replay {
     if (rewriter === undefined || !matters) return this.#sent.bytes;
     const { bytes: written, given, taken, added } = rewriter.cycle(
       this.#sent.bytes,
-      {
-        startUs: this.transaction.startUs,
-        endUs: this.transaction.endUs,
-        cycleUs: this.transaction.startUs + this.#startUs,
-        cycle: this.#cycle,
-      },
+      this.transaction,
+      shapes && { transaction: this.#beginLagUs, statement: lagUs },
       (result) => this.#primaryReply(result),
       (result, copied) => this.#logged?.rows(this.#cycle, result, copied),
     );

@@ -49,7 +49,11 @@ const VALUES: ReadonlySet<string> = new Set(["valuesLists", "targetList"]);
 export function momentCalls(type: string, body: Node): MomentCalls | undefined {
   if (!STATEMENTS.has(type)) return undefined;
   const walk = new Walk();
-  walk.look({ [type]: body }, { isValue: false, beside: undefined });
+  walk.look({ [type]: body }, {
+    isValue: false,
+    isOutput: false,
+    beside: undefined,
+  });
   const { found, columns, isBound } = walk;
   const [first] = found;
   if (isBound || first === undefined) return undefined;
@@ -61,8 +65,10 @@ export function momentCalls(type: string, body: Node): MomentCalls | undefined {
 }
 
 interface Around {
-  /** What the expression gives is stored. */
+  /** What the expression gives is stored … */
   readonly isValue: boolean;
+  /** … or shown. */
+  readonly isOutput: boolean;
   /** The condition that it is a part of. */
   readonly beside: unknown;
 }
@@ -72,6 +78,8 @@ class Walk {
   readonly columns = new Set<string>();
   /** Something asks for the moment that can't be moved. */
   isBound = false;
+  /** Conditions whose columns are named. */
+  readonly #named = new Set<unknown>();
 
   look(tree: unknown, around: Around): void {
     if (typeof tree !== "object" || tree === null) return;
@@ -95,6 +103,9 @@ class Walk {
         this.look(rest, around);
         return this.#writing(SelectStmt ?? {}, around);
       }
+      case "targetList":
+      case "exprs":
+        return list(node).forEach((target) => this.#target(target, around));
       case "FuncCall":
         return this.#call(node, around);
       case "SQLValueFunction":
@@ -127,6 +138,16 @@ class Walk {
     }
   }
 
+  /** A column of an answer is moved whole, or not at all. */
+  #target(target: Node, around: Around): void {
+    const before = this.found.length;
+    this.look(target, { ...around, isOutput: true });
+    const found = this.found.slice(before);
+    if (
+      found.some(({ isFree }) => isFree) && found.some(({ isFree }) => !isFree)
+    ) this.isBound = true;
+  }
+
   #call(node: Node, around: Around): void {
     const names = list(node.funcname);
     const name = lastName(names);
@@ -145,10 +166,15 @@ class Walk {
     else this.#put(node, of, around);
   }
 
-  #put(node: Node, of: MomentCalls["of"], { isValue, beside }: Around): void {
+  #put(node: Node, of: MomentCalls["of"], around: Around): void {
+    const { isValue, isOutput, beside } = around;
     const isFree = beside !== undefined && !isValue;
     this.found.push({ at: Number(node.location ?? 0), isFree, of });
-    if (isFree) this.#nameColumns(beside);
+    // An argument of a function that decides which rows there are.
+    if (!isFree && !isValue && !isOutput) this.isBound = true;
+    if (!isFree || this.#named.has(beside)) return;
+    this.#named.add(beside);
+    this.#nameColumns(beside);
   }
 
   #nameColumns(tree: unknown): void {

@@ -171,10 +171,42 @@ function ofDelete(body: Node): Found | undefined {
   };
 }
 
-/** Columns that WHERE holds to one value each. */
-export function heldColumns(body: Node): readonly string[] {
-  return equalities(body).flatMap(([column, value]) =>
-    sourceOf(value) === undefined ? [] : [column]
+/** Names of the columns that a statement compares for equality with anything but columns, wherever it does. */
+export function heldColumns(tree: unknown): readonly string[] {
+  const found = new Set<string>();
+  const visit = (tree: unknown) => {
+    if (typeof tree !== "object" || tree === null) return;
+    for (const [type, node] of Object.entries(tree as Node)) {
+      const sides = sidesOf(type, node as Node).map(columnsIn);
+      // One column beside another joins rows.
+      if (sides.some((columns) => columns.length === 0)) {
+        for (const name of sides.flat()) found.add(name);
+      }
+      visit(node);
+    }
+  };
+  visit(tree);
+  return [...found];
+}
+
+/** What a node compares for equality. */
+function sidesOf(type: string, node: Node): readonly unknown[] {
+  if (type === "SubLink" && node.testexpr !== undefined) {
+    return [node.testexpr, []];
+  }
+  const isEqual = type === "A_Expr" && lastName(node.name) === "=";
+  return isEqual ? [node.lexpr, node.rexpr] : [];
+}
+
+/** Columns in an expression, those of queries within left out. */
+function columnsIn(tree: unknown): readonly string[] {
+  if (typeof tree !== "object" || tree === null) return [];
+  return Object.entries(tree as Node).flatMap(([type, node]) =>
+    type === "ColumnRef"
+      ? [lastName((node as Node).fields)]
+      : type === "SubLink"
+      ? []
+      : columnsIn(node)
   );
 }
 

@@ -66,6 +66,31 @@ const STATEMENTS: readonly [
     "token 5",
   ], ROWS],
   ["select id from session where expires_at > current_timestamp", [], ROWS],
+  [
+    "select name from account where id = (select account_id from session where token = 'token 5' and expires_at > now())",
+    [],
+    ROWS,
+  ],
+  [
+    "select account_id from session where token in ('token 5') and expires_at > now()",
+    [],
+    ROWS,
+  ],
+  [
+    "with s as (select account_id from session where token = concat('token ', 5) and expires_at > now()) select name from account a join s on s.account_id = a.id",
+    [],
+    ROWS,
+  ],
+  [
+    "select count(*) from session where token = $1 and expires_at > now()",
+    ["token 5"],
+    CONTENTS,
+  ],
+  [
+    "update account set logins = 1 where email = concat('user', 6, '@example.org') and created_at < now()",
+    [],
+    TAG,
+  ],
   ["select id, now() as loaded_at from account where id = $1", [3], ROWS],
   [
     "select s.id from session s join account a on a.id = s.account_id and s.expires_at > now() where a.id = 4",

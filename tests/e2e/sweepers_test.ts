@@ -14,6 +14,7 @@ const SCHEMA = `
   );
   create table jobs (id int primary key, state text not null, at timestamptz not null);
   create table archive (id int primary key, at timestamptz);
+  create table logs (id serial primary key, text text);
 `;
 const FILL = (origin: string) => `
   insert into sessions select i, 't' || i, '${origin}'::timestamptz + i * interval '1 s'
@@ -35,6 +36,23 @@ const SWEEPS: Readonly<Record<string, Sweep>> = {
       await open`select 1`;
       await open`update sessions set note = 'seen' where at - now() < ${"3 s"}::interval and note is null`;
     }),
+  "a block that prepares nothing": (sql) =>
+    sql.begin((open) =>
+      open.unsafe("delete from sessions where at < now()").simple()
+    ),
+  "behind an INSERT before which the mirror is asked": (sql) =>
+    sql.begin(async (open) => {
+      await open.unsafe("insert into logs (text) values ('a') returning id")
+        .simple();
+      await open.unsafe("update jobs set state = 'late' where at < now()")
+        .simple();
+    }),
+  "behind another in a pipeline": (sql) =>
+    Promise.all([
+      sql.unsafe("select pg_sleep(1)").simple(),
+      sql.unsafe("delete from sessions where at < now()").simple(),
+      sql.unsafe("update jobs set state = 'over' where at < now()").simple(),
+    ]),
   "INSERT … SELECT": (sql) =>
     sql`insert into archive select id, at from jobs where at < localtimestamp on conflict do nothing`,
   "a count": (sql) => sql`select count(*) from sessions where at > now()`,
@@ -99,8 +117,8 @@ Deno.test(
     const { primary, mirror, proxy, origin } = servers;
     for (const server of [primary, mirror]) await run(server, FILL(origin));
     const holder = postgres(mirror.url(), { max: 1 });
-    const sql = postgres(proxy.url(), { max: 1, fetch_types: false });
     for (const sweep of Object.values(SWEEPS)) {
+      const sql = postgres(proxy.url(), { max: 1, fetch_types: false });
       await holder.begin(async (lock) => {
         await lock`lock table sessions, jobs in access exclusive mode`;
         await betweenRows(origin);
@@ -108,9 +126,10 @@ Deno.test(
         // More rows end before the mirror runs it.
         await sleep(1_200);
       });
+      await sql.end();
+      await proxy.settled();
     }
-    await Promise.all([sql.end(), holder.end()]);
-    await proxy.settled();
+    await holder.end();
     assert.deepEqual(await seenResults(proxy, isMismatch, 10_000), []);
     assert.deepEqual(await seenResults(proxy, isNoise, 10_000), []);
     assert.deepEqual(await rowsOf(mirror), await rowsOf(primary));

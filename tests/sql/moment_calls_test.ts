@@ -61,10 +61,20 @@ const NONE = [
   "select * from s where at > app.now()",
   "select distinct at > now() from s order by at > now()",
   "select date_trunc('day', now()), count(*) from s where at > now() group by date_trunc('day', now())",
+  "select * from w where (now() - interval '5 s', now()) overlaps (a, b)",
+  "select (now() - a, now()) overlaps (a, b) from w",
+  "select * from s where in_range(at, now() - a, now(), true, true) and at > now()",
+  "select * from generate_series(current_date, b) g where g < current_date",
   "copy (select * from s where at > now()) to stdout",
   "create view v as select * from s where at > now()",
 ];
 
 Deno.test("moment calls: none where the moment can't be another one", () => {
   for (const sql of NONE) assert.equal(calls(sql), undefined, sql);
+});
+
+Deno.test("moment calls: what stands beside many of them is looked at once", () => {
+  const many = Array.from({ length: 5_000 }, () => "now() - a").join(", ");
+  const found = analyze(`select 1 from s where at in (${many})`)?.shapes[0];
+  assert.equal(found?.momentCalls?.places.length, 5_000);
 });
