@@ -5,6 +5,7 @@ import { prepare, run } from "../support/judged.ts";
 import { TestProxy } from "../support/proxy.ts";
 import { seenResults } from "../support/seen_results.ts";
 import { waitFor } from "../support/wait.ts";
+import { concat, query, WireClient } from "../support/wire_client.ts";
 import { isMismatch, isNoise } from "../../src/stats/mod.ts";
 
 /** A row ends every second, in each table. */
@@ -24,7 +25,7 @@ const FILL = (origin: string) => `
 const TEST = { sanitizeOps: false, sanitizeResources: false };
 
 /** What turns on the moment, and shows no time. */
-type Sweep = (sql: postgres.Sql) => Promise<unknown>;
+type Sweep = (sql: postgres.Sql, port: number) => Promise<unknown>;
 
 const SWEEPS: Readonly<Record<string, Sweep>> = {
   "a DELETE, as a simple query": (sql) =>
@@ -47,12 +48,20 @@ const SWEEPS: Readonly<Record<string, Sweep>> = {
       await open.unsafe("update jobs set state = 'late' where at < now()")
         .simple();
     }),
-  "behind another in a pipeline": (sql) =>
-    Promise.all([
-      sql.unsafe("select pg_sleep(1)").simple(),
-      sql.unsafe("delete from sessions where at < now()").simple(),
-      sql.unsafe("update jobs set state = 'over' where at < now()").simple(),
-    ]),
+  "behind a wait within its block": (sql) =>
+    sql.begin(async (open) => {
+      await open`select count(*) from sessions`;
+      await open.unsafe("delete from sessions where at < now()").simple();
+    }),
+  "behind another in a pipeline": async (_, port) => {
+    using client = await WireClient.connect(port);
+    await client.send(concat([
+      "select pg_sleep(1)",
+      "delete from sessions where at < now()",
+      "update jobs set state = 'over' where at < now()",
+    ].map(query)));
+    await client.ready(3);
+  },
   "INSERT … SELECT": (sql) =>
     sql`insert into archive select id, at from jobs where at < localtimestamp on conflict do nothing`,
   "a count": (sql) => sql`select count(*) from sessions where at > now()`,
@@ -122,7 +131,7 @@ Deno.test(
       await holder.begin(async (lock) => {
         await lock`lock table sessions, jobs in access exclusive mode`;
         await betweenRows(origin);
-        await sweep(sql);
+        await sweep(sql, proxy.port);
         // More rows end before the mirror runs it.
         await sleep(1_200);
       });
@@ -149,7 +158,9 @@ Deno.test(
     await run(mirror, "update sessions set at = at + interval '1 hour'");
     await run(mirror, "update jobs set at = at + interval '1 hour'");
     const sql = postgres(proxy.url(), { max: 1, fetch_types: false });
-    for (const sweep of Object.values(SWEEPS).toReversed()) await sweep(sql);
+    for (const sweep of Object.values(SWEEPS).toReversed()) {
+      await sweep(sql, proxy.port);
+    }
     await sql.end();
     await proxy.settled();
     const found = await seenResults(proxy, isMismatch, 10_000);
