@@ -25,13 +25,13 @@ export function mayCountsDiffer(
   rule: CountRule,
   primary: number,
   mirror: number,
-  { held }: Pick<Surroundings, "held">,
+  { certain }: Pick<Surroundings, "certain">,
 ): boolean {
   if (rule === "draw") return true;
   const isNone = primary === 0 || mirror === 0;
   if (rule !== "boundary") return !isNone;
   return Math.abs(primary - mirror) <= fewOf(Math.max(primary, mirror)) &&
-    !(isNone && held());
+    !(isNone && certain());
 }
 
 /** Whether contents may, for the same rule, where the number of rows is the same, in columns without a mask. */

@@ -352,7 +352,7 @@ export class Judge {
         };
       },
       unique: () => masks.isUnique(shape),
-      held: () => pair.taken !== undefined || masks.isHeld(shape),
+      certain: () => pair.taken !== undefined || masks.isCertain(shape),
       sortedOtherwise: () => masks.isSortedOtherwise(shape),
       told: () => pair.taken !== undefined,
       // By which rows it inserts nothing its keys tell.

@@ -43,7 +43,7 @@ export function areAtTheMoment(
   const moment = about.moment();
   if (moment === undefined) return undefined;
   const rules = about.rules();
-  const held = heldColumns(moment, about.columns() ?? []);
+  const held = shownBounds(moment, about.columns() ?? []);
   const isMasked = held?.some(({ place }) =>
     rules.columns[place]?.mask !== undefined
   );
@@ -78,7 +78,7 @@ export function areAtTheMoment(
 }
 
 /** Of several columns with the name nobody knows which. */
-function heldColumns(
+function shownBounds(
   { bounds }: Moment,
   columns: readonly Column[],
 ): readonly Held[] | undefined {

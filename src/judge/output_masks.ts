@@ -177,9 +177,9 @@ export class OutputMasks {
   }
 
   /** Whether a statement asks for certain rows: a read by any value, a write by those of a unique index; true where that is not known. */
-  isHeld({ kind, held, sources, writes }: Shape): boolean {
-    if (held === undefined) return true;
-    if (kind === "read" || held.length === 0) return held.length > 0;
+  isCertain({ kind, equated, sources, writes }: Shape): boolean {
+    if (equated === undefined) return true;
+    if (kind === "read" || equated.length === 0) return equated.length > 0;
     const catalog = this.#catalog;
     const written = writes.flatMap((name) => catalog.keysOfName(name));
     return [...sources, ...written].some((relation) => {
@@ -187,7 +187,8 @@ export class OutputMasks {
       return oids.length === 0 || catalog.isView(relation) ||
         oids.some((oid) =>
           catalog.uniquesOf(oid).some((columns) =>
-            columns.length > 0 && columns.every((name) => held.includes(name))
+            columns.length > 0 &&
+            columns.every((name) => equated.includes(name))
           )
         );
     });

@@ -35,7 +35,7 @@ export interface Surroundings {
   /** A unique key leaves no choice among rows or their order. */
   unique(): boolean;
   /** The statement asks for certain rows, or the mirror was told which. */
-  held(): boolean;
+  certain(): boolean;
   /** The mirror sorts a text that is a key of ORDER BY otherwise than the primary. */
   sortedOtherwise(): boolean;
   /** The mirror was told which rows to take: by that it comes to them in another way. */

@@ -14,7 +14,7 @@ import { momentCalls } from "./moment_calls.ts";
 import { orderKeys } from "./order_keys.ts";
 import { namesOf } from "./outputs.ts";
 import { updatingOf } from "./updating.ts";
-import { heldColumns, pinnedRows } from "./pins.ts";
+import { equatedColumns, pinnedRows } from "./pins.ts";
 import type { Node } from "./tree.ts";
 import type { Link, Shape, StatementKind, Statements } from "./shape.ts";
 
@@ -164,7 +164,7 @@ function describe(
     ...(found.counts.some(({ rule }) => rule === "boundary")
       ? {
         momentBounds: type === "SelectStmt" ? momentBounds(body) : undefined,
-        held: heldColumns(body),
+        equated: equatedColumns(body),
       }
       : {}),
     momentCalls: momentCalls(type, body),

@@ -172,7 +172,7 @@ function ofDelete(body: Node): Found | undefined {
 }
 
 /** Names of the columns that a statement compares for equality with anything but columns, wherever it does. */
-export function heldColumns(tree: unknown): readonly string[] {
+export function equatedColumns(tree: unknown): readonly string[] {
   const found = new Set<string>();
   const visit = (tree: unknown) => {
     if (typeof tree !== "object" || tree === null) return;

@@ -62,7 +62,7 @@ export interface Shape {
   /** Columns of its answer by which alone the moment decides which rows there are; undefined: they do not tell. */
   readonly momentBounds?: readonly MomentBound[] | undefined;
   /** Columns that it compares for equality with values, where the moment decides which rows there are. */
-  readonly held?: readonly string[] | undefined;
+  readonly equated?: readonly string[] | undefined;
   /** Where it asks for the moment; undefined: nowhere, or not in a way that can be moved. */
   readonly momentCalls?: MomentCalls | undefined;
   /** It makes one row out of several, or one value. */

@@ -154,7 +154,7 @@ function toldOf(shape: Shape): string | undefined {
   const { orderBy, limited, limit, outputs, counts, isParsed, isolation } =
     shape;
   const { pinned, insertion, lockingRead, updating, draws, sortedBy } = shape;
-  const { momentBounds, momentCalls, held } = shape;
+  const { momentBounds, momentCalls, equated } = shape;
   const traits = [
     ...(outputs ?? []).map(({ trait }) => trait),
     ...draws.flatMap(({ write: { named, positional } }) => [
@@ -186,7 +186,7 @@ function toldOf(shape: Shape): string | undefined {
     updating,
     momentBounds,
     momentCalls,
-    held,
+    equated,
   ]);
   const hasNames = outputs !== undefined ||
     draws.length > 0;

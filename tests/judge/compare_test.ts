@@ -144,7 +144,7 @@ function judge(
     counts: () => shape.counts[0]?.rule,
     moment: () => undefined,
     unique: () => false,
-    held: () => true,
+    certain: () => true,
     sortedOtherwise: () => false,
     told: () => false,
     concurrentWrite: () => false,

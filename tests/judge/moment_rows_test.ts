@@ -92,7 +92,7 @@ function judge(
     counts: () => "boundary",
     moment: (): Moment => ({ bounds, ...WINDOW }),
     unique: () => false,
-    held: () => true,
+    certain: () => true,
     sortedOtherwise: () => false,
     told: () => false,
     concurrentWrite: () => false,

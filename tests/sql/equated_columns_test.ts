@@ -4,7 +4,7 @@ import { analyze } from "../../src/sql/analyze.ts";
 
 await loadModule();
 
-const HELD: Readonly<Record<string, string>> = {
+const EQUATED: Readonly<Record<string, string>> = {
   "select 1 from s where at > now()": "",
   "select 1 from s join u on s.id = u.id where at > now() and a > 1": "",
   "select 1 from s where token = $1 and at > now()": "token",
@@ -22,8 +22,8 @@ const HELD: Readonly<Record<string, string>> = {
   "delete from s where state = 'over' and at < now()": "state",
 };
 
-Deno.test("held columns: those that a statement compares with values, wherever it does", () => {
-  for (const [sql, held] of Object.entries(HELD)) {
-    assert.equal(analyze(sql)?.shapes[0]?.held?.join(", "), held, sql);
+Deno.test("equated columns: those that a statement compares with values, wherever it does", () => {
+  for (const [sql, equated] of Object.entries(EQUATED)) {
+    assert.equal(analyze(sql)?.shapes[0]?.equated?.join(", "), equated, sql);
   }
 });
