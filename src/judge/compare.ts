@@ -183,7 +183,7 @@ export function compare(
           mayContentsDiffer(rule, around, found, p(STATEMENT_ROWS)));
       return differ(Result.mismatchRows, isChance ? CHANCES[rule] : undefined);
     }
-    case "sizes":
+    case "hidden":
       return differ(Result.mismatchRows);
   }
 }

@@ -1,15 +1,17 @@
 import {
   FLAG_CUT,
+  RowHash,
   STATEMENT_HASHED_ROWS,
   STATEMENT_KEPT_ROWS,
   STATEMENT_KIND,
   STATEMENT_ORDERED,
   STATEMENT_ROW_BYTES,
   STATEMENT_ROWS,
+  STATEMENT_UNORDERED,
 } from "../record/mod.ts";
-import { type Answer, haveEqualRows } from "./answer.ts";
+import { type Answer, haveEqualRows, readAnswer } from "./answer.ts";
 import { readRows } from "./copy_rows.ts";
-import { normalAnswer } from "./own_types.ts";
+import { mayHoldOids, normalAnswer } from "./own_types.ts";
 import { isLoose } from "./row_twins.ts";
 import { compareRows, type RowsFound } from "./rows.ts";
 import type { ComparisonContext, Reply, Surroundings } from "./surroundings.ts";
@@ -21,8 +23,8 @@ type AllRowsFound =
   | { readonly kind: "unseen" }
   /** Their values can't be told apart, and some of them may differ. */
   | { readonly kind: "unread" }
-  /** Behind the bound, the bytes of all rows together tell that some differ. */
-  | { readonly kind: "sizes" };
+  /** Some differ, of which not both are here: so the bytes or the hashes of all rows together say. */
+  | { readonly kind: "hidden" };
 
 /** The rows of both, as far as they were kept, with own types by their names. */
 export function answersOf(
@@ -103,7 +105,32 @@ export function rowsOf(
     );
     if (found.kind === "different") return found;
   }
-  return areSizesEqual || limited || isFree
-    ? { kind: "unseen" }
-    : { kind: "sizes" };
+  if (limited || isFree) return { kind: "unseen" };
+  if (!areSizesEqual) return { kind: "hidden" };
+  const columns = about.columns();
+  // Numbers of own types are other ones on a server that is alike.
+  if (columns === undefined || columns.some(mayHoldOids)) {
+    return { kind: "unseen" };
+  }
+  const [a, b] = [hashOf(primary), hashOf(mirror)];
+  if (a === undefined || b === undefined) return { kind: "unseen" };
+  if (a !== b) return { kind: "hidden" };
+  // In what order the rest of them came is not here.
+  return keys === undefined ? { kind: "permuted" } : { kind: "unseen" };
+}
+
+/** A hash of all rows in any order; undefined: some are not in it. */
+function hashOf({ words, at, answer }: Reply): string | undefined {
+  const word = (offset: number) => words[at + offset] as number;
+  const { rows } = readAnswer(answer);
+  const hashed = word(STATEMENT_HASHED_ROWS);
+  if (rows.length + hashed !== word(STATEMENT_ROWS)) return undefined;
+  const kept = new RowHash(Infinity);
+  for (const row of rows) {
+    kept.add(row, 0, row.length);
+    kept.end(row.length);
+  }
+  const a = kept.unorderedA + word(STATEMENT_UNORDERED) | 0;
+  const b = kept.unorderedB + word(STATEMENT_UNORDERED + 1) | 0;
+  return `${a} ${b}`;
 }

@@ -29,6 +29,7 @@ export { QueueBudget } from "./queue_budget.ts";
 export { RecordList } from "./record_list.ts";
 export { ReplyDigest } from "./reply_digest.ts";
 export { RingConsumer, RingProducer } from "./ring.ts";
+export { RowHash } from "./row_hash.ts";
 export * from "./statement.ts";
 export { type StateLooker, Stream, type StreamOwner } from "./stream.ts";
 export { isWritingTag, tagText } from "./tags.ts";

@@ -116,6 +116,33 @@ const CUT = {
 };
 const HASHED = { ...CUT, [d.STATEMENT_HASHED_ROWS]: 6 };
 
+const NINE = Array.from({ length: 9 }, (_, i) => row(`${i + 1}`, "x"));
+const NINE_OTHERS = [...NINE.slice(0, 8), row("9", "y")];
+const PART = [0, 1, 2];
+const OTHER_PART = [3, 4, 5];
+const columns = () => [{ name: "a", typeOid: 25, isBinary: false }];
+
+/** A reply of nine rows, of which those at `kept` are here. */
+function hashed(
+  kept: readonly number[],
+  all: readonly Uint8Array[],
+  ordered = 0,
+) {
+  const rest = new d.RowHash(Infinity);
+  all.forEach((row, i) => {
+    if (kept.includes(i)) return;
+    rest.add(row, 5, row.length); // behind the header
+    rest.end(row.length - 5);
+  });
+  return reply({
+    ...HASHED,
+    [d.STATEMENT_KEPT_ROWS]: kept.length,
+    [d.STATEMENT_ORDERED]: rest.orderedA + ordered,
+    [d.STATEMENT_UNORDERED]: rest.unorderedA,
+    [d.STATEMENT_UNORDERED + 1]: rest.unorderedB,
+  }, kept.map((i) => all[i] as Uint8Array));
+}
+
 /** What stands around a pair, where it is not the usual. */
 type Around =
   & Partial<Omit<ComparisonContext, "about" | "onMasked">>
@@ -863,6 +890,67 @@ const CASES: readonly [what: string, got: () => string, result: string][] = [
   [
     "an equal part of rows beyond the bound",
     () => judge(reply(CUT), {}, reply(CUT)),
+    "skipped_too_large",
+  ],
+  [
+    "many rows in another order",
+    () => judge(hashed(OTHER_PART, NINE), { columns }, hashed(PART, NINE)),
+    "match_unordered",
+  ],
+  [
+    "another value in many rows, of the same size",
+    () =>
+      judge(hashed(OTHER_PART, NINE_OTHERS), { columns }, hashed(PART, NINE)),
+    "mismatch_rows",
+  ],
+  [
+    "another value in the first of many rows, of the same size",
+    () =>
+      judge(
+        hashed([0, 1, 2], NINE_OTHERS.toReversed()),
+        { columns },
+        hashed([6, 7, 8], NINE),
+      ),
+    "mismatch_rows",
+  ],
+  [
+    "many sorted rows, of which the last came in another order",
+    () =>
+      judge(
+        hashed(PART, NINE, 1),
+        { columns, ...byA },
+        hashed(PART, NINE),
+      ),
+    "skipped_too_large",
+  ],
+  [
+    "another value in many sorted rows",
+    () =>
+      judge(
+        hashed(PART, NINE_OTHERS),
+        { columns, ...byA },
+        hashed(PART, NINE),
+      ),
+    "mismatch_rows",
+  ],
+  [
+    "another value in many rows, of which a LIMIT keeps some",
+    () =>
+      judge(
+        hashed(PART, NINE_OTHERS),
+        { columns, shape: limited },
+        hashed(PART, NINE),
+      ),
+    "skipped_too_large",
+  ],
+  [
+    "another value in many rows that hold OIDs of types",
+    () =>
+      judge(
+        hashed(PART, NINE_OTHERS),
+        { columns: () => [{ name: "a", typeOid: 2206, isBinary: true }] },
+        hashed(PART, NINE),
+      ),
     "skipped_too_large",
   ],
   [
