@@ -17,7 +17,6 @@ import { highestParameter } from "./texts.ts";
 import { literalOf } from "./value_text.ts";
 
 const encoder = new TextEncoder();
-const TIMESTAMPTZ = 1_184; // catalog/pg_type.dat
 
 /** What a mirror's lanes share. */
 export interface MomentRewriterOptions {
@@ -153,7 +152,7 @@ export class MomentRewriter {
     return `${(us / 1e6).toFixed(6)} seconds`;
   }
 
-  /** The only statement of a text, if the moment decides which rows there are, and nothing else tells of that. */
+  /** The only statement of a text, if the moment decides what it finds. */
   #moved(
     bytes: Uint8Array<ArrayBuffer>,
     from: number,
@@ -167,7 +166,7 @@ export class MomentRewriter {
     const isOnly = others.length === 0 && statements.links === undefined;
     return shape !== undefined && isOnly && giving.isOn &&
         turnsOnMoment(shape) && shape.lockingRead === undefined &&
-        this.#isPlain(shape) && !this.#isShown(shape)
+        this.#isPlain(shape)
       ? shape
       : undefined;
   }
@@ -177,19 +176,6 @@ export class MomentRewriter {
     const catalog = this.#options.catalog();
     return [...MOMENTS].every(catalog.isForeign) &&
       !sources.some((source) => catalog.isView(source));
-  }
-
-  /** The rows of a read show by which moment they were found, to the zone: they tell more as the client asked for them. */
-  #isShown({ kind, momentBounds, sources }: Shape): boolean {
-    if (kind !== "read" || momentBounds === undefined) return false;
-    const catalog = this.#options.catalog();
-    return momentBounds.every(({ column, isMoment }) => {
-      const types = sources.flatMap((source) =>
-        catalog.columnType(source, column) ?? []
-      );
-      return isMoment && types.length > 0 &&
-        types.every((type) => type === TIMESTAMPTZ);
-    }) && !sources.some((source) => catalog.hasPolicy(source));
   }
 
   /** What the mirror has drawn is as late there as its own moment. */

@@ -8,7 +8,10 @@ import {
   KIND_ERROR,
   KIND_MASK,
   STATEMENT_KIND,
+  STATEMENT_ROWS,
   STATEMENT_SQLSTATE,
+  STATEMENT_TAG,
+  tagText,
   type Transaction,
 } from "../record/mod.ts";
 import { haveEqualDescriptions } from "./answer.ts";
@@ -224,12 +227,24 @@ export class Judge {
     if (isRefused && !isKeyError(codeOf(mirror) ?? 0)) return;
     const { drawn, onDrawn } = this.#target;
     if (!isRefused) this.#drift.note(pair.shape);
+    const empty = this.#withoutRows(pair);
     for (const one of this.#ownDraws(pair)) {
+      if (empty.includes(one.oid)) continue;
       onDrawn?.(one);
       // No row has it.
       if (isRefused) continue;
       drawn.add({ ...one, lagUs: one.lagUs + this.#lagUs(pair, nowUs) });
     }
+  }
+
+  /** The relations of which a statement has updated no row: none has got a value. */
+  #withoutRows({ shape, mirror }: StatementPair): readonly string[] {
+    const isEmpty = mirror !== undefined && rowsIn(mirror) === 0 &&
+      tagOf(mirror) === "UPDATE" && shape.writes.length === 1;
+    if (!isEmpty) return NO_RELATIONS;
+    const { catalog } = this.#target;
+    return shape.writes.flatMap((name) => catalog.keysOfName(name))
+      .flatMap((key) => catalog.oids(key));
   }
 
   /** The columns for which the mirror makes the values of a statement. */
@@ -528,6 +543,7 @@ function relationOf(
 }
 
 const ANY_ROWS = [undefined];
+const NO_RELATIONS: readonly string[] = [];
 
 const NO_LITERALS: readonly string[] = [];
 /** By a shape's list: what is known of theirs is found once. */
@@ -557,6 +573,14 @@ function above(us: number, floorUs: number, queuedUs: number): number {
 
 function codeOf(reply: Reply | undefined): number | undefined {
   return reply?.words[reply.at + STATEMENT_SQLSTATE];
+}
+
+function tagOf({ words, at }: Reply): string | null {
+  return tagText(words[at + STATEMENT_TAG] as number);
+}
+
+function rowsIn({ words, at }: Reply): number {
+  return words[at + STATEMENT_ROWS] as number;
 }
 
 function hasRows(reply: Reply): boolean {

@@ -176,19 +176,19 @@ export class OutputMasks {
     return this.#facts.isUnique({ relation, columns: [...pinned, ...sorted] });
   }
 
-  /** Whether a statement asks for certain rows: a read by any value, a write by those of a unique index; true where that is not known. */
-  isCertain({ kind, equated, sources, writes }: Shape): boolean {
+  /** Whether a statement asks for certain rows, by a value of a column in a unique index; true where that is not known. */
+  isCertain({ equated, sources, writes }: Shape): boolean {
     if (equated === undefined) return true;
-    if (kind === "read" || equated.length === 0) return equated.length > 0;
+    if (equated.length === 0) return false;
     const catalog = this.#catalog;
     const written = writes.flatMap((name) => catalog.keysOfName(name));
     return [...sources, ...written].some((relation) => {
       const oids = catalog.oids(relation);
       return oids.length === 0 || catalog.isView(relation) ||
         oids.some((oid) =>
+          catalog.excludesRows(oid) ||
           catalog.uniquesOf(oid).some((columns) =>
-            columns.length > 0 &&
-            columns.every((name) => equated.includes(name))
+            columns.some((name) => equated.includes(name))
           )
         );
     });

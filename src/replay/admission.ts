@@ -172,11 +172,20 @@ export class Admission {
     const { settings, budget, removed } = this.#target;
     if (removed) return Dropped.removed;
     if (settings.paused) return Dropped.paused;
+    if (this.#tainted) this.#heal(transaction);
     if (this.#tainted || this.#link.isRefused) return Dropped.sessionTainted;
     if (this.#link.isDown) return Dropped.mirrorDown;
     if (this.#queue.length >= settings.queueLength) return Dropped.queueFull;
     if (!budget.take(transaction.size)) return Dropped.queueFull;
     return -1;
+  }
+
+  /** DISCARD ALL, as poolers send it: whatever the session's state was, it is known again. */
+  #heal(transaction: Transaction): void {
+    if (this.#queue.length > 0) return;
+    if (lastingState(transaction).cleared !== "all") return;
+    this.#log.clear();
+    this.#tainted = false;
   }
 
   /** It is not replayed: what it did to the session's state is, in its turn. */
@@ -196,7 +205,8 @@ export class Admission {
   #keepState(transaction: Transaction): void {
     const state = lastingState(transaction);
     if (state.lost) this.taint();
-    if (state.repeat.length === 0 && state.closed.length === 0) return;
+    const { repeat, closed, cleared } = state;
+    if (repeat.length + closed.length === 0 && cleared === "nothing") return;
     if (!this.#link.isConnected && this.#queue.length === 0) {
       this.#log.add(state);
     } else if (this.#target.budget.take(transaction.size)) {

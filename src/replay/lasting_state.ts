@@ -29,6 +29,10 @@ const IN_FAILED_TRANSACTION = sqlstate("25P02");
  */
 export function lastingState(transaction: Transaction): SessionState {
   const state = sessionState(acceptedBytes(transaction));
+  // DISCARD ALL runs by itself, or not at all.
+  if (state.cleared === "all" && whatIsUndone(transaction) !== "nothing") {
+    return { ...state, cleared: "nothing" };
+  }
   if (!state.repeat.some(isSetting)) return state;
   const undone = whatIsUndone(transaction);
   if (undone === "nothing") return state;

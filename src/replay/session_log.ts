@@ -3,16 +3,14 @@ import {
   CYCLE_WORDS,
   type Transaction,
 } from "../record/mod.ts";
-import type { Repeated, SessionState } from "../sql/mod.ts";
-import { CLOSE, isEqual, messageOf, PARSE, QUERY, SYNC } from "../wire/mod.ts";
+import { type Repeated, type SessionState, STATEMENT_KEY } from "../sql/mod.ts";
+import { CLOSE, isEqual, messageOf, QUERY, SYNC } from "../wire/mod.ts";
 
 /** Bounds of one session's log; beyond them its state can't be rebuilt. */
 const MAX_ENTRIES = 2_000;
 const MAX_BYTES = 1024 * 1024;
 /** A key that is a statement's text. */
 const RESET = /^\s*reset\b/i;
-/** In front of a prepared statement's name. */
-const STATEMENT_KEY = "statement ";
 
 /**
  * The session state that a lane's next connection must have: named statements,
@@ -26,6 +24,12 @@ export class SessionLog {
 
   /** Takes what a transaction has changed. */
   add(state: SessionState): void {
+    if (state.cleared === "all") this.clear();
+    else if (state.cleared === "statements") {
+      for (const key of [...this.#entries.keys()]) {
+        if (key.startsWith(STATEMENT_KEY)) this.#remove(key);
+      }
+    }
     if (state.lost) this.lost = true;
     for (const key of state.closed) this.#remove(key);
     for (const entry of state.repeat) {
@@ -40,6 +44,13 @@ export class SessionLog {
       this.#entries.clear();
       this.#bytes = 0;
     }
+  }
+
+  /** DISCARD ALL: the session is as a new one. */
+  clear(): void {
+    this.#entries.clear();
+    this.#bytes = 0;
+    this.lost = false;
   }
 
   /** A log of its own with the same state. */
@@ -73,8 +84,6 @@ export class SessionLog {
   }
 }
 
-/** The name that a PREPARE gives. */
-const PREPARED = /^\s*prepare\s+(?:"((?:[^"]|"")+)"|([^\s"(]+))/i;
 /** Locks count how often they are taken. */
 const ADVISORY_LOCK = /pg_(?:try_)?advisory_/i;
 
@@ -88,22 +97,24 @@ export function isRepeatable({ repeat }: SessionState): boolean {
  * name is closed before it is given.
  */
 export function repeatMessages(
-  { repeat, closed }: SessionState,
+  { repeat, closed, cleared }: SessionState,
 ): Uint8Array<ArrayBuffer>[] {
   return [
+    ...(cleared === "nothing" ? [] : [CLEARING[cleared]]),
     ...closed.map((key) => closeMessage(key.slice(STATEMENT_KEY.length))),
     ...repeat.flatMap(({ key, message }) => {
-      const name = givenName(key, message);
+      const name = key.startsWith(STATEMENT_KEY)
+        ? key.slice(STATEMENT_KEY.length)
+        : undefined;
       return name === undefined ? [message] : [closeMessage(name), message];
     }),
   ];
 }
 
-function givenName(key: string, message: Uint8Array): string | undefined {
-  if (message[0] === PARSE) return key.slice(STATEMENT_KEY.length);
-  const [, quoted, plain] = key.match(PREPARED) ?? [];
-  return quoted?.replaceAll('""', '"') ?? plain?.toLowerCase();
-}
+const CLEARING = {
+  statements: messageOf(QUERY, "deallocate all\0"),
+  all: messageOf(QUERY, "discard all\0"),
+};
 
 /** Close (F) of a prepared statement: no error if there is none. */
 function closeMessage(name: string): Uint8Array<ArrayBuffer> {

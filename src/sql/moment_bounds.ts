@@ -7,9 +7,7 @@ import { natureOfCall, TIME_LITERAL } from "./volatile.ts";
  * `expires_at > now()`. A row comes or goes when the moment passes its value.
  */
 export interface MomentBound {
-  /** The column's name … */
-  readonly column: string;
-  /** … and that in the answer. */
+  /** The column's name in the answer. */
   readonly output: string;
   /** Rows have later values than the bound; false: earlier ones. */
   readonly isLater: boolean;
@@ -42,8 +40,7 @@ export function momentBounds(
     for (const { column, isLater, isMoment } of held) {
       const output = outputOf(column, targets, isOne);
       if (output === undefined) return undefined;
-      const name = column.at(-1) as string; // a path is not empty
-      bounds.push({ column: name, output, isLater, isMoment });
+      bounds.push({ output, isLater, isMoment });
     }
     known += found;
   }

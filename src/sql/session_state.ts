@@ -16,6 +16,12 @@ const NOT_REPEATABLE = /^(?:create|declare|with|select\b[^;]*\binto\b)/i;
 /** In text of the extended protocol: its values came with Bind. */
 const PARAMETER = /\$\d/;
 
+/** `set_config` of this transaction only, and of anything: its last argument tells. */
+const LOCAL_CONFIG =
+  /\bset_config\s*\(\s*(?:'(?:[^']|'')*'|\$\d+)(?:\s*::\s*\w+)?\s*,\s*(?:'(?:[^']|'')*'|\$\d+)(?:\s*::\s*\w+)?\s*,\s*true\s*\)/gi;
+const ANY_CONFIG = /\bset_config\s*\(/gi;
+const LOCK = /\bpg_(?:try_)?advisory_/i;
+
 /** What a Query text does to the session's state. */
 export type QueryState =
   | "none"
@@ -31,11 +37,18 @@ export function queryState(sql: string): QueryState {
   for (const part of sql.split(";")) {
     const statement = part.replace(LEADING_SPACE_AND_COMMENTS, "");
     if (statement === "") continue;
-    if (!STATE_STATEMENT.test(statement)) other++;
+    if (!STATE_STATEMENT.test(statement) || isLocal(statement)) other++;
     else if (NOT_REPEATABLE.test(statement)) return "mixed";
     else state++;
   }
   return state === 0 ? "none" : other === 0 ? "pure" : "mixed";
+}
+
+/** Whether all that it sets goes with the transaction. */
+function isLocal(statement: string): boolean {
+  const all = statement.match(ANY_CONFIG)?.length ?? 0;
+  return all > 0 && all === statement.match(LOCAL_CONFIG)?.length &&
+    !LOCK.test(statement);
 }
 
 /**
@@ -67,11 +80,25 @@ export interface SessionState {
   readonly repeat: Repeated[];
   /** Keys of prepared statements that were closed. */
   readonly closed: string[];
+  /** What was there before and is not any more: all prepared statements, or all state. */
+  readonly cleared: "nothing" | "statements" | "all";
   /** State was changed in a way that can't be repeated. */
   readonly lost: boolean;
 }
 
-const NOTHING: SessionState = { repeat: [], closed: [], lost: false };
+const NOTHING: SessionState = {
+  repeat: [],
+  closed: [],
+  cleared: "nothing",
+  lost: false,
+};
+/** In front of a prepared statement's name, in its key. */
+export const STATEMENT_KEY = "statement ";
+/** One statement that ends state: DISCARD ALL, or DEALLOCATE of a name or of all. */
+const ENDING =
+  /^(?:(?<discard>discard\s+all)|deallocate\s+(?:prepare\s+)?(?:"(?<quoted>(?:[^"]|"")+)"|(?<plain>[^\s";]+)))\s*;?\s*$/i;
+/** The name that a PREPARE gives. */
+const PREPARED = /^\s*prepare\s+(?:"((?:[^"]|"")+)"|([^\s"(]+))/i;
 const framer = new Framer();
 
 /** Extracts the session state from whole client messages. */
@@ -88,12 +115,13 @@ export function sessionState(bytes: Uint8Array<ArrayBuffer>): SessionState {
       case PARSE: {
         const named = bytes[body] !== 0;
         if (named) {
-          add(`statement ${cstring(body)}`, bytes.slice(from, at));
+          add(STATEMENT_KEY + cstring(body), bytes.slice(from, at));
         }
         // What is prepared may SET or CREATE TEMP: it is taken for executed.
         const text = bytes.indexOf(0, body) + 1;
         if (mayTouchState(bytes, text, at)) {
           const sql = cstring(text);
+          if (end(sql)) break;
           const state = queryState(sql);
           if (state === "mixed" || state === "pure" && PARAMETER.test(sql)) {
             lost = true;
@@ -105,12 +133,13 @@ export function sessionState(bytes: Uint8Array<ArrayBuffer>): SessionState {
       }
       case CLOSE:
         if (bytes[body] === 0x53 /* S: statement */) {
-          close(`statement ${cstring(body + 1)}`);
+          close(STATEMENT_KEY + cstring(body + 1));
         }
         break;
       case QUERY: {
         if (!mayTouchState(bytes, body, at)) break;
         const sql = cstring(body);
+        if (end(sql)) break;
         const state = queryState(sql);
         if (state === "pure") add(stateKey(sql), bytes.slice(from, at));
         else if (state === "mixed") lost = true;
@@ -120,7 +149,7 @@ export function sessionState(bytes: Uint8Array<ArrayBuffer>): SessionState {
   return lost ? { ...result, lost } : result;
 
   function open(): SessionState {
-    if (result === NOTHING) result = { repeat: [], closed: [], lost: false };
+    if (result === NOTHING) result = { ...NOTHING, repeat: [], closed: [] };
     return result;
   }
   function add(
@@ -136,6 +165,29 @@ export function sessionState(bytes: Uint8Array<ArrayBuffer>): SessionState {
     state.closed.push(closed);
     const repeat = state.repeat.filter(({ key }) => key !== closed);
     result = { ...state, repeat };
+  }
+  /** Whether a text does no more than end what was there before. */
+  function end(sql: string): boolean {
+    const found = ENDING.exec(sql.replace(LEADING_SPACE_AND_COMMENTS, ""))
+      ?.groups;
+    if (found === undefined) return false;
+    const { discard, quoted, plain } = found;
+    if (discard !== undefined) {
+      result = { repeat: [], closed: [], cleared: "all", lost: false };
+      lost = false;
+    } else if (plain?.toLowerCase() === "all") {
+      const { repeat, cleared, lost } = result;
+      result = {
+        repeat: repeat.filter(({ key }) => !key.startsWith(STATEMENT_KEY)),
+        closed: [],
+        cleared: cleared === "all" ? cleared : "statements",
+        lost,
+      };
+    } else {
+      const name = quoted?.replaceAll('""', '"') ?? plain?.toLowerCase();
+      close(STATEMENT_KEY + name);
+    }
+    return true;
   }
   function cstring(from: number): string {
     const end = bytes.indexOf(0, from);
@@ -228,8 +280,14 @@ function letter(byte: number | undefined): string {
   return byte === undefined ? "" : LETTERS[byte] as string;
 }
 
-/** `set search_path …` replaces an earlier `SET search_path`; other texts stand for themselves. */
+/** `set search_path …` replaces an earlier `SET search_path`, a PREPARE what the name stood for; other texts stand for themselves. */
 function stateKey(sql: string): string {
-  const set = sql.match(/^\s*set\s+(?:session\s+)?([\w.]+)[^;]*;?\s*$/i);
+  const [, quoted, plain] = PREPARED.exec(sql) ?? [];
+  const name = quoted?.replaceAll('""', '"') ?? plain?.toLowerCase();
+  if (name !== undefined && !sql.includes(";")) return STATEMENT_KEY + name;
+  const set = sql.match(/^\s*set\s+(?:session\s+)?([\w.]+)[^;]*;?\s*$/i) ??
+    sql.match(
+      /^\s*select\s+(?:pg_catalog\s*\.\s*)?set_config\s*\(\s*'([\w.]+)'[^;)]*\)\s*;?\s*$/i,
+    );
   return set ? `set ${set[1]?.toLowerCase()}` : sql;
 }

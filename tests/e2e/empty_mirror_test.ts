@@ -20,7 +20,7 @@ const SCHEMA = `
     from generate_series(1, 500) i;
   create table session (
     id int primary key, account_id int references account on delete cascade,
-    token text, expires_at timestamptz
+    token text unique, expires_at timestamptz
   );
   insert into session select i, i, 'token ' || i, timestamptz '2100-01-01Z'
     from generate_series(1, 300) i;

@@ -50,7 +50,6 @@ interface Options {
 }
 
 const LATER: MomentBound = {
-  column: "at",
   output: "at",
   isLater: true,
   isMoment: true,

@@ -96,7 +96,7 @@ Deno.test("lastingState: a session's lock, a library and a prepared statement ou
       [prepare, "PREPARE"],
       ROLLBACK,
     ),
-    { keys: [lock, load, prepare], lost: false },
+    { keys: [lock, load, "statement q"], lost: false },
   );
 });
 
@@ -108,7 +108,7 @@ Deno.test("lastingState: what a failed block has refused was never there", () =>
     lost: false,
   });
   assert.deepEqual(lasting(BEGIN, [prepare, "PREPARE"], failed, ROLLBACK), {
-    keys: [prepare],
+    keys: ["statement q"],
     lost: false,
   });
 });

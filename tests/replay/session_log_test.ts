@@ -71,3 +71,47 @@ Deno.test("isRepeatable: a lock that is counted is not", () => {
   assert.equal(isSo("select pg_advisory_lock(1)"), false);
   assert.equal(isSo("select pg_try_advisory_lock(1)"), false);
 });
+
+const texts = (log: SessionLog) =>
+  log.messages.map((bytes) => new TextDecoder().decode(bytes.slice(5, -1)));
+
+Deno.test("SessionLog: what was deallocated is not brought back, whoever prepared it", () => {
+  const q = [query("prepare Q as select 1")];
+  const parsed = [prepared("q", "select 2")];
+  const named = [prepared("Other", "select 3")];
+  for (const text of ["deallocate q", 'DEALLOCATE PREPARE "q" ;', "close"]) {
+    const end = text === "close" ? close("q") : query(text);
+    for (const statement of [q, parsed]) {
+      assert.deepEqual(texts(logOf(statement, [end])), []);
+      assert.equal(logOf(statement, named, [end]).messages.length, 1);
+    }
+  }
+  assert.equal(logOf(q, named, [query("deallocate other")]).messages.length, 2);
+  assert.deepEqual(texts(logOf(q, named, [query("deallocate all")])), []);
+  assert.deepEqual(
+    texts(logOf([query(TOKYO)], q, [query("deallocate all")])),
+    [TOKYO],
+  );
+  assert.deepEqual(texts(logOf(q, q)), ["prepare Q as select 1"]);
+});
+
+Deno.test("SessionLog: thousands of statements that are prepared and deallocated leave nothing", () => {
+  const log = new SessionLog();
+  for (let i = 0; i < 3_000; i++) {
+    log.add(sessionState(prepared(`pdo_stmt_${i}`, "select 1")));
+    log.add(sessionState(query(`DEALLOCATE pdo_stmt_${i}`)));
+  }
+  assert.equal(log.lost, false);
+  assert.deepEqual(log.messages, []);
+});
+
+Deno.test("SessionLog: behind DISCARD ALL the session is a new one", () => {
+  const temporary = [query("create temp table t (a int)")];
+  assert.equal(logOf(temporary).lost, true);
+  for (const discard of [query("Discard All;"), prepared("", "DISCARD ALL")]) {
+    const log = logOf([query(TOKYO)], temporary, [discard], [query(LIMA)]);
+    assert.equal(log.lost, false);
+    assert.deepEqual(texts(log), [LIMA]);
+  }
+  assert.equal(logOf(temporary, [query("discard temp")]).lost, true);
+});

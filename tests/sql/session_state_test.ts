@@ -64,3 +64,28 @@ Deno.test("sessionState: SELECT INTO TEMP is state that can't be repeated", () =
     assert.deepEqual({ texts, lost }, { texts: [], lost: false }, sql);
   }
 });
+
+Deno.test("sessionState: a set_config of the transaction is no state of the session", () => {
+  const state = (sql: string) => sessionState(parse("", sql));
+  for (
+    const sql of [
+      "select set_config('request.jwt.claims', $1, true)",
+      "select pg_catalog.set_config('a.b', $1::text, true), set_config('role', 'x', TRUE)",
+      "SELECT set_config($1, $2, true)",
+    ]
+  ) {
+    const { repeat, lost } = state(sql);
+    assert.deepEqual([repeat, lost], [[], false], sql);
+  }
+  for (
+    const sql of [
+      "select set_config('a.b', $1, false)",
+      "select set_config('a.b', $1, $2)",
+      "select set_config('a.b', $1, true), set_config('a.c', $1, false)",
+    ]
+  ) assert.equal(state(sql).lost, true, sql);
+  const keys = (sql: string) => state(sql).repeat.map(({ key }) => key);
+  assert.deepEqual(keys("select set_config('App.User', '7', false)"), [
+    "set app.user",
+  ]);
+});
