@@ -227,9 +227,9 @@ export class Judge {
     if (isRefused && !isKeyError(codeOf(mirror) ?? 0)) return;
     const { drawn, onDrawn } = this.#target;
     if (!isRefused) this.#drift.note(pair.shape);
-    const empty = this.#withoutRows(pair);
+    const isEmpty = this.#hasUpdatedNothing(pair);
     for (const one of this.#ownDraws(pair)) {
-      if (empty.includes(one.oid)) continue;
+      if (isEmpty(one)) continue;
       onDrawn?.(one);
       // No row has it.
       if (isRefused) continue;
@@ -237,14 +237,17 @@ export class Judge {
     }
   }
 
-  /** The relations of which a statement has updated no row: none has got a value. */
-  #withoutRows({ shape, mirror }: StatementPair): readonly string[] {
+  /** Tells the columns that a statement sets, where it has updated no row: none has got a value. */
+  #hasUpdatedNothing(
+    { shape: { updating }, mirror }: StatementPair,
+  ): (column: DrawnColumn) => boolean {
     const isEmpty = mirror !== undefined && rowsIn(mirror) === 0 &&
-      tagOf(mirror) === "UPDATE" && shape.writes.length === 1;
-    if (!isEmpty) return NO_RELATIONS;
-    const { catalog } = this.#target;
-    return shape.writes.flatMap((name) => catalog.keysOfName(name))
-      .flatMap((key) => catalog.oids(key));
+      tagOf(mirror) === "UPDATE";
+    if (!isEmpty || updating === undefined) return NONE;
+    const oids = this.#target.catalog.oids(updating.relation);
+    return ({ oid, column }) =>
+      oids.includes(oid) &&
+      updating.sets.some((set) => set.column === column);
   }
 
   /** The columns for which the mirror makes the values of a statement. */
@@ -543,7 +546,7 @@ function relationOf(
 }
 
 const ANY_ROWS = [undefined];
-const NO_RELATIONS: readonly string[] = [];
+const NONE = () => false;
 
 const NO_LITERALS: readonly string[] = [];
 /** By a shape's list: what is known of theirs is found once. */

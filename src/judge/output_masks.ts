@@ -177,7 +177,7 @@ export class OutputMasks {
   }
 
   /** Whether a statement asks for certain rows, by a value of a column in a unique index; true where that is not known. */
-  isCertain({ equated, sources, writes }: Shape): boolean {
+  isCertain({ kind, equated, sources, writes }: Shape): boolean {
     if (equated === undefined) return true;
     if (equated.length === 0) return false;
     const catalog = this.#catalog;
@@ -187,9 +187,13 @@ export class OutputMasks {
       return oids.length === 0 || catalog.isView(relation) ||
         oids.some((oid) =>
           catalog.excludesRows(oid) ||
-          catalog.uniquesOf(oid).some((columns) =>
-            columns.some((name) => equated.includes(name))
-          )
+          catalog.uniquesOf(oid).some((columns) => {
+            const isEquated = (name: string) => equated.includes(name);
+            // A write by one of several is of many rows, as of a tenant's.
+            return kind === "read"
+              ? columns.some(isEquated)
+              : columns.length > 0 && columns.every(isEquated);
+          })
         );
     });
   }

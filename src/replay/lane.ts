@@ -117,12 +117,12 @@ export class Lane implements LinkOwner {
   /** All that the session has set so far, what is queued included. */
   #wholeLog(): SessionLog {
     const log = this.#log.copy();
-    if (this.#admission.tainted) log.lost = true;
     const { entry } = this.#replayer;
     const entries = entry ? [entry] : [];
     for (const { transaction } of [...entries, ...this.#queue.waiting()]) {
       log.add(lastingState(transaction));
     }
+    if (this.#admission.tainted) log.lost = true;
     return log;
   }
 

@@ -12,7 +12,7 @@ import {
   type Transaction,
 } from "../record/mod.ts";
 import { type SessionState, sessionState } from "../sql/mod.ts";
-import { concat, sqlstate } from "../wire/mod.ts";
+import { concat, QUERY, sqlstate } from "../wire/mod.ts";
 
 /** COMMIT of a failed transaction answers so, too. */
 const ROLLBACK = tagHash("ROLLBACK");
@@ -29,9 +29,9 @@ const IN_FAILED_TRANSACTION = sqlstate("25P02");
  */
 export function lastingState(transaction: Transaction): SessionState {
   const state = sessionState(acceptedBytes(transaction));
-  // DISCARD ALL runs by itself, or not at all.
+  // DISCARD ALL runs by itself, or not at all: then what was there before it is not known here.
   if (state.cleared === "all" && whatIsUndone(transaction) !== "nothing") {
-    return { ...state, cleared: "nothing" };
+    return { ...state, cleared: "nothing", lost: true };
   }
   if (!state.repeat.some(isSetting)) return state;
   const undone = whatIsUndone(transaction);
@@ -43,7 +43,7 @@ export function lastingState(transaction: Transaction): SessionState {
   };
 }
 
-/** Without the cycles that a failed block has refused. */
+/** Without the cycles that a failed block has refused, and without single statements that have failed. */
 function acceptedBytes(
   { bytes, cycles, statements }: Transaction,
 ): Uint8Array<ArrayBuffer> {
@@ -56,8 +56,11 @@ function acceptedBytes(
     at += cycles[i + CYCLE_BYTES] as number;
     const count = cycles[i + CYCLE_STATEMENTS] as number;
     end += count * STATEMENT_WORDS;
-    const last = end - STATEMENT_WORDS + STATEMENT_SQLSTATE;
-    if (count > 0 && statements[last] === IN_FAILED_TRANSACTION) {
+    const code = count > 0
+      ? statements[end - STATEMENT_WORDS + STATEMENT_SQLSTATE]
+      : 0;
+    const isAlone = count === 1 && bytes[from] === QUERY && code !== 0;
+    if (code === IN_FAILED_TRANSACTION || isAlone) {
       isWhole = false;
     } else accepted.push(bytes.subarray(from, at));
   }

@@ -9,7 +9,8 @@ import { CLOSE, isEqual, messageOf, QUERY, SYNC } from "../wire/mod.ts";
 /** Bounds of one session's log; beyond them its state can't be rebuilt. */
 const MAX_ENTRIES = 2_000;
 const MAX_BYTES = 1024 * 1024;
-/** A key that is a statement's text. */
+/** Keys that are a statement's text. */
+const LIBRARY = /^\s*load\b/i;
 const RESET = /^\s*reset\b/i;
 
 /**
@@ -46,10 +47,11 @@ export class SessionLog {
     }
   }
 
-  /** DISCARD ALL: the session is as a new one. */
+  /** DISCARD ALL: the session is as a new one, with the libraries that it has loaded. */
   clear(): void {
-    this.#entries.clear();
-    this.#bytes = 0;
+    for (const key of [...this.#entries.keys()]) {
+      if (!LIBRARY.test(key)) this.#remove(key);
+    }
     this.lost = false;
   }
 

@@ -20,7 +20,10 @@ const PARAMETER = /\$\d/;
 const LOCAL_CONFIG =
   /\bset_config\s*\(\s*(?:'(?:[^']|'')*'|\$\d+)(?:\s*::\s*\w+)?\s*,\s*(?:'(?:[^']|'')*'|\$\d+)(?:\s*::\s*\w+)?\s*,\s*true\s*\)/gi;
 const ANY_CONFIG = /\bset_config\s*\(/gi;
-const LOCK = /\bpg_(?:try_)?advisory_/i;
+const LOCK_OR_TABLE = /\bpg_(?:try_)?advisory_|\binto\b/i;
+/** Characters of a text with set_config that is looked into, and of one that ends state. */
+const MAX_CONFIG = 10_000;
+const MAX_ENDING = 1_000;
 
 /** What a Query text does to the session's state. */
 export type QueryState =
@@ -46,9 +49,10 @@ export function queryState(sql: string): QueryState {
 
 /** Whether all that it sets goes with the transaction. */
 function isLocal(statement: string): boolean {
+  if (statement.length > MAX_CONFIG) return false;
   const all = statement.match(ANY_CONFIG)?.length ?? 0;
   return all > 0 && all === statement.match(LOCAL_CONFIG)?.length &&
-    !LOCK.test(statement);
+    !LOCK_OR_TABLE.test(statement);
 }
 
 /**
@@ -58,6 +62,7 @@ function isLocal(statement: string): boolean {
  */
 export function isStateStatement(head: string, cut: boolean): boolean {
   const statement = head.replace(LEADING_SPACE_AND_COMMENTS, "");
+  if (!cut && isLocal(statement)) return false;
   return STATE_STATEMENT.test(statement) ||
     cut && (statement === "" || /^(?:declare|\/\*|--)/i.test(statement));
 }
@@ -96,9 +101,11 @@ const NOTHING: SessionState = {
 export const STATEMENT_KEY = "statement ";
 /** One statement that ends state: DISCARD ALL, or DEALLOCATE of a name or of all. */
 const ENDING =
-  /^(?:(?<discard>discard\s+all)|deallocate\s+(?:prepare\s+)?(?:"(?<quoted>(?:[^"]|"")+)"|(?<plain>[^\s";]+)))\s*;?\s*$/i;
+  /^(?:(?<discard>discard\s+all)|deallocate\s+(?:prepare\s+)?(?:"(?<quoted>(?:[^"]|"")+)"|(?<plain>[^\s";/]+)))$/i;
 /** The name that a PREPARE gives. */
-const PREPARED = /^\s*prepare\s+(?:"((?:[^"]|"")+)"|([^\s"(]+))/i;
+const PREPARED = /^prepare\s+(?:"((?:[^"]|"")+)"|([^\s"(]+))/i;
+/** What several statements in one text do to names is not followed. */
+const NAMING = /\b(?:prepare|deallocate|discard)\b/i;
 const framer = new Framer();
 
 /** Extracts the session state from whole client messages. */
@@ -121,9 +128,11 @@ export function sessionState(bytes: Uint8Array<ArrayBuffer>): SessionState {
         const text = bytes.indexOf(0, body) + 1;
         if (mayTouchState(bytes, text, at)) {
           const sql = cstring(text);
-          if (end(sql)) break;
+          // What has a name runs later, and more than once.
+          if (!named && end(sql)) break;
           const state = queryState(sql);
-          if (state === "mixed" || state === "pure" && PARAMETER.test(sql)) {
+          const isUnknown = PARAMETER.test(sql) || isOfSeveralNames(sql);
+          if (state === "mixed" || state === "pure" && isUnknown) {
             lost = true;
           } else if (state === "pure") {
             add(stateKey(sql), queryMessage(sql), named);
@@ -141,8 +150,11 @@ export function sessionState(bytes: Uint8Array<ArrayBuffer>): SessionState {
         const sql = cstring(body);
         if (end(sql)) break;
         const state = queryState(sql);
-        if (state === "pure") add(stateKey(sql), bytes.slice(from, at));
-        else if (state === "mixed") lost = true;
+        if (state === "mixed" || state === "pure" && isOfSeveralNames(sql)) {
+          lost = true;
+        } else if (state === "pure") {
+          add(stateKey(sql), bytes.slice(from, at));
+        }
       }
     }
   }
@@ -168,8 +180,8 @@ export function sessionState(bytes: Uint8Array<ArrayBuffer>): SessionState {
   }
   /** Whether a text does no more than end what was there before. */
   function end(sql: string): boolean {
-    const found = ENDING.exec(sql.replace(LEADING_SPACE_AND_COMMENTS, ""))
-      ?.groups;
+    if (sql.length > MAX_ENDING) return false;
+    const found = ENDING.exec(bareStatement(sql))?.groups;
     if (found === undefined) return false;
     const { discard, quoted, plain } = found;
     if (discard !== undefined) {
@@ -282,12 +294,33 @@ function letter(byte: number | undefined): string {
 
 /** `set search_path …` replaces an earlier `SET search_path`, a PREPARE what the name stood for; other texts stand for themselves. */
 function stateKey(sql: string): string {
-  const [, quoted, plain] = PREPARED.exec(sql) ?? [];
+  const statement = bareStatement(sql);
+  const head = statement.slice(0, MAX_ENDING);
+  const [, quoted, plain] = PREPARED.exec(head) ?? [];
   const name = quoted?.replaceAll('""', '"') ?? plain?.toLowerCase();
-  if (name !== undefined && !sql.includes(";")) return STATEMENT_KEY + name;
-  const set = sql.match(/^\s*set\s+(?:session\s+)?([\w.]+)[^;]*;?\s*$/i) ??
-    sql.match(
-      /^\s*select\s+(?:pg_catalog\s*\.\s*)?set_config\s*\(\s*'([\w.]+)'[^;)]*\)\s*;?\s*$/i,
-    );
+  if (name !== undefined) return STATEMENT_KEY + name;
+  if (statement.length > MAX_CONFIG || statement.includes(";")) return sql;
+  const set = /^set\s+(?:session\s+)?([\w.]+)/i.exec(statement) ??
+    /^select\s+(?:pg_catalog\s*\.\s*)?set_config\s*\(\s*'([\w.]+)'[^)]*\)$/i
+      .exec(statement);
   return set ? `set ${set[1]?.toLowerCase()}` : sql;
+}
+
+/** Without spaces, comments and semicolons before and behind it. */
+function bareStatement(sql: string): string {
+  let statement = sql.replace(LEADING_SPACE_AND_COMMENTS, "");
+  for (let before = ""; before !== statement;) {
+    before = statement;
+    statement = statement.trimEnd();
+    if (statement.endsWith(";")) statement = statement.slice(0, -1);
+    if (statement.length > MAX_ENDING) continue;
+    statement = statement.replace(/(?:--[^\n]*|\/\*[^*]*\*\/)$/, "");
+  }
+  return statement;
+}
+
+/** Whether a text has several statements, and one that gives or takes a name. */
+function isOfSeveralNames(sql: string): boolean {
+  return NAMING.test(sql.slice(0, MAX_CONFIG)) &&
+    bareStatement(sql).includes(";");
 }

@@ -112,3 +112,16 @@ Deno.test("lastingState: what a failed block has refused was never there", () =>
     lost: false,
   });
 });
+
+Deno.test("lastingState: a statement that fails by itself leaves nothing", () => {
+  assert.deepEqual(lasting(["prepare q as select nope", "42703"]), {
+    keys: [],
+    lost: false,
+  });
+  const discard = ["discard all", "25001"] as const;
+  const set = "set timezone to 'UTC'";
+  assert.deepEqual(lasting(BEGIN, [set, "SET"], discard, ROLLBACK), {
+    keys: [],
+    lost: false,
+  });
+});

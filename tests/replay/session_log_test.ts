@@ -115,3 +115,44 @@ Deno.test("SessionLog: behind DISCARD ALL the session is a new one", () => {
   }
   assert.equal(logOf(temporary, [query("discard temp")]).lost, true);
 });
+
+Deno.test("SessionLog: names are followed behind comments and semicolons", () => {
+  const last = "/* b */ PREPARE q AS SELECT 2;";
+  for (
+    const [first, end] of [
+      ["PREPARE q AS SELECT 1;", "DEALLOCATE q;"],
+      ["/* a */ prepare q as select 1", "DEALLOCATE q /* trace */ ;"],
+      ["-- a\nprepare q as select 1 ;", "deallocate all -- b"],
+    ] as const
+  ) {
+    const log = logOf([query(first)], [query(end)], [query(last)]);
+    assert.deepEqual([texts(log), log.lost], [[last], false], first);
+  }
+  for (const end of ["DISCARD ALL -- reset", "discard all /* pool */;"]) {
+    assert.equal(
+      logOf([query("create temp table t ()")], [query(end)]).lost,
+      false,
+    );
+  }
+});
+
+Deno.test("SessionLog: several statements in one text that give names are not followed", () => {
+  for (
+    const text of [
+      "prepare q as select 1; prepare r as select 2",
+      "set a = 1; deallocate q",
+      "discard all; set a = 1",
+    ]
+  ) assert.equal(logOf([query(text)]).lost, true, text);
+});
+
+Deno.test("SessionLog: a library stays behind DISCARD ALL", () => {
+  const load = "load 'auto_explain'";
+  const log = logOf([query(load)], [query(TOKYO)], [query("discard all")]);
+  assert.deepEqual(texts(log), [load]);
+});
+
+Deno.test("SessionLog: what has a name runs later: its text is repeated in its place", () => {
+  const log = logOf([query(TOKYO)], [prepared("s0", "DISCARD ALL")]);
+  assert.deepEqual(log.messages.map(([type]) => type), [0x51, 0x50, 0x51]);
+});

@@ -82,10 +82,21 @@ Deno.test("sessionState: a set_config of the transaction is no state of the sess
       "select set_config('a.b', $1, false)",
       "select set_config('a.b', $1, $2)",
       "select set_config('a.b', $1, true), set_config('a.c', $1, false)",
+      "select set_config('a.b', 'c', true) as x into temp t",
     ]
   ) assert.equal(state(sql).lost, true, sql);
   const keys = (sql: string) => state(sql).repeat.map(({ key }) => key);
   assert.deepEqual(keys("select set_config('App.User', '7', false)"), [
     "set app.user",
   ]);
+});
+
+Deno.test("sessionState: long texts cost no more than their length", () => {
+  const texts = [
+    `deallocate x${" ".repeat(200_000)}y`,
+    `select set_config('a', '${"x".repeat(12_000_000)}', false)`,
+    `set a = 1${" ".repeat(200_000)};${" ".repeat(200_000)}set b = 2`,
+    `prepare "${"x".repeat(12_000_000)}" as select 1`,
+  ];
+  for (const sql of texts) sessionState(query(sql));
 });
