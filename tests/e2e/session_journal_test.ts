@@ -10,6 +10,14 @@ const TEST = { sanitizeOps: false, sanitizeResources: false };
 
 /** A statement that is prepared by name, and run. */
 function prepared(name: string, sql: string, ...values: string[]): Uint8Array {
+  return concat([
+    message("P", `${name}\0${sql}\0\0\0`),
+    bound(name, ...values),
+  ]);
+}
+
+/** A prepared statement is run again. */
+function bound(name: string, ...values: string[]): Uint8Array {
   const parameters = values.map((value) => {
     const bytes = new TextEncoder().encode(value);
     const length = new Uint8Array(4);
@@ -17,7 +25,6 @@ function prepared(name: string, sql: string, ...values: string[]): Uint8Array {
     return concat([length, bytes]);
   });
   return concat([
-    message("P", `${name}\0${sql}\0\0\0`),
     message(
       "B",
       concat([
@@ -55,6 +62,14 @@ const SESSIONS: Readonly<Record<string, readonly Uint8Array[]>> = {
     query("set timezone to 'Asia/Tokyo'"),
     query("DISCARD ALL"),
   ],
+  "a statement that the mirror has with one parameter more": [
+    query("create table due (at timestamptz)"),
+    prepared(
+      "due",
+      "select count(*) from due where at < now() and at > $1",
+      "-infinity",
+    ),
+  ],
   "a name that stands for another statement": [
     query("prepare q as select 1"),
     query("deallocate q"),
@@ -73,6 +88,9 @@ for (const [what, messages] of Object.entries(SESSIONS)) {
       for (const bytes of messages) await say(client, bytes);
       await replayed(proxy);
       await servers.loseMirror();
+      if (what.startsWith("a statement")) {
+        await say(client, bound("due", "-infinity"));
+      }
       if (what.startsWith("a name")) await say(client, query("execute q"));
       await say(client, query("show timezone"));
       await client.terminate();
