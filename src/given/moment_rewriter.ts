@@ -1,6 +1,6 @@
 import type { Catalog } from "../catalog/mod.ts";
 import { type DrawnColumns, isMoment } from "../judge/mod.ts";
-import type { MomentCalls } from "../sql/mod.ts";
+import { type MomentCalls, MOMENTS } from "../sql/mod.ts";
 import type { Shape } from "../sql/shape.ts";
 import type { ShapeCache } from "../sql/shape_cache.ts";
 import { BIND, CLOSE, concat, messageOf, PARSE, QUERY } from "../wire/mod.ts";
@@ -11,7 +11,7 @@ import {
   messagesOf,
   nameAt,
 } from "./client_messages.ts";
-import { MOMENTS, momentText } from "./moment_text.ts";
+import { momentText } from "./moment_text.ts";
 import { followNames, PreparedStatements } from "./prepared_statements.ts";
 import { highestParameter } from "./texts.ts";
 import { literalOf } from "./value_text.ts";

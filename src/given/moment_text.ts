@@ -1,15 +1,8 @@
-import { type MomentCalls, type Token, tokens } from "../sql/mod.ts";
+import { type MomentCalls, MOMENTS, type Token, tokens } from "../sql/mod.ts";
 import { textOf } from "./insert_places.ts";
 import { type Edit, spliced } from "./texts.ts";
 
-/** Functions that tell the moment without an argument. */
-export const MOMENTS: ReadonlySet<string> = new Set([
-  "now",
-  "transaction_timestamp",
-  "statement_timestamp",
-  "clock_timestamp",
-]);
-/** Words that do, and what makes a value of their type of `now()`. */
+/** Words that tell the moment, and what makes a value of their type of `now()`. */
 const WORDS: ReadonlyMap<string, string> = new Map([
   ["current_timestamp", ""],
   ["localtimestamp", "::pg_catalog.timestamp"],

@@ -11,6 +11,7 @@ export type { Insertion, ReturnedColumn } from "./insertion.ts";
 export { type IsolationLevel, startupIsolation } from "./isolation.ts";
 export type { MomentBound } from "./moment_bounds.ts";
 export type { MomentCalls } from "./moment_calls.ts";
+export { MOMENTS } from "./moment_terms.ts";
 export type { LockingRead } from "./locking_read.ts";
 export type { ChanceSet, Updating } from "./updating.ts";
 export { skipSpace } from "./lexer.ts";

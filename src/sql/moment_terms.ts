@@ -76,7 +76,8 @@ export function added(
   };
 }
 
-const MOMENTS: ReadonlySet<string> = new Set([
+/** Functions that tell the moment without an argument. */
+export const MOMENTS: ReadonlySet<string> = new Set([
   "now",
   "transaction_timestamp",
   "statement_timestamp",
