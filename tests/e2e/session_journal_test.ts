@@ -88,6 +88,9 @@ for (const [what, messages] of Object.entries(SESSIONS)) {
       for (const bytes of messages) await say(client, bytes);
       await replayed(proxy);
       await servers.loseMirror();
+      // It may be under way when the loss is seen.
+      await say(client, query("select 1"));
+      await new Promise((resolve) => setTimeout(resolve, 1_000));
       if (what.startsWith("a statement")) {
         await say(client, bound("due", "-infinity"));
       }
