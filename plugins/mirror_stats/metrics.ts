@@ -199,7 +199,7 @@ export const METRICS: readonly MetricSpec[] = [
   {
     name: "mirror_taken_rows_total",
     help:
-      "Rows that SKIP LOCKED gave on the primary, and the mirror was told to lock",
+      "Rows that a statement with SKIP LOCKED, or by a condition beside other writers, took on the primary, and the mirror was told to take",
     type: "counter",
     scope: "mirror",
   },

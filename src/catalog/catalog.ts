@@ -211,7 +211,7 @@ export class Catalog {
     return this.#names.get(oid)?.filter((part) => part !== "").join(".") ?? oid;
   }
 
-  /** Columns of each unique key without NULLs. */
+  /** Columns of each unique key without NULLs, the primary one first. */
   keysOf(oid: string): readonly (readonly string[])[] {
     return this.#keys.get(oid) ?? [];
   }

@@ -69,7 +69,7 @@ select 'sequence', c.relname::text, c.oid::text, n.nspname::text
   from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
   where c.relkind = 'S' and ${OF_USERS}
 union all
-select 'key', r.oid::text, (
+(select 'key', r.oid::text, (
     select string_agg(a.attname, chr(10)) from pg_catalog.pg_attribute a
     where a.attrelid = r.oid
       and a.attnum = any ((i.indkey::int2[])[0:i.indnkeyatts - 1])), ''
@@ -82,6 +82,7 @@ select 'key', r.oid::text, (
       select from pg_catalog.pg_attribute a
       where a.attrelid = r.oid and not a.attnotnull
         and a.attnum = any ((i.indkey::int2[])[0:i.indnkeyatts - 1]))
+  order by i.indisprimary desc)
 union all
 select 'unique', r.oid::text, coalesce((
     select string_agg(a.attname, chr(10)) from pg_catalog.pg_attribute a

@@ -1,4 +1,3 @@
-import type { Reply } from "../judge/mod.ts";
 import type { Shape } from "../sql/shape.ts";
 import {
   InsertRewriter,
@@ -6,15 +5,14 @@ import {
   type Rewritten as WithValues,
 } from "./insert_rewriter.ts";
 import type { RewriterOptions } from "./insert_rewriter.ts";
-import type { LoggedResults } from "./logged_rows.ts";
 import {
   type Lag,
   MomentRewriter,
   type MomentRewriterOptions,
   turnsOnMoment,
 } from "./moment_rewriter.ts";
-import type { Moment } from "./own_defaults.ts";
 import {
+  type CycleOnPrimary,
   LockingRewriter,
   type LockingRewriterOptions,
   type TakenResults,
@@ -52,6 +50,14 @@ export class CycleRewriter {
       this.#moments.hasPrepared;
   }
 
+  /** Whether a cycle's statements may have to be written, or change how others are. */
+  isOfConcern(shapes: readonly Shape[]): boolean {
+    return isInsert(shapes) ||
+      shapes.some((shape) =>
+        turnsOnMoment(shape) || this.#locking.isOfConcern(shape)
+      );
+  }
+
   /** A new connection: nothing is prepared on it. */
   reset(): void {
     this.#inserts.reset();
@@ -62,20 +68,16 @@ export class CycleRewriter {
   /**
    * Writes one cycle.
    *
-   * @param made when the primary answered the transaction.
    * @param lag undefined: the cycle is not the client's own.
-   * @param reply the primary's to the cycle's n-th result, from 0.
-   * @param logged the rows of it that the primary's log has.
    */
   cycle(
     bytes: Uint8Array<ArrayBuffer>,
-    made: Moment,
     lag: Lag | undefined,
-    reply: (result: number) => Reply | undefined,
-    logged?: LoggedResults,
+    primary: CycleOnPrimary,
   ): Rewritten {
+    const { made, reply, logged } = primary;
     const atMoment = this.#moments.cycle(bytes, lag);
-    const locking = this.#locking.cycle(atMoment, made, reply);
+    const locking = this.#locking.cycle(atMoment, primary);
     const inserts = this.#inserts.cycle(locking.bytes, made, reply, logged);
     this.#added = inserts.added;
     return { ...inserts, taken: locking.taken };
@@ -89,12 +91,4 @@ export class CycleRewriter {
     this.#moments.answered(completed - added);
     this.#added = [];
   }
-}
-
-/** Whether a cycle's statements may have to be written, or change how others are. */
-export function isOfConcern(shapes: readonly Shape[]): boolean {
-  return isInsert(shapes) ||
-    shapes.some((shape) =>
-      shape.lockingRead !== undefined || turnsOnMoment(shape)
-    );
 }

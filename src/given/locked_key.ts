@@ -1,7 +1,7 @@
 import type { Catalog } from "../catalog/mod.ts";
 import { describedNames, type KnownColumns, type Reply } from "../judge/mod.ts";
 import { STATEMENT_ROWS } from "../record/mod.ts";
-import type { LockingRead } from "../sql/mod.ts";
+import type { RowLocking } from "../sql/mod.ts";
 import type { Shape } from "../sql/shape.ts";
 import { arrayTypeOf } from "./key_arrays.ts";
 import { isFirstRow, isWhole, type ToldRow, toldRows } from "./told_rows.ts";
@@ -13,13 +13,13 @@ export interface KeyColumn {
   readonly type: string;
   /** The type's OID, in each database the same. */
   readonly typeOid: number;
-  /** Its place in the answer. */
-  readonly output: number;
+  /** Its place in the answer; undefined: only the primary's log has it. */
+  readonly output: number | undefined;
 }
 
-/** How an answer tells which rows a statement has locked. */
+/** By what the rows that a statement has locked are told. */
 export interface LockedKey {
-  readonly read: LockingRead;
+  readonly locking: RowLocking;
   readonly columns: readonly KeyColumn[];
   /** Which rows are locked is certain, if nobody else has locks: a unique key sorts them, or there is no LIMIT. */
   readonly isCertain: boolean;
@@ -28,46 +28,54 @@ export interface LockedKey {
 }
 
 /**
- * The key of the locked table that a statement's answer has.
+ * The key of the locked table that a statement's answer has, or, if it chooses
+ * rows by its own condition, the primary's log.
  *
- * @returns undefined if there is none, or it may be another row's.
+ * @returns undefined if there is none, it may be another row's, or the condition
+ * says by itself which rows they are.
  */
 export function lockedKey(
-  read: LockingRead,
+  locking: RowLocking,
   catalog: Catalog,
 ): LockedKey | undefined {
-  const [oid, ...others] = catalog.oids(read.relation);
+  const [oid, ...others] = catalog.oids(locking.relation);
   const all = oid === undefined ? undefined : catalog.columnsOf(oid);
   if (oid === undefined || all === undefined || others.length > 0) {
     return undefined;
   }
-  const { by } = read;
-  if (by !== undefined) {
-    // What RETURNING shows is what the row has become.
-    const changes = catalog.changedByTrigger(oid);
-    if (changes === "all" || changes?.has(by) === true) return undefined;
-  }
+  const { by, own, returned, sorted } = locking;
+  if (own !== undefined && catalog.isUnique(oid, own.held)) return undefined;
+  // What RETURNING and the log show is what the row has become.
+  const changes = by === undefined && own === undefined
+    ? undefined
+    : catalog.changedByTrigger(oid);
+  const isKept = (column: string) =>
+    changes !== "all" && changes?.has(column) !== true &&
+    own?.sets.includes(column) !== true;
   const names = all.map(({ name }) => name);
   const keys = catalog.keysOf(oid)
-    .filter((key) => by === undefined || key.length === 1 && key[0] === by)
+    .filter((key) =>
+      key.every(isKept) &&
+      (by === undefined || key.length === 1 && key[0] === by)
+    )
     .toSorted((a, b) => a.length - b.length);
   for (const key of keys) {
     const columns = key.flatMap((name): KeyColumn[] => {
       const column = all.find((one) => one.name === name);
-      const output = placeOf(read, name, names);
+      const output = placeOf(locking, name, names);
       const type = column && catalog.typeText(column.typeOid);
       const typeOid = type === undefined ? undefined : arrayTypeOf(type);
-      return output === undefined || type === undefined || typeOid === undefined
+      return output === undefined && own === undefined ||
+          type === undefined || typeOid === undefined
         ? []
         : [{ name, type, typeOid, output }];
     });
     if (columns.length < key.length) continue;
     return {
-      read,
+      locking,
       columns,
-      isCertain: read.sorted === undefined ||
-        catalog.isUnique(oid, read.sorted),
-      isByName: read.returned.includes("all"),
+      isCertain: sorted === undefined || catalog.isUnique(oid, sorted),
+      isByName: returned.includes("all"),
     };
   }
   return undefined;
@@ -75,7 +83,7 @@ export function lockedKey(
 
 /** Where an answer has a column, counted from the front: behind a star columns may be another's. */
 function placeOf(
-  { returned }: LockingRead,
+  { returned }: RowLocking,
   column: string,
   names: readonly string[],
 ): number | undefined {
@@ -104,6 +112,7 @@ export function toldKeys(
     return undefined;
   }
   if (reply.words[reply.at + STATEMENT_ROWS] === 0) return [];
+  if (columns.some(({ output }) => output === undefined)) return undefined;
   const rows = toldRows(reply);
   if (rows === undefined || rows.length === 0) return undefined;
   if (isByName) {
@@ -111,10 +120,12 @@ export function toldKeys(
     const names = describedNames(reply.answer) ??
       known.of(shape, reply)?.map(({ name }) => name);
     const areTheSame = columns.every(({ name, output }) =>
-      names?.[output] === name
+      names?.[output as number] === name
     );
     if (!areTheSame) return undefined;
   }
-  const keys = rows.map((row) => columns.map(({ output }) => row[output]));
+  const keys = rows.map((row) =>
+    columns.map(({ output }) => row[output as number])
+  );
   return keys.every((key) => !key.includes(undefined)) ? keys : undefined;
 }

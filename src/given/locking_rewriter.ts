@@ -19,14 +19,18 @@ import { literalOf } from "./value_text.ts";
 import type { RewriterOptions } from "./insert_rewriter.ts";
 import { binaryArray, textArray } from "./key_arrays.ts";
 import type { LockedKey } from "./locked_key.ts";
-import { lockingPlaces } from "./locking_places.ts";
-import { type LockingReads, touchedRows } from "./locking_reads.ts";
+import { type LockingPlaces, lockingPlaces } from "./locking_places.ts";
+import type { LoggedResults } from "./logged_rows.ts";
 import { keyCondition, lockingText } from "./locking_text.ts";
 import { turnsOnMoment } from "./moment_rewriter.ts";
 import type { Moment } from "./own_defaults.ts";
 import { followNames, PreparedStatements } from "./prepared_statements.ts";
 import { highestParameter } from "./texts.ts";
-import type { ToldRow } from "./told_rows.ts";
+import {
+  type LockedRows,
+  type RowLockings,
+  touchedRows,
+} from "./row_lockings.ts";
 
 const decoder = new TextDecoder();
 
@@ -45,25 +49,46 @@ interface Written {
 /** What a mirror's lanes share. */
 export interface LockingRewriterOptions
   extends Pick<RewriterOptions, "shapes" | "catalog" | "mayOverlap"> {
-  readonly reads: LockingReads;
+  readonly lockings: RowLockings;
+  /** Whether others may have committed what a statement chooses rows by between its run on the primary, in a transaction that is over by `endUs`, and now on the mirror. */
+  readonly isPassed: (shape: Shape, ranUs: number, endUs: number) => boolean;
+}
+
+/** The primary's side of a cycle that is written. */
+export interface CycleOnPrimary {
+  /** When it answered the transaction … */
+  readonly made: Moment;
+  /** … and when the cycle was sent. */
+  readonly ranUs: number;
+  /** Its reply to the cycle's n-th result, from 0. */
+  readonly reply: (result: number) => Reply | undefined;
+  /** The rows of the cycle that its log has. */
+  readonly logged: LoggedResults;
 }
 
 /** The results of a cycle whose rows the mirror was told, by their number. */
 export type TakenResults = ReadonlyMap<number, readonly TouchedRows[]>;
 
 const NONE: TakenResults = new Map();
+const NEVER: Moment = { startUs: 0, endUs: 0 };
+const NOTHING: CycleOnPrimary = {
+  made: NEVER,
+  ranUs: 0,
+  reply: () => undefined,
+  logged: () => undefined,
+};
 
 /**
- * Writes the statements with SKIP LOCKED that go over one connection so that
- * the mirror locks the rows that the primary has locked. Whether they are there
- * and meet the client's own condition it finds out by itself.
+ * Writes the statements that go over one connection, and could choose other rows
+ * on the mirror, so that it locks the rows that the primary has locked. Whether
+ * they are there and meet the client's own condition it finds out by itself.
  */
 export class LockingRewriter {
   /** Answers have their rows: without them no row is told. */
   isTold = true;
   readonly #options: LockingRewriterOptions;
   readonly #prepared = new PreparedStatements<Locking>();
-  #made: Moment = { startUs: 0, endUs: 0 };
+  #primary: CycleOnPrimary = NOTHING;
 
   constructor(options: LockingRewriterOptions) {
     this.#options = options;
@@ -74,32 +99,28 @@ export class LockingRewriter {
     return this.#prepared.size > 0;
   }
 
+  /** Whether a statement may have to be written. */
+  isOfConcern({ rowLocking: locking }: Shape): boolean {
+    return locking !== undefined &&
+      (locking.own === undefined || this.#options.lockings.isTold(locking));
+  }
+
   /** A new connection: nothing is prepared on it. */
   reset(): void {
     this.#prepared.clear();
   }
 
-  /**
-   * Writes one cycle.
-   *
-   * @param made when the primary answered the transaction.
-   * @param reply the primary's to the cycle's n-th result, from 0.
-   */
+  /** Writes one cycle. */
   cycle(
     bytes: Uint8Array<ArrayBuffer>,
-    made: Moment,
-    reply: (result: number) => Reply | undefined,
+    primary: CycleOnPrimary,
   ): { readonly bytes: Uint8Array<ArrayBuffer>; readonly taken: TakenResults } {
-    this.#made = made;
+    this.#primary = primary;
     const taken = new Map<number, readonly TouchedRows[]>();
     const parts: Uint8Array[] = [];
     let from = 0;
     for (const message of messagesOf(bytes)) {
-      const written = this.#message(
-        bytes,
-        message,
-        () => reply(message.result),
-      );
+      const written = this.#message(bytes, message);
       if (written === undefined) continue;
       parts.push(bytes.subarray(from, message.start), written.bytes);
       if (written.taken !== undefined) taken.set(message.result, written.taken);
@@ -119,16 +140,15 @@ export class LockingRewriter {
   #message(
     bytes: Uint8Array<ArrayBuffer>,
     message: ClientMessage,
-    reply: () => Reply | undefined,
   ): Written | undefined {
     const { type, body, end, number } = message;
     switch (type) {
       case QUERY:
-        return this.#query(bytes, message, reply);
+        return this.#query(bytes, message);
       case PARSE:
         return this.#parse(bytes, message);
       case BIND:
-        return this.#bind(bytes, message, reply);
+        return this.#bind(bytes, message);
       case CLOSE:
         if (bytes[body] === CLOSES_STATEMENT) {
           const name = nameAt(bytes, body + 1, end);
@@ -148,7 +168,7 @@ export class LockingRewriter {
     const to = bytes.indexOf(0, from);
     if (from === 0 || to < 0 || to + 3 > end) return undefined;
     const locking = this.#locking(bytes, from, to, number);
-    const places = locking && lockingPlaces(bytes, from, to);
+    const places = locking && placesOf(locking, bytes, from, to);
     if (locking === undefined || places === undefined) return undefined;
     const view = new DataView(bytes.buffer, bytes.byteOffset, end);
     const parameters = Math.max(
@@ -175,8 +195,7 @@ export class LockingRewriter {
 
   #bind(
     bytes: Uint8Array<ArrayBuffer>,
-    { body, end }: ClientMessage,
-    reply: () => Reply | undefined,
+    { body, end, result }: ClientMessage,
   ): Written | undefined {
     if (this.#prepared.size === 0) return undefined;
     const bind = readBind(bytes, body, end);
@@ -184,7 +203,7 @@ export class LockingRewriter {
     if (bind === undefined || prepared === undefined) return undefined;
     const { key } = prepared;
     const isBinary = (output: number) => isBinaryOutput(bind, output);
-    const rows = this.#told(prepared, reply());
+    const rows = this.#told(prepared, result);
     const arrays = rows && arraysOf(key, rows, isBinary);
     // Without them the mirror takes what its own condition finds.
     const added = arrays ??
@@ -198,15 +217,14 @@ export class LockingRewriter {
 
   #query(
     bytes: Uint8Array<ArrayBuffer>,
-    { body, end, number }: ClientMessage,
-    reply: () => Reply | undefined,
+    { body, end, number, result }: ClientMessage,
   ): Written | undefined {
     const to = end - 1;
     const locking = this.#locking(bytes, body, to, number);
-    const places = locking && lockingPlaces(bytes, body, to);
+    const places = locking && placesOf(locking, bytes, body, to);
     if (locking === undefined || places === undefined) return undefined;
     const { key } = locking;
-    const rows = this.#told(locking, reply());
+    const rows = this.#told(locking, result);
     const arrays = rows && arraysOf(key, rows, () => false)?.map(plainText);
     if (arrays === undefined || arrays.includes(undefined)) return undefined;
     const isTaken = keyCondition(key, (i) => literalOf(arrays[i] ?? ""), false);
@@ -217,18 +235,26 @@ export class LockingRewriter {
     };
   }
 
-  /** The keys of the rows that the mirror is told; undefined: it takes what it finds. */
-  #told(
-    { key, shape }: Locking,
-    reply: Reply | undefined,
-  ): readonly ToldRow[] | undefined {
-    const { reads, mayOverlap } = this.#options;
-    const rows = reads.told(key, reply, shape);
+  /** The keys of the rows of a result that the mirror is told; undefined: it takes what it finds. */
+  #told({ key, shape }: Locking, result: number): LockedRows | undefined {
+    const { lockings, mayOverlap, isPassed } = this.#options;
+    const { made, ranUs, reply, logged } = this.#primary;
+    if (result < 0) return undefined;
+    if (key.locking.own !== undefined && !isPassed(shape, ranUs, made.endUs)) {
+      return undefined;
+    }
+    const told = lockings.told(
+      key,
+      reply(result),
+      shape,
+      () => logged(result),
+    );
+    if (told === undefined || key.locking.own !== undefined) return told;
     // Without another's locks the mirror has to find the same rows, or none, unless it comes at another moment.
-    const isCertain = rows?.length === 0 || key.isCertain;
-    return isCertain && !turnsOnMoment(shape) && !mayOverlap(this.#made)
+    const isCertain = told.rows.length === 0 || key.isCertain;
+    return isCertain && !turnsOnMoment(shape) && !mayOverlap(made)
       ? undefined
-      : rows;
+      : told;
   }
 
   /** The only statement of a text, if the mirror may be told which rows it locks. */
@@ -238,30 +264,39 @@ export class LockingRewriter {
     to: number,
     message: number,
   ): Locking | undefined {
-    const { reads, shapes, catalog } = this.#options;
+    const { lockings, shapes, catalog } = this.#options;
     const statements = shapes.get(bytes, from, to);
     followNames(this.#prepared, statements, message);
     const [shape, ...others] = statements.shapes;
-    const read = others.length === 0 && statements.links === undefined
-      ? shape?.lockingRead
+    const own = others.length === 0 && statements.links === undefined
+      ? shape?.rowLocking
       : undefined;
-    if (shape === undefined || read === undefined || !this.isTold) {
+    if (shape === undefined || own === undefined || !this.isTold) {
       return undefined;
     }
-    const key = reads.key(read, catalog(), bytes, from, to);
+    const key = lockings.key(own, catalog(), bytes, from, to);
     return key && { shape, key };
   }
+}
+
+function placesOf(
+  { key }: Locking,
+  bytes: Uint8Array,
+  from: number,
+  to: number,
+): LockingPlaces | undefined {
+  return lockingPlaces(bytes, from, to, key.locking.own !== undefined);
 }
 
 /** The values of each column of the key; undefined: they can't be written. */
 function arraysOf(
   { columns }: LockedKey,
-  rows: readonly ToldRow[],
+  { rows, isLogged }: LockedRows,
   isBinaryAt: (output: number) => boolean,
 ): readonly AddedParameter[] | undefined {
   const arrays = columns.map(({ type, typeOid, output }, i) => {
     const values = rows.map((row) => row[i] as Uint8Array); // no key is NULL
-    const isBinary = isBinaryAt(output);
+    const isBinary = !isLogged && output !== undefined && isBinaryAt(output);
     const value = isBinary
       ? binaryArray(values, typeOid)
       : textArray(values, type);

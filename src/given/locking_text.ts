@@ -13,12 +13,12 @@ const decoder = new TextDecoder();
  * @param mayBeNull all rows are taken where it is NULL.
  */
 export function keyCondition(
-  { read, columns }: LockedKey,
+  { locking, columns }: LockedKey,
   array: (column: number) => string,
   mayBeNull: boolean,
 ): string {
   const names = columns.map(({ name }) =>
-    `${quoted(read.alias)}.${quoted(name)}`
+    `${quoted(locking.alias)}.${quoted(name)}`
   );
   const arrays = columns.map(({ type }, i) => `${array(i)}::${type}[]`);
   const isIn = columns.length === 1
@@ -28,8 +28,8 @@ export function keyCondition(
 }
 
 /**
- * Writes a SELECT … SKIP LOCKED so that it takes rows of a condition only, and
- * waits for them: another lane may be about to let go of them.
+ * Writes what chooses rows so that it takes those of a condition only, and waits
+ * for them in place of SKIP LOCKED: another lane may be about to let go of them.
  *
  * @param bytes SQL text in `bytes[from, to)`.
  */
@@ -46,23 +46,27 @@ export function lockingText(
       { from: condition.from, to: condition.from, text: `${isTaken} AND (` },
       { from: condition.to, to: condition.to, text: ")" },
     ];
-  edits.push({ ...skipLocked, text: "" });
+  if (skipLocked !== undefined) edits.push({ ...skipLocked, text: "" });
   return spliced(bytes, from, to, edits);
 }
 
-/** Whether a text that was written is the client's with the condition, and without SKIP LOCKED, and nothing more. */
+/** Whether a text that was written is the client's with the condition, without SKIP LOCKED where the choice is not its own, and nothing more. */
 export function isLockingProved(
   before: Uint8Array,
   after: Uint8Array,
   isTaken: string,
+  isOwn: boolean,
 ): boolean {
   try {
     const [old, written] = [before, after].map((bytes) =>
       parsed(decoder.decode(bytes.slice()))
     );
     const select = parsed(`select where ${isTaken}`)?.SelectStmt as Tree;
-    return old !== undefined && written !== undefined &&
-      text(withCondition(old, select.whereClause)) === text(written);
+    if (old === undefined || written === undefined) return false;
+    const expected = isOwn
+      ? withOwnCondition(old, select.whereClause)
+      : withCondition(old, select.whereClause);
+    return text(expected) === text(written);
   } catch {
     // The text does not parse.
     return false;
@@ -88,15 +92,30 @@ function withCondition(tree: unknown, isTaken: unknown): unknown {
   );
   const [clause] = (inner.lockingClause ?? []) as { LockingClause: Tree }[];
   if (clause?.LockingClause.waitPolicy !== "LockWaitSkip") return inner;
-  const { whereClause, ...rest } = inner;
+  return {
+    ...both(inner, isTaken),
+    lockingClause: [{
+      LockingClause: { ...clause.LockingClause, waitPolicy: "LockWaitBlock" },
+    }],
+  };
+}
+
+/** The tree of an UPDATE or DELETE that takes rows of its condition and of another one. */
+function withOwnCondition(tree: Tree, isTaken: unknown): Tree {
+  return Object.fromEntries(
+    Object.entries(tree).map(([type, fields]) => [
+      type,
+      both(fields as Tree, isTaken),
+    ]),
+  );
+}
+
+function both({ whereClause, ...rest }: Tree, isTaken: unknown): Tree {
   const args = [isTaken, whereClause];
   return {
     ...rest,
     whereClause: whereClause === undefined
       ? isTaken
       : { BoolExpr: { boolop: "AND_EXPR", args } },
-    lockingClause: [{
-      LockingClause: { ...clause.LockingClause, waitPolicy: "LockWaitBlock" },
-    }],
   };
 }

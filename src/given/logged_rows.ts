@@ -54,7 +54,7 @@ export function commonRow(rows: LoggedRows): LoggedRow | undefined {
 
 /** A value of the log as a parameter. */
 export function loggedValue(
-  { name, type }: GivenColumn,
+  { name, type }: Pick<GivenColumn, "name" | "type">,
   row: LoggedRow | undefined,
 ): AddedParameter {
   const text = row?.get(name);

@@ -165,7 +165,7 @@ export class MomentRewriter {
     const [shape, ...others] = statements.shapes;
     const isOnly = others.length === 0 && statements.links === undefined;
     return shape !== undefined && isOnly && giving.isOn &&
-        turnsOnMoment(shape) && shape.lockingRead === undefined &&
+        turnsOnMoment(shape) && shape.rowLocking === undefined &&
         this.#isPlain(shape)
       ? shape
       : undefined;

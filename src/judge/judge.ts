@@ -515,18 +515,18 @@ export class Judge {
 
   /** The rows that a statement touches of its only relation; none: they are not known. */
   #rowsOf({ rows, taken, shape }: StatementPair): readonly TouchedRows[] {
-    const { lockingRead } = shape;
-    if (taken === undefined || lockingRead === undefined) {
+    const { rowLocking } = shape;
+    if (taken === undefined || rowLocking === undefined) {
       return rows === undefined ? [] : [rows];
     }
     const { catalog, drawn } = this.#target;
     // By a number of the mirror's own it is another row, perhaps.
     const isDrawn = taken.some(({ values }) =>
-      catalog.oids(lockingRead.relation).some((oid) =>
+      catalog.oids(rowLocking.relation).some((oid) =>
         values.some(({ column }) => drawn.get(oid, column))
       )
     );
-    return lockingRead.isAlone && !isDrawn ? taken : [];
+    return rowLocking.isAlone && !isDrawn ? taken : [];
   }
 }
 

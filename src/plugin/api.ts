@@ -267,7 +267,7 @@ export interface Probe {
   orderBroken?(series: number): void;
   /** Mirror worker: rows were inserted with values that the primary had generated. */
   rowsGiven?(series: number, rows: number): void;
-  /** Mirror worker: it was told to lock so many rows that SKIP LOCKED gave on the primary. */
+  /** Mirror worker: it was told to take so many rows that a statement took on the primary. */
   rowsTaken?(series: number, rows: number): void;
   /** Mirror worker: a transaction goes to the mirror without what the primary's log would have told of it: it did not tell in time, or not for sure. */
   logMissed?(series: number): void;

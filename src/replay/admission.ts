@@ -76,7 +76,7 @@ export class Admission {
       sibling && sibling.#statements,
       startupIsolation(parameters),
       // What it is told is known before it is asked, for the order of writers.
-      (read, ...text) => target.lockingReads.key(read, target.catalog, ...text),
+      (read, ...text) => target.rowLockings.key(read, target.catalog, ...text),
     );
     this.#tainted = log.lost;
     this.#footprintOf = (shape) =>
@@ -108,7 +108,7 @@ export class Admission {
       this.#statements,
       this.#footprintOf,
       this.#lastKey,
-      this.#target.lockingReads,
+      this.#target.rowLockings,
     );
     primaryLog.matcher.reached(transaction.startUs);
     this.#note(transaction, plan);

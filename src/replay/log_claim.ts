@@ -60,14 +60,15 @@ function claimOf(
   transaction: Transaction,
   plan: Plan,
 ): LogClaim | undefined {
-  const { primaryLog, giving, corrections, catalog, probes } = target;
+  const { primaryLog, giving, corrections, rowLockings, catalog, probes } =
+    target;
   const { matcher } = primaryLog;
   if (!matcher.tells(transaction.startUs)) return undefined;
   const isOf = (needs: Pick<typeof giving, "needsLog">) =>
     series !== NO_SERIES &&
     plan.shapes.flat().some((shape) => needs.needsLog(shape, catalog));
   const isGiven = isOf(giving);
-  const isNeeded = isGiven || isOf(corrections);
+  const isNeeded = isGiven || isOf(corrections) || isOf(rowLockings);
   const outcome = outcomeOf(transaction);
   const made = makeRows(target, transaction, plan);
   const isKept = outcome === "committed";

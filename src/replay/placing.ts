@@ -17,7 +17,7 @@ import {
   STATEMENT_WORDS,
   type Transaction,
 } from "../record/mod.ts";
-import { isBinaryOutput, type LockingReads } from "../given/mod.ts";
+import { isBinaryOutput, type RowLockings } from "../given/mod.ts";
 import { Writes } from "../judge/mod.ts";
 import { ANYTHING } from "../sql/mod.ts";
 import { OTHER_SHAPE, type Shape } from "../sql/shape.ts";
@@ -49,7 +49,7 @@ export interface PlacingOptions {
   /** The session's own tables, which no other session waits to read. */
   readonly temporary: TemporaryTables;
   /** Tells the rows that a statement has locked, and no others written. */
-  readonly reads: Pick<LockingReads, "taken"> | undefined;
+  readonly reads: Pick<RowLockings, "taken"> | undefined;
 }
 
 /** Where a transaction stands in the order. */
@@ -164,7 +164,7 @@ export function placeTransaction(
         continue;
       }
       writes ??= new Writes();
-      const taken = shape.lockingRead && reads?.taken(
+      const taken = shape.rowLocking && reads?.taken(
         shape,
         { words: statements, at, answer: answers.subarray(answerAt, answer) },
         (column) =>

@@ -7,7 +7,7 @@ import {
 } from "../record/mod.ts";
 import type { IsolationLevel } from "../sql/mod.ts";
 import type { Shape } from "../sql/shape.ts";
-import type { LockingReads } from "../given/mod.ts";
+import type { RowLockings } from "../given/mod.ts";
 import { ANYWHERE, type Footprint } from "./footprint.ts";
 import { type Placed, placeTransaction } from "./placing.ts";
 import { NO_ROLLBACK, type Rollback, rollbackOf } from "./rollback.ts";
@@ -59,7 +59,7 @@ export function planTransaction(
   session: SessionStatements,
   footprintOf: (shape: Shape) => Footprint = () => ANYWHERE,
   leastKey = 0,
-  reads?: Pick<LockingReads, "taken">,
+  reads?: Pick<RowLockings, "taken">,
 ): Plan {
   const { bytes, cycles, startUs } = transaction;
   const count = cycleCount(transaction);

@@ -17,12 +17,11 @@ import {
   SYNC_MESSAGE,
   type Transaction,
 } from "../record/mod.ts";
-import {
-  type CycleRewriter,
-  type GivenColumns,
-  type GivenResults,
-  isOfConcern,
-  type TakenResults,
+import type {
+  CycleRewriter,
+  GivenColumns,
+  GivenResults,
+  TakenResults,
 } from "../given/mod.ts";
 import type { LogClaim } from "../decoding/mod.ts";
 import type { PlannedStatements } from "./plan.ts";
@@ -187,14 +186,18 @@ export class Replay {
     const shapes = this.#plan.shapes[this.#cycle];
     // Session state that is brought back has no plan.
     const matters = rewriter?.hasPrepared || shapes === undefined ||
-      isOfConcern(shapes);
+      rewriter?.isOfConcern(shapes);
     if (rewriter === undefined || !matters) return this.#sent.bytes;
     const { bytes: written, given, taken, added } = rewriter.cycle(
       this.#sent.bytes,
-      this.transaction,
       shapes && { transaction: this.#beginLagUs, statement: lagUs },
-      (result) => this.#primaryReply(result),
-      (result, copied) => this.#logged?.rows(this.#cycle, result, copied),
+      {
+        made: this.transaction,
+        ranUs: this.transaction.startUs + this.#startUs,
+        reply: (result) => this.#primaryReply(result),
+        logged: (result, copied) =>
+          this.#logged?.rows(this.#cycle, result, copied),
+      },
     );
     this.#given = given;
     this.#taken = taken;

@@ -15,7 +15,7 @@ import { Correcting } from "./correcting.ts";
 import { monotonicUs } from "../io/mod.ts";
 import { type PlannedStatements, UNPLANNED } from "./plan.ts";
 import { concat, Framer, unpackSqlstate } from "../wire/mod.ts";
-import { Judge, type StatementPair } from "../judge/mod.ts";
+import { Judge, type StatementPair, type Writes } from "../judge/mod.ts";
 import type { QueuedTransaction } from "./lane_queue.ts";
 import { Result } from "../stats/ledger.ts";
 import { isUnasked, type Progress, Replay } from "./replay.ts";
@@ -24,6 +24,8 @@ import type { Target } from "./target.ts";
 
 /** The mirror's round trip is asked for at the first replay and every 64th. */
 const ROUND_TRIP_MASK = 63;
+/** Of values that nobody asks for. */
+const NO_TYPE = () => undefined;
 
 /**
  * What is said on a lane's connections, one thing at a time: a transaction,
@@ -75,7 +77,7 @@ export class Replayer {
     this.#correcting = new Correcting(target);
     this.#rewriter = new CycleRewriter({
       giving: target.giving,
-      reads: target.lockingReads,
+      lockings: target.rowLockings,
       drawn: target.drawn,
       shapes: target.shapes,
       columns: target.columns,
@@ -85,11 +87,20 @@ export class Replayer {
       session,
       parameters,
       mayOverlap: ({ startUs, endUs }) => {
-        const { lockingReads, order } = target;
+        const { rowLockings, order } = target;
         const nowUs = monotonicUs();
         const own = this.#entry?.ordered;
-        return !lockingReads.isAlone(isAlone, nowUs) ||
+        return !rowLockings.isAlone(isAlone, nowUs) ||
           order.mayDiffer(() => true, startUs, endUs, nowUs, own);
+      },
+      isPassed: (shape, ranUs, endUs) => {
+        const { catalog, order } = target;
+        const relations = catalog.writersOf(shape);
+        const isRead = (writes: Writes) =>
+          relations.some((one) => writes.touches(one, undefined, NO_TYPE));
+        const own = this.#entry?.ordered;
+        const sawUs = Math.min(ranUs, this.#plan.snapshotUs ?? Infinity);
+        return order.mayDiffer(isRead, sawUs, endUs, monotonicUs(), own);
       },
     });
   }
@@ -276,7 +287,7 @@ export class Replayer {
         if (given !== undefined) this.#given(pair, given);
         if (pair.taken !== undefined) this.#taken(pair, pair.taken.length);
         // By itself the mirror may have taken others than was planned.
-        else if (pair.shape.lockingRead) entry.ordered?.writes?.add(pair.shape);
+        else if (pair.shape.rowLocking) entry.ordered?.writes?.add(pair.shape);
       },
     );
     if (progress === "next" || progress === "done") {
@@ -316,8 +327,8 @@ export class Replayer {
 
   /** The mirror has answered a statement whose rows it was told. */
   #taken({ shape, mirror }: StatementPair, rows: number): void {
-    const { lockingReads, probes } = this.#target;
-    lockingReads.answered(shape, mirror);
+    const { rowLockings, probes } = this.#target;
+    rowLockings.answered(shape, mirror);
     if (rows > 0) probes.rowsTaken(this.#series, rows);
   }
 

@@ -8,7 +8,7 @@ import {
 import {
   type IsolationLevel,
   joins,
-  type LockingRead,
+  type RowLocking,
   SAVEPOINT_NAME,
   savepointName,
   separatorsOf,
@@ -58,8 +58,8 @@ export interface Asked {
 }
 
 /** Hears of the text of a locking read, `bytes[from, to)`. */
-export type OnLockingRead = (
-  read: LockingRead,
+export type OnRowLocking = (
+  read: RowLocking,
   bytes: Uint8Array,
   from: number,
   to: number,
@@ -123,7 +123,7 @@ export class SessionStatements {
   readonly temporary: TemporaryTables;
   readonly #firstIsolation: IsolationLevel;
   #isolation: IsolationLevel;
-  readonly #onLockingRead: OnLockingRead;
+  readonly #onRowLocking: OnRowLocking;
   /** Whether `Asked.written` is filled: only the primary's log is compared with it. */
   tellsWritten = true;
 
@@ -131,15 +131,15 @@ export class SessionStatements {
    * @param from whose statements it knows already.
    * @param isolation what the session began with. A default of the role or the
    * database is seen by nobody.
-   * @param onLockingRead hears of texts whose answers tell which rows they lock.
+   * @param onRowLocking hears of texts whose answers tell which rows they lock.
    */
   constructor(
     shapes: ShapeCache,
     from?: SessionStatements,
     isolation: IsolationLevel = "read committed",
-    onLockingRead: OnLockingRead = () => {},
+    onRowLocking: OnRowLocking = () => {},
   ) {
-    this.#onLockingRead = onLockingRead;
+    this.#onRowLocking = onRowLocking;
     this.#shapes = shapes;
     this.#firstIsolation = isolation;
     this.#isolation = from?.isolation ?? isolation;
@@ -241,7 +241,7 @@ export class SessionStatements {
               behind(bytes, names),
               at,
             ),
-            formats: shape.lockingRead &&
+            formats: shape.rowLocking &&
               readBind(bytes, body, at)?.resultFormats,
             copy,
           });
@@ -295,11 +295,9 @@ export class SessionStatements {
   #told(bytes: Uint8Array, from: number, to: number): Statements {
     const statements = this.#shapes.get(bytes, from, to);
     const { shapes, links } = statements;
-    const lockingRead = shapes.length === 1
-      ? shapes[0]?.lockingRead
-      : undefined;
-    if (lockingRead !== undefined) {
-      this.#onLockingRead(lockingRead, bytes, from, to);
+    const rowLocking = shapes.length === 1 ? shapes[0]?.rowLocking : undefined;
+    if (rowLocking !== undefined) {
+      this.#onRowLocking(rowLocking, bytes, from, to);
     }
     const isJoining = shapes.some(joins) ||
       links?.some((link) => link?.defines !== undefined && joins(link.defines));

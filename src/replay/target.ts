@@ -7,7 +7,7 @@ import type {
   ChanceColumns,
   Corrections,
   Giving,
-  LockingReads,
+  RowLockings,
 } from "../given/mod.ts";
 import type { LogMatcher, Placeholders } from "../decoding/mod.ts";
 import type { Breaker } from "./breaker.ts";
@@ -136,7 +136,7 @@ export interface Target {
   /** Which of the rows that it has drawn values for are corrected. */
   readonly corrections: Corrections;
   /** Of which rows it is told that the primary has locked them. */
-  readonly lockingReads: LockingReads;
+  readonly rowLockings: RowLockings;
   /** What the primary's log tells of client transactions. */
   readonly primaryLog: LogOfPrimary;
   /** Whether a rule accepts this mismatch. */

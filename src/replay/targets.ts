@@ -8,7 +8,7 @@ import {
   ChanceColumns,
   Corrections,
   Giving,
-  LockingReads,
+  RowLockings,
 } from "../given/mod.ts";
 import { Breaker } from "./breaker.ts";
 import type { MirrorServer } from "./connection.ts";
@@ -158,7 +158,7 @@ export class Targets {
         chanceColumns.drawn(column, reason, catalog);
       },
       corrections: new Corrections(),
-      lockingReads: new LockingReads({ giving, columns }),
+      rowLockings: new RowLockings({ giving, columns }),
       ignored: createIgnore(settings.ignore),
       random: Math.random,
       waiting: new Set(),

@@ -8,7 +8,7 @@ import { fingerprintOfTree } from "./fingerprint.ts";
 import { insertionOf } from "./insertion.ts";
 import { isolationOf } from "./isolation.ts";
 import { isLimited, limitOf, onlyRelation } from "./keys.ts";
-import { lockingReadOf } from "./locked_rows.ts";
+import { rowLockingOf } from "./locked_rows.ts";
 import { momentBounds } from "./moment_bounds.ts";
 import { momentCalls } from "./moment_calls.ts";
 import { orderKeys } from "./order_keys.ts";
@@ -155,7 +155,7 @@ function describe(
     isolation: isolationOf(type, body),
     definition: kind === "ddl" ? definitionOf(type, body) : undefined,
     insertion: insertionOf(type, body),
-    lockingRead: found.locks ? lockingReadOf(type, body) : undefined,
+    rowLocking: rowLockingOf(type, body, found.locks),
     updating: updatingOf(type, body),
     ...knownNames(queryOf(type, body) ?? stmt, onFault),
     note: noteOf(type, body, found),

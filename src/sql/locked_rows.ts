@@ -1,3 +1,4 @@
+import { conjuncts, heldColumns, isEqual } from "./conjuncts.ts";
 import { returnedOf } from "./insertion.ts";
 import {
   isLimited,
@@ -5,15 +6,54 @@ import {
   sortExpressions,
   uniqueKeys,
 } from "./keys.ts";
-import type { LockingRead } from "./locking_read.ts";
+import type { RowLocking } from "./row_locking.ts";
 import { keyOfRelation } from "./relation_key.ts";
 import { lastName, list, type Node, unwrap } from "./tree.ts";
 
-/** Reads a statement by its node's type and fields; undefined: it is none, or its answer may not tell what was locked. */
-export function lockingReadOf(
+/** Reads a statement by its node's type and fields; undefined: it locks nothing, or who locks what is not told. */
+export function rowLockingOf(
   type: string,
   body: Node,
-): LockingRead | undefined {
+  locks: boolean,
+): RowLocking | undefined {
+  return (locks ? skippingOf(type, body) : undefined) ??
+    choosingOf(type, body);
+}
+
+/** An UPDATE or DELETE by its own condition. */
+function choosingOf(type: string, body: Node): RowLocking | undefined {
+  if (type !== "UpdateStmt" && type !== "DeleteStmt") return undefined;
+  if (body.withClause !== undefined) return undefined;
+  if (unwrap(body.whereClause)[0] === "CurrentOfExpr") return undefined;
+  const table = body.relation as Node;
+  const { locking, queries, named } = lookedAt({ [type]: body });
+  // An inner query would choose among the rows that are told.
+  if (queries.some(isLimited) || locking.some(skipsLocked)) return undefined;
+  const name = String(table.relname);
+  return {
+    relation: keyOfRelation(table),
+    name,
+    alias: nameOf(table),
+    returned: returnedOf(body),
+    by: undefined,
+    sorted: undefined,
+    compared: comparedIn(body),
+    isAlone: named.get(name) === 1,
+    isOnlyChoice: true,
+    own: {
+      sets: list(body.targetList).map(({ ResTarget }) =>
+        String((ResTarget as Node).name)
+      ),
+      held: heldColumns(body.whereClause),
+    },
+  };
+}
+
+/** What FOR … SKIP LOCKED locks. */
+function skippingOf(
+  type: string,
+  body: Node,
+): RowLocking | undefined {
   const { locking, queries, named } = lookedAt({ [type]: body });
   const [select, ...others] = locking;
   if (select === undefined || others.length > 0) return undefined;
@@ -144,6 +184,12 @@ function lockedTable(select: Node): Node | undefined {
   return isOwn ? table : undefined;
 }
 
+function skipsLocked(select: Node): boolean {
+  return list(select.lockingClause).some(({ LockingClause }) =>
+    (LockingClause as Node).waitPolicy === "LockWaitSkip"
+  );
+}
+
 /** What columns of a table may be qualified with. */
 function nameOf({ alias, relname }: Node): string {
   return String((alias as Node | undefined)?.aliasname ?? relname);
@@ -197,15 +243,6 @@ function cteOf(item: Node | undefined, select: Node): string | undefined {
   return isIt ? String(ctename) : undefined;
 }
 
-function conjuncts(condition: unknown): readonly unknown[] {
-  const [type, { boolop, args }] = unwrap(condition);
-  return type === "BoolExpr" && boolop === "AND_EXPR"
-    ? list(args).flatMap(conjuncts)
-    : condition === undefined
-    ? []
-    : [condition];
-}
-
 /** The column that a condition holds to those of the locked rows. */
 function linkedBy(condition: unknown, around: Around): string | undefined {
   const [type, fields] = unwrap(condition);
@@ -236,10 +273,6 @@ function linkedBy(condition: unknown, around: Around): string | undefined {
     if (by !== undefined) return by;
   }
   return undefined;
-}
-
-function isEqual(name: unknown): boolean {
-  return list(name).length === 1 && lastName(name) === "=";
 }
 
 /** `id in (select id from … for update skip locked)`, or from the CTE that this is. */

@@ -12,7 +12,7 @@ export { type IsolationLevel, startupIsolation } from "./isolation.ts";
 export type { MomentBound } from "./moment_bounds.ts";
 export type { MomentCalls } from "./moment_calls.ts";
 export { MOMENTS } from "./moment_terms.ts";
-export type { LockingRead } from "./locking_read.ts";
+export type { RowLocking } from "./row_locking.ts";
 export type { ChanceSet, Updating } from "./updating.ts";
 export { skipSpace } from "./lexer.ts";
 export { relationKey } from "./relation_key.ts";

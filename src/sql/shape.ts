@@ -1,7 +1,7 @@
 import type { Definition } from "./definition.ts";
 import type { Insertion } from "./insertion.ts";
 import type { Isolation } from "./isolation.ts";
-import type { LockingRead } from "./locking_read.ts";
+import type { RowLocking } from "./row_locking.ts";
 import type { MomentBound } from "./moment_bounds.ts";
 import type { MomentCalls } from "./moment_calls.ts";
 import type { PinnedRows } from "./pins.ts";
@@ -96,8 +96,8 @@ export interface Shape {
   readonly definition?: Definition | undefined;
   /** What it inserts; undefined: nothing, or it stands within another statement. */
   readonly insertion?: Insertion | undefined;
-  /** Which rows it locks with SKIP LOCKED; undefined: none, or its answer does not tell. */
-  readonly lockingRead?: LockingRead | undefined;
+  /** Which rows it locks, if others may make it choose them otherwise. */
+  readonly rowLocking?: RowLocking | undefined;
   /** What it sets to what chance decides. */
   readonly updating?: Updating | undefined;
   /** The statement that it is a form of: both have the same columns. */

@@ -153,7 +153,7 @@ export class ShapeCache {
 function toldOf(shape: Shape): string | undefined {
   const { orderBy, limited, limit, outputs, counts, isParsed, isolation } =
     shape;
-  const { pinned, insertion, lockingRead, updating, draws, sortedBy } = shape;
+  const { pinned, insertion, rowLocking, updating, draws, sortedBy } = shape;
   const { momentBounds, momentCalls, equated } = shape;
   const traits = [
     ...(outputs ?? []).map(({ trait }) => trait),
@@ -182,7 +182,7 @@ function toldOf(shape: Shape): string | undefined {
     isolation,
     pinned,
     insertion,
-    lockingRead,
+    rowLocking,
     updating,
     momentBounds,
     momentCalls,

@@ -6,7 +6,7 @@ const forms = new WeakMap<Shape, Shape>();
 
 /** A statement whose locked rows are told: its LIMIT leaves no choice among them. */
 export function takenForm(shape: Shape): Shape {
-  if (shape.lockingRead?.isOnlyChoice !== true) return shape;
+  if (shape.rowLocking?.isOnlyChoice !== true) return shape;
   let form = forms.get(shape);
   if (form === undefined) {
     form = {

@@ -4,6 +4,7 @@ import { analyze } from "../../src/sql/analyze.ts";
 
 await loadModule();
 
+const lockingOf = (sql: string) => analyze(sql)?.shapes[0]?.rowLocking;
 const LOCK = "for update skip locked";
 
 /** Statements whose answers tell which rows were locked, and the column by which others find them. */
@@ -68,38 +69,38 @@ const UNTOLD = [
   `update jobs set state = 'run' where id in (select id from jobs ${LOCK}) and prio in (select prio from jobs ${LOCK}) returning id`,
 ];
 
-Deno.test("lockingReadOf: statements whose answers tell what was locked", () => {
+Deno.test("rowLockingOf: statements whose answers tell what was locked", () => {
   for (const [sql, by] of TOLD) {
-    const read = analyze(sql)?.shapes[0]?.lockingRead;
-    assert.ok(read, sql);
-    assert.equal(read.relation, "jobs", sql);
-    assert.equal(read.by, by, sql);
-    assert.ok(read.isAlone && read.isOnlyChoice, sql);
+    const locking = analyze(sql)?.shapes[0]?.rowLocking;
+    assert.ok(locking, sql);
+    assert.equal(locking.relation, "jobs", sql);
+    assert.equal(locking.by, by, sql);
+    assert.ok(locking.isAlone && locking.isOnlyChoice, sql);
   }
 });
 
-Deno.test("lockingReadOf: others, whose rows may not be those that were locked", () => {
+Deno.test("rowLockingOf: others, whose rows may not be those that were locked", () => {
   for (const sql of UNTOLD) {
     const shape = analyze(sql)?.shapes[0];
     assert.ok(shape, sql);
-    assert.equal(shape.lockingRead, undefined, sql);
+    assert.equal(shape.rowLocking, undefined, sql);
   }
 });
 
-Deno.test("lockingReadOf: what else a statement reads is noticed", () => {
-  const read = (sql: string) => analyze(sql)?.shapes[0]?.lockingRead;
+Deno.test("rowLockingOf: what else a statement reads is noticed", () => {
+  const locking = (sql: string) => analyze(sql)?.shapes[0]?.rowLocking;
   const again =
     `select id from jobs j where not exists (select from jobs where prio > j.prio) limit 1 ${LOCK}`;
-  assert.equal(read(again)?.isAlone, false);
+  assert.equal(locking(again)?.isAlone, false);
   const chosen =
     `select id from jobs where prio = (select prio from users limit 1) ${LOCK}`;
-  assert.equal(read(chosen)?.isOnlyChoice, false);
+  assert.equal(locking(chosen)?.isOnlyChoice, false);
 });
 
-Deno.test("lockingReadOf: columns that choose its rows by their order are told", () => {
+Deno.test("rowLockingOf: columns that choose its rows by their order are told", () => {
   const compared = (rest: string) =>
     analyze(`select id, a as b, c from jobs ${rest} ${LOCK}`)?.shapes[0]
-      ?.lockingRead?.compared;
+      ?.rowLocking?.compared;
   assert.deepEqual(compared("order by a, c limit 1"), ["a", "c"]);
   assert.deepEqual(compared("order by lower(a) || c limit 1"), ["a", "c"]);
   assert.deepEqual(compared("where a = 'x' and c > 'y' limit 1"), ["c"]);
@@ -109,4 +110,55 @@ Deno.test("lockingReadOf: columns that choose its rows by their order are told",
   assert.deepEqual(compared("order by 2 limit 1"), "any");
   assert.deepEqual(compared("order by b limit 1"), "any");
   assert.deepEqual(compared("order by a"), []);
+});
+
+Deno.test("rowLockingOf: an UPDATE or DELETE by its own condition", () => {
+  const own = (sql: string) => lockingOf(sql)?.own;
+  assert.deepEqual(own("update jobs set state = 'run', prio = 1"), {
+    sets: ["state", "prio"],
+    held: [],
+  });
+  assert.deepEqual(
+    own("delete from jobs j using users u where j.a = $1 and b in (1, 2)"),
+    { sets: [], held: ["a", "b"] },
+  );
+  for (
+    const condition of [
+      "a = 1 or b = 2",
+      "a = b",
+      "a = (select max(a) from users)",
+      "a in (select a from users)",
+      "not a = 1",
+      "a > 1",
+      "a is null",
+    ]
+  ) {
+    assert.deepEqual(own(`delete from jobs where ${condition}`)?.held, []);
+  }
+  assert.deepEqual(own("delete from jobs where 1 = a and b = any ($1)")?.held, [
+    "a",
+    "b",
+  ]);
+});
+
+Deno.test("rowLockingOf: by no condition of its own", () => {
+  for (
+    const sql of [
+      "delete from jobs where current of c",
+      "with x as (select 1) delete from jobs",
+      "delete from jobs where id in (select id from jobs limit 1)",
+      `delete from jobs where prio + 1 in (select id from jobs ${LOCK})`,
+      "insert into jobs values (1)",
+      "select * from jobs for update",
+    ]
+  ) assert.equal(lockingOf(sql), undefined, sql);
+});
+
+Deno.test("rowLockingOf: what else an UPDATE reads is noticed", () => {
+  const isAlone = (sql: string) => lockingOf(sql)?.isAlone;
+  assert.equal(isAlone("update jobs set a = 1 where b = 2"), true);
+  const inner = "id in (select id from jobs where b = 2)";
+  assert.equal(isAlone(`update jobs set a = 1 where ${inner}`), false);
+  const texts = lockingOf("update jobs set a = 1 where n > 'x' and b = 2");
+  assert.deepEqual(texts?.compared, ["n"]);
 });

@@ -1,18 +1,20 @@
 import type { ReturnedColumn } from "./insertion.ts";
 
 /**
- * A statement whose answer tells which rows of one table FOR … SKIP LOCKED has
- * locked: a SELECT, or an UPDATE or DELETE of the rows that an inner SELECT locks.
+ * A statement that locks rows of one table which other sessions may make it
+ * choose otherwise: by FOR … SKIP LOCKED, in a SELECT, or in an UPDATE or DELETE
+ * of the rows that an inner SELECT locks; or by an UPDATE's or DELETE's own
+ * condition.
  */
-export interface LockingRead {
+export interface RowLocking {
   /** The table's key … */
   readonly relation: string;
   /** … its name … */
   readonly name: string;
-  /** … and the name that the locking SELECT gives it. */
+  /** … and the name that it has where the rows are chosen. */
   readonly alias: string;
   readonly returned: readonly ReturnedColumn[];
-  /** The column by which UPDATE and DELETE find the locked rows; undefined: a SELECT. */
+  /** The column by which UPDATE and DELETE find the rows that an inner SELECT locks; undefined: none does. */
   readonly by: string | undefined;
   /** Columns by which the locking SELECT is sorted, or that it holds to a value; undefined: it has no LIMIT. */
   readonly sorted: readonly string[] | undefined;
@@ -22,4 +24,11 @@ export interface LockingRead {
   readonly compared: readonly string[] | "any";
   /** No other part of it leaves a choice among rows. */
   readonly isOnlyChoice: boolean;
+  /** Of an UPDATE or DELETE by its own condition; undefined: SKIP LOCKED. */
+  readonly own?: {
+    /** Columns that it sets … */
+    readonly sets: readonly string[];
+    /** … and those that its condition holds to values. */
+    readonly held: readonly string[];
+  } | undefined;
 }
