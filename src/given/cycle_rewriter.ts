@@ -1,3 +1,4 @@
+import type { RowLockings } from "./row_lockings.ts";
 import type { Shape } from "../sql/shape.ts";
 import {
   InsertRewriter,
@@ -26,6 +27,7 @@ export interface Rewritten extends WithValues {
 /** Writes the cycles that go over one connection: INSERTs and UPDATEs get values, what locks rows with SKIP LOCKED gets their keys, and conditions get the primary's moment. */
 export class CycleRewriter {
   readonly #inserts: InsertRewriter;
+  readonly #lockings: RowLockings;
   readonly #locking: LockingRewriter;
   readonly #moments: MomentRewriter;
   /** Messages of the cycle under way that the client has not sent. */
@@ -35,6 +37,7 @@ export class CycleRewriter {
     options: RewriterOptions & LockingRewriterOptions & MomentRewriterOptions,
   ) {
     this.#inserts = new InsertRewriter(options);
+    this.#lockings = options.lockings;
     this.#locking = new LockingRewriter(options);
     this.#moments = new MomentRewriter(options);
   }
@@ -54,7 +57,7 @@ export class CycleRewriter {
   isOfConcern(shapes: readonly Shape[]): boolean {
     return isInsert(shapes) ||
       shapes.some((shape) =>
-        turnsOnMoment(shape) || this.#locking.isOfConcern(shape)
+        turnsOnMoment(shape) || this.#lockings.isOfConcern(shape)
       );
   }
 

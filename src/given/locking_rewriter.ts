@@ -99,12 +99,6 @@ export class LockingRewriter {
     return this.#prepared.size > 0;
   }
 
-  /** Whether a statement may have to be written. */
-  isOfConcern({ rowLocking: locking }: Shape): boolean {
-    return locking !== undefined &&
-      (locking.own === undefined || this.#options.lockings.isTold(locking));
-  }
-
   /** A new connection: nothing is prepared on it. */
   reset(): void {
     this.#prepared.clear();

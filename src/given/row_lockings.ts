@@ -73,9 +73,11 @@ export class RowLockings {
       : known;
   }
 
-  /** Whether the mirror is told the rows of a statement whose text was looked at. */
-  isTold(locking: RowLocking): boolean {
-    return (this.#known.get(locking) ?? null) !== null;
+  /** Whether the mirror may be told the rows of a statement, or choose others by SKIP LOCKED. */
+  isOfConcern({ rowLocking: locking }: Shape): boolean {
+    return locking !== undefined &&
+      (locking.own === undefined ||
+        (this.#known.get(locking) ?? null) !== null);
   }
 
   /** Whether only the primary's log may tell the rows of a statement. */

@@ -287,7 +287,9 @@ export class Replayer {
         if (given !== undefined) this.#given(pair, given);
         if (pair.taken !== undefined) this.#taken(pair, pair.taken.length);
         // By itself the mirror may have taken others than was planned.
-        else if (pair.shape.rowLocking) entry.ordered?.writes?.add(pair.shape);
+        else if (this.#target.rowLockings.isOfConcern(pair.shape)) {
+          entry.ordered?.writes?.add(pair.shape);
+        }
       },
     );
     if (progress === "next" || progress === "done") {
