@@ -54,6 +54,7 @@ const around = {
     keys: () => undefined,
     rules: () => ({ columns: [], lagUs: 0, separators: [] }),
     counts: () => undefined,
+    shownKey: () => undefined,
     unique: () => false,
     certain: () => true,
     moment: () => undefined,

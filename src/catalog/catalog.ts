@@ -20,6 +20,12 @@ export interface Touched {
 /** Characters of a view that are kept. */
 const MAX_VIEW = 65_536;
 
+/** A unique key: of all its columns, and those that may be NULL, of which rows may have several. */
+interface UniqueKey {
+  readonly columns: readonly string[];
+  readonly nullable: readonly string[];
+}
+
 /**
  * What is known of a server's schema: columns and unique keys, what stands
  * behind views and functions, and what a write to one relation does to its own
@@ -37,8 +43,8 @@ export class Catalog {
   readonly #unlogged = new Set<string>();
   /** Schemas of the search_path, in its order. */
   readonly #path: string[] = [];
-  /** Columns of unique keys without NULLs, by OID. */
-  readonly #keys = new Map<string, (readonly string[])[]>();
+  /** Unique keys, by OID. */
+  readonly #keys = new Map<string, UniqueKey[]>();
   /** Columns of unique indexes, partial ones too, by OID. */
   readonly #uniques = new Map<string, (readonly string[])[]>();
   /** Relations with an exclusion constraint or a unique index of expressions, by OID. */
@@ -49,7 +55,7 @@ export class Catalog {
   /** By OID. */
   readonly #viewTexts = new Map<string, string>();
   readonly #columns = new RelationColumns({
-    typeName: (oid) => this.types.mirror.names?.get(oid),
+    typeName: (oid) => this.#typeNames?.get(oid),
     natureOf: (text) => this.#definitions.expressionNature(text),
   });
   /** As the answers had them, by OID. */
@@ -130,7 +136,10 @@ export class Catalog {
         this.#unlogged.add(name);
         return;
       case "key":
-        return push(this.#keys, name, text.split("\n"));
+        return push(this.#keys, name, {
+          columns: text.split("\n"),
+          nullable: more === "" ? [] : more.split("\n"),
+        });
       case "unique":
         return push(this.#uniques, name, text === "" ? [] : text.split("\n"));
       case "excluding":
@@ -213,13 +222,24 @@ export class Catalog {
 
   /** Columns of each unique key without NULLs, the primary one first. */
   keysOf(oid: string): readonly (readonly string[])[] {
-    return this.#keys.get(oid) ?? [];
+    const keys = this.#keys.get(oid) ?? [];
+    return keys.filter(({ nullable }) => nullable.length === 0)
+      .map(({ columns }) => columns);
   }
 
-  /** Whether equal values in `columns` are in one row of the relation at most. */
-  isUnique(oid: string, columns: readonly string[]): boolean {
+  /**
+   * Whether equal values in `columns` are in one row of the relation at most.
+   *
+   * @param pinned those of them that are held to a value, and so to none of NULL.
+   */
+  isUnique(
+    oid: string,
+    columns: readonly string[],
+    pinned: readonly string[] = [],
+  ): boolean {
     return this.#keys.get(oid)?.some((key) =>
-      key.every((column) => columns.includes(column))
+      key.columns.every((column) => columns.includes(column)) &&
+      key.nullable.every((column) => pinned.includes(column))
     ) ?? false;
   }
 

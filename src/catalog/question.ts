@@ -72,16 +72,15 @@ union all
 (select 'key', r.oid::text, (
     select string_agg(a.attname, chr(10)) from pg_catalog.pg_attribute a
     where a.attrelid = r.oid
-      and a.attnum = any ((i.indkey::int2[])[0:i.indnkeyatts - 1])), ''
+      and a.attnum = any ((i.indkey::int2[])[0:i.indnkeyatts - 1])), coalesce((
+    select string_agg(a.attname, chr(10)) from pg_catalog.pg_attribute a
+    where a.attrelid = r.oid and not a.attnotnull
+      and a.attnum = any ((i.indkey::int2[])[0:i.indnkeyatts - 1])), '')
   from pg_catalog.pg_index i join r on r.oid = i.indrelid
   where i.indisunique and i.indisvalid and i.indimmediate
     and i.indpred is null and i.indexprs is null
     and (r.kind = 'p' or not exists (
       select from pg_catalog.pg_inherits h where h.inhparent = r.oid))
-    and not exists (
-      select from pg_catalog.pg_attribute a
-      where a.attrelid = r.oid and not a.attnotnull
-        and a.attnum = any ((i.indkey::int2[])[0:i.indnkeyatts - 1]))
   order by i.indisprimary desc)
 union all
 select 'unique', r.oid::text, coalesce((

@@ -4,7 +4,12 @@ import type { DrawnColumn } from "./drawn_columns.ts";
 import { type Cell, isEqualCell } from "./difference.ts";
 import { areFloatTextsAlike, floatTextKey } from "./float_texts.ts";
 import { areListsAlike, listText } from "./list_values.ts";
-import { areFloatsAlike, numberOf, plainNumber } from "./number_values.ts";
+import {
+  areFloatsAlike,
+  numberOf,
+  plainNumber,
+  plainNumeric,
+} from "./number_values.ts";
 import {
   areIntervalsAlike,
   intervalOf,
@@ -138,9 +143,10 @@ export function pairingKey(
 /** Equal for values that their type takes for equal. */
 function formless(cell: Uint8Array, { form, column }: CellRule): string {
   if (form === "case") return decoder.decode(cell).toLowerCase();
-  return form === "scale" && !column.isBinary
-    ? plainNumber(decoder.decode(cell))
-    : exact(cell);
+  if (form !== "scale") return exact(cell);
+  return column.isBinary
+    ? exact(plainNumeric(cell))
+    : plainNumber(decoder.decode(cell));
 }
 
 /** Whether NULL may stand for a value. What a moment decides may be NULL: a CASE without ELSE. */

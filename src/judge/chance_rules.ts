@@ -3,6 +3,7 @@ import { Result } from "../stats/ledger.ts";
 import { type CellRule, fewOf } from "./cell_rules.ts";
 import type { Cell } from "./difference.ts";
 import { numberOf } from "./number_values.ts";
+import type { CellDifference } from "./row_nearest.ts";
 import type { RowsFound } from "./rows.ts";
 import type { ComparisonContext, Surroundings } from "./surroundings.ts";
 
@@ -37,7 +38,7 @@ export function mayCountsDiffer(
 /** Whether contents may, for the same rule, where the number of rows is the same, in columns without a mask. */
 export function mayContentsDiffer(
   rule: CountRule,
-  { about, shape: { folds, limited } }: ComparisonContext,
+  { about, shape: { folds, limited, limit = 0 } }: ComparisonContext,
   { difference, differences, unmatched }: Extract<
     RowsFound,
     { kind: "different" }
@@ -53,8 +54,12 @@ export function mayContentsDiffer(
       // Chance decides which rows there are, but of one row not what is in it.
       return folds || !about().unique();
   }
-  // A row that came stands in the place of one that went.
-  if (!folds) return limited && unmatched <= fewOf(rows);
+  if (!folds) {
+    // A row that came stands in the place of one that went, where the LIMIT has cut it off.
+    const mayReplace = limited && rows >= limit && !about().unique();
+    return mayReplace && unmatched <= fewOf(rows) &&
+      !areSameRows(about().shownKey(), differences());
+  }
   if (difference.kind !== "value") return unmatched <= fewOf(rows);
   const { columns } = about().rules();
   let others = 0;
@@ -72,6 +77,17 @@ export function mayContentsDiffer(
     if (hasOthers) others++;
   }
   return others <= fewOf(rows);
+}
+
+/** Whether both servers gave a row of the same key, with other values. */
+function areSameRows(
+  key: readonly number[] | undefined,
+  differences: readonly (readonly CellDifference[])[],
+): boolean {
+  return key !== undefined &&
+    differences.some((cells) =>
+      cells.every(({ column }) => !key.includes(column))
+    );
 }
 
 /** A count of rows; undefined: another value. */

@@ -1,6 +1,6 @@
 import type { Catalog, CatalogColumn } from "../catalog/mod.ts";
 import { analyze } from "../sql/analyze.ts";
-import { natureOfCall } from "../sql/mod.ts";
+import { isScalar, natureOfCall } from "../sql/mod.ts";
 import type { Shape } from "../sql/shape.ts";
 import {
   type Collated,
@@ -134,9 +134,10 @@ export class ColumnFacts {
   }
 
   /** Whether equal values in these columns are in one row at most: of each relation that may be meant. */
-  isUnique({ relation, columns }: Columns): boolean {
+  isUnique({ relation, columns, pinned = [] }: Columns): boolean {
     const oids = this.#catalog.oids(relation);
-    return oids.length > 0 && oids.every((oid) => this.#isUnique(oid, columns));
+    return oids.length > 0 &&
+      oids.every((oid) => this.#isUnique(oid, columns, pinned));
   }
 
   /** Sees the views among relations, and those within them. */
@@ -156,22 +157,31 @@ export class ColumnFacts {
   }
 
   /** A view has the keys of the table whose rows it shows, each once. */
-  #isUnique(oid: string, columns: readonly string[], depth = 0): boolean {
-    if (this.#catalog.isUnique(oid, columns)) return true;
+  #isUnique(
+    oid: string,
+    columns: readonly string[],
+    held: readonly string[],
+    depth = 0,
+  ): boolean {
+    if (this.#catalog.isUnique(oid, columns, held)) return true;
     const view = this.#view(oid);
     // A function may give several rows for one.
-    const isPlain = view?.only !== undefined && view.calls.length === 0;
+    const isPlain = view?.only !== undefined &&
+      view.outputs?.every(({ trait }) => trait.calls.every(isScalar));
     if (!isPlain || depth > MAX_DEPTH) return false;
     const { relation, pinned } = view.only;
-    const shown = view.outputs?.flatMap((output) =>
-      isPlainColumn(output) && columns.includes(output.name ?? "")
-        ? output.trait.columns.map(({ column }) => column)
-        : []
-    );
+    const within = (names: readonly string[]) => [
+      ...pinned,
+      ...(view.outputs ?? []).flatMap((output) =>
+        isPlainColumn(output) && names.includes(output.name ?? "")
+          ? output.trait.columns.map(({ column }) => column)
+          : []
+      ),
+    ];
     const oids = this.#catalog.oids(relation);
     return oids.length > 0 &&
       oids.every((table) =>
-        this.#isUnique(table, [...pinned, ...shown ?? []], depth + 1)
+        this.#isUnique(table, within(columns), within(held), depth + 1)
       );
   }
 
@@ -451,7 +461,8 @@ function maskOf(
   return nature === "fixed" ? undefined : nature;
 }
 
-function isPlainColumn(
+/** Whether an output is a column as it is. */
+export function isPlainColumn(
   output: Output,
 ): output is Extract<Output, { name: unknown }> {
   return "name" in output && output.isColumn === true &&

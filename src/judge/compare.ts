@@ -14,7 +14,7 @@ import {
 } from "../record/mod.ts";
 import type { Note } from "../sql/shape.ts";
 import { Result } from "../stats/ledger.ts";
-import { sqlstate } from "../wire/mod.ts";
+import { decodeErrorFields, sqlstate } from "../wire/mod.ts";
 import {
   haveEqualDescriptions,
   haveEqualRows,
@@ -85,12 +85,16 @@ export function compare(
       codes.includes(0) && codes.some((code) => OBJECT_GONE.has(code));
     if (isObjectGone) return Result.noteCatalog;
     const severities = (p(STATEMENT_KIND) ^ m(STATEMENT_KIND)) & FLAG_FATAL;
-    return compareErrors(
+    const found = compareErrors(
       p(STATEMENT_SQLSTATE),
       m(STATEMENT_SQLSTATE),
       severities === 0,
       around,
     );
+    return found === Result.match &&
+        !sayTheSame(primary.answer, mirror.answer)
+      ? Result.noteError
+      : found;
   }
   if (around.mode === "off") return Result.skippedCompareOff;
   // A part of the rows has no tag: that the other side has fewer is told by their number.
@@ -204,6 +208,22 @@ function arePlansAlike(primary: Reply, mirror: Reply): boolean {
     ).join("\n")
   );
   return theirs === ours;
+}
+
+/**
+ * What an error says and of what: message, hint, schema, table, column, type and
+ * constraint (manual, "Error and Notice Message Fields"). Its detail has values,
+ * the others tell where in the server or the statement it came up.
+ */
+const TOLD = ["M", "H", "s", "t", "c", "d", "n"];
+
+/** Whether two errors, as far as they are here, say the same. */
+function sayTheSame(primary: Uint8Array, mirror: Uint8Array): boolean {
+  const theirs = readAnswer(primary).error;
+  const ours = readAnswer(mirror).error;
+  if (theirs === undefined || ours === undefined) return true;
+  const [a, b] = [decodeErrorFields(theirs), decodeErrorFields(ours)];
+  return TOLD.every((field) => a[field] === b[field]);
 }
 
 /**

@@ -370,6 +370,7 @@ export class Judge {
         };
       },
       unique: () => masks.isUnique(shape),
+      shownKey: () => masks.shownKey(shape, columns.of(shape, primary) ?? []),
       certain: () => pair.taken !== undefined || masks.isCertain(shape),
       sortedOtherwise: () => masks.isSortedOtherwise(shape),
       told: () => pair.taken !== undefined,

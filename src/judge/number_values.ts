@@ -83,3 +83,21 @@ export function plainNumber(text: string): string {
   while (text[end - 1] === "0") end--;
   return text.slice(0, text[end - 1] === "." ? end - 1 : end);
 }
+
+/** Bytes of a binary numeric's header: numbers of digits, weight, sign and scale (numeric_send). */
+const NUMERIC_HEADER = 8;
+const DIGIT_BYTES = 2;
+
+/** The same for a binary numeric: without its scale, and zeros behind the last digit that counts. */
+export function plainNumeric(cell: Uint8Array): Uint8Array {
+  if (cell.length < NUMERIC_HEADER) return cell;
+  let end = cell.length;
+  while (end > NUMERIC_HEADER && cell[end - 1] === 0 && cell[end - 2] === 0) {
+    end -= DIGIT_BYTES;
+  }
+  const [weightAt, scaleAt] = [2, 6];
+  return Uint8Array.of(
+    ...cell.subarray(weightAt, scaleAt),
+    ...cell.subarray(NUMERIC_HEADER, end),
+  );
+}

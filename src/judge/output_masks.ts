@@ -6,6 +6,7 @@ import { type CellRule, formOfType, maskOfType } from "./cell_rules.ts";
 import {
   ColumnFacts,
   type Facts,
+  isPlainColumn,
   isStar,
   NOTHING as NO_FACTS,
   together,
@@ -173,7 +174,26 @@ export class OutputMasks {
     if (only === undefined) return false;
     const { relation, pinned, sorted } = only;
     // Of equal values in a pinned column the other keys decide.
-    return this.#facts.isUnique({ relation, columns: [...pinned, ...sorted] });
+    const columns = [...pinned, ...sorted];
+    return this.#facts.isUnique({ relation, columns, pinned });
+  }
+
+  /** The places of a unique key of the only relation in an answer; undefined: not all of one are there. */
+  shownKey(
+    { only, outputs = [] }: Shape,
+    columns: readonly Column[],
+  ): readonly number[] | undefined {
+    const items = outputs.flatMap((output) => this.#expanded(output));
+    if (only === undefined || items.length !== columns.length) return undefined;
+    const [oid, ...others] = this.#catalog.oids(only.relation);
+    if (oid === undefined || others.length > 0) return undefined;
+    const placeOf = (column: string) =>
+      items.findIndex((one) =>
+        isPlainColumn(one) && one.trait.columns[0]?.column === column
+      );
+    return this.#catalog.keysOf(oid)
+      .map((key) => key.map(placeOf))
+      .find((places) => !places.includes(-1));
   }
 
   /** Whether a statement asks for certain rows, by a value of a column in a unique index; true where that is not known. */
@@ -234,6 +254,7 @@ export class OutputMasks {
     if (columns === undefined) return [output];
     return columns.map(({ name }) => ({
       name,
+      isColumn: true,
       trait: {
         ...trait,
         columns: [...trait.columns, item(star, name, write)],

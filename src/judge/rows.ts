@@ -228,11 +228,13 @@ class RowComparison {
 
   /** A group has others: all rows are there in another order, or some differ. */
   #disordered(left: Unmatched): RowsFound {
+    // Behind the bound there may be their twins.
+    if (this.#order.cut) return this.#nearest(left);
     const all = this.#findTwins(0, Infinity);
-    if (!this.#order.cut && all.theirs.length + all.ours.length === 0) {
+    if (all.theirs.length + all.ours.length === 0) {
       return different(this.#firstElsewhere());
     }
-    return this.#nearest(left);
+    return this.#nearest(left, all);
   }
 
   #findTwins(from: number, to: number): Unmatched {
@@ -299,12 +301,13 @@ class RowComparison {
     });
   }
 
-  #nearest(left: Unmatched): RowsFound {
+  /** @param all rows without a twin among all: those without one in their group, and at their place, are the first to show. */
+  #nearest(left: Unmatched, all = left): RowsFound {
     return {
       kind: "different",
       difference: firstDifference(this.#sides, left),
-      differences: () => allDifferences(this.#sides, left),
-      unmatched: Math.max(left.theirs.length, left.ours.length),
+      differences: () => allDifferences(this.#sides, all),
+      unmatched: Math.max(all.theirs.length, all.ours.length),
     };
   }
 }

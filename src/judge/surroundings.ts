@@ -34,6 +34,8 @@ export interface Surroundings {
   moment(): Moment | undefined;
   /** A unique key leaves no choice among rows or their order. */
   unique(): boolean;
+  /** Columns of the answer that make a unique key of the only relation; undefined: there is none. */
+  shownKey(): readonly number[] | undefined;
   /** The statement asks for certain rows, or the mirror was told which. */
   certain(): boolean;
   /** The mirror sorts a text that is a key of ORDER BY otherwise than the primary. */

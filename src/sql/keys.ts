@@ -1,5 +1,6 @@
 import { MAX_TOLD_DIGITS } from "./literal_free_key.ts";
 import type { TextScope } from "./collated.ts";
+import { givesOneRow } from "./one_row.ts";
 import { keyOfRelation } from "./relation_key.ts";
 import type { Only } from "./shape.ts";
 import { Targets } from "./targets.ts";
@@ -9,11 +10,15 @@ import { bare, lastName, list, type Node, unwrap } from "./tree.ts";
 /** Whether a LIMIT or OFFSET may leave out rows that an equal server keeps. WITH TIES leaves none to chance. */
 export function isLimited(select: Node): boolean {
   if (select.limitOption === "LIMIT_OPTION_WITH_TIES") return false;
-  return [select.limitCount, select.limitOffset].some((bound) =>
-    bound !== undefined && (bound as Node).A_Const !== undefined
-      ? !((bound as { A_Const: Node }).A_Const.isnull)
-      : bound !== undefined
+  const { limitCount, limitOffset } = select;
+  const isBound = [limitCount, limitOffset].some((bound) =>
+    bound !== undefined && !isNull(bound)
   );
+  return isBound && !givesOneRow(select);
+}
+
+function isNull(bound: unknown): boolean {
+  return (bound as { A_Const?: Node }).A_Const?.isnull === true;
 }
 
 /** Whether a node is a SELECT of several joined by UNION, INTERSECT or EXCEPT. */
@@ -66,10 +71,10 @@ export function uniqueKeys(
   keys: readonly unknown[],
 ): Columns | undefined {
   const table = onlyTable(select);
-  return table === undefined ? undefined : {
-    relation: keyOfRelation(table),
-    columns: [...pinnedColumns(select, table), ...columnsOf(keys, table)],
-  };
+  if (table === undefined) return undefined;
+  const pinned = pinnedColumns(select, table);
+  const columns = [...pinned, ...columnsOf(keys, table)];
+  return { relation: keyOfRelation(table), columns, pinned };
 }
 
 /** The keys of an ORDER BY that choose among rows which are equal in DISTINCT ON. */

@@ -21,6 +21,7 @@ export { joins, separatorsOf, withSeparators } from "./separators.ts";
 export { SAVEPOINT_NAME, savepointName } from "./savepoint_name.ts";
 export * from "./session_state.ts";
 export { StateWatch } from "./state_watch.ts";
+export { isScalar } from "./one_row.ts";
 export { takenForm } from "./taken_form.ts";
 export { type Token, tokens } from "./tokens.ts";
 export { type Nature, natureOfCall, TIME_LITERAL } from "./volatile.ts";

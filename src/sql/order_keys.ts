@@ -92,8 +92,12 @@ class OrderKeys {
       return place === undefined ? undefined : this.#keyAt(place);
     }
     const names = namesOf(fields.fields);
+    const [name = ""] = names;
     // A name alone is first of all that of an output.
-    if (names.length === 1) return names[0];
+    const isOutput = names.length === 1 &&
+      (this.#lastStar >= 0 ||
+        this.#targets.all.some((target) => mayBeCalled(target, name)));
+    if (isOutput) return name;
     const place = this.#placeOfColumn(names);
     return place === undefined ? this.#inStar(names) : this.#keyAt(place);
   }
@@ -109,12 +113,21 @@ class OrderKeys {
   /** Of a column that is named with its relation. */
   #placeOfColumn(names: readonly string[]): number | undefined {
     const own = this.#columns.get(columnKey(names));
+    if (names.length === 1) return own ?? this.#placeOfOnly(names[0] ?? "");
     const bare = isOnly(this.#select)
       ? this.#columns.get(columnKey(names.slice(-1)))
       : undefined;
     return own === undefined || bare === undefined
       ? own ?? bare
       : Math.min(own, bare);
+  }
+
+  /** Of a column that is named without its relation, and shown with it; undefined: of several relations. */
+  #placeOfOnly(name: string): number | undefined {
+    const places = [...this.#columns].filter(([key]) =>
+      key.endsWith(`\0${name}`)
+    );
+    return places.length === 1 ? places[0]?.[1] : undefined;
   }
 
   #placeOf(node: Node): number | undefined {
@@ -142,6 +155,31 @@ class OrderKeys {
     const isFirst = star === table ||
       star === "*" && this.#firstSource === table;
     return isFirst ? column : undefined;
+  }
+}
+
+/** Whether an output may have a name: its own, or that of what it shows. */
+function mayBeCalled({ name, val }: Node, wanted: string): boolean {
+  if (name !== undefined) return name === wanted;
+  const [type, fields] = unwrap(val);
+  switch (type) {
+    case "ColumnRef":
+      return lastName(fields.fields) === wanted;
+    case "FuncCall":
+      return lastName(fields.funcname) === wanted;
+    case "TypeCast": {
+      const { names } = fields.typeName as Node;
+      return lastName(names) === wanted ||
+        mayBeCalled({ val: fields.arg }, wanted);
+    }
+    case "A_Expr":
+    case "A_Const":
+    case "BoolExpr":
+    case "ParamRef":
+      return false; // ?column?
+    default:
+      // CASE may have the name of a column within.
+      return true;
   }
 }
 

@@ -34,6 +34,8 @@ export type Mask = (typeof MASKS)[number];
 export interface Columns {
   readonly relation: string;
   readonly columns: readonly string[];
+  /** Those of them that are held to a value. */
+  readonly pinned?: readonly string[];
 }
 
 /** What decides by which collation a text is sorted. */
@@ -185,8 +187,8 @@ function keyOf({ mask, unlessUnique, within, sortedBy }: Part): string {
   const texts = [within, sortedBy].map((one) => one && JSON.stringify(one));
   const key = [mask, ...texts].join(" ");
   if (unlessUnique === undefined) return key;
-  const { relation, columns } = unlessUnique;
-  return [key, relation, ...columns].join("\n");
+  const { relation, columns, pinned = [] } = unlessUnique;
+  return [key, relation, ...columns, "", ...pinned].join("\n");
 }
 
 /** Puts other keys of a window in the place of those of numbered rows; undefined: nothing is known of them. */

@@ -92,6 +92,7 @@ export const RESULTS = [
   "noise_concurrency",
   "note_catalog",
   "note_plan",
+  "note_error",
   "mismatch_rows",
   "mismatch_row_count",
   "mismatch_columns",
@@ -120,18 +121,19 @@ export const Result = {
   noiseConcurrency: 9,
   noteCatalog: 10,
   notePlan: 11,
-  mismatchRows: 12,
-  mismatchRowCount: 13,
-  mismatchColumns: 14,
-  mismatchCommandTag: 15,
-  mismatchErrorOnMirror: 16,
-  mismatchErrorOnPrimary: 17,
-  mismatchSqlstate: 18,
-  skippedCascade: 19,
-  skippedCompareOff: 20,
-  skippedTooLarge: 21,
-  skippedIgnored: 22,
-  skippedUnparsed: 23,
+  noteError: 12,
+  mismatchRows: 13,
+  mismatchRowCount: 14,
+  mismatchColumns: 15,
+  mismatchCommandTag: 16,
+  mismatchErrorOnMirror: 17,
+  mismatchErrorOnPrimary: 18,
+  mismatchSqlstate: 19,
+  skippedCascade: 20,
+  skippedCompareOff: 21,
+  skippedTooLarge: 22,
+  skippedIgnored: 23,
+  skippedUnparsed: 24,
 } as const;
 
 /** Whether a result is evidence: the pair was compared, and chance had no hand in it. */
@@ -160,7 +162,7 @@ export function isNoise(result: number): boolean {
   return result >= Result.noiseLimit && result <= Result.noiseConcurrency;
 }
 
-/** Whether a result tells of the server itself: it is shown, and counts as nothing. */
+/** Whether a result tells of the server itself, or of its words: it is shown, and counts as nothing. */
 export function isNote(result: number): boolean {
-  return result === Result.noteCatalog || result === Result.notePlan;
+  return result >= Result.noteCatalog && result <= Result.noteError;
 }

@@ -58,6 +58,12 @@ Deno.test("Catalog: a column has its type's name, and is case-free by type, doma
   assert.equal(catalog.columns("u"), undefined);
 });
 
+Deno.test("Catalog: a column that is first asked for while the types are asked for again is case-free, too", () => {
+  const catalog = catalogOf([1, "mail", 16400, "", null]);
+  catalog.types.mirror.forget();
+  assert.equal(catalog.columns("t")?.[0]?.isCaseFree, true);
+});
+
 Deno.test("Catalog: a default tells whether equal servers may differ in it, and how far", () => {
   const natures: Readonly<Record<string, string>> = {
     "0": "fixed",

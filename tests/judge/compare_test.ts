@@ -170,6 +170,7 @@ function judge(
     }),
     counts: () => shape.counts[0]?.rule,
     moment: () => undefined,
+    shownKey: () => undefined,
     unique: () => false,
     certain: () => true,
     sortedOtherwise: () => false,

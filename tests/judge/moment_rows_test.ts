@@ -90,6 +90,7 @@ function judge(
     }),
     counts: () => "boundary",
     moment: (): Moment => ({ bounds, ...WINDOW }),
+    shownKey: () => undefined,
     unique: () => false,
     certain: () => true,
     sortedOtherwise: () => false,

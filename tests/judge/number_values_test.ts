@@ -3,6 +3,7 @@ import {
   areFloatsAlike,
   numberOf,
   plainNumber,
+  plainNumeric,
 } from "../../src/judge/number_values.ts";
 import { FLOAT4, FLOAT8, INT8, NUMERIC } from "../../src/judge/type_oids.ts";
 
@@ -65,4 +66,29 @@ Deno.test("numberOf: text and binary tell the same number", () => {
   assert.equal(numeric(0, 0, 0xf000, 0), -Infinity);
   assert.equal(numeric(2, 0, 0, 0, 7), undefined);
   assert.equal(numberOf(binary(0, 0, 0, 258), INT8, true), 258);
+});
+
+Deno.test("plainNumeric: 5 is 5.00, and neither 5.01 nor -5 nor 50000", () => {
+  const numeric = (
+    weight: number,
+    sign: number,
+    scale: number,
+    ...digits: number[]
+  ) => {
+    const words = [digits.length, weight, sign, scale, ...digits];
+    return Uint8Array.from(words.flatMap((word) => [word >> 8, word & 0xff]));
+  };
+  const five = plainNumeric(numeric(0, 0, 0, 5));
+  assert.deepEqual(plainNumeric(numeric(0, 0, 2, 5)), five);
+  assert.deepEqual(plainNumeric(numeric(0, 0, 4, 5, 0)), five);
+  for (
+    const other of [
+      numeric(0, 0, 2, 5, 100),
+      numeric(0, 0x4000, 0, 5),
+      numeric(1, 0, 0, 5),
+      numeric(0, 0, 0),
+    ]
+  ) assert.notDeepEqual(plainNumeric(other), five);
+  const short = Uint8Array.of(0, 1);
+  assert.deepEqual(plainNumeric(short), short);
 });

@@ -12,6 +12,7 @@ const CLASSES = [
   "sqlstate",
   "note_catalog",
   "note_plan",
+  "note_error",
 ] as const;
 
 const shared = {
