@@ -1,3 +1,4 @@
+import type { Catalog } from "../catalog/mod.ts";
 import type { Reply } from "../judge/mod.ts";
 import type { Shape } from "../sql/shape.ts";
 import {
@@ -14,6 +15,7 @@ import {
   turnsOnMoment,
 } from "./moment_rewriter.ts";
 import type { Moment } from "./own_defaults.ts";
+import { withMirrorTypes } from "./sent_types.ts";
 import {
   LockingRewriter,
   type LockingRewriterOptions,
@@ -30,6 +32,7 @@ export class CycleRewriter {
   readonly #inserts: InsertRewriter;
   readonly #locking: LockingRewriter;
   readonly #moments: MomentRewriter;
+  readonly #catalog: () => Catalog;
   /** Messages of the cycle under way that the client has not sent. */
   #added: readonly number[] = [];
 
@@ -39,6 +42,7 @@ export class CycleRewriter {
     this.#inserts = new InsertRewriter(options);
     this.#locking = new LockingRewriter(options);
     this.#moments = new MomentRewriter(options);
+    this.#catalog = options.catalog;
   }
 
   /** Whether the primary's answers come with their rows. */
@@ -57,6 +61,11 @@ export class CycleRewriter {
     this.#inserts.reset();
     this.#locking.reset();
     this.#moments.reset();
+  }
+
+  /** A cycle with the mirror's OIDs of types: before all else, since what is added to it has them already. */
+  withTypes(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+    return withMirrorTypes(bytes, this.#catalog().types);
   }
 
   /**

@@ -17,7 +17,9 @@ import {
   SYNC_MESSAGE,
   type Transaction,
 } from "../record/mod.ts";
+import type { TypePair } from "../catalog/mod.ts";
 import {
+  areTypesKnown,
   type CycleRewriter,
   type GivenColumns,
   type GivenResults,
@@ -178,9 +180,7 @@ export class Replay {
     this.#primaryUs = this.#word(CYCLE_QUEUED);
     this.#completed = this.#copyIns = 0;
     this.#refused = false;
-    const end = this.#offset + this.#word(CYCLE_BYTES);
-    const { bytes } = this.transaction;
-    this.#sent = readCycle(bytes, this.#offset, end);
+    this.#sent = this.#next();
     this.#given = this.#taken = undefined;
     this.#askAnew();
     const rewriter = this.#rewriter;
@@ -188,9 +188,11 @@ export class Replay {
     // Session state that is brought back has no plan.
     const matters = rewriter?.hasPrepared || shapes === undefined ||
       isOfConcern(shapes);
-    if (rewriter === undefined || !matters) return this.#sent.bytes;
+    if (rewriter === undefined) return this.#sent.bytes;
+    const typed = rewriter.withTypes(this.#sent.bytes);
+    if (!matters) return typed;
     const { bytes: written, given, taken, added } = rewriter.cycle(
-      this.#sent.bytes,
+      typed,
       this.transaction,
       shapes && { transaction: this.#beginLagUs, statement: lagUs },
       (result) => this.#primaryReply(result),
@@ -201,6 +203,16 @@ export class Replay {
     // Messages are counted by their answers.
     if (added.length > 0) this.#sent = readCycle(written, 0, written.length);
     return written;
+  }
+
+  /** Whether both servers have told of the types that the next cycle names. */
+  areTypesKnown(types: TypePair): boolean {
+    return areTypesKnown(this.#next().bytes, types);
+  }
+
+  #next(): CycleBytes {
+    const end = this.#offset + this.#word(CYCLE_BYTES);
+    return readCycle(this.transaction.bytes, this.#offset, end);
   }
 
   /**
