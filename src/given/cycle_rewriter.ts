@@ -1,4 +1,3 @@
-import type { Catalog } from "../catalog/mod.ts";
 import type { Reply } from "../judge/mod.ts";
 import type { Shape } from "../sql/shape.ts";
 import {
@@ -15,6 +14,7 @@ import {
   turnsOnMoment,
 } from "./moment_rewriter.ts";
 import type { Moment } from "./own_defaults.ts";
+import { withLargeObject } from "./large_objects.ts";
 import { withMirrorTypes } from "./sent_types.ts";
 import {
   LockingRewriter,
@@ -27,22 +27,25 @@ export interface Rewritten extends WithValues {
   readonly taken: TakenResults;
 }
 
+type CycleRewriterOptions =
+  & RewriterOptions
+  & LockingRewriterOptions
+  & MomentRewriterOptions;
+
 /** Writes the cycles that go over one connection: INSERTs and UPDATEs get values, what locks rows with SKIP LOCKED gets their keys, and conditions get the primary's moment. */
 export class CycleRewriter {
   readonly #inserts: InsertRewriter;
   readonly #locking: LockingRewriter;
   readonly #moments: MomentRewriter;
-  readonly #catalog: () => Catalog;
+  readonly #options: CycleRewriterOptions;
   /** Messages of the cycle under way that the client has not sent. */
   #added: readonly number[] = [];
 
-  constructor(
-    options: RewriterOptions & LockingRewriterOptions & MomentRewriterOptions,
-  ) {
+  constructor(options: CycleRewriterOptions) {
     this.#inserts = new InsertRewriter(options);
     this.#locking = new LockingRewriter(options);
     this.#moments = new MomentRewriter(options);
-    this.#catalog = options.catalog;
+    this.#options = options;
   }
 
   /** Whether the primary's answers come with their rows. */
@@ -63,9 +66,18 @@ export class CycleRewriter {
     this.#moments.reset();
   }
 
-  /** A cycle with the mirror's OIDs of types: before all else, since what is added to it has them already. */
-  withTypes(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
-    return withMirrorTypes(bytes, this.#catalog().types);
+  /**
+   * A cycle with the mirror's OIDs of types, and the primary's of a large object
+   * that it makes: before all else, since what is added has the mirror's already.
+   * Its length stays.
+   */
+  withOids(
+    bytes: Uint8Array<ArrayBuffer>,
+    reply: (result: number) => Reply | undefined,
+  ): Uint8Array<ArrayBuffer> {
+    const { giving, catalog } = this.#options;
+    const typed = withMirrorTypes(bytes, catalog().types);
+    return giving.isOn ? withLargeObject(typed, () => reply(0)) : typed;
   }
 
   /**

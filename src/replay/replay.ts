@@ -189,13 +189,14 @@ export class Replay {
     const matters = rewriter?.hasPrepared || shapes === undefined ||
       isOfConcern(shapes);
     if (rewriter === undefined) return this.#sent.bytes;
-    const typed = rewriter.withTypes(this.#sent.bytes);
-    if (!matters) return typed;
+    const reply = (result: number) => this.#primaryReply(result);
+    const withOids = rewriter.withOids(this.#sent.bytes, reply);
+    if (!matters) return withOids;
     const { bytes: written, given, taken, added } = rewriter.cycle(
-      typed,
+      withOids,
       this.transaction,
       shapes && { transaction: this.#beginLagUs, statement: lagUs },
-      (result) => this.#primaryReply(result),
+      reply,
       (result, copied) => this.#logged?.rows(this.#cycle, result, copied),
     );
     this.#given = given;

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { type Cluster, startCluster } from "../support/cluster.ts";
 import { prepare, run } from "../support/judged.ts";
-import { hasPythonModule, PYTHON } from "../support/programs.ts";
+import { hasPythonModule } from "../support/programs.ts";
 import { type Ledger, TestProxy } from "../support/proxy.ts";
 import { seenResults } from "../support/seen_results.ts";
 import { waitFor } from "../support/wait.ts";
 import { isMismatch } from "../../src/stats/mod.ts";
+import { stagedScript } from "../support/staged_script.ts";
 import { onServer } from "../support/on_server.ts";
 import {
   concat,
@@ -18,7 +19,6 @@ import {
 } from "../support/wire_client.ts";
 
 const TEST = { sanitizeOps: false, sanitizeResources: false };
-const FOLDER = new URL("../support/own_types/", import.meta.url).pathname;
 
 /** Types that are dropped at once: those that follow have other OIDs. */
 const SHIFT = Array.from(
@@ -89,37 +89,6 @@ function assertClean(ledger: Ledger): void {
   assert.deepEqual(others, [], JSON.stringify(ledger));
 }
 
-/** Runs a driver's script. @param between what happens when it has done its first part. */
-async function script(
-  proxy: TestProxy,
-  name: string,
-  between: () => Promise<void> = () => Promise.resolve(),
-): Promise<void> {
-  const child = new Deno.Command(PYTHON, {
-    args: [`${FOLDER}${name}.py`],
-    env: {
-      PGHOST: "127.0.0.1",
-      PGPORT: `${proxy.port}`,
-      PGUSER: "postgres",
-      PGDATABASE: "postgres",
-      PGSSLMODE: "disable",
-    },
-    stdin: "piped",
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
-  const errors = new Response(child.stderr).text();
-  const reader = child.stdout.getReader();
-  const { value } = await reader.read();
-  if (value !== undefined) await between();
-  const writer = child.stdin.getWriter();
-  await writer.write(new TextEncoder().encode("go on\n")).catch(() => {});
-  await writer.close().catch(() => {});
-  const { code } = await child.status;
-  await reader.cancel();
-  assert.equal(code, 0, await errors);
-}
-
 /** Waits until nothing is pending, a client still there. */
 async function replayed(proxy: TestProxy): Promise<void> {
   await waitFor(
@@ -141,12 +110,13 @@ const rowsOf = (server: Cluster) =>
     (sql) => sql`select person::text as row from person order by id`,
   );
 
+/** Scripts by Python's module. */
 const DRIVERS = {
-  "psycopg": "psycopg_types",
-  "asyncpg": "asyncpg_types",
+  "psycopg": "own_types/psycopg_types.py",
+  "asyncpg": "own_types/asyncpg_types.py",
 };
 
-for (const [module, name] of Object.entries(DRIVERS)) {
+for (const [module, script] of Object.entries(DRIVERS)) {
   const ignore = !await hasPythonModule(module);
 
   Deno.test({
@@ -157,7 +127,7 @@ for (const [module, name] of Object.entries(DRIVERS)) {
     async fn() {
       await using servers = await start();
       const { primary, mirror, proxy } = servers;
-      await script(proxy, name, async () => {
+      await stagedScript(script, proxy.port, async () => {
         await replayed(proxy);
         await restart(mirror);
       });
@@ -175,7 +145,7 @@ for (const [module, name] of Object.entries(DRIVERS)) {
     async fn() {
       await using servers = await start();
       const { primary, mirror, proxy } = servers;
-      await script(proxy, name, async () => {
+      await stagedScript(script, proxy.port, async () => {
         await replayed(proxy);
         await run(primary, "delete from person");
         await prepare(mirror, `${SHIFT}\n${SHIFT}\n${SCHEMA}`);
@@ -194,7 +164,7 @@ for (const [module, name] of Object.entries(DRIVERS)) {
       async fn() {
         await using servers = await start(SCHEMA.replaceAll(from, to));
         const { proxy } = servers;
-        await script(proxy, name);
+        await stagedScript(script, proxy.port);
         await proxy.settled();
         const seen = await seenResults(proxy, isMismatch, 5_000);
         for (const result of results) {
