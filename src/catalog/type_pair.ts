@@ -3,6 +3,12 @@
  * up to 16383 (FirstGenbkiObjectId in access/transam.h), a database its own.
  */
 export const FIRST_OWN_OID = 10_000;
+/**
+ * Types that a database's users made, extensions among them, have OIDs from here
+ * on (FirstNormalObjectId in access/transam.h). Clients name no others by an OID
+ * that differs: what initdb made is in information_schema.
+ */
+const FIRST_USER_OID = 16_384;
 /** Types of which a server's earlier names are kept. */
 const MAX_EARLIER = 10_000;
 /** The mark of what may be any type; no built-in type has such a number. */
@@ -30,6 +36,11 @@ export class ServerTypes {
   /** The names that types had before their present ones, by OID. */
   get earlier(): ReadonlyMap<number, ReadonlySet<string>> {
     return this.#earlier;
+  }
+
+  /** As last told, be they forgotten or not, by OID. */
+  get lastNames(): ReadonlyMap<number, string> {
+    return this.#last;
   }
 
   learn(rows: Rows): void {
@@ -67,6 +78,11 @@ export class TypePair {
   #marks = new Map<string, number>();
   #markedPrimary: ReadonlyMap<number, string> | undefined;
   #markedMirror: ReadonlyMap<number, string> | undefined;
+  /** The mirror's OIDs by the primary's, for the names that they were made from. */
+  readonly #mapped = new Map<number, number>();
+  #mappedPrimary: ReadonlyMap<number, string> | undefined;
+  #mappedMirror: ReadonlyMap<number, string> | undefined;
+  #areMoved = false;
 
   /** Whether a type of the primary and one of the mirror may be the same. */
   areSame(primaryOid: number, mirrorOid: number): boolean {
@@ -80,6 +96,48 @@ export class TypePair {
     }
     return this.primary.earlier.get(primaryOid)?.has(ours) ||
       this.mirror.earlier.get(mirrorOid)?.has(theirs) || false;
+  }
+
+  /** Whether a type is known to have another OID on the mirror than on the primary. */
+  get areMoved(): boolean {
+    this.#map();
+    return this.#areMoved;
+  }
+
+  /**
+   * The OID that a type of the primary has on the mirror, as both have told last:
+   * unlike comparing, sending can't take it for any type.
+   *
+   * @returns undefined: one of them has not told of it.
+   */
+  mirrorOid(primaryOid: number): number | undefined {
+    if (primaryOid < FIRST_USER_OID) return primaryOid;
+    this.#map();
+    return this.#mapped.get(primaryOid);
+  }
+
+  #map(): void {
+    const theirs = this.primary.lastNames;
+    const ours = this.mirror.lastNames;
+    if (theirs === this.#mappedPrimary && ours === this.#mappedMirror) return;
+    [this.#mappedPrimary, this.#mappedMirror] = [theirs, ours];
+    this.#mapped.clear();
+    this.#areMoved = false;
+    const oids = new Map<string, number>();
+    for (const [oid, name] of ours) {
+      if (oid >= FIRST_USER_OID) oids.set(name, oid);
+    }
+    for (const [oid, name] of theirs) {
+      if (oid < FIRST_USER_OID) continue;
+      // Renamed on the primary, it has its earlier name on a mirror that is behind.
+      const names = [name, ...this.primary.earlier.get(oid) ?? []];
+      const found = names.map((one) => oids.get(one)).find((one) =>
+        one !== undefined
+      );
+      if (found === undefined) continue;
+      this.#mapped.set(oid, found);
+      if (found !== oid) this.#areMoved = true;
+    }
   }
 
   /** A number that equal types have in common on both servers, or ANY. */

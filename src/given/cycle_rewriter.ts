@@ -12,6 +12,8 @@ import {
   type MomentRewriterOptions,
   turnsOnMoment,
 } from "./moment_rewriter.ts";
+import { withLargeObject } from "./large_objects.ts";
+import { withMirrorTypes } from "./sent_types.ts";
 import {
   type CycleOnPrimary,
   LockingRewriter,
@@ -24,22 +26,27 @@ export interface Rewritten extends WithValues {
   readonly taken: TakenResults;
 }
 
+type CycleRewriterOptions =
+  & RewriterOptions
+  & LockingRewriterOptions
+  & MomentRewriterOptions;
+
 /** Writes the cycles that go over one connection: INSERTs and UPDATEs get values, what locks rows with SKIP LOCKED gets their keys, and conditions get the primary's moment. */
 export class CycleRewriter {
   readonly #inserts: InsertRewriter;
   readonly #lockings: RowLockings;
   readonly #locking: LockingRewriter;
   readonly #moments: MomentRewriter;
+  readonly #options: CycleRewriterOptions;
   /** Messages of the cycle under way that the client has not sent. */
   #added: readonly number[] = [];
 
-  constructor(
-    options: RewriterOptions & LockingRewriterOptions & MomentRewriterOptions,
-  ) {
+  constructor(options: CycleRewriterOptions) {
     this.#inserts = new InsertRewriter(options);
     this.#lockings = options.lockings;
     this.#locking = new LockingRewriter(options);
     this.#moments = new MomentRewriter(options);
+    this.#options = options;
   }
 
   /** Whether the primary's answers come with their rows. */
@@ -66,6 +73,20 @@ export class CycleRewriter {
     this.#inserts.reset();
     this.#locking.reset();
     this.#moments.reset();
+  }
+
+  /**
+   * A cycle with the mirror's OIDs of types, and the primary's of a large object
+   * that it makes: before all else, since what is added has the mirror's already.
+   * Its length stays.
+   */
+  withOids(
+    bytes: Uint8Array<ArrayBuffer>,
+    reply: CycleOnPrimary["reply"],
+  ): Uint8Array<ArrayBuffer> {
+    const { giving, catalog } = this.#options;
+    const typed = withMirrorTypes(bytes, catalog().types);
+    return giving.isOn ? withLargeObject(typed, () => reply(0)) : typed;
   }
 
   /**

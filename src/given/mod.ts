@@ -25,4 +25,5 @@ export type { GivenResults } from "./insert_rewriter.ts";
 export { RowLockings } from "./row_lockings.ts";
 export type { TakenResults } from "./locking_rewriter.ts";
 export { LEFT_OUT, type LoggedRow, type LoggedRows } from "./logged_rows.ts";
+export { areTypesKnown } from "./sent_types.ts";
 export { drawnRows, toldRows } from "./told_rows.ts";

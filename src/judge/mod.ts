@@ -9,6 +9,7 @@ export { areOther, normalOf, Writes } from "./writes.ts";
 export { describedNames, readAnswer, readCells } from "./answer.ts";
 export { type Reply, replyAt } from "./surroundings.ts";
 export { isSameMoment } from "./cell_rules.ts";
+export { typeOidPlaces } from "./own_types.ts";
 export { timeUs } from "./time_values.ts";
 export { createIgnore } from "./ignore.ts";
 export { Judge, type JudgedMirror } from "./judge.ts";

@@ -70,12 +70,26 @@ export function normalBinaryCell(
   typeOid: number,
   mark: TypeMark,
 ): Uint8Array {
-  const marks: Mark[] = [];
-  look(view(cell), 0, cell.length, typeOid, mark, 0, marks);
-  if (marks.length === 0) return cell;
+  const places: Place[] = [];
+  look(view(cell), 0, cell.length, typeOid, 0, places);
+  if (places.length === 0) return cell;
   const normal = cell.slice();
-  put(view(normal), marks);
+  put(view(normal), places, mark);
   return normal;
+}
+
+/**
+ * Where the OIDs of own types are in a binary value `bytes[from, to)` of any
+ * type: in what its bytes tell to be an array or a composite, and nothing else.
+ */
+export function typeOidPlaces(
+  bytes: DataView,
+  from: number,
+  to: number,
+): readonly number[] {
+  const places: Place[] = [];
+  look(bytes, from, to, FIRST_OWN_OID, 0, places);
+  return places.flatMap(({ at, isType }) => isType ? [at] : []);
 }
 
 /**
@@ -89,20 +103,20 @@ export function normalRow(
   mark: TypeMark,
 ): Uint8Array {
   const bytes = view(row);
-  const marks: Mark[] = [];
+  const places: Place[] = [];
   let at = 2;
   for (const column of columns) {
     if (at + 4 > row.length) break;
     const length = Math.max(0, bytes.getInt32(at));
     at += 4;
     if (length > 0 && at + length <= row.length && mayHoldOids(column)) {
-      look(bytes, at, at + length, column.typeOid, mark, 0, marks);
+      look(bytes, at, at + length, column.typeOid, 0, places);
     }
     at += length;
   }
-  if (marks.length === 0) return row;
+  if (places.length === 0) return row;
   const normal = row.slice();
-  put(view(normal), marks);
+  put(view(normal), places, mark);
   return normal;
 }
 
@@ -123,8 +137,11 @@ export function normalAnswer(
   return { ...answer, rows };
 }
 
-/** An OID to write, and where. */
-type Mark = [at: number, oid: number];
+/** Where an OID is, and whether it is a type's. */
+interface Place {
+  readonly at: number;
+  readonly isType: boolean;
+}
 
 /** Finds the OIDs of the value `[from, to)`. Of a value that is none of ours nothing is found. */
 function look(
@@ -132,25 +149,21 @@ function look(
   from: number,
   to: number,
   typeOid: number,
-  mark: TypeMark,
   depth: number,
-  found: Mark[],
+  found: Place[],
 ): void {
   if (depth > MAX_DEPTH) return;
   if (REFERENCES.has(typeOid)) {
     if (to - from !== 4 || bytes.getUint32(from) < FIRST_OWN_OID) return;
     // Four letters are a name.
     if (depth === 0 && !hasNul(bytes, from, to)) return;
-    const oid = typeOid === REGTYPE
-      ? mark(bytes.getUint32(from))
-      : FIRST_OWN_OID;
-    found.push([from, oid]);
+    found.push({ at: from, isType: typeOid === REGTYPE });
     return;
   }
   if (!mayHoldOids({ typeOid })) return;
   const before = found.length;
-  const isWhole = lookIntoArray(bytes, from, to, mark, depth, found) ||
-    lookIntoRecord(bytes, from, to, mark, depth, found);
+  const isWhole = lookIntoArray(bytes, from, to, depth, found) ||
+    lookIntoRecord(bytes, from, to, depth, found);
   if (!isWhole) found.length = before;
 }
 
@@ -158,9 +171,8 @@ function lookIntoArray(
   bytes: DataView,
   from: number,
   to: number,
-  mark: TypeMark,
   depth: number,
-  found: Mark[],
+  found: Place[],
 ): boolean {
   if (to - from < ARRAY_HEADER_BYTES) return false;
   const dimensions = bytes.getInt32(from);
@@ -179,13 +191,13 @@ function lookIntoArray(
     if (length <= 0) return false;
     count *= length;
   }
-  if (element >= FIRST_OWN_OID) found.push([from + 8, mark(element)]);
+  if (element >= FIRST_OWN_OID) found.push({ at: from + 8, isType: true });
   for (; count > 0; count--) {
     if (at + 4 > to) return false;
     const length = Math.max(0, bytes.getInt32(at));
     at += 4;
     if (length > to - at) return false;
-    look(bytes, at, at + length, element, mark, depth + 1, found);
+    look(bytes, at, at + length, element, depth + 1, found);
     at += length;
   }
   return at === to;
@@ -195,9 +207,8 @@ function lookIntoRecord(
   bytes: DataView,
   from: number,
   to: number,
-  mark: TypeMark,
   depth: number,
-  found: Mark[],
+  found: Place[],
 ): boolean {
   if (to - from < 4) return false;
   let fields = bytes.getInt32(from);
@@ -208,9 +219,9 @@ function lookIntoRecord(
     const oid = bytes.getUint32(at);
     const length = Math.max(0, bytes.getInt32(at + 4));
     if (oid < FIRST_OID || length > to - at - 8) return false;
-    if (oid >= FIRST_OWN_OID) found.push([at, mark(oid)]);
+    if (oid >= FIRST_OWN_OID) found.push({ at, isType: true });
     at += 8;
-    look(bytes, at, at + length, oid, mark, depth + 1, found);
+    look(bytes, at, at + length, oid, depth + 1, found);
     at += length;
   }
   return at === to;
@@ -221,8 +232,10 @@ function hasNul(bytes: DataView, from: number, to: number): boolean {
   return false;
 }
 
-function put(bytes: DataView, marks: readonly Mark[]): void {
-  for (const [at, oid] of marks) bytes.setUint32(at, oid);
+function put(bytes: DataView, places: readonly Place[], mark: TypeMark): void {
+  for (const { at, isType } of places) {
+    bytes.setUint32(at, isType ? mark(bytes.getUint32(at)) : FIRST_OWN_OID);
+  }
 }
 
 function view({ buffer, byteOffset, length }: Uint8Array): DataView {

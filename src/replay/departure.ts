@@ -32,7 +32,7 @@ export interface Departing {
  * told its schema and the primary's log what it gave, or can't.
  *
  * ```
- * at rest ──next──> pausing ──> reading ──> ordering ──depart──> at rest
+ * at rest ──next──> pausing ──> reading ──> ordering ──> typing ──depart──> at rest
  * ```
  */
 export class Departure implements OrderedLane {
@@ -41,7 +41,7 @@ export class Departure implements OrderedLane {
   readonly #target: Target;
   readonly #series: number;
   readonly #lane: Departing;
-  #state: "at rest" | "pausing" | "reading" | "ordering" = "at rest";
+  #state: "at rest" | "pausing" | "reading" | "ordering" | "typing" = "at rest";
   #entry: QueuedTransaction | undefined;
   #replay: Replay | undefined;
   /** The transaction under way has sent a cycle that wrote. */
@@ -179,7 +179,21 @@ export class Departure implements OrderedLane {
     this.#lane.watch(true);
   }
 
+  /** Waits for what both servers tell of a type that was just made: its maker came first, in order. */
   #depart(replay: Replay): void {
+    const isAwaited = this.#target.schema.waitForTypes(
+      () => replay.areTypesKnown(this.#target.catalog.types),
+      () => {
+        if (this.#state !== "typing" || this.#replay !== replay) return;
+        this.#lane.guarded(() => this.#go(replay));
+      },
+    );
+    if (!isAwaited) return this.#go(replay);
+    this.#state = "typing";
+    this.#lane.watch(false);
+  }
+
+  #go(replay: Replay): void {
     const { order, settings } = this.#target;
     const nowUs = monotonicUs();
     const turn = this.#turn(replay);

@@ -1,3 +1,4 @@
+import { areTypesKnown } from "../given/mod.ts";
 import { monotonicUs } from "../io/mod.ts";
 import type { SessionState } from "../sql/mod.ts";
 import { ClientState } from "../stats/connection_table.ts";
@@ -253,12 +254,23 @@ export class Lane implements LinkOwner {
     this.#state = "restoring";
     this.#clearDeadline();
     const login = ++this.#logins;
-    // What it prepares is written as the catalog says.
-    const isAwaited = this.target.schema.wait(() => {
+    const later = (run: () => void) => () => {
       if (login !== this.#logins || this.#state !== "restoring") return;
-      this.#guarded(() => this.#restoreNext());
-    });
-    if (!isAwaited) this.#restoreNext();
+      this.#guarded(run);
+    };
+    const { schema } = this.target;
+    const restore = () => {
+      const isAwaited = schema.waitForTypes(
+        () =>
+          this.#restoring.every((message) =>
+            areTypesKnown(message, this.target.catalog.types)
+          ),
+        later(() => this.#restoreNext()),
+      );
+      if (!isAwaited) this.#restoreNext();
+    };
+    // What it prepares is written as the catalog says.
+    if (!schema.wait(later(restore))) restore();
   }
 
   #reply(chunk: Uint8Array, length: number): void {

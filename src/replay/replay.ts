@@ -17,11 +17,13 @@ import {
   SYNC_MESSAGE,
   type Transaction,
 } from "../record/mod.ts";
-import type {
-  CycleRewriter,
-  GivenColumns,
-  GivenResults,
-  TakenResults,
+import type { TypePair } from "../catalog/mod.ts";
+import {
+  areTypesKnown,
+  type CycleRewriter,
+  type GivenColumns,
+  type GivenResults,
+  type TakenResults,
 } from "../given/mod.ts";
 import type { LogClaim } from "../decoding/mod.ts";
 import type { PlannedStatements } from "./plan.ts";
@@ -177,9 +179,7 @@ export class Replay {
     this.#primaryUs = this.#word(CYCLE_QUEUED);
     this.#completed = this.#copyIns = 0;
     this.#refused = false;
-    const end = this.#offset + this.#word(CYCLE_BYTES);
-    const { bytes } = this.transaction;
-    this.#sent = readCycle(bytes, this.#offset, end);
+    this.#sent = this.#next();
     this.#given = this.#taken = undefined;
     this.#askAnew();
     const rewriter = this.#rewriter;
@@ -187,14 +187,17 @@ export class Replay {
     // Session state that is brought back has no plan.
     const matters = rewriter?.hasPrepared || shapes === undefined ||
       rewriter?.isOfConcern(shapes);
-    if (rewriter === undefined || !matters) return this.#sent.bytes;
+    if (rewriter === undefined) return this.#sent.bytes;
+    const reply = (result: number) => this.#primaryReply(result);
+    const withOids = rewriter.withOids(this.#sent.bytes, reply);
+    if (!matters) return withOids;
     const { bytes: written, given, taken, added } = rewriter.cycle(
-      this.#sent.bytes,
+      withOids,
       shapes && { transaction: this.#beginLagUs, statement: lagUs },
       {
         made: this.transaction,
         ranUs: this.transaction.startUs + this.#startUs,
-        reply: (result) => this.#primaryReply(result),
+        reply,
         logged: (result, copied) =>
           this.#logged?.rows(this.#cycle, result, copied),
       },
@@ -204,6 +207,16 @@ export class Replay {
     // Messages are counted by their answers.
     if (added.length > 0) this.#sent = readCycle(written, 0, written.length);
     return written;
+  }
+
+  /** Whether both servers have told of the types that the next cycle names. */
+  areTypesKnown(types: TypePair): boolean {
+    return areTypesKnown(this.#next().bytes, types);
+  }
+
+  #next(): CycleBytes {
+    const end = this.#offset + this.#word(CYCLE_BYTES);
+    return readCycle(this.transaction.bytes, this.#offset, end);
   }
 
   /**

@@ -1,3 +1,13 @@
+/** Looks that the sender of a type waits for: one that is under way may not see it, one that begins later does. */
+const MAX_LOOKS = 2;
+
+/** What waits until types are known, and for how many looks yet. */
+interface TypeWaiter {
+  readonly areKnown: () => boolean;
+  readonly run: () => void;
+  looks: number;
+}
+
 /**
  * Whether a mirror's catalog holds for the transactions that come in: no
  * definition is on its way to the mirror, and the mirror was asked behind the
@@ -10,6 +20,9 @@ export class SchemaState {
   #isAwaited = false;
   #hasCatalog = false;
   #waiting: (() => void)[] = [];
+  /** Names of types are asked for, or will be at once. */
+  #areTypesAsked = false;
+  #typeWaiters: TypeWaiter[] = [];
 
   /** The catalog that was read last holds. */
   get isKnown(): boolean {
@@ -33,7 +46,7 @@ export class SchemaState {
 
   /** The mirror has to be asked. */
   ask(): void {
-    this.#isAsked = true;
+    this.#isAsked = this.#areTypesAsked = true;
   }
 
   /** The mirror is being asked. */
@@ -59,6 +72,34 @@ export class SchemaState {
   wait(run: () => void): boolean {
     if (this.#isAwaited) this.#waiting.push(run);
     return this.#isAwaited;
+  }
+
+  /**
+   * A type that was just made has an OID of each server's own, which is sent
+   * when both have told it: `run` is called once the types are known, and
+   * behind two looks whether they are or not. A temporary one never is.
+   *
+   * @returns false if there is nothing to wait for.
+   */
+  waitForTypes(areKnown: () => boolean, run: () => void): boolean {
+    if (!this.#areTypesAsked || areKnown()) return false;
+    this.#typeWaiters.push({ areKnown, run, looks: MAX_LOOKS });
+    return true;
+  }
+
+  /**
+   * Both servers have told of their types, or one of them can't.
+   *
+   * @param isLast no other look follows at once.
+   */
+  typesTold(isLast: boolean): void {
+    this.#areTypesAsked = !isLast;
+    const waiters = this.#typeWaiters;
+    const isOver = (waiter: TypeWaiter) =>
+      --waiter.looks === 0 || isLast || waiter.areKnown();
+    const over = waiters.filter(isOver);
+    this.#typeWaiters = waiters.filter((waiter) => !over.includes(waiter));
+    for (const { run } of over) run();
   }
 
   /** It has answered, and nothing was defined meanwhile. */

@@ -66,7 +66,9 @@ export class SchemaWatch {
    * @param isBack the mirror answers again: it is not left alone for having failed before.
    */
   look(isBack = false): void {
-    this.#types.mirror.forget();
+    // It may have been restored from a dump.
+    if (isBack) this.#types.mirror.reset();
+    else this.#types.mirror.forget();
     this.#types.primary.forget();
     this.#target.schema.ask();
     if (isBack && this.#retry !== undefined) {
@@ -109,6 +111,7 @@ export class SchemaWatch {
         this.#state = "stale";
         this.#retry = this.#rest(RETRY_MS);
         this.#target.schema.asked(this.#hasCatalog);
+        this.#target.schema.typesTold(true);
       },
     });
   }
@@ -127,6 +130,7 @@ export class SchemaWatch {
     }
     this.#sourceKey = key;
     if (source === undefined) {
+      this.#typesTold();
       this.#rest(restMs);
       return;
     }
@@ -147,12 +151,15 @@ export class SchemaWatch {
           // The next look asks again: this one would cost the mirror another.
           this.#collations.forget();
           this.#say(what, false, { reason });
+          if (what === "Primary's types") this.#typesTold();
           this.#rest(restMs);
         },
       });
     askPrimary(TYPES_QUESTION, "Primary's types", (rows) => {
+      primary.learn(rows);
       // A look that was asked for meanwhile knows better.
-      if (this.#state === "asking") primary.learn(rows);
+      if (this.#state !== "asking") primary.forget();
+      this.#typesTold();
       this.#say("Primary's types", true, { types: rows.length });
       if (this.#state !== "asking") {
         this.#rest(restMs);
@@ -162,6 +169,10 @@ export class SchemaWatch {
         this.#askMirror(rows, restMs);
       });
     });
+  }
+
+  #typesTold(): void {
+    this.#target.schema.typesTold(this.#state === "asking");
   }
 
   /** Asks the mirror how it sorts, knowing how the primary does, and rests. */
@@ -221,7 +232,9 @@ export class SchemaWatch {
       this.#retry = undefined;
       const isStale = this.#state === "stale";
       this.#state = "idle";
-      if (isStale && !this.#target.removed) this.look();
+      if (!isStale) return;
+      if (this.#target.removed) this.#target.schema.typesTold(true);
+      else this.look();
     });
   }
 }

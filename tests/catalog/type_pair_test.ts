@@ -75,3 +75,40 @@ Deno.test("TypePair: a mark is a type's on both servers, and no built-in type's"
   assert.notEqual(any, mood);
   assert.ok(Math.min(mood, any) >= FIRST_OWN_OID);
 });
+
+Deno.test("TypePair: the mirror's OID is that of the name, known until another server comes", () => {
+  const types = pairOf(
+    { 20_000: "mood", 20_001: "theirs", 12_000: "early" },
+    { 30_000: "mood", 20_001: "ours", 13_000: "early" },
+  );
+  assert.equal(types.mirrorOid(20_000), 30_000);
+  assert.equal(types.mirrorOid(20_001), undefined);
+  assert.equal(types.mirrorOid(25), 25);
+  assert.equal(types.mirrorOid(12_000), 12_000);
+  assert.equal(types.areMoved, true);
+  types.primary.forget();
+  types.mirror.forget();
+  assert.equal(types.mirrorOid(20_000), 30_000);
+  types.mirror.learn(rows({ 30_001: "mood" }));
+  assert.equal(types.mirrorOid(20_000), 30_001);
+  types.mirror.reset();
+  assert.equal(types.mirrorOid(20_000), undefined);
+  assert.equal(types.areMoved, false);
+});
+
+Deno.test("TypePair: a type that was renamed on the primary is found on a mirror that is behind", () => {
+  const types = pairOf({ 20_000: "mood" }, { 30_000: "mood" });
+  types.primary.learn(rows({ 20_000: "feeling" }));
+  assert.equal(types.mirrorOid(20_000), 30_000);
+  types.mirror.learn(rows({ 30_000: "feeling" }));
+  assert.equal(types.mirrorOid(20_000), 30_000);
+});
+
+Deno.test("TypePair: nothing has moved where all OIDs are equal, be it known or not", () => {
+  assert.equal(new TypePair().areMoved, false);
+  const types = pairOf(
+    { 20_000: "mood", 12_000: "early", 20_001: "theirs" },
+    { 20_000: "mood", 12_001: "early", 20_002: "ours" },
+  );
+  assert.equal(types.areMoved, false);
+});
