@@ -57,28 +57,6 @@ export function mayHoldOids({ typeOid }: Pick<Column, "typeOid">): boolean {
 }
 
 /**
- * A binary value in which own OIDs are replaced by their types' marks: the
- * element's type of an array, the fields' types of a composite (array_send,
- * record_send), and the OIDs that regclass and its kin are. What a value is, its
- * bytes tell: of own types only the name is known. Bytes that make no array and
- * no record are left as they are, so equal values stay equal.
- *
- * @returns `cell` itself if it holds none.
- */
-export function normalBinaryCell(
-  cell: Uint8Array,
-  typeOid: number,
-  mark: TypeMark,
-): Uint8Array {
-  const places: Place[] = [];
-  look(view(cell), 0, cell.length, typeOid, 0, places);
-  if (places.length === 0) return cell;
-  const normal = cell.slice();
-  put(view(normal), places, mark);
-  return normal;
-}
-
-/**
  * Where the OIDs of own types are in a binary value `bytes[from, to)` of any
  * type: in what its bytes tell to be an array or a composite, and nothing else.
  */
@@ -93,7 +71,11 @@ export function typeOidPlaces(
 }
 
 /**
- * A DataRow's body with its values made normal.
+ * A DataRow's body in which the own OIDs of binary values are replaced by their
+ * types' marks: the element's type of an array, the fields' types of a composite
+ * (array_send, record_send), and the OIDs that regclass and its kin are. What a
+ * value is, its bytes tell: of own types only the name is known. Bytes that make
+ * no array and no record are left as they are, so equal values stay equal.
  *
  * @returns `row` itself if no value holds an own OID.
  */

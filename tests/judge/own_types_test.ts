@@ -1,10 +1,6 @@
 import assert from "node:assert/strict";
 import type { Column } from "../../src/judge/columns.ts";
-import {
-  mayHoldOids,
-  normalBinaryCell,
-  normalRow,
-} from "../../src/judge/own_types.ts";
+import { mayHoldOids, normalRow } from "../../src/judge/own_types.ts";
 import { concat, int16, int32 } from "../support/wire_client.ts";
 
 const RECORD = 2249;
@@ -90,12 +86,24 @@ const VALUES: readonly [
   ],
 ];
 
-Deno.test("normalBinaryCell: values of own types are equal if their types' names are", () => {
+/** A binary value as a row of its own. */
+function normalCell(
+  cell: Uint8Array,
+  typeOid: number,
+  mark: (oid: number) => number,
+): Uint8Array {
+  const row = concat([int16(1), sized(cell)]);
+  const column = { name: "a", typeOid, isBinary: true };
+  const normal = normalRow(row, [column], mark);
+  return normal === row ? cell : normal.subarray(row.length - cell.length);
+}
+
+Deno.test("normalRow: values of own types are equal if their types' names are", () => {
   for (const [name, type, of] of VALUES) {
     const theirs = of(20_000);
     const before = theirs.slice();
-    const a = normalBinaryCell(theirs, type, mark);
-    const b = normalBinaryCell(of(30_000), type, mark);
+    const a = normalCell(theirs, type, mark);
+    const b = normalCell(of(30_000), type, mark);
     assert.deepEqual(a, b, name);
     assert.deepEqual(theirs, before, "the cell itself is left as it is");
     if (name.includes("nothing own")) assert.equal(a, theirs);
@@ -103,7 +111,7 @@ Deno.test("normalBinaryCell: values of own types are equal if their types' names
   }
 });
 
-Deno.test("normalBinaryCell: another type, and another value, stay different", () => {
+Deno.test("normalRow: another type, and another value, stay different", () => {
   const pairs: readonly [Uint8Array, Uint8Array][] = [
     [array(20_000, text("a")), array(30_001, text("a"))],
     [array(20_000, text("a")), array(30_000, text("b"))],
@@ -117,13 +125,13 @@ Deno.test("normalBinaryCell: another type, and another value, stay different", (
   ];
   for (const [a, b] of pairs) {
     assert.notDeepEqual(
-      normalBinaryCell(a, 16_500, mark),
-      normalBinaryCell(b, 16_500, mark),
+      normalCell(a, 16_500, mark),
+      normalCell(b, 16_500, mark),
     );
   }
 });
 
-Deno.test("normalBinaryCell: what is no whole array or record is left as it is", () => {
+Deno.test("normalRow: what is no whole array or record is left as it is", () => {
   const whole = [
     array(20_000, record([20_001, text("abc")]), undefined),
     record([20_000, array(20_001, text("abc"))], [TEXT, text("x")]),
@@ -131,19 +139,19 @@ Deno.test("normalBinaryCell: what is no whole array or record is left as it is",
   for (const value of whole) {
     for (let length = 0; length < value.length; length++) {
       const part = value.subarray(0, length);
-      assert.equal(normalBinaryCell(part, 16_500, mark), part, `${length}`);
+      assert.equal(normalCell(part, 16_500, mark), part, `${length}`);
     }
     const longer = concat([value, new Uint8Array(1)]);
-    assert.equal(normalBinaryCell(longer, 16_500, mark), longer);
+    assert.equal(normalCell(longer, 16_500, mark), longer);
   }
   // Values of other types may look like one.
   for (const type of [TEXT, 17, 1009]) {
     const value = array(20_000, text("a"));
-    assert.equal(normalBinaryCell(value, type, mark), value);
+    assert.equal(normalCell(value, type, mark), value);
   }
 });
 
-Deno.test("normalBinaryCell: bytes of chance change no length, end, and stay equal if they are", () => {
+Deno.test("normalRow: bytes of chance change no length, end, and stay equal if they are", () => {
   let seed = 4711;
   const random = (below: number) => {
     seed = (Math.imul(seed, 1_103_515_245) + 12_345) & 0x7fffffff;
@@ -167,22 +175,22 @@ Deno.test("normalBinaryCell: bytes of chance change no length, end, and stay equ
       cell[random(cell.length)] = random(256);
     }
     const type = [RECORD, 2287, 2205, 16_500][random(4)] as number; // below four
-    const a = normalBinaryCell(cell, type, mark);
+    const a = normalCell(cell, type, mark);
     assert.equal(a.length, cell.length);
-    assert.deepEqual(normalBinaryCell(cell.slice(), type, mark), a);
+    assert.deepEqual(normalCell(cell.slice(), type, mark), a);
   }
 });
 
-Deno.test("normalBinaryCell: records in records without end are looked into to a depth", () => {
+Deno.test("normalRow: records in records without end are looked into to a depth", () => {
   const nested = (depth: number) => {
     let value = record([20_000, text("a")]);
     for (let i = 0; i < depth; i++) value = record([RECORD, value]);
     return value;
   };
   const deep = nested(30);
-  assert.notEqual(normalBinaryCell(deep, RECORD, mark), deep);
+  assert.notEqual(normalCell(deep, RECORD, mark), deep);
   const deeper = nested(2_000);
-  assert.equal(normalBinaryCell(deeper, RECORD, mark), deeper);
+  assert.equal(normalCell(deeper, RECORD, mark), deeper);
 });
 
 Deno.test("normalRow: only columns that may hold OIDs are looked into", () => {
