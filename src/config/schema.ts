@@ -106,6 +106,14 @@ export const generalSchema = z.strictObject({
     .describe(
       "Time for a reply of the mirror, beyond what the primary took for it.",
     ),
+  mirror_max_connections: z.int().min(0).max(100_000).default(0)
+    .describe(
+      "Connections to each mirror at once; 0: as many as there are clients. Beyond them those at rest make room, and who finds none waits.",
+    ),
+  mirror_idle_timeout: z.int().min(0).max(86_400_000).default(60_000)
+    .describe(
+      "A mirror's connection that had nothing to replay for so long is given up, and made anew with the session's state; 0: none is.",
+    ),
   mirror_pacing: z.enum(["original", "asap"]).default("original")
     .describe(
       'Within a transaction: "original" keeps the client\'s pauses, "asap" leaves them out.',

@@ -217,6 +217,8 @@ export class Routing {
       exposure: entry.exposure ?? general.mirror_exposure,
       timeoutMs: general.mirror_timeout,
       connectTimeoutMs: general.connect_timeout,
+      maxConnections: general.mirror_max_connections,
+      idleTimeoutMs: general.mirror_idle_timeout || Infinity,
       pacing: general.mirror_pacing,
       order: general.mirror_order,
       values: general.mirror_values,

@@ -23,6 +23,8 @@ export interface Departing {
   guarded(run: () => void): void;
   /** Call {@linkcode Departure.look} at the next look at deadlines; false: no more. */
   watch(on: boolean): void;
+  /** Somebody waits for a transaction of the lane. */
+  onWanted(): void;
 }
 
 /**
@@ -115,9 +117,15 @@ export class Departure implements OrderedLane {
     };
   }
 
+  /** Whether somebody waits for a transaction of this lane. */
+  get isWanted(): boolean {
+    return this.#wanted > 0;
+  }
+
   /** Somebody waits for a transaction of this lane. */
   onWanted(): void {
     this.#wanted++;
+    this.#lane.onWanted();
     if (this.#state !== "pausing") return;
     this.#target.reactor.cancel(this.#timer);
     this.#after(0, () => this.next(monotonicUs()));

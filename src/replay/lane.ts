@@ -82,6 +82,8 @@ export class Lane implements LinkOwner {
       depart: (replay) => this.#send(replay),
       guarded: (run) => this.#guarded(run),
       watch: (on) => on ? this.#setDeadline(0) : this.#clearDeadline(),
+      // Who has no connection yet must not wait for those that wait for it.
+      onWanted: () => this.breakerChanged(),
     });
     const isAlone = () => target.isAlone(this, !this.#leaving);
     this.#replayer = new Replayer(target, series, session, parameters, isAlone);
@@ -168,6 +170,14 @@ export class Lane implements LinkOwner {
 
   breakerChanged(): void {
     if (this.#link.stopWaiting()) this.#guarded(() => this.#advance());
+  }
+
+  connectionFree(): void {
+    this.breakerChanged();
+  }
+
+  giveUp(): void {
+    if (this.#state === "idle" && this.#queue.length === 0) this.#link.rest();
   }
 
   /** Looks whether a deadline has passed. */
@@ -310,11 +320,13 @@ export class Lane implements LinkOwner {
       return;
     }
     if (this.#link.state !== "open") return;
+    this.target.connections.work(this);
     let entry = this.#queue.shift();
     while (entry?.plan === undefined) {
       if (entry === undefined) {
         if (this.#leaving) this.#close();
         else if (this.#mayRest()) this.#link.rest();
+        else this.#atRest();
         return;
       }
       this.#restoring = repeatMessages(this.#takeState(entry));
@@ -324,6 +336,12 @@ export class Lane implements LinkOwner {
     const replay = this.#replayer.begin(entry, entry.plan, this.#link);
     this.#departure.begin(entry, replay);
     this.#depart(monotonicUs());
+  }
+
+  #atRest(): void {
+    const { connections } = this.target;
+    if (this.#log.canComeBack) connections.rest(this, monotonicUs());
+    else connections.stay(this);
   }
 
   /** Whether the connection has no use: its mirror is gone, paused, or at another address. */
@@ -340,7 +358,7 @@ export class Lane implements LinkOwner {
       this.taint();
       return this.#dropQueue(Dropped.sessionTainted);
     }
-    switch (this.#link.ask()) {
+    switch (this.#link.ask(this.#departure.isWanted)) {
       case "refused":
         return this.#dropQueue(Dropped.mirrorDown);
       case "wait":

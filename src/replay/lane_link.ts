@@ -8,19 +8,21 @@ import {
   MirrorConnection,
 } from "./connection.ts";
 import { LaneRow } from "./lane_row.ts";
+import type { ConnectionHolder } from "./mirror_connections.ts";
 import { laneStartup } from "./lane_startup.ts";
 import type { BreakerWaiter, Target, TargetSettings } from "./target.ts";
 
 /** Login errors of a whole mirror by SQLSTATE class; others are the session's own (its parameters, its limits). */
 const MIRROR_WIDE = /^(?:08|28|3D|53|57|58|XX)/;
 
-/** A link's user: it hears of each connection, and of the breaker. */
-export interface LinkOwner extends ConnectionOwner, BreakerWaiter {}
+/** A link's user: it hears of each connection, of the breaker, and of room for another one. */
+export interface LinkOwner
+  extends ConnectionOwner, ConnectionHolder, BreakerWaiter {}
 
 /**
  * ```
  * resting     no connection; made at the next need
- * waiting     the breaker has another lane try first
+ * waiting     the breaker has another lane try first, or there is no room
  * connecting  TCP and login
  * open        logged in
  * ```
@@ -93,10 +95,20 @@ export class LaneLink {
     return this.#connection?.roundTripUs ?? 0;
   }
 
-  /** Asks the breaker; told to wait, the link waits for {@linkcode LinkOwner.breakerChanged}. */
-  ask(): Permission {
-    const { breaker, waiting } = this.#target;
+  /**
+   * Asks whether it may connect; told to wait, the link waits for
+   * {@linkcode LinkOwner.breakerChanged} or {@linkcode LinkOwner.connectionFree}.
+   *
+   * @param isWanted others wait for what it has to replay.
+   */
+  ask(isWanted: boolean): Permission {
+    const { breaker, connections, waiting } = this.#target;
+    if (!connections.take(this.#owner, isWanted)) {
+      this.#state = "waiting";
+      return "wait";
+    }
     const permission = breaker.ask(monotonicUs());
+    if (permission !== "connect") connections.free(this.#owner);
     if (permission === "wait") {
       this.#state = "waiting";
       waiting.add(this.#owner);
@@ -104,7 +116,7 @@ export class LaneLink {
     return permission;
   }
 
-  /** Ends the waiting for the breaker. @returns whether there was any. */
+  /** Ends the waiting. @returns whether there was any. */
   stopWaiting(): boolean {
     if (this.#state !== "waiting") return false;
     this.#state = "resting";
@@ -164,6 +176,7 @@ export class LaneLink {
     this.#connection?.close();
     this.#connection = undefined;
     this.#row.close();
+    this.#target.connections.free(this.#owner);
   }
 
   /** Gives the connection up; the next one is made at the next need. */
@@ -222,6 +235,7 @@ export class LaneLink {
   forget(): void {
     this.#abandon();
     this.#connection = undefined;
+    this.#target.connections.free(this.#owner);
   }
 
   /** Asks for nothing any more. Who waited for its try hears of it, but not in the middle of a reload or a stop. */

@@ -22,6 +22,13 @@ export class SessionLog {
   #bytes = 0;
   /** Some state can't be rebuilt: a lost connection can't be replaced. */
   lost = false;
+  /** Entries that take a session's lock, which others might take meanwhile. */
+  #locks = 0;
+
+  /** A connection that is given up can be made anew as if it had stayed. */
+  get canComeBack(): boolean {
+    return !this.lost && this.#locks === 0;
+  }
 
   /** Takes what a transaction has changed. */
   add(state: SessionState): void {
@@ -39,11 +46,12 @@ export class SessionLog {
       this.#remove(entry.key);
       this.#entries.set(entry.key, entry);
       this.#bytes += entry.message.length;
+      if (ADVISORY_LOCK.test(entry.key)) this.#locks++;
     }
     if (this.#entries.size > MAX_ENTRIES || this.#bytes > MAX_BYTES) {
       this.lost = true;
       this.#entries.clear();
-      this.#bytes = 0;
+      this.#bytes = this.#locks = 0;
     }
   }
 
@@ -60,6 +68,7 @@ export class SessionLog {
     const copy = new SessionLog();
     for (const [key, entry] of this.#entries) copy.#entries.set(key, entry);
     copy.#bytes = this.#bytes;
+    copy.#locks = this.#locks;
     copy.lost = this.lost;
     return copy;
   }
@@ -82,6 +91,7 @@ export class SessionLog {
     const old = this.#entries.get(key);
     if (old === undefined) return;
     this.#bytes -= old.message.length;
+    if (ADVISORY_LOCK.test(key)) this.#locks--;
     this.#entries.delete(key);
   }
 }

@@ -13,6 +13,7 @@ import type { LogMatcher, Placeholders } from "../decoding/mod.ts";
 import type { Breaker } from "./breaker.ts";
 import type { CommitOrder } from "./commit_order.ts";
 import type { Footprints } from "./footprint.ts";
+import type { MirrorConnections } from "./mirror_connections.ts";
 import type { SchemaState } from "./schema_state.ts";
 import type { MirrorServer } from "./connection.ts";
 import type { LoginOptions } from "../auth/mod.ts";
@@ -60,6 +61,10 @@ export interface TargetSettings extends ServerWay {
   /** Every reply may take so long, beyond what the primary took. */
   readonly timeoutMs: number;
   readonly connectTimeoutMs: number;
+  /** Connections that its lanes have at once; 0: any number. */
+  readonly maxConnections: number;
+  /** A connection that has rested for so long is given up; Infinity: none is. */
+  readonly idleTimeoutMs: number;
   readonly pacing: "original" | "asap";
   /** "commit" keeps the primary's order among writers, "client" each client's own. */
   readonly order: "commit" | "client";
@@ -143,6 +148,7 @@ export interface Target {
   ignored: ReturnType<typeof createIgnore>;
   /** In [0, 1), for sampling. */
   readonly random: () => number;
+  readonly connections: MirrorConnections;
   /** Lanes that wait until the breaker lets them connect. */
   readonly waiting: Set<BreakerWaiter>;
   /** Lanes with a deadline; the worker looks at them now and then. */

@@ -22,6 +22,7 @@ import {
   StatementTable,
 } from "../judge/mod.ts";
 import type { Lane } from "./lane.ts";
+import { MirrorConnections } from "./mirror_connections.ts";
 import { PrimaryLog } from "./primary_log.ts";
 import type { QueueBudget } from "../record/mod.ts";
 import { SchemaWatch } from "./schema_watch.ts";
@@ -64,6 +65,10 @@ export class Targets {
 
   get(id: number): Target | undefined {
     return this.#targets.get(id);
+  }
+
+  get all(): Iterable<Target> {
+    return this.#targets.values();
   }
 
   get tables(): Iterable<StatementTable> {
@@ -161,6 +166,7 @@ export class Targets {
       rowLockings: new RowLockings({ giving, columns }),
       ignored: createIgnore(settings.ignore),
       random: Math.random,
+      connections: new MirrorConnections(() => target.settings),
       waiting: new Set(),
       queued: new Map(),
       log: (level, message, properties) =>

@@ -306,6 +306,7 @@ async function start(init: MirrorInit): Promise<void> {
   function tick(): void {
     reactor.after(DEADLINE_TICK_MS, tick);
     for (const lane of timed) lane.checkDeadline(reactor.nowUs);
+    for (const { connections } of targets.all) connections.look(reactor.nowUs);
   }
 
   /** Sends the main thread what is new about statements and columns. */

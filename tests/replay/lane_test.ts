@@ -1,4 +1,4 @@
-import { Giving } from "../../src/given/mod.ts";
+import { Giving, RowLockings } from "../../src/given/mod.ts";
 import assert from "node:assert/strict";
 import { loadModule } from "libpg-query";
 import { closeDescriptor, monotonicUs } from "../../src/io/mod.ts";
@@ -9,6 +9,7 @@ import { CommitOrder } from "../../src/replay/commit_order.ts";
 import { Footprints } from "../../src/replay/footprint.ts";
 import { SchemaState } from "../../src/replay/schema_state.ts";
 import { Lane } from "../../src/replay/lane.ts";
+import { MirrorConnections } from "../../src/replay/mirror_connections.ts";
 import { KnownColumns } from "../../src/judge/mod.ts";
 import { QueueBudget } from "../../src/record/mod.ts";
 import type { Target } from "../../src/replay/target.ts";
@@ -18,6 +19,8 @@ import { Dropped, Failed } from "../../src/stats/ledger.ts";
 import { collected } from "../support/collected.ts";
 import { TappedSession } from "../support/tapped_session.ts";
 import { concat, message, query } from "../support/wire_client.ts";
+
+const UNBOUNDED = { maxConnections: 0, idleTimeoutMs: Infinity };
 
 Deno.test("Lane: what is submitted after it has closed is dropped, not kept for ever", async () => {
   await loadModule();
@@ -38,9 +41,14 @@ Deno.test("Lane: what is submitted after it has closed is dropped, not kept for 
     footprints: new Footprints(),
     schema: new SchemaState(),
     giving: new Giving(() => {}),
+    rowLockings: new RowLockings({
+      giving: new Giving(() => {}),
+      columns: new KnownColumns(),
+    }),
     primaryLog: { matcher: new LogMatcher(() => new Catalog()) },
     refusals: new Set(),
     columns: new KnownColumns(),
+    connections: new MirrorConnections(() => UNBOUNDED),
     waiting: new Set(),
     timed: new Set(),
     reactor: { cancel() {} },
@@ -93,9 +101,14 @@ Deno.test("Lane: at rest nothing of the transaction before is held, whichever wa
     footprints: new Footprints(),
     schema: new SchemaState(),
     giving: new Giving(() => {}),
+    rowLockings: new RowLockings({
+      giving: new Giving(() => {}),
+      columns: new KnownColumns(),
+    }),
     primaryLog: { matcher: new LogMatcher(() => new Catalog()) },
     refusals: new Set(),
     columns: new KnownColumns(),
+    connections: new MirrorConnections(() => UNBOUNDED),
     waiting: new Set(),
     timed: new Set(),
     laneTable: { open: () => -1, close() {}, state() {} },
