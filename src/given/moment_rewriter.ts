@@ -165,8 +165,7 @@ export class MomentRewriter {
     const [shape, ...others] = statements.shapes;
     const isOnly = others.length === 0 && statements.links === undefined;
     return shape !== undefined && isOnly && giving.isOn &&
-        turnsOnMoment(shape) && shape.rowLocking === undefined &&
-        this.#isPlain(shape)
+        turnsOnMoment(shape) && !skipsLocked(shape) && this.#isPlain(shape)
       ? shape
       : undefined;
   }
@@ -211,4 +210,9 @@ export function turnsOnMoment(shape: Shape): shape is MovedShape {
     (outputs ?? []).some(({ trait }) =>
       trait.parts.some(({ mask }) => mask === "boundary")
     );
+}
+
+/** Its rows are told, whatever the moment is. */
+function skipsLocked({ rowLocking }: Shape): boolean {
+  return rowLocking !== undefined && rowLocking.own === undefined;
 }
