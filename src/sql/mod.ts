@@ -6,6 +6,7 @@
  * @module
  */
 
+export { type Danger, dangerOfKind, NOT_RUN } from "./danger.ts";
 export { ANYTHING, type Definition } from "./definition.ts";
 export type { Insertion, ReturnedColumn } from "./insertion.ts";
 export { type IsolationLevel, startupIsolation } from "./isolation.ts";
@@ -23,4 +24,5 @@ export * from "./session_state.ts";
 export { StateWatch } from "./state_watch.ts";
 export { takenForm } from "./taken_form.ts";
 export { type Token, tokens } from "./tokens.ts";
+export { mayBeUnsafe, UNSAFE_KINDS, type UnsafeKind } from "./unsafe_kinds.ts";
 export { type Nature, natureOfCall, TIME_LITERAL } from "./volatile.ts";

@@ -11,6 +11,8 @@ import { SchemaState } from "../../src/replay/schema_state.ts";
 import { Lane } from "../../src/replay/lane.ts";
 import { KnownColumns } from "../../src/judge/mod.ts";
 import { QueueBudget } from "../../src/record/mod.ts";
+import { ExcludeRules } from "../../src/replay/exclude_rules.ts";
+import { UnsafeStatements } from "../../src/replay/unsafe_statements.ts";
 import type { Target } from "../../src/replay/target.ts";
 import { BOUNDS } from "../../src/record/mod.ts";
 import { ShapeCache } from "../../src/sql/shape_cache.ts";
@@ -36,6 +38,8 @@ Deno.test("Lane: what is submitted after it has closed is dropped, not kept for 
     order: new CommitOrder(),
     catalog: new Catalog(),
     footprints: new Footprints(),
+    exclude: new ExcludeRules([]),
+    unsafe: new UnsafeStatements(),
     schema: new SchemaState(),
     giving: new Giving(() => {}),
     primaryLog: { matcher: new LogMatcher(() => new Catalog()) },
@@ -91,6 +95,8 @@ Deno.test("Lane: at rest nothing of the transaction before is held, whichever wa
     order: new CommitOrder(),
     catalog: new Catalog(),
     footprints: new Footprints(),
+    exclude: new ExcludeRules([]),
+    unsafe: new UnsafeStatements(),
     schema: new SchemaState(),
     giving: new Giving(() => {}),
     primaryLog: { matcher: new LogMatcher(() => new Catalog()) },
