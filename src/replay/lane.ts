@@ -357,9 +357,10 @@ export class Lane implements LinkOwner {
       return this.#advance();
     }
     if (this.#replayer.isUnsafeState(message)) {
-      // What it would have set is not there.
+      // What it would have set is not there, for what is queued neither.
       this.taint();
-      return this.#restoreNext();
+      this.#dropQueue(Dropped.sessionTainted);
+      return this.#state === "closed" ? undefined : this.#restoreNext();
     }
     this.#state = "restoring";
     const replay = this.#replayer.restore(message);

@@ -170,10 +170,10 @@ export class Replayer {
   /** Whether a message of session state would run what is never replayed. A Parse runs nothing. */
   isUnsafeState(message: Uint8Array): boolean {
     if (message[0] !== QUERY) return false;
-    const { shapes, unsafe, catalog } = this.#target;
+    const { shapes, unsafe, catalog, schema } = this.#target;
     const asked = new SessionStatements(shapes)
       .cycle(message, 0, message.length);
-    return unsafe.ofAll([asked.shapes], catalog).length > 0;
+    return unsafe.of([asked.shapes], catalog, schema.isKnown).length > 0;
   }
 
   /** Begins to bring one message of session state back. */

@@ -1,5 +1,5 @@
 import type { Catalog } from "../catalog/mod.ts";
-import { NOT_RUN, type UnsafeKind } from "../sql/mod.ts";
+import type { Deeds, Defined, UnsafeKind } from "../sql/mod.ts";
 import type { Shape } from "../sql/shape.ts";
 import type { ExclusionCounts } from "../stats/mod.ts";
 
@@ -10,77 +10,90 @@ const NONE: readonly UnsafeKind[] = [];
  * an ordinary statement that is one look into a map.
  */
 export class UnsafeStatements {
-  #catalog: Catalog | undefined;
-  #known = new WeakMap<Shape, readonly UnsafeKind[]>();
   /** Names that the configuration allows. */
   allowed: ReadonlySet<string> = new Set();
+  #catalog: Catalog | undefined;
+  #known = new WeakMap<Shape, readonly UnsafeKind[]>();
+  /** What was defined since the catalog was read, by what it is of and its name. */
+  readonly #fresh = new Map<string, readonly UnsafeKind[]>();
 
-  /** The kinds of a statement that are not allowed. */
-  of(shape: Shape, catalog: Catalog): readonly UnsafeKind[] {
-    if (shape.danger === NOT_RUN) return NONE;
+  /**
+   * The kinds of a transaction that are not allowed; none: it may be replayed.
+   *
+   * @param cycles for each of its cycles the statements that it runs.
+   * @param catalog the last one that was read.
+   * @param holds nothing was defined since.
+   */
+  of(
+    cycles: readonly (readonly Shape[])[],
+    catalog: Catalog,
+    holds: boolean,
+  ): readonly UnsafeKind[] {
     if (this.#catalog !== catalog) {
       this.#catalog = catalog;
       this.#known = new WeakMap();
     }
+    if (holds) this.#fresh.clear();
+    for (const cycle of cycles) {
+      for (const shape of cycle) {
+        const kinds = this.#ofShape(shape, catalog);
+        if (kinds.length > 0) return kinds;
+        if (shape.danger?.defines) this.#define(shape.danger.defines, catalog);
+      }
+    }
+    return NONE;
+  }
+
+  #ofShape(shape: Shape, catalog: Catalog): readonly UnsafeKind[] {
+    if (shape.danger?.runsNothing) return NONE;
     // A form of a statement does what the statement does, unless its text was looked at.
     const { base = shape } = shape;
     const one = base.danger === shape.danger ? base : shape;
     let kinds = this.#known.get(one);
     if (kinds === undefined) {
-      this.#known.set(one, kinds = kindsOf(one, catalog));
+      this.#known.set(one, kinds = kindsOf(deedsOf(one), catalog));
     }
-    if (kinds.length === 0) return NONE;
-    return kinds.filter((kind) => !this.allowed.has(kind));
+    if (this.#fresh.size > 0) {
+      kinds = [...kinds, ...this.#freshOf(deedsOf(one))];
+    }
+    return kinds.length === 0
+      ? NONE
+      : kinds.filter((kind) => !this.allowed.has(kind));
   }
 
-  /**
-   * The kinds of a whole transaction that are not allowed; none: it may be
-   * replayed. A routine that it defines is known to what comes behind it.
-   *
-   * @param cycles for each of its cycles the statements that it runs.
-   */
-  ofAll(
-    cycles: readonly (readonly Shape[])[],
-    catalog: Catalog,
-  ): readonly UnsafeKind[] {
-    let routines: Map<string, readonly UnsafeKind[]> | undefined;
-    for (const cycle of cycles) {
-      for (const shape of cycle) {
-        const kinds = this.of(shape, catalog);
-        if (kinds.length > 0) return kinds;
-        const { calls, danger } = shape;
-        if (danger?.routine !== undefined) {
-          routines ??= new Map();
-          routines.set(danger.routine.name, danger.routine.kinds);
-        }
-        if (routines === undefined || danger === NOT_RUN) continue;
-        for (const name of [...calls, ...danger?.calls ?? []]) {
-          const own = (routines.get(name) ?? NONE)
-            .filter((kind) => !this.allowed.has(kind));
-          if (own.length > 0) return own;
-        }
-      }
-    }
-    return NONE;
+  /** What was defined is known to what comes behind it, before the mirror is asked again. */
+  #define({ of, name, does }: Defined, catalog: Catalog): void {
+    const kinds = [...kindsOf(does, catalog), ...this.#freshOf(does)];
+    if (kinds.length > 0) this.#fresh.set(`${of} ${name}`, kinds);
+  }
+
+  #freshOf({ calls, reads, writes }: Deeds): readonly UnsafeKind[] {
+    return [
+      ...calls.map((name) => `routine ${name}`),
+      ...[...reads, ...writes].map((name) => `relation ${name}`),
+    ].flatMap((key) => this.#fresh.get(key) ?? NONE);
   }
 }
 
-function kindsOf(
-  { danger, calls, reads, writes }: Shape,
-  catalog: Catalog,
-): readonly UnsafeKind[] {
-  const behind = catalog.unsafeBehind({
-    calls: [...calls, ...danger?.calls ?? []],
-    reads: [...reads, ...danger?.reads ?? []],
-    writes: [...writes, ...danger?.writes ?? []],
-  });
-  return [...new Set([...danger?.kinds ?? [], ...behind])];
+/** All that a statement runs and touches, by its text. */
+function deedsOf({ danger, calls, reads, writes }: Shape): Deeds {
+  return danger === undefined ? { kinds: NONE, calls, reads, writes } : {
+    kinds: danger.kinds,
+    calls: [...calls, ...danger.calls],
+    reads: [...reads, ...danger.reads],
+    writes: [...writes, ...danger.writes],
+  };
+}
+
+function kindsOf(deeds: Deeds, catalog: Catalog): readonly UnsafeKind[] {
+  return [...new Set([...deeds.kinds, ...catalog.unsafeBehind(deeds)])];
 }
 
 /** A mirror, as far as it is kept from what is unsafe. */
 export interface Guarded {
   readonly unsafe: UnsafeStatements;
   readonly catalog: Catalog;
+  readonly schema: { readonly isKnown: boolean };
   readonly exclusions: ExclusionCounts;
   log(
     level: "info",
@@ -91,10 +104,10 @@ export interface Guarded {
 
 /** Whether a transaction must not reach the mirror, which is counted, and told of once for each kind. */
 export function isUnsafe(
-  { unsafe, catalog, exclusions, log }: Guarded,
+  { unsafe, catalog, schema, exclusions, log }: Guarded,
   { shapes }: { readonly shapes: readonly (readonly Shape[])[] },
 ): boolean {
-  const [kind] = unsafe.ofAll(shapes, catalog);
+  const [kind] = unsafe.of(shapes, catalog, schema.isKnown);
   if (kind === undefined) return false;
   if (exclusions.count("unsafe", kind)) {
     log("info", "A transaction is not replayed: it is unsafe", { kind });

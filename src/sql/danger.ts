@@ -5,36 +5,43 @@ import {
   type UnsafeKind,
 } from "./unsafe_kinds.ts";
 
-/** What a statement may do beside its database, and where to look for more of it. */
-export interface Danger {
-  /** What the statement says by itself. */
+/** What something does that is never replayed, and what it names: behind that may stand more. */
+export interface Deeds {
   readonly kinds: readonly UnsafeKind[];
-  /** What it runs beside what its shape names: the procedure of CALL, what the body of DO calls and touches. */
   readonly calls: readonly string[];
   readonly reads: readonly string[];
   readonly writes: readonly string[];
+}
+
+/** What a statement may do beside its database, besides what its shape names. */
+export interface Danger extends Deeds {
   /** The prepared statement that stands within it, as in EXPLAIN ANALYZE EXECUTE. */
   readonly executes?: string | undefined;
   /** A literal of it is code: each text is looked at. */
   readonly hasCode: boolean;
-  /** The routine that it defines, if that is unsafe. */
-  readonly routine?: {
-    readonly name: string;
-    readonly kinds: readonly UnsafeKind[];
-  };
+  /** It says what may run later, and runs none of what it names. */
+  readonly runsNothing?: true;
+  /** What it defines does that to all that call it, or touch it. */
+  readonly defines?: Defined | undefined;
 }
 
-/** They say what may run later, and run none of it. */
-const ONLY_TELL = new Set([
-  "PrepareStmt",
-  "CreateFunctionStmt",
-  "ViewStmt",
-  "RuleStmt",
-  "CreatePolicyStmt",
-  "CreateTrigStmt",
-  "CreateStmt",
-]);
-const CODE = new Set(["DoStmt", "CreateFunctionStmt"]);
+/** A routine, or a relation: its query, a trigger, a rule, a policy or a default of it. */
+export interface Defined {
+  readonly of: "routine" | "relation";
+  readonly name: string;
+  readonly does: Deeds;
+}
+
+/** Statements that run nothing of what they name. For each the field that names the relation. */
+const ONLY_TELL: Readonly<Record<string, string>> = {
+  PrepareStmt: "",
+  CreateFunctionStmt: "",
+  ViewStmt: "view",
+  RuleStmt: "relation",
+  CreatePolicyStmt: "table",
+  CreateTrigStmt: "relation",
+  CreateStmt: "relation",
+};
 /** Functions that run a literal (manual, "XML Functions", "Text Search Functions"). */
 const RUNNERS = new Set([
   "query_to_xml",
@@ -52,7 +59,7 @@ const NOTHING: Danger = {
 };
 
 /** Of a statement that is prepared or described, and does not run. */
-export const NOT_RUN: Danger = { ...NOTHING };
+export const NOT_RUN: Danger = { ...NOTHING, runsNothing: true };
 
 /** Of a kind that is known without a look. */
 export function dangerOfKind(kind: UnsafeKind): Danger {
@@ -61,22 +68,47 @@ export function dangerOfKind(kind: UnsafeKind): Danger {
 
 /** What the tree of a statement says; undefined: nothing. */
 export function dangerOf(type: string, body: Node): Danger | undefined {
+  const field = ONLY_TELL[type];
+  if (field !== undefined) return tellingOf(type, body, field);
   const walk = new DangerWalk();
-  const isTold = ONLY_TELL.has(type);
-  if (!isTold) walk.add({ [type]: body });
-  const { kinds, procedures, executes } = walk;
-  const hasCode = walk.hasCode || CODE.has(type);
+  walk.add({ [type]: body });
+  const { kinds, procedures } = walk;
   // By itself it is known by what it names.
-  const within = type === "ExecuteStmt" ? undefined : executes;
-  const isNothing = kinds.size + procedures.size === 0 && !hasCode &&
-    within === undefined;
+  const executes = type === "ExecuteStmt" ? undefined : walk.executes;
+  const isNothing = kinds.size + procedures.size === 0 && !walk.hasCode &&
+    executes === undefined;
   return isNothing ? undefined : {
     ...NOTHING,
     kinds: [...kinds],
     calls: [...procedures],
-    executes: within,
-    hasCode,
+    executes,
+    hasCode: walk.hasCode,
   };
+}
+
+/** Of a statement that runs nothing. */
+function tellingOf(
+  type: string,
+  body: Node,
+  field: string,
+): Danger {
+  if (type === "CreateFunctionStmt") return { ...NOT_RUN, hasCode: true };
+  const relation = body[field] as Node | undefined;
+  if (relation === undefined) return NOT_RUN;
+  const walk = new DangerWalk();
+  walk.add({ [type]: body });
+  const { kinds, calls, relations } = walk;
+  if (type === "CreateTrigStmt") calls.add(lastName(body.funcname));
+  const name = String(relation.relname);
+  relations.delete(name);
+  if (kinds.size + calls.size + relations.size === 0) return NOT_RUN;
+  const does = {
+    kinds: [...kinds],
+    calls: [...calls],
+    reads: [...relations],
+    writes: NAMES,
+  };
+  return { ...NOT_RUN, defines: { of: "relation", name, does } };
 }
 
 /** Finds what is unsafe in trees, without a frame for each level: no depth is too much. */
@@ -84,6 +116,9 @@ export class DangerWalk {
   readonly kinds = new Set<UnsafeKind>();
   /** Of CALL. */
   readonly procedures = new Set<string>();
+  /** All functions and relations by their names. */
+  readonly calls = new Set<string>();
+  readonly relations = new Set<string>();
   /** Literals. */
   readonly texts: string[] = [];
   /** A prepared statement's name. */
@@ -121,6 +156,9 @@ export class DangerWalk {
         if (node.is_program === true) this.kinds.add("copy_program");
         else if (node.filename !== undefined) this.kinds.add("copy_file");
         return;
+      case "RangeVar":
+        this.relations.add(String(node.relname));
+        return;
       case "ExecuteStmt":
         this.executes = String(node.name);
         return;
@@ -134,6 +172,7 @@ export class DangerWalk {
 
   #call({ funcname }: Node): void {
     const name = lastName(funcname);
+    this.calls.add(name);
     const schema = list(funcname).length > 1
       ? lastName(list(funcname).slice(0, -1))
       : undefined;

@@ -6,7 +6,13 @@
  * @module
  */
 
-export { type Danger, dangerOfKind, NOT_RUN } from "./danger.ts";
+export {
+  type Danger,
+  dangerOfKind,
+  type Deeds,
+  type Defined,
+  NOT_RUN,
+} from "./danger.ts";
 export { ANYTHING, type Definition } from "./definition.ts";
 export type { Insertion, ReturnedColumn } from "./insertion.ts";
 export { type IsolationLevel, startupIsolation } from "./isolation.ts";

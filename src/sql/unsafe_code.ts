@@ -1,5 +1,5 @@
 import { parsePlPgSQLSync, parseSync } from "libpg-query";
-import { type Danger, DangerWalk } from "./danger.ts";
+import { type Danger, DangerWalk, NOT_RUN } from "./danger.ts";
 import { Findings } from "./findings.ts";
 import { tokens } from "./tokens.ts";
 import { lastName, list, type Node } from "./tree.ts";
@@ -34,11 +34,11 @@ export function dangersOfText(sql: string): readonly (Danger | undefined)[] {
       return code.danger();
     }
     code.routine(body);
-    const { kinds = [] } = code.danger() ?? {};
+    const does = code.danger();
     // It is defined, and runs when it is called.
-    return kinds.length === 0 ? undefined : {
-      ...NOTHING,
-      routine: { name: lastName(body.funcname), kinds },
+    return does && {
+      ...NOT_RUN,
+      defines: { of: "routine", name: lastName(body.funcname), does },
     };
   });
 }
@@ -60,14 +60,6 @@ export function dangerOfDefinition(text: string): Danger | undefined {
   code.definition(text);
   return code.danger();
 }
-
-const NOTHING: Danger = {
-  kinds: [],
-  calls: [],
-  reads: [],
-  writes: [],
-  hasCode: false,
-};
 
 /** Reads code of several languages, and gathers what it may do. */
 class UnsafeCode {

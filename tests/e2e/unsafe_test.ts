@@ -3,6 +3,7 @@ import { type Cluster, startCluster } from "../support/cluster.ts";
 import { assertClosed } from "../support/ledgers.ts";
 import { onServer } from "../support/on_server.ts";
 import { TestProxy } from "../support/proxy.ts";
+import { waitFor } from "../support/wait.ts";
 import {
   concat,
   extended,
@@ -191,9 +192,13 @@ const SAFE: readonly string[] = [
   "select commented(), told(), mentions_far()",
   "do $$ begin perform 1; -- pg_reload_conf()\n end $$",
   "do $$ begin raise notice 'pg_reload_conf()'; end $$",
-  "create function later() returns boolean language sql as 'select pg_reload_conf()'",
+  "create function later() returns boolean begin atomic select kill_sql(1); end",
+  "create function later_sql() returns boolean language sql as 'select pg_reload_conf()'",
   "create view later_view as select pg_reload_conf() as done",
   "prepare p as select pg_reload_conf()",
+  "prepare k as select kill_sql(1)",
+  "create view later_kill as select kill_sql(1) as done",
+  "create table later_table (a int, b boolean default pg_reload_conf())",
   "select pg_current_wal_lsn() is null",
   "copy t to stdout",
   "select query_to_xml('select 1', true, true, '')",
@@ -264,4 +269,265 @@ async function say(client: WireClient, bytes: Uint8Array): Promise<void> {
 
 function log({ logFile }: Cluster): string {
   return Deno.readTextFileSync(logFile);
+}
+
+Deno.test(
+  "unsafe: what the catalog tells only when the mirror is asked again is left out before it is sent",
+  TEST,
+  async () => {
+    await using servers = await start();
+    const { proxy, mirror } = servers;
+    using client = await WireClient.connect(proxy.port);
+    // Queued before the mirror has defined the first, and told its catalog.
+    await say(
+      client,
+      query(
+        "create function fresh() returns boolean language sql as 'select pg_reload_conf()'",
+      ),
+    );
+    await say(client, query("select fresh() /* one_mark */"));
+    await say(client, query("create view viewed as select fresh() as done"));
+    await say(client, query("select * from viewed /* view_mark */"));
+    await say(
+      client,
+      query("do $$ begin perform fresh(); end $$ /* do_mark */"),
+    );
+    await say(
+      client,
+      query(
+        "create function on_note() returns trigger language plpgsql as 'begin perform fresh(); return new; end'",
+      ),
+    );
+    await say(
+      client,
+      query(
+        "create trigger noted before insert on note for each row execute function on_note()",
+      ),
+    );
+    await say(client, query("insert into note values ('trigger_mark')"));
+    await say(client, query("begin"));
+    await say(client, query("insert into t values (7)"));
+    await say(client, query("select fresh() /* other_mark */"));
+    await say(client, query("commit"));
+    await say(client, query("select 1 /* behind */"));
+    await client.terminate();
+    const ledger = await proxy.settled();
+    assertClosed(ledger);
+    assert.deepEqual(ledger.excluded, { unsafe: 5 });
+    assert.deepEqual(ledger.failed, {});
+    assert.deepEqual(markedIn(mirror), []);
+    assert.ok(log(mirror).includes("behind"));
+    assert.ok(!log(mirror).includes("values (7)"));
+  },
+);
+
+Deno.test(
+  "unsafe: a lost connection's state is brought back without it",
+  TEST,
+  async () => {
+    await using servers = await start();
+    const { proxy, mirror } = servers;
+    using client = await WireClient.connect(proxy.port);
+    await say(client, query("set timezone to 'Asia/Tokyo'"));
+    // Of these the text is kept as state: with what is unsafe in it, it is not run.
+    await say(
+      client,
+      concat([
+        prepared("q", "select pg_reload_conf() /* held_mark */"),
+        sync(),
+      ]),
+    );
+    await say(client, query("prepare p as select pg_reload_conf()"));
+    await proxy.replayed(3);
+    await onServer(
+      mirror,
+      (sql) =>
+        sql`select pg_terminate_backend(pid) from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()`,
+    );
+    await say(client, run("q"));
+    await say(client, query("execute p /* execute_mark */"));
+    await say(client, query("show timezone"));
+    await client.terminate();
+    const ledger = await proxy.settled();
+    assertClosed(ledger);
+    assert.deepEqual(ledger.excluded, { unsafe: 2 });
+    assert.deepEqual(markedIn(mirror), []);
+  },
+);
+
+Deno.test(
+  "unsafe: state that would run it is not brought back, and nothing is compared behind it",
+  TEST,
+  async () => {
+    await using servers = await start();
+    const { proxy, mirror } = servers;
+    using client = await WireClient.connect(proxy.port);
+    await say(
+      client,
+      query(
+        "select set_config('app.x', 'state_mark', false), pg_reload_conf()",
+      ),
+    );
+    await say(client, query("select current_setting('app.x', true)"));
+    await waitFor(
+      "the statement behind it to be dropped",
+      () => proxy.ledger().dropped.session_tainted === 1,
+      10_000,
+    );
+    await say(client, query("discard all"));
+    await say(client, query("select 1"));
+    await client.terminate();
+    const ledger = await proxy.settled();
+    assertClosed(ledger);
+    assert.ok(!log(mirror).includes("state_mark"), "it is in the mirror's log");
+    assert.equal(ledger.excluded.unsafe, 1);
+    assert.equal(ledger.dropped.session_tainted, 1);
+    assert.equal(ledger.replayed, 2, JSON.stringify(ledger));
+  },
+);
+
+Deno.test(
+  "unsafe: allow_unsafe lets through what it names, and nothing else",
+  TEST,
+  async () => {
+    await using servers = await start({ allow_unsafe: ["pg_reload_conf"] });
+    const { proxy, mirror } = servers;
+    using client = await WireClient.connect(proxy.port);
+    await say(client, query("select pg_reload_conf() /* allowed */"));
+    await say(client, query("select pg_switch_wal() /* switch_mark */"));
+    await say(
+      client,
+      query("select pg_reload_conf(), pg_switch_wal() /* both_mark */"),
+    );
+    await client.terminate();
+    const ledger = await proxy.settled();
+    assert.deepEqual(ledger.excluded, { unsafe: 2 });
+    assert.ok(log(mirror).includes("/* allowed */"));
+    assert.deepEqual(markedIn(mirror), []);
+    assert.deepEqual(await excludesOf(proxy, 2), [
+      ["pg_switch_wal", "reaches beyond the mirror's database", 2],
+    ]);
+  },
+);
+
+Deno.test(
+  "exclude: rules by user, application, fingerprint and pattern hold from RELOAD on, each with its count",
+  TEST,
+  async () => {
+    await using servers = await start();
+    const { proxy, primary, mirror } = servers;
+    for (const cluster of [primary, mirror]) {
+      await onServer(
+        cluster,
+        (sql) => sql`create role reporter superuser login`,
+      );
+    }
+    const rules = `
+[[exclude]]
+user = "reporter"
+reason = "Reports"
+[[exclude]]
+application_name = "nightly"
+database = "postgres"
+reason = "Batches"
+[[exclude]]
+pattern = "insert into note"
+reason = "Posts"
+[[exclude]]
+application_name = "nobody"
+pattern = "select"
+reason = "Nobody"
+`;
+    const visit = async (
+      parameters: Readonly<Record<string, string>>,
+      ...texts: string[]
+    ) => {
+      using client = await WireClient.connect(proxy.port, parameters);
+      for (const text of texts) await say(client, query(text));
+      await client.terminate();
+    };
+    const all = async () => {
+      await visit({ user: "reporter" }, "select 1 /* r */");
+      await visit({ application_name: "nightly" }, "select 2 /* n */");
+      await visit(
+        {},
+        "begin",
+        "select 3",
+        "insert into note values ('x')",
+        "commit",
+      );
+      await visit({}, "select 4");
+    };
+    await all();
+    assert.deepEqual((await proxy.settled()).excluded, {});
+    proxy.toml += rules;
+    await proxy.admin("RELOAD");
+    const before = await proxy.settled();
+    await all();
+    const ledger = await proxy.settled();
+    assertClosed(ledger);
+    assert.deepEqual(ledger.excluded, { rule: 3 });
+    assert.equal(ledger.replayed, before.replayed + 1);
+    const shown = await excludesOf(proxy, 3);
+    assert.deepEqual(shown.sort(), [
+      ["application_name nobody, pattern select", "Nobody", 0],
+      ["database postgres, application_name nightly", "Batches", 1],
+      ["pattern insert into note", "Posts", 1],
+      ["user reporter", "Reports", 1],
+    ]);
+    const [{ reason = "" } = {}] = await proxy.admin("SHOW MIRROR READINESS");
+    assert.match(
+      String(reason),
+      /^INCONCLUSIVE for a part of the traffic: .* of the requests were not tried, 3 of them by rules of \[\[exclude\]\]/,
+    );
+    proxy.toml = proxy.toml.replace(rules, "");
+    await proxy.admin("RELOAD");
+    await all();
+    assert.deepEqual((await proxy.settled()).excluded, { rule: 3 });
+  },
+);
+
+/** Rules with their counts, which the worker tells twice a second. */
+async function excludesOf(proxy: TestProxy, count: number) {
+  const read = async () =>
+    (await proxy.admin("SHOW MIRROR EXCLUDES")).map((
+      { name, reason, excluded },
+    ) => [String(name), String(reason), Number(excluded)] as const);
+  let rows = await read();
+  await waitFor("the rules' counts", async () => {
+    rows = await read();
+    return rows.reduce((sum, [, , n]) => sum + n, 0) >= count;
+  }, 10_000);
+  return rows.map((row) => [...row]);
+}
+
+/** Lines of the mirror's log with a mark. */
+function markedIn(mirror: Cluster): string[] {
+  return log(mirror).split("\n").filter((line) => line.includes("_mark"));
+}
+
+/** Two servers, and a proxy that knows the mirror's catalog. */
+async function start(mirroring: Record<string, readonly string[]> = {}) {
+  const stack = new AsyncDisposableStack();
+  const primary = stack.use(await startCluster({ version: "15" }));
+  const mirror = stack.use(
+    await startCluster({ version: "18", settings: { log_statement: "all" } }),
+  );
+  for (const cluster of [primary, mirror]) {
+    await onServer(
+      cluster,
+      (sql) =>
+        sql.unsafe("create table t (a int); create table note (a text)")
+          .simple(),
+    );
+  }
+  const proxy = stack.use(
+    await TestProxy.start({ primary, mirror, mirroring }),
+  );
+  return {
+    primary,
+    mirror,
+    proxy,
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  };
 }
