@@ -6,7 +6,6 @@ import {
   type Exclusion,
   type MetricSpec,
 } from "../../src/plugin/api.ts";
-import type { ReadinessDocument } from "./document.ts";
 
 /** What is left out by a rule, or as unsafe, and how often it was. */
 export interface ExcludeUse {
@@ -77,7 +76,7 @@ export function exclusionMetric(all: () => readonly Exclusion[]): MetricSpec {
 
 /** SHOW MIRROR EXCLUDES. */
 export function excludesCommand(
-  document: () => ReadinessDocument,
+  uses: () => readonly ExcludeUse[],
 ): AdminCommand {
   const text = (name: string, help: string): AdminColumn => ({
     name,
@@ -99,7 +98,7 @@ export function excludesCommand(
       text("mirror", "Destination database"),
     ],
     rows: () =>
-      document().excludes.map(({ kind, name, reason, excluded, mirror }) => [
+      uses().map(({ kind, name, reason, excluded, mirror }) => [
         kind,
         name,
         reason,

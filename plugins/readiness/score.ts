@@ -135,13 +135,15 @@ function headlineOf(
   scope: string | null,
   unsafe: number,
 ): string {
-  const requests = `${unsafe} ${unsafe === 1 ? "request" : "requests"}`;
+  const requests = unsafe === 1 ? "1 request" : `${unsafe} requests`;
   if (scope === null) {
     return unsafe === 0
       ? state
       : `${state} for all but ${requests} excluded as unsafe`;
   }
-  const besides = unsafe === 0 ? "" : `; ${requests} were excluded as unsafe`;
+  const besides = unsafe === 0
+    ? ""
+    : `; ${requests} ${unsafe === 1 ? "was" : "were"} excluded as unsafe`;
   return `${state} for ${scope}${besides}`;
 }
 

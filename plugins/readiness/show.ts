@@ -67,7 +67,7 @@ export function readinessCommands(
           rule.requests,
         ]),
     },
-    excludesCommand(document),
+    excludesCommand(() => document().excludes),
     givenCommand(document),
     {
       words: "SHOW MIRROR DIFFS",

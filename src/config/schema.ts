@@ -244,9 +244,8 @@ export const excludeSchema = z.strictObject({
   reason: z.string().min(1)
     .describe("Why it is not replayed; shown with the verdict."),
 }).refine(
-  (rule) =>
-    rule.user ?? rule.database ?? rule.application_name ?? rule.fingerprint ??
-      rule.pattern,
+  ({ reason: _reason, ...names }) =>
+    Object.values(names).some((name) => name !== undefined),
   "names no user, database, application_name, fingerprint or pattern: it would exclude everything",
 );
 

@@ -322,6 +322,86 @@ Deno.test(
 );
 
 Deno.test(
+  "unsafe: what is queued before the mirror has told its catalog is not sent",
+  TEST,
+  async () => {
+    await using primary = await startCluster({ version: "15" });
+    await using mirror = await startCluster({
+      version: "15",
+      settings: { log_statement: "all" },
+    });
+    for (const cluster of [primary, mirror]) {
+      await onServer(cluster, (sql) => sql.unsafe(SCHEMA).simple());
+    }
+    await mirror.pause();
+    await using proxy = await TestProxy.start({ primary, mirror });
+    using client = await WireClient.connect(proxy.port);
+    await say(client, query("set timezone to 'Asia/Tokyo'"));
+    await say(client, query(`select kill_sql(${PID}) /* queued_mark */`));
+    await say(client, query("show timezone"));
+    assert.equal(proxy.ledger().pending, 3);
+    mirror.resume();
+    await client.terminate();
+    const ledger = await proxy.settled();
+    assertClosed(ledger);
+    assert.deepEqual(ledger.excluded, { unsafe: 1 });
+    assert.equal(ledger.replayed, 2);
+    assert.deepEqual(ledger.statements, { match: 1, match_control: 1 });
+    assert.deepEqual(markedIn(mirror), []);
+  },
+);
+
+Deno.test(
+  "unsafe: a transaction that proves so under way is rolled back on the mirror, and its session goes on",
+  TEST,
+  async () => {
+    await using servers = await start();
+    const { proxy, primary, mirror } = servers;
+    using client = await WireClient.connect(proxy.port);
+    await say(client, query("set timezone to 'Asia/Tokyo'"));
+    await proxy.replayed(1);
+    await say(client, query("begin"));
+    await say(client, query("insert into t values (7)"));
+    // Its replay takes as long.
+    await new Promise((resolve) => setTimeout(resolve, 4_000));
+    // The catalog was read before.
+    for (const cluster of [primary, mirror]) {
+      await onServer(cluster, (sql) =>
+        sql.unsafe(
+          "create function late() returns boolean language sql as 'select pg_reload_conf()'",
+        ));
+    }
+    await say(client, query("select late() /* late_mark */"));
+    await say(client, query("commit"));
+    await waitFor(
+      "the first of it to be replayed",
+      () => log(mirror).includes("values (7)"),
+      10_000,
+    );
+    await proxy.admin("RELOAD");
+    await waitFor(
+      "it to be left out",
+      () => proxy.ledger().excluded.unsafe === 1,
+      20_000,
+    );
+    await say(client, query("show timezone"));
+    await client.terminate();
+    const ledger = await proxy.settled();
+    assertClosed(ledger);
+    assert.equal(ledger.replayed, 2);
+    assert.deepEqual(
+      Object.keys(ledger.statements).filter((one) => !one.startsWith("match")),
+      [],
+    );
+    assert.deepEqual(markedIn(mirror), []);
+    assert.deepEqual(
+      [...await onServer(mirror, (sql) => sql`select * from t`)],
+      [],
+    );
+  },
+);
+
+Deno.test(
   "unsafe: a lost connection's state is brought back without it",
   TEST,
   async () => {
