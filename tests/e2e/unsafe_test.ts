@@ -339,7 +339,11 @@ Deno.test(
     await say(client, query("set timezone to 'Asia/Tokyo'"));
     await say(client, query(`select kill_sql(${PID}) /* queued_mark */`));
     await say(client, query("show timezone"));
-    assert.equal(proxy.ledger().pending, 3);
+    await waitFor(
+      "all to be queued",
+      () => proxy.ledger().pending === 3,
+      10_000,
+    );
     mirror.resume();
     await client.terminate();
     const ledger = await proxy.settled();
@@ -360,35 +364,47 @@ Deno.test(
     using client = await WireClient.connect(proxy.port);
     await say(client, query("set timezone to 'Asia/Tokyo'"));
     await proxy.replayed(1);
-    await say(client, query("begin"));
-    await say(client, query("insert into t values (7)"));
-    // Its replay takes as long.
-    await new Promise((resolve) => setTimeout(resolve, 4_000));
-    // The catalog was read before.
-    for (const cluster of [primary, mirror]) {
-      await onServer(cluster, (sql) =>
-        sql.unsafe(
-          "create function late() returns boolean language sql as 'select pg_reload_conf()'",
-        ));
-    }
-    await say(client, query("select late() /* late_mark */"));
-    await say(client, query("commit"));
-    await waitFor(
-      "the first of it to be replayed",
-      () => log(mirror).includes("values (7)"),
-      10_000,
-    );
-    await proxy.admin("RELOAD");
+    await onServer(mirror, async (sql) => {
+      const held = await sql.reserve();
+      await held`begin`;
+      await held`lock table note`;
+      await say(client, query("begin"));
+      await say(client, query("insert into t values (7)"));
+      await say(client, query("insert into note values ('x')"));
+      // The catalog was read before.
+      for (const cluster of [primary, mirror]) {
+        await onServer(cluster, (sql) =>
+          sql.unsafe(
+            "create function late() returns boolean language sql as 'select pg_reload_conf()'",
+          ));
+      }
+      await say(client, query("select late() /* late_mark */"));
+      await say(client, query("commit"));
+      await waitFor(
+        "the replay to wait for the lock",
+        () => log(mirror).includes("insert into note"),
+        20_000,
+      );
+      const questions = () => log(mirror).split("current_schemas").length;
+      const before = questions();
+      await proxy.admin("RELOAD");
+      await waitFor("the next look", () => questions() > before, 30_000);
+      // Its answer comes well before.
+      await new Promise((resolve) => setTimeout(resolve, 2_000));
+      await held`rollback`;
+      held.release();
+    });
     await waitFor(
       "it to be left out",
       () => proxy.ledger().excluded.unsafe === 1,
       20_000,
     );
+    await say(client, query("insert into t values (8)"));
     await say(client, query("show timezone"));
     await client.terminate();
     const ledger = await proxy.settled();
     assertClosed(ledger);
-    assert.equal(ledger.replayed, 2);
+    assert.equal(ledger.replayed, 3);
     assert.deepEqual(
       Object.keys(ledger.statements).filter((one) => !one.startsWith("match")),
       [],
@@ -396,7 +412,7 @@ Deno.test(
     assert.deepEqual(markedIn(mirror), []);
     assert.deepEqual(
       [...await onServer(mirror, (sql) => sql`select * from t`)],
-      [],
+      [{ a: 8 }],
     );
   },
 );
