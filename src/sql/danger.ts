@@ -143,7 +143,7 @@ export class DangerWalk {
   }
 
   #look(key: string, node: Node): void {
-    if (Object.hasOwn(UNSAFE_STATEMENTS, key)) {
+    if (Object.hasOwn(UNSAFE_STATEMENTS, key) && !staysHere(key, node)) {
       this.kinds.add(UNSAFE_STATEMENTS[key as keyof typeof UNSAFE_STATEMENTS]);
     }
     switch (key) {
@@ -180,4 +180,14 @@ export class DangerWalk {
     if (kind !== undefined) this.kinds.add(kind);
     if (RUNNERS.has(name)) this.hasCode = true;
   }
+}
+
+/** Whether CREATE SUBSCRIPTION says `connect = false`: it makes an entry in the catalog, and no more (manual, CREATE SUBSCRIPTION). */
+function staysHere(type: string, { options }: Node): boolean {
+  return type === "CreateSubscriptionStmt" &&
+    list(options).some(({ DefElem }) => {
+      const { defname, arg } = DefElem as Node;
+      const { String: text } = (arg ?? {}) as { String?: { sval?: string } };
+      return defname === "connect" && text?.sval === "false";
+    });
 }

@@ -87,6 +87,9 @@ const KINDS: readonly [sql: string, ...kinds: string[]][] = [
   ["create table t (a bool default pg_reload_conf())"],
   ["prepare p as select pg_reload_conf()"],
   ["alter database x set work_mem = 1"],
+  [
+    "create subscription s connection 'c' publication p with (connect = false)",
+  ],
   ["create server s foreign data wrapper postgres_fdw"],
 ];
 
