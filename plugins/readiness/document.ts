@@ -1,5 +1,6 @@
 import type { ChanceColumn } from "../../src/plugin/api.ts";
 import type { RuleUse } from "./accepted.ts";
+import type { ExcludeUse } from "./excludes.ts";
 import type { Evidence } from "./evidence.ts";
 import type { Verdict } from "./score.ts";
 
@@ -21,6 +22,8 @@ export interface ReadinessDocument {
   readonly verdict: Verdict;
   /** Rules of `[[ignore]]`, and what they accept. */
   readonly rules: readonly RuleUse[];
+  /** Rules of `[[exclude]]`, what else is left out, and how often. */
+  readonly excludes: readonly ExcludeUse[];
   /** The columns that chance fills, and `mirror_values`. */
   readonly given: readonly ChanceColumn[];
   readonly values: string;

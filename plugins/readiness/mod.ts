@@ -21,6 +21,7 @@ import { ConsecutiveErrors } from "./consecutive_errors.ts";
 import { type Evidence, gather } from "./evidence.ts";
 import type { ReadinessDocument } from "./document.ts";
 import { HTML_POLICY, render } from "./report.ts";
+import { excludeUses, exclusionMetric } from "./excludes.ts";
 import { assess, GATES, type State, type Verdict, worstOf } from "./score.ts";
 import { readinessCommands } from "./show.ts";
 import { Stall } from "./stall.ts";
@@ -88,7 +89,10 @@ export const readiness: Plugin<ReadinessConfig> = {
       () => judge.thresholds,
       () => judge.last,
     );
-    for (const spec of [...bases, ...alerts.metrics]) declare(spec);
+    const exclusions = exclusionMetric(context.stats.exclusions);
+    for (const spec of [...bases, exclusions, ...alerts.metrics]) {
+      declare(spec);
+    }
     declare({
       name: "mirror_readiness_window_start_timestamp_seconds",
       help: "When the verdict's window began, with earlier runs in the history",
@@ -241,6 +245,7 @@ class ReadinessJudge {
       ),
       values: String(general.mirror_values ?? ""),
       rules: ruleUses(evidence.statements, ignoreRules, Date.now()),
+      excludes: excludeUses(this.#context.excludeRules, stats.exclusions()),
       mirrors: verdicts,
       evidence,
     };

@@ -117,6 +117,7 @@ function toBlocks(document: ReadinessDocument): Block[] {
       },
     ]),
     ...rulesOf(document),
+    ...excludesOf(document),
     ...drawnOf(document),
     { kind: "heading", level: 2, text: "Ledger" },
     {
@@ -161,6 +162,29 @@ function rulesOf({ rules }: ReadinessDocument): Block[] {
         rule.until ?? "",
         rule.state,
         String(rule.accepted),
+      ]),
+    },
+  ];
+}
+
+/** What is not replayed on purpose, and why. */
+function excludesOf({ excludes }: ReadinessDocument): Block[] {
+  if (excludes.length === 0) return [];
+  return [
+    {
+      kind: "heading",
+      level: 2,
+      text: "Left out by rules, and as unsafe (since this process began)",
+    },
+    {
+      kind: "table",
+      head: ["what", "kind", "reason", "mirror", "requests"],
+      rows: excludes.map(({ name, kind, reason, mirror, excluded }) => [
+        name,
+        kind,
+        reason,
+        mirror ?? "",
+        String(excluded),
       ]),
     },
   ];

@@ -44,7 +44,7 @@ export interface Verdict {
   /** 0 to 100. */
   readonly score: number;
   readonly recommendation: string;
-  /** The state, and what it is about if not all was tried on purpose: `READY for DDL only: 85.00 % of the requests were not tried`. */
+  /** The state, and what it is about if not all was tried on purpose, or something was unsafe: `READY for DDL only: 85.00 % of the requests were not tried`. */
   readonly headline: string;
   readonly gates: readonly Gate[];
   /** Why it can't be READY although no gate says so. */
@@ -114,7 +114,7 @@ export function assess(
     state,
     score,
     recommendation: recommendationOf(state, score, isDrifted),
-    headline: scope === null ? state : `${state} for ${scope}`,
+    headline: headlineOf(state, scope, unsafeOf(evidence)),
     gates,
     reasons,
     causes: state === "READY" ? [] : [
@@ -122,6 +122,29 @@ export function assess(
       ...(knowledge.causes ?? []),
     ],
   };
+}
+
+/** Requests of this run that were not replayed since they are unsafe. */
+function unsafeOf({ reasons }: Evidence): number {
+  return reasons["excluded unsafe"] ?? 0;
+}
+
+/** What is unsafe does not bound a verdict, but is not hidden by it. */
+function headlineOf(
+  state: State,
+  scope: string | null,
+  unsafe: number,
+): string {
+  const requests = unsafe === 1 ? "1 request" : `${unsafe} requests`;
+  if (scope === null) {
+    return unsafe === 0
+      ? state
+      : `${state} for all but ${requests} excluded as unsafe`;
+  }
+  const besides = unsafe === 0
+    ? ""
+    : `; ${requests} ${unsafe === 1 ? "was" : "were"} excluded as unsafe`;
+  return `${state} for ${scope}${besides}`;
 }
 
 /** Whether what may be drift would make a gate fail, if it were none. */
@@ -151,11 +174,15 @@ const SUBJECTS: Readonly<Record<string, string>> = {
 };
 
 /** What the verdict is about; null if all was tried that may be. */
-export function scopeOf({ level, untried, seen }: Evidence): string | null {
+export function scopeOf(
+  { level, untried, seen, reasons }: Evidence,
+): string | null {
   const share = ratio(untried, seen);
   if (share === null || share === 0) return null;
   const subject = SUBJECTS[level] ?? "a part of the traffic";
-  return `${subject}: ${percent(share)} of the requests were not tried`;
+  const ruled = reasons["excluded rule"] ?? 0;
+  const by = ruled === 0 ? "" : `, ${ruled} of them by rules of [[exclude]]`;
+  return `${subject}: ${percent(share)} of the requests were not tried${by}`;
 }
 
 function judgeGates(
@@ -288,7 +315,7 @@ function judgeGates(
             o >= l || e.withheld === 0
               ? ""
               : ` ${e.withheld} requests were withheld on purpose (PAUSE MIRROR, a stop, a mirror that was removed).`
-          }`,
+          }${besides(unsafeOf(e), "requests were excluded as unsafe")}`,
       ),
       // What was lost speaks against the mirror; what was not asked of it, or could not be compared, says nothing.
       ...(lost > 1 - t.min_coverage ? { status: "fail" as const } : {}),

@@ -13,6 +13,7 @@ import {
 } from "../../src/plugin/api.ts";
 import { ruleText } from "./accepted.ts";
 import type { ReadinessDocument } from "./document.ts";
+import { excludesCommand } from "./excludes.ts";
 import { givenCommand } from "./given.ts";
 import { isJudged, slownessOf, slownessText } from "./latency_regressions.ts";
 import type { Thresholds } from "./thresholds.ts";
@@ -25,7 +26,7 @@ const column = (
   help: string,
 ): AdminColumn => ({ name, type, help });
 
-/** SHOW MIRROR READINESS, RULES, GIVEN, DIFFS and STATEMENTS. */
+/** SHOW MIRROR READINESS, RULES, EXCLUDES, GIVEN, DIFFS and STATEMENTS. */
 export function readinessCommands(
   document: () => ReadinessDocument,
   thresholds: () => Thresholds,
@@ -66,6 +67,7 @@ export function readinessCommands(
           rule.requests,
         ]),
     },
+    excludesCommand(() => document().excludes),
     givenCommand(document),
     {
       words: "SHOW MIRROR DIFFS",

@@ -1,4 +1,4 @@
-import { type Nature, relationKey } from "../sql/mod.ts";
+import { type Nature, relationKey, type UnsafeKind } from "../sql/mod.ts";
 import { ANY_WRITE, Cascades, type KeyWrite } from "./cascades.ts";
 import { type CatalogColumn, common, RelationColumns } from "./columns.ts";
 import { CollationPair, type ColumnCollation } from "./collation_pair.ts";
@@ -8,6 +8,7 @@ import { FIRST_OWN_OID, TypePair } from "./type_pair.ts";
 import { RowChangers } from "./row_changers.ts";
 import type { RowChanges } from "./trigger_changes.ts";
 import { type Named, type Reach, Reaches } from "./reach.ts";
+import { UnsafeReach } from "./unsafe_reach.ts";
 import { wholeRows } from "./whole_rows.ts";
 
 /** What a statement is known to touch. */
@@ -41,6 +42,8 @@ export class Catalog {
   /** Schema and name, by OID. */
   readonly #names = new Map<string, readonly [schema: string, name: string]>();
   readonly #unlogged = new Set<string>();
+  /** Names of relations whose rows another server holds. */
+  readonly #foreign = new Set<string>();
   /** Schemas of the search_path, in its order. */
   readonly #path: string[] = [];
   /** Unique keys, by OID. */
@@ -76,11 +79,13 @@ export class Catalog {
     definitions: this.#definitions,
     isRelation: (name) => this.#relations.has(name),
     familyOf: (name) => this.#family.get(name) ?? NO_NAMES,
-    defaultsOf: (name) =>
-      (this.#relations.get(name) ?? []).flatMap((oid) =>
-        this.#columns.expressionsOf(Number(oid))
-      ),
+    defaultsOf: (name) => this.#defaultsOf(name),
     drawn: () => this.#drawn(),
+  });
+  readonly #unsafe = new UnsafeReach({
+    definitions: this.#definitions,
+    isForeign: (name) => this.#foreign.has(name),
+    defaultsOf: (name) => this.#defaultsOf(name),
   });
   /** By relation: those that, being written, write it by a trigger or a rule, or as a view of it … */
   readonly #writers = new Map<string, Set<string>>();
@@ -129,6 +134,9 @@ export class Catalog {
         return;
       case "relation":
         return this.#addRelation(name, text, more);
+      case "foreign":
+        this.#foreign.add(name);
+        return;
       case "sequence":
         this.#sequences.add(text);
         return this.#addRelation(name, text, more);
@@ -170,6 +178,7 @@ export class Catalog {
       case "trigger":
       case "policy":
       case "function":
+      case "body":
         return this.#definitions.add(kind, name, text);
       case "volatile":
         return this.#definitions.addVolatile(name, text);
@@ -459,6 +468,27 @@ export class Catalog {
   isView(key: string): boolean {
     const name = key.slice(key.indexOf("\0") + 1);
     return this.#definitions.view(name) !== undefined;
+  }
+
+  #defaultsOf(name: string): readonly string[] {
+    return (this.#relations.get(name) ?? []).flatMap((oid) =>
+      this.#columns.expressionsOf(Number(oid))
+    );
+  }
+
+  /** What a statement comes to that is never replayed, behind what it names. */
+  unsafeBehind(named: Named): readonly UnsafeKind[] {
+    const { writes } = named;
+    const all = writes.length === 0
+      ? writes
+      : [...writes, ...this.relativesOf(writes), ...this.#cascading(writes)];
+    return this.#unsafe.of({ ...named, writes: all });
+  }
+
+  /** Relations whose rows go with those of others: their triggers act, too. */
+  #cascading(names: readonly string[]): readonly string[] {
+    return this.#reaches.of({ reads: [], writes: names, calls: [] })?.written ??
+      [];
   }
 
   /** How far a statement reaches; undefined: anywhere. */

@@ -1,4 +1,11 @@
-import { type Nature, natureOfCall, TIME_LITERAL } from "../sql/mod.ts";
+import {
+  type Danger,
+  mayBeUnsafe,
+  type Nature,
+  natureOfCall,
+  TIME_LITERAL,
+} from "../sql/mod.ts";
+import { dangerOfDefinition } from "../sql/unsafe_code.ts";
 
 const WORD = /[\p{L}_][\p{L}\p{N}_$]*/gu;
 /** From a word's first letter: a long word is looked at once. */
@@ -19,8 +26,9 @@ const RETURNING = /\breturning\b[^]*$/i;
 
 /**
  * What the text of a view, a rule, a function or an expression may mention. It
- * is not parsed: the bodies of functions are in languages of their own, and a
- * name too many only makes more of a difference chance.
+ * is not parsed for that: the bodies of functions are in languages of their own,
+ * and a name too many only makes more of a difference chance. Only what is never
+ * replayed the parser decides, and only where the text has a word of it.
  */
 export class Definition {
   readonly words = new Set<string>();
@@ -30,11 +38,19 @@ export class Definition {
   isDynamic = false;
   /** Statements that write, as they stand. */
   readonly writes: string[] = [];
+  readonly #texts: string[] = [];
+  readonly #dangers = new Map<string, Danger | undefined>();
 
   /** Takes a text, which is one of several of a name. */
   add(text: string): void {
+    this.#texts.push(text);
     for (const [word] of text.matchAll(WORD)) {
       this.words.add(word).add(word.toLowerCase());
+      // A body may begin right behind its quote: `$function$insert`.
+      if (!word.includes("$")) continue;
+      for (const part of word.split("$")) {
+        this.words.add(part).add(part.toLowerCase());
+      }
     }
     for (const [, name = ""] of text.matchAll(CALL)) {
       this.calls.add(name).add(name.toLowerCase());
@@ -50,6 +66,30 @@ export class Definition {
     for (const [write] of text.matchAll(WRITE)) {
       this.writes.push(write.replace(RETURNING, ""));
     }
+  }
+
+  /** What its texts do that is never replayed; undefined: nothing. */
+  get danger(): Pick<Danger, "kinds" | "calls"> | undefined {
+    const dangers = this.#texts.filter(mayBeUnsafe)
+      .flatMap((text) => this.#dangerOf(text) ?? []);
+    return dangers.length === 0 ? undefined : {
+      kinds: dangers.flatMap(({ kinds }) => kinds),
+      calls: dangers.flatMap(({ calls }) => calls),
+    };
+  }
+
+  /** Whether it writes rows of a relation by its name, as the parser sees it. */
+  writesRowsOf(relation: string): boolean {
+    return this.#texts.some((text) =>
+      this.#dangerOf(text)?.writes.includes(relation)
+    );
+  }
+
+  #dangerOf(text: string): Danger | undefined {
+    if (!this.#dangers.has(text)) {
+      this.#dangers.set(text, dangerOfDefinition(text));
+    }
+    return this.#dangers.get(text);
   }
 
   #see(nature: Nature | undefined): void {

@@ -5,7 +5,7 @@ import { Definition, stronger } from "./definition.ts";
 const READ_LANGUAGES: ReadonlySet<string> = new Set(["sql", "plpgsql"]);
 
 /** Whose texts say what stands behind them. */
-type Kind = "view" | "trigger" | "policy" | "function";
+type Kind = "view" | "trigger" | "policy" | "function" | "body";
 
 /** What stands behind views, functions, triggers and policies, with all that it mentions in its turn. */
 export class Definitions {
@@ -13,6 +13,8 @@ export class Definitions {
   readonly #triggers = new Map<string, Definition>();
   readonly #policies = new Map<string, Definition>();
   readonly #functions = new Map<string, Definition>();
+  /** Of functions whose texts tell nothing of rows: they are immutable, or in a language that is not read. */
+  readonly #bodies = new Map<string, Definition>();
   /** Functions that are declared volatile, as they are without a word on it. */
   readonly #volatile = new Set<string>();
   /** Those of them whose text says nothing. */
@@ -39,6 +41,11 @@ export class Definitions {
     return this.#functions.get(name);
   }
 
+  /** Of all other functions of the name together: what they do beside rows. */
+  body(name: string): Definition | undefined {
+    return this.#bodies.get(name);
+  }
+
   get views(): Iterable<[string, Definition]> {
     return this.#views;
   }
@@ -54,6 +61,7 @@ export class Definitions {
       trigger: this.#triggers,
       policy: this.#policies,
       function: this.#functions,
+      body: this.#bodies,
     }[kind];
     let definition = map.get(name);
     if (definition === undefined) map.set(name, definition = new Definition());

@@ -65,6 +65,8 @@ union all
 select 'unlogged', oid::text, '', '' from pg_catalog.pg_class c
   where c.relpersistence = 'u' and c.relkind = 'r' and c.oid in (select oid from r)
 union all
+select 'foreign', name, '', '' from r where kind = 'f'
+union all
 select 'sequence', c.relname::text, c.oid::text, n.nspname::text
   from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
   where c.relkind = 'S' and ${OF_USERS}
@@ -144,6 +146,20 @@ select 'function', s.* from (
     join pg_catalog.pg_language l on l.oid = p.prolang
     where ${OF_USERS} and l.lanname in ('sql', 'plpgsql')
       and p.prokind in ('f', 'p') and p.provolatile <> 'i' offset 0) v,
+  lateral (select v.name, ${parts("v.def", "v.oid::text")}) s
+union all
+select 'body', s.* from (
+  select p.oid, p.proname::text as name, case
+      when p.prokind = 'a' then 'select ' || a.aggtransfn::regproc || '()'
+      else pg_catalog.pg_get_functiondef(p.oid) end as def
+    from pg_catalog.pg_proc p join pg_catalog.pg_namespace n on n.oid = p.pronamespace
+    join pg_catalog.pg_language l on l.oid = p.prolang
+    left join pg_catalog.pg_aggregate a on a.aggfnoid = p.oid
+    where ${OF_USERS} and (p.provolatile = 'i' or l.lanname not in ('sql', 'plpgsql')
+      or p.prokind not in ('f', 'p'))
+      and (p.prokind = 'a' or l.lanname not in ('c', 'internal')
+        or p.prosrc ~ '^(dblink|be_lo_|pg_)')
+    offset 0) v,
   lateral (select v.name, ${parts("v.def", "v.oid::text")}) s
 union all
 select 'functions', s.* from (

@@ -180,7 +180,8 @@ export class Reaches {
   }
 }
 
-function isWriting(words: ReadonlySet<string>): boolean {
+/** Whether a text of these words may write rows. */
+export function isWriting(words: ReadonlySet<string>): boolean {
   return WRITING.some((word) => words.has(word));
 }
 

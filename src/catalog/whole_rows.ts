@@ -7,6 +7,7 @@ const IN_PARTS: ReadonlySet<string> = new Set([
   "trigger",
   "policy",
   "function",
+  "body",
   "functions",
   "columns",
   "change",

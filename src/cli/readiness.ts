@@ -19,6 +19,13 @@ export interface ReadinessAnswer {
     readonly state: string;
     readonly accepted: number;
   }[];
+  /** What rules of `[[exclude]]`, and being unsafe, leave out; older versions do not tell it. */
+  readonly excludes?: readonly {
+    readonly kind: string;
+    readonly name: string;
+    readonly reason: string;
+    readonly excluded: number;
+  }[];
   readonly mirrors: readonly {
     readonly database: string;
     readonly mirror: string;
@@ -68,6 +75,9 @@ export function readinessText(answer: ReadinessAnswer): string {
       `rule: ${rule} (${reason}${
         until === null ? "" : `, until ${until}`
       }): ${state}, accepts ${accepted}`
+    ),
+    ...(answer.excludes ?? []).map(({ kind, name, reason, excluded }) =>
+      `left out as ${kind}: ${name} (${reason}): ${excluded} requests`
     ),
   ];
   const mirrors = answer.mirrors.flatMap(({ database, mirror, verdict }) => [

@@ -72,6 +72,7 @@ export function changesBetween(now: Config, next: Config): Change[] {
       (user) => [user.name, ...databasesOf(user)?.slice(0, 1) ?? []].join("/"),
     ),
     ...whole("ignore", now, next),
+    ...whole("exclude", now, next),
     ...whole("plugin", now, next),
   ];
 }
@@ -111,7 +112,7 @@ function entryChanges<T extends "databases" | "mirroring" | "users">(
 }
 
 function whole(
-  table: "ignore" | "plugin",
+  table: "ignore" | "exclude" | "plugin",
   now: Config,
   next: Config,
 ): Change[] {

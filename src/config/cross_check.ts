@@ -1,5 +1,6 @@
 import type { KeyPath } from "./positions.ts";
 import { nearestName } from "./problems.ts";
+import { UNSAFE_KINDS } from "../sql/unsafe_kinds.ts";
 import { type Config, databasesOf, type User } from "./schema.ts";
 
 type Report = (path: KeyPath, message: string) => void;
@@ -11,7 +12,7 @@ export function crossCheck(
   warning: Report,
   { usersElsewhere }: { readonly usersElsewhere: boolean },
 ): void {
-  const { general, databases, mirroring, admin } = config;
+  const { general, databases, mirroring, exclude, admin } = config;
   const names = databases.map(({ name }) => name);
   databases.forEach(({ name }, i) => {
     if (names.indexOf(name) < i) {
@@ -24,6 +25,16 @@ export function crossCheck(
       );
     }
   });
+  exclude.forEach(({ database }, i) => {
+    if (database === undefined || names.includes(database)) return;
+    const nearest = nearestName(database, names);
+    problem(
+      ["exclude", i, "database"],
+      `"${database}" is not in [[databases]]${
+        nearest ? `; did you mean "${nearest}"?` : ""
+      }`,
+    );
+  });
   mirroring.forEach((entry, i) => {
     for (const key of ["source_db", "destination_db"] as const) {
       if (names.includes(entry[key])) continue;
@@ -35,6 +46,17 @@ export function crossCheck(
         }`,
       );
     }
+    entry.allow_unsafe.forEach((name, at) => {
+      const kinds: readonly string[] = UNSAFE_KINDS;
+      if (kinds.includes(name)) return;
+      const nearest = nearestName(name, kinds);
+      problem(
+        ["mirroring", i, "allow_unsafe", at],
+        `"${name}" is nothing that is left out as unsafe${
+          nearest ? `; did you mean "${nearest}"?` : ""
+        }`,
+      );
+    });
     if (entry.source_db === entry.destination_db) {
       problem(["mirroring", i, "destination_db"], "is the source itself");
     }

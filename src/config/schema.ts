@@ -221,7 +221,41 @@ export const mirroringSchema = z.strictObject({
     .describe(
       'Which transactions: "dml" those without DDL, "ddl" those with it, "read" those that write nothing.',
     ),
+  allow_unsafe: z.array(z.string()).default([])
+    .describe(
+      "What is replayed although it reaches beyond the mirror's database: names of SHOW MIRROR EXCLUDES, as pg_switch_wal or copy_file.",
+    ),
 });
+
+export const excludeSchema = z.strictObject({
+  user: z.string().min(1).optional()
+    .describe("Transactions of this user only, as the client names itself."),
+  database: z.string().min(1).optional()
+    .describe("Of this source database only: a name of [[databases]]."),
+  application_name: z.string().optional()
+    .describe("Of clients that gave this application_name at their login."),
+  fingerprint: z.string().regex(/^(?:[0-9a-f]{16}|other)$/).optional()
+    .describe("With a statement of this fingerprint only."),
+  pattern: z.string().min(1).superRefine((pattern, context) => {
+    try {
+      new RegExp(pattern, "u");
+    } catch (error) {
+      context.addIssue({
+        code: "custom",
+        message: `is no regular expression: ${(error as Error).message}`,
+      });
+    }
+  }).optional()
+    .describe(
+      "With a statement in whose text, as SHOW MIRROR STATEMENTS has it, this regular expression is found.",
+    ),
+  reason: z.string().min(1)
+    .describe("Why it is not replayed; shown with the verdict."),
+}).refine(
+  ({ reason: _reason, ...names }) =>
+    Object.values(names).some((name) => name !== undefined),
+  "names no user, database, application_name, fingerprint or pattern: it would exclude everything",
+);
 
 export const ignoreSchema = z.strictObject({
   fingerprint: z.string().regex(/^(?:[0-9a-f]{16}|other)$/).optional()
@@ -301,6 +335,7 @@ export const configSchema = z.strictObject({
   databases: z.array(databaseSchema).min(1, "at least one is needed"),
   mirroring: z.array(mirroringSchema).default([]),
   ignore: z.array(ignoreSchema).default([]),
+  exclude: z.array(excludeSchema).default([]),
   admin: adminSchema.prefault({}),
   users: z.array(userSchema).default([]),
   plugins: z.record(z.string(), z.record(z.string(), z.unknown())).default({}),
@@ -326,6 +361,7 @@ export const TABLES = {
   databases: databaseSchema,
   mirroring: mirroringSchema,
   ignore: ignoreSchema,
+  exclude: excludeSchema,
   admin: adminSchema,
   users: userSchema,
   plugin: pluginFileSchema,

@@ -22,8 +22,9 @@ import {
   type PluginHost,
   type PreparedTables,
 } from "../plugin/mod.ts";
+import { excludeRulesOf } from "./exclude_rules.ts";
 import { ignoreRulesOf } from "./ignore_rules.ts";
-import type { IgnoreRule } from "../stats/mod.ts";
+import type { ExcludeRule, IgnoreRule } from "../stats/mod.ts";
 
 /** Between two look-ups because a server could not be reached, in milliseconds. */
 const LOOKUP_PAUSE_MS = 1_000;
@@ -85,6 +86,7 @@ export class Operations {
   readonly general: Record<string, unknown> = {};
   readonly mirrors: MirrorPair[] = [];
   readonly ignoreRules: IgnoreRule[] = [];
+  readonly excludeRules: ExcludeRule[] = [];
   window: WantedWindow = { number: 0, because: "" };
   readonly #options: OperationsOptions;
   #host: PluginHost | undefined;
@@ -199,10 +201,12 @@ export class Operations {
     const names = mirroring.flatMap((m) => [m.source_db, m.destination_db]);
     const shown = databases.filter(({ name }) => names.includes(name))
       .map(({ password: _password, ...database }) => database);
+    // What is left out the ledger tells.
+    const pairs = mirroring.map(({ allow_unsafe: _allowed, ...pair }) => pair);
     // The form of histories of older versions.
     return JSON.stringify([
       pairsOf(this.config),
-      JSON.stringify([shown, mirroring]),
+      JSON.stringify([shown, pairs]),
       EVIDENCE_KEYS.map((key) => general[key]),
     ]);
   }
@@ -391,6 +395,7 @@ export class Operations {
     Object.assign(this.general, general);
     this.mirrors.splice(0, Infinity, ...pairsOf(this.config));
     this.ignoreRules.splice(0, Infinity, ...ignoreRulesOf(this.config));
+    this.excludeRules.splice(0, Infinity, ...excludeRulesOf(this.config));
   }
 
   /** One change after the other. */

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { excludeRulesOf } from "./exclude_rules.ts";
 import { ignoreRulesOf } from "./ignore_rules.ts";
 import { limitSettings } from "./limit_settings.ts";
 import type { Config, Database, TlsMaterial } from "../config/mod.ts";
@@ -225,6 +226,8 @@ export class Routing {
       level: entry.level,
       examples: general.mirror_examples,
       ignore: ignoreRulesOf(config),
+      exclude: excludeRulesOf(config),
+      allowUnsafe: entry.allow_unsafe,
       paused: paused.has(name),
     };
   }

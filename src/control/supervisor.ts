@@ -44,6 +44,7 @@ import {
 import {
   ChanceColumnStore,
   EvidenceWindow,
+  ExclusionStore,
   Registry,
   StatementStore,
   type StatementSummary,
@@ -133,6 +134,7 @@ class RunningSupervisor implements Supervisor {
   readonly #registry = new Registry();
   readonly #statements = new StatementStore();
   readonly #chanceColumns = new ChanceColumnStore();
+  readonly #exclusions = new ExclusionStore();
   /** Of servers, by the name of their database. */
   readonly #versions = new Map<string, string>();
   readonly #log: Logger;
@@ -201,6 +203,7 @@ class RunningSupervisor implements Supervisor {
       registry: this.#registry,
       statements: this.#statements,
       chanceColumns: this.#chanceColumns,
+      exclusions: this.#exclusions,
       versions: this.#versions,
       config: config.plugins,
       general: this.#operations.general,
@@ -212,6 +215,7 @@ class RunningSupervisor implements Supervisor {
       mirrors: this.#operations.mirrors,
       levelOf: (pair) => this.#operations.levelOf(pair),
       ignoreRules: this.#operations.ignoreRules,
+      excludeRules: this.#operations.excludeRules,
       isPaused: (pair) => this.#operations.isPaused(pair),
       configFolder: this.#options.configFolder ?? ".",
       mirroringConfig: () => this.#operations.mirroringConfig,
@@ -245,6 +249,7 @@ class RunningSupervisor implements Supervisor {
       lanes,
       statements: this.#statements,
       chanceColumns: this.#chanceColumns,
+      exclusions: this.#exclusions,
       logger,
       onVersion: (database, version) => this.#versions.set(database, version),
       onFacts: (database, mirror, facts) =>

@@ -7,7 +7,11 @@ import {
 } from "../mailbox/mod.ts";
 import type { Logger } from "../plugin/mod.ts";
 import { settled } from "./settled.ts";
-import type { ChanceColumnStore, StatementStore } from "../stats/mod.ts";
+import type {
+  ChanceColumnStore,
+  ExclusionStore,
+  StatementStore,
+} from "../stats/mod.ts";
 
 /** What a worker may take to put settings in force, in milliseconds: one turn of its loop. */
 const SETTINGS_TIMEOUT_MS = 10_000;
@@ -16,6 +20,7 @@ const SETTINGS_TIMEOUT_MS = 10_000;
 export interface Heard {
   readonly statements?: StatementStore;
   readonly chanceColumns?: ChanceColumnStore;
+  readonly exclusions?: ExclusionStore;
   readonly onVersion?: (database: string, version: string) => void;
   readonly onFacts?: (
     database: string,
@@ -99,6 +104,8 @@ export class WorkerHandle {
           return heard.statements?.update(data.changes);
         case "chance columns":
           return heard.chanceColumns?.update(data.columns);
+        case "exclusions":
+          return heard.exclusions?.update(data.exclusions);
         case "log":
           log[data.level](data.message, { worker: name, ...data.properties });
       }

@@ -8,6 +8,7 @@ import type { WorkerSettings } from "./routing.ts";
 import type { ConnectionTableMemory } from "../stats/connection_table.ts";
 import type {
   ChanceColumnStore,
+  ExclusionStore,
   StatementStore,
   StatsLayout,
 } from "../stats/mod.ts";
@@ -29,6 +30,7 @@ export interface WorkersOptions {
   readonly lanes: ConnectionTableMemory;
   readonly statements: StatementStore;
   readonly chanceColumns: ChanceColumnStore;
+  readonly exclusions: ExclusionStore;
   readonly logger: (category: string) => Logger;
   readonly onVersion: (database: string, version: string) => void;
   readonly onFacts: (
@@ -106,8 +108,15 @@ export class Workers {
 
   async #startMirror({ mirror }: WorkerSettings): Promise<void> {
     if (mirror.targets.length === 0) return;
-    const { stats, probes, lanes, clientTables, statements, chanceColumns } =
-      this.#options;
+    const {
+      stats,
+      probes,
+      lanes,
+      clientTables,
+      statements,
+      chanceColumns,
+      exclusions,
+    } = this.#options;
     const init: MirrorInit = {
       stripe: this.#rings.length,
       stats,
@@ -131,6 +140,7 @@ export class Workers {
       {
         statements,
         chanceColumns,
+        exclusions,
         onFacts: this.#options.onFacts,
         onUnreachable: this.#options.onUnreachable,
         onWindow: (window, cells) =>

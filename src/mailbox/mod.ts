@@ -10,7 +10,11 @@
 import { Buffer } from "node:buffer";
 import { deserialize, serialize } from "node:v8";
 import { signalWake } from "../io/mod.ts";
-import type { ChanceColumn, StatementChanges } from "../stats/mod.ts";
+import type {
+  ChanceColumn,
+  Exclusion,
+  StatementChanges,
+} from "../stats/mod.ts";
 
 /** Commands; a later one replaces an earlier one that was not read yet, so each includes those before it. */
 export const Command = { none: 0, drain: 1, stop: 2 } as const;
@@ -133,6 +137,11 @@ export type WorkerMessage =
   | {
     readonly type: "chance columns";
     readonly columns: readonly ChanceColumn[];
+  }
+  /** Those of mirrors with new ones. */
+  | {
+    readonly type: "exclusions";
+    readonly exclusions: readonly Exclusion[];
   }
   /** Another window has begun in the mirror worker: what its stripe had counted until then. */
   | {

@@ -23,6 +23,8 @@
 import type {
   ChanceColumn,
   EndedWindow,
+  ExcludeRule,
+  Exclusion,
   IgnoreRule,
   MetricSpec,
   StatementSummary,
@@ -41,6 +43,7 @@ export {
   EVICTED,
   EXCLUDED,
   Excluded,
+  excludeRuleText,
   FAILED,
   Failed,
   fits,
@@ -71,6 +74,8 @@ export type {
   DriftCount,
   EndedWindow,
   Example,
+  ExcludeRule,
+  Exclusion,
   HistogramHandle,
   HistogramSnapshot,
   IgnoreRule,
@@ -136,6 +141,8 @@ export interface PluginContext {
     statements(): readonly StatementSummary[];
     /** Of the columns that chance fills, where mirrors have their values from, since the process began; at most a second old. */
     chanceColumns(): readonly ChanceColumn[];
+    /** How often rules of `[[exclude]]`, and what is unsafe, have spared mirrors a transaction, since the process began; at most a second old. */
+    exclusions(): readonly Exclusion[];
     /** The same without what was restored: of this process only. */
     ownStatements(): readonly StatementSummary[];
     /** Adds what an earlier process knew of fingerprints; replaces what was restored before. */
@@ -194,6 +201,8 @@ export interface PluginContext {
   }): string;
   /** The rules of `[[ignore]]`; the list changes with a reload. */
   readonly ignoreRules: readonly IgnoreRule[];
+  /** The rules of `[[exclude]]`; the list changes with a reload. */
+  readonly excludeRules: readonly ExcludeRule[];
   /** PAUSE MIRROR is in force. */
   isPaused(pair: {
     readonly database: string;

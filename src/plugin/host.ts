@@ -2,6 +2,7 @@ import type {
   ChanceColumnStore,
   EndedWindow,
   EvidenceWindow,
+  ExclusionStore,
   Registry,
   StatementStore,
   StatementSummary,
@@ -30,6 +31,8 @@ export interface PluginHostOptions {
   readonly statements: StatementStore;
   /** Default: there are none. */
   readonly chanceColumns?: ChanceColumnStore;
+  /** Default: there are none. */
+  readonly exclusions?: ExclusionStore;
   /** Of servers, by the name of their database; filled as they are heard. */
   readonly versions?: ReadonlyMap<string, string>;
   /** The `[plugins.<id>]` tables. */
@@ -51,6 +54,8 @@ export interface PluginHostOptions {
   readonly window: EvidenceWindow;
   /** Default: there are none. */
   readonly ignoreRules?: PluginContext["ignoreRules"];
+  /** Default: there are none. */
+  readonly excludeRules?: PluginContext["excludeRules"];
   /** Default: none is. */
   readonly isPaused?: PluginContext["isPaused"];
   readonly logger: (pluginId: string) => Logger;
@@ -120,6 +125,7 @@ export class PluginHost {
         snapshot: () => registry.snapshot(),
         statements: () => options.statements.all(),
         chanceColumns: () => options.chanceColumns?.all() ?? [],
+        exclusions: () => options.exclusions?.all() ?? [],
         ownStatements: () => options.statements.own(),
         restoreStatements: (summaries: readonly StatementSummary[]) =>
           options.statements.restore(summaries),
@@ -137,6 +143,7 @@ export class PluginHost {
       mirroringConfig: options.mirroringConfig ?? (() => ""),
       levelOf: options.levelOf ?? (() => "all"),
       ignoreRules: options.ignoreRules ?? [],
+      excludeRules: options.excludeRules ?? [],
       isPaused: options.isPaused ?? (() => false),
     };
     for (const [i, plugin] of plugins.entries()) {

@@ -1,4 +1,11 @@
 import { Dropped, Excluded } from "../stats/ledger.ts";
+import { excludeRuleText } from "../stats/mod.ts";
+import {
+  type ExcludeRules,
+  type SessionExclusion,
+  type SessionNames,
+  sessionNames,
+} from "./exclude_rules.ts";
 import type { Footprint } from "./footprint.ts";
 import { claimLog, NO_SERIES } from "./log_claim.ts";
 import type { LaneLink } from "./lane_link.ts";
@@ -10,6 +17,7 @@ import type { OrderedLane } from "./place.ts";
 import type { SessionLog } from "./session_log.ts";
 import { SessionStatements } from "./session_statements.ts";
 import { logFault, type Target } from "./target.ts";
+import { isUnsafe } from "./unsafe_statements.ts";
 import { startupIsolation } from "../sql/mod.ts";
 import type { Shape } from "../sql/shape.ts";
 import {
@@ -40,9 +48,9 @@ export interface AdmissionOptions {
 
 /**
  * Decides which of a session's transactions go into a lane's queue, and counts
- * the others: those that are excluded (by the settings, or since the mirror
- * would commit what the primary rolled back by chance), and those that are
- * dropped. Of these the session state is kept: a later transaction may need it.
+ * the others: those that are excluded (by the settings, since they are unsafe,
+ * or since the mirror would commit what the primary rolled back by chance), and
+ * those that are dropped. Of these the session state is kept: a later transaction may need it.
  */
 export class Admission {
   readonly #target: Target;
@@ -55,6 +63,9 @@ export class Admission {
   readonly #statements: SessionStatements;
   #tainted: boolean;
   readonly #footprintOf: (shape: Shape) => Footprint;
+  readonly #names: SessionNames;
+  /** The rules that may fit the session, and all of which they are. */
+  #exclusion: { readonly own: SessionExclusion; readonly of: ExcludeRules };
   /** The key of the last one with a place in the order that was queued. */
   #lastKey = 0;
 
@@ -79,6 +90,9 @@ export class Admission {
       (read, ...text) => target.rowLockings.key(read, target.catalog, ...text),
     );
     this.#tainted = log.lost;
+    this.#names = sessionNames(parameters, target.settings.sourceDatabase);
+    const { exclude } = target;
+    this.#exclusion = { own: exclude.ofSession(this.#names), of: exclude };
     this.#footprintOf = (shape) =>
       target.footprints.of(shape, target.catalog, target.schema.isKnown);
   }
@@ -112,7 +126,7 @@ export class Admission {
     );
     primaryLog.matcher.reached(transaction.startUs);
     this.#note(transaction, plan);
-    const excluded = this.#exclusion(plan);
+    const excluded = this.#excluded(plan);
     if (excluded >= 0) {
       probes.requestExcluded(this.#series, excluded);
       return this.#missed(transaction, plan);
@@ -126,7 +140,8 @@ export class Admission {
     const ordered = plan.place && order.begin(plan.place, this.#lane);
     if (ordered !== undefined) this.#lastKey = ordered.key;
     const logged = claimLog(this.#target, this.#series, transaction, plan);
-    this.#queue.push({ transaction, plan, ordered, logged });
+    const cleared = this.#target.catalog;
+    this.#queue.push({ transaction, plan, ordered, logged, cleared });
   }
 
   /** A transaction that is not to be replayed, and is counted elsewhere. */
@@ -157,14 +172,28 @@ export class Admission {
   }
 
   /** Why it is not meant to be replayed (Excluded), or -1. */
-  #exclusion(plan: Plan): number {
+  #excluded(plan: Plan): number {
     const { settings: { level, exposure }, random } = this.#target;
+    if (this.#isRuledOut(plan)) return Excluded.rule;
     if (!isWithin(level, plan)) return Excluded.level;
     if (exposure < 1 && (exposure <= 0 || random() >= exposure)) {
       return Excluded.sampledOut;
     }
+    if (isUnsafe(this.#target, plan)) return Excluded.unsafe;
     if (plan.rollback.by === "none") return Excluded.rolledBack;
     return -1;
+  }
+
+  /** Whether a rule of `[[exclude]]` fits it, which is counted. */
+  #isRuledOut({ shapes }: Plan): boolean {
+    const { exclude, exclusions } = this.#target;
+    if (this.#exclusion.of !== exclude) {
+      this.#exclusion = { own: exclude.ofSession(this.#names), of: exclude };
+    }
+    const rule = this.#exclusion.own.ruleOf(shapes);
+    if (rule === undefined) return false;
+    exclusions.count("rule", excludeRuleText(rule));
+    return true;
   }
 
   /** Why it can't be queued (Dropped), or -1. Takes its bytes from the budget. */

@@ -2,7 +2,7 @@ import { areTypesKnown } from "../given/mod.ts";
 import { monotonicUs } from "../io/mod.ts";
 import type { SessionState } from "../sql/mod.ts";
 import { ClientState } from "../stats/connection_table.ts";
-import { Dropped, Failed } from "../stats/ledger.ts";
+import { Dropped, Excluded, Failed } from "../stats/ledger.ts";
 import { Admission } from "./admission.ts";
 import type { ConnectionFailure } from "./connection.ts";
 import { Departure } from "./departure.ts";
@@ -14,6 +14,7 @@ import type { Replay } from "./replay.ts";
 import { Replayer } from "./replayer.ts";
 import { isRepeatable, repeatMessages, SessionLog } from "./session_log.ts";
 import { logFault, type Target } from "./target.ts";
+import { isUnsafe } from "./unsafe_statements.ts";
 import type { Transaction } from "../record/mod.ts";
 
 /**
@@ -385,6 +386,12 @@ export class Lane implements LinkOwner {
       this.#link.show(ClientState.idle);
       return this.#advance();
     }
+    if (this.#replayer.isUnsafeState(message)) {
+      // What it would have set is not there, for what is queued neither.
+      this.taint();
+      this.#dropQueue(Dropped.sessionTainted);
+      return this.#state === "closed" ? undefined : this.#restoreNext();
+    }
     this.#state = "restoring";
     const replay = this.#replayer.restore(message);
     this.#setDeadline(this.target.settings.timeoutMs);
@@ -398,9 +405,36 @@ export class Lane implements LinkOwner {
 
   /** Sends the next cycle. */
   #send(replay: Replay): void {
+    if (this.#isUnsafeByNow()) return this.#leaveUnsafe(replay.cycle > 0);
     this.#state = "replaying";
     this.#link.show(ClientState.active);
     if (!this.#saidAside()) this.#say(replay);
+  }
+
+  /** What the mirror's catalog has told since the transaction was queued may make it unsafe. */
+  #isUnsafeByNow(): boolean {
+    const { catalog } = this.target;
+    const { entry } = this.#replayer;
+    if (entry?.plan === undefined || entry.cleared === catalog) return false;
+    entry.cleared = catalog;
+    return isUnsafe(this.target, entry.plan);
+  }
+
+  /** @param isBegun some of it was sent: only a new connection is without it. */
+  #leaveUnsafe(isBegun: boolean): void {
+    this.#clearDeadline();
+    const entry = this.#replayer.end();
+    this.target.probes.requestExcluded(this.#series, Excluded.unsafe);
+    this.#leaveOut(entry);
+    const state = this.#takeState(entry);
+    this.#rest();
+    if (isBegun) this.#link.rest();
+    else {
+      this.#link.show(ClientState.idle);
+      this.#restoring = repeatMessages(state);
+      if (this.#restoring.length > 0) return this.#restoreNext();
+    }
+    this.#advance();
   }
 
   /** Sends what has to come first, or behind the last cycle. @returns whether there is something. */

@@ -1,3 +1,4 @@
+import type { Catalog } from "../catalog/mod.ts";
 import type { LogClaim } from "../decoding/mod.ts";
 import type { OrderedTransaction } from "./place.ts";
 import { defines, type Plan } from "./plan.ts";
@@ -13,6 +14,8 @@ export interface QueuedTransaction {
   readonly ordered: OrderedTransaction | undefined;
   /** What the primary's log tells of it; undefined: nothing. */
   readonly logged?: LogClaim | undefined;
+  /** By this catalog nothing of it is unsafe. */
+  cleared?: Catalog;
 }
 
 /**

@@ -14,12 +14,13 @@ import { BEGIN_BLOCK, command, FAIL_BLOCK, ROLLBACK_BLOCK } from "./aside.ts";
 import { Correcting } from "./correcting.ts";
 import { monotonicUs } from "../io/mod.ts";
 import { type PlannedStatements, UNPLANNED } from "./plan.ts";
-import { concat, Framer, unpackSqlstate } from "../wire/mod.ts";
+import { concat, Framer, QUERY, unpackSqlstate } from "../wire/mod.ts";
 import { Judge, type StatementPair, type Writes } from "../judge/mod.ts";
 import type { QueuedTransaction } from "./lane_queue.ts";
 import { Result } from "../stats/ledger.ts";
 import { isUnasked, type Progress, Replay } from "./replay.ts";
 import { restoring } from "./session_log.ts";
+import { SessionStatements } from "./session_statements.ts";
 import type { Target } from "./target.ts";
 
 /** The mirror's round trip is asked for at the first replay and every 64th. */
@@ -175,6 +176,15 @@ export class Replayer {
       this.#roundTripUs,
     );
     return this.#begin(transaction, plan, entry.logged);
+  }
+
+  /** Whether a message of session state would run what is never replayed. A Parse runs nothing. */
+  isUnsafeState(message: Uint8Array): boolean {
+    if (message[0] !== QUERY) return false;
+    const { shapes, unsafe, catalog, schema } = this.#target;
+    const asked = new SessionStatements(shapes)
+      .cycle(message, 0, message.length);
+    return unsafe.of([asked.shapes], catalog, schema.isKnown).length > 0;
   }
 
   /** Begins to bring one message of session state back. */

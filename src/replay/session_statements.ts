@@ -5,9 +5,13 @@ import {
   type Shape,
   type Statements,
 } from "../sql/shape.ts";
+import { dangerOfWords, dangersOfText } from "../sql/unsafe_code.ts";
 import {
+  type Danger,
+  dangerOfKind,
   type IsolationLevel,
   joins,
+  NOT_RUN,
   type RowLocking,
   SAVEPOINT_NAME,
   savepointName,
@@ -104,6 +108,11 @@ const UNKNOWN: Prepared & Portal = {
   shape: OTHER_SHAPE,
   literals: undefined,
   ...NO_VALUES,
+};
+/** One whose name had no room: nobody knows what it does. */
+const UNHEARD: Prepared & Portal = {
+  ...UNKNOWN,
+  shape: { ...OTHER_SHAPE, danger: dangerOfKind("unknown_statement") },
 };
 const NO_ROWS: Asked["rows"] = [];
 const NOTHING_WRITTEN: Asked["written"] = [];
@@ -230,7 +239,8 @@ export class SessionStatements {
         case BIND: {
           const names = behind(bytes, body);
           const { shape, literals, copy } =
-            this.#statements.get(name(bytes, names)) ?? UNKNOWN;
+            this.#statements.get(name(bytes, names)) ??
+              unknownOf(this.#statements);
           described = bound(shape, bytes, body, at);
           set(this.#portals, name(bytes, body), {
             shape: described,
@@ -255,7 +265,8 @@ export class SessionStatements {
           open.push(described);
           break;
         case EXECUTE: {
-          const portal = this.#portals.get(name(bytes, body)) ?? UNKNOWN;
+          const portal = this.#portals.get(name(bytes, body)) ??
+            unknownOf(this.#portals);
           const { shape, formats: own, copy } = portal;
           if (own !== undefined) {
             (formats ??= new Map()).set(results.length, own);
@@ -281,7 +292,7 @@ export class SessionStatements {
       }
     }
     // A failed Parse or a lone Describe is a result, too.
-    if (results.length === 0 || open.length > 0) give([described]);
+    if (results.length === 0 || open.length > 0) give([notRun(described)]);
     return {
       shapes: results,
       rows: rows ?? NO_ROWS,
@@ -294,14 +305,14 @@ export class SessionStatements {
   /** The statements of the SQL in `bytes[from, to)`, with those literals that comparing needs. */
   #told(bytes: Uint8Array, from: number, to: number): Statements {
     const statements = this.#shapes.get(bytes, from, to);
-    const { shapes, links } = statements;
+    const { shapes, links } = withCode(statements, bytes, from, to);
     const rowLocking = shapes.length === 1 ? shapes[0]?.rowLocking : undefined;
     if (rowLocking !== undefined) {
       this.#onRowLocking(rowLocking, bytes, from, to);
     }
     const isJoining = shapes.some(joins) ||
       links?.some((link) => link?.defines !== undefined && joins(link.defines));
-    if (!isJoining) return statements;
+    if (!isJoining) return { shapes, links };
     const separators = separatorsOf(bytes, from, to);
     const told = (shape: Shape) =>
       joins(shape) ? withSeparators(shape, separators) : shape;
@@ -317,8 +328,18 @@ export class SessionStatements {
 
   /** The shapes of a text, with names put in for what they stand for. */
   #follow({ shapes, links }: Statements): readonly Shape[] {
-    if (links === undefined) return shapes;
-    return shapes.map((shape, i) => this.#named(shape, links[i]));
+    if (links === undefined && !shapes.some(executes)) return shapes;
+    return shapes.map((shape, i) =>
+      executes(shape) ? this.#executing(shape) : this.#named(shape, links?.[i])
+    );
+  }
+
+  /** What runs a prepared statement within itself does what that does. */
+  #executing(shape: Shape): Shape {
+    const name = shape.danger?.executes ?? "";
+    const { shape: run } = this.#statements.get(name) ??
+      unknownOf(this.#statements);
+    return { ...shape, danger: joined(shape, run) };
   }
 
   #named(shape: Shape, link: Link | undefined): Shape {
@@ -330,9 +351,9 @@ export class SessionStatements {
       else set(this.#portals, name, known);
       return shape;
     }
-    const { shape: named } =
-      (kind === "prepared" ? this.#statements : this.#portals).get(name) ??
-        UNKNOWN;
+    const names: ReadonlyMap<string, { readonly shape: Shape }> =
+      kind === "prepared" ? this.#statements : this.#portals;
+    const { shape: named } = names.get(name) ?? unknownOf(names);
     return kind === "prepared" ? named : inParts(named);
   }
 
@@ -400,6 +421,74 @@ export class SessionStatements {
     addParameters(written, pinned.written, bytes, at, to);
     return valuesOf(pinned, { values, written });
   }
+}
+
+/** Names beyond the bound are not heard. */
+function unknownOf(names: ReadonlyMap<string, unknown>): Prepared & Portal {
+  return names.size < MAX_NAMES ? UNKNOWN : UNHEARD;
+}
+
+/** The same statements with what the code in this text's literals may do, or the words of what is not parsed. */
+function withCode(
+  statements: Statements,
+  bytes: Uint8Array,
+  from: number,
+  to: number,
+): Statements {
+  const { shapes, links } = statements;
+  const hasCode = shapes.some(isCode) ||
+    (links?.some((link) =>
+      link?.defines !== undefined && isCode(link.defines)
+    ) ??
+      false);
+  if (!hasCode) return statements;
+  const sql = decoder.decode(bytes.slice(from, to));
+  const dangers = shapes.some(({ isParsed }) => isParsed)
+    ? dangersOfText(sql)
+    : [dangerOfWords(sql)];
+  const told = (shape: Shape, danger: Danger | undefined): Shape =>
+    danger === undefined || !isCode(shape)
+      ? shape
+      : { ...shape, danger, base: shape.base ?? shape };
+  return {
+    shapes: shapes.map((shape, i) => told(shape, dangers[i])),
+    links: links?.map((link, i) =>
+      link?.defines === undefined
+        ? link
+        : { ...link, defines: told(link.defines, dangers[i]) }
+    ),
+  };
+}
+
+function isCode({ danger, isParsed }: Shape): boolean {
+  return danger?.hasCode === true || !isParsed;
+}
+
+function executes({ danger }: Shape): boolean {
+  return danger?.executes !== undefined;
+}
+
+/** What both do; the first one runs the other. */
+function joined(
+  { danger }: Shape,
+  { calls, reads, writes, danger: more }: Shape,
+): Danger {
+  return {
+    kinds: [...danger?.kinds ?? [], ...more?.kinds ?? []],
+    calls: [...danger?.calls ?? [], ...calls, ...more?.calls ?? []],
+    reads: [...reads, ...more?.reads ?? []],
+    writes: [...writes, ...more?.writes ?? []],
+    hasCode: false,
+  };
+}
+
+const unrun = new WeakMap<Shape, Shape>();
+
+/** A statement that is prepared or described only: it does nothing. */
+function notRun(shape: Shape): Shape {
+  return shape.danger === undefined
+    ? shape
+    : formOf(shape, unrun, { danger: NOT_RUN });
 }
 
 function isCopy(shape: Shape | undefined): boolean {

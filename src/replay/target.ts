@@ -24,7 +24,9 @@ import type {
   KnownColumns,
   StatementTable,
 } from "../judge/mod.ts";
-import type { IgnoreRule } from "../stats/mod.ts";
+import type { ExcludeRule, ExclusionCounts, IgnoreRule } from "../stats/mod.ts";
+import type { ExcludeRules } from "./exclude_rules.ts";
+import type { UnsafeStatements } from "./unsafe_statements.ts";
 import type { QueueBudget } from "../record/mod.ts";
 
 /** How a server is reached. */
@@ -75,6 +77,10 @@ export interface TargetSettings extends ServerWay {
   /** Whether examples hold the values that clients sent. */
   readonly examples: "redacted" | "clear";
   readonly ignore: readonly IgnoreRule[];
+  /** Which transactions are not replayed, by rules of the configuration … */
+  readonly exclude: readonly ExcludeRule[];
+  /** … and what is replayed although it is unsafe: names of UNSAFE_KINDS. */
+  readonly allowUnsafe: readonly string[];
   /** Nothing is queued for it; what is queued is still replayed. */
   readonly paused: boolean;
 }
@@ -146,6 +152,12 @@ export interface Target {
   readonly primaryLog: LogOfPrimary;
   /** Whether a rule accepts this mismatch. */
   ignored: ReturnType<typeof createIgnore>;
+  /** The rules of `[[exclude]]` … */
+  exclude: ExcludeRules;
+  /** … what is never replayed … */
+  readonly unsafe: UnsafeStatements;
+  /** … and how often either has spared the mirror a transaction. */
+  readonly exclusions: ExclusionCounts;
   /** In [0, 1), for sampling. */
   readonly random: () => number;
   readonly connections: MirrorConnections;

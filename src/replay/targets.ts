@@ -1,7 +1,12 @@
 import type { Reactor } from "../io/mod.ts";
 import type { ProbeSet } from "../plugin/mod.ts";
 import type { ShapeCache } from "../sql/shape_cache.ts";
-import { type ChanceColumn, EVICTED } from "../stats/mod.ts";
+import {
+  type ChanceColumn,
+  EVICTED,
+  type Exclusion,
+  ExclusionCounts,
+} from "../stats/mod.ts";
 import type { ConnectionTable } from "../stats/connection_table.ts";
 import { Catalog } from "../catalog/mod.ts";
 import {
@@ -13,6 +18,7 @@ import {
 import { Breaker } from "./breaker.ts";
 import type { MirrorServer } from "./connection.ts";
 import { CommitOrder } from "./commit_order.ts";
+import { ExcludeRules } from "./exclude_rules.ts";
 import { Footprints } from "./footprint.ts";
 import { SchemaState } from "./schema_state.ts";
 import {
@@ -27,6 +33,7 @@ import { PrimaryLog } from "./primary_log.ts";
 import type { QueueBudget } from "../record/mod.ts";
 import { SchemaWatch } from "./schema_watch.ts";
 import type { ServerWay, Target, TargetSettings } from "./target.ts";
+import { UnsafeStatements } from "./unsafe_statements.ts";
 
 /** What all mirrors of the worker share, and whom it tells. */
 export interface TargetsOptions {
@@ -87,6 +94,14 @@ export class Targets {
     );
   }
 
+  /** What is new about transactions that rules, or what is unsafe, have excluded. */
+  takeExclusions(): Exclusion[] {
+    return [...this.#targets.values()].flatMap(
+      ({ exclusions, settings: { sourceDatabase: database, name: mirror } }) =>
+        exclusions.takeChanged().map((one) => ({ ...one, database, mirror })),
+    );
+  }
+
   /** Puts new settings in force. @returns the mirrors whose lanes must look at them. */
   apply(settings: readonly TargetSettings[]): ReadonlySet<Target> {
     const changed = new Set<Target>();
@@ -103,6 +118,8 @@ export class Targets {
       target.server = this.#options.serverOf(next);
       target.schemaChanged();
       target.ignored = createIgnore(next.ignore);
+      target.exclude = new ExcludeRules(next.exclude);
+      target.unsafe.allowed = new Set(next.allowUnsafe);
       target.giving.isOn = next.values !== "own";
       target.primaryLog.settingsChanged();
     }
@@ -165,6 +182,9 @@ export class Targets {
       corrections: new Corrections(),
       rowLockings: new RowLockings({ giving, columns }),
       ignored: createIgnore(settings.ignore),
+      exclude: new ExcludeRules(settings.exclude),
+      unsafe: new UnsafeStatements(),
+      exclusions: new ExclusionCounts(),
       random: Math.random,
       connections: new MirrorConnections(() => target.settings),
       waiting: new Set(),
@@ -176,6 +196,7 @@ export class Targets {
       schemaChanged: (isBack) => watch.look(isBack),
     };
     target.giving.isOn = settings.values !== "own";
+    target.unsafe.allowed = new Set(settings.allowUnsafe);
     const { reactor, scratch } = shared;
     const primaryLog = new PrimaryLog(target, { reactor, scratch, serverOf });
     const watch = new SchemaWatch(target, {

@@ -314,6 +314,8 @@ async function start(init: MirrorInit): Promise<void> {
     // Statements name them.
     const columns = targets.takeChanceColumns(limit);
     if (columns.length > 0) tell({ type: "chance columns", columns });
+    const exclusions = targets.takeExclusions();
+    if (exclusions.length > 0) tell({ type: "exclusions", exclusions });
     for (const table of targets.tables) {
       const changes = table.takeChanged(limit);
       if (changes.summaries.length > 0) tell({ type: "statements", changes });

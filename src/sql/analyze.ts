@@ -2,6 +2,7 @@ import { normalizeSync, parseSync } from "libpg-query";
 import { isServerSetting } from "./catalogs.ts";
 import { TooLargeError } from "./budget.ts";
 import { copyFormat } from "./copy_format.ts";
+import { dangerOf } from "./danger.ts";
 import { definitionOf } from "./definition.ts";
 import { Findings } from "./findings.ts";
 import { fingerprintOfTree } from "./fingerprint.ts";
@@ -154,6 +155,7 @@ function describe(
     isControl: CONTROL.has(type) && !isOfPrepared(body),
     isolation: isolationOf(type, body),
     definition: kind === "ddl" ? definitionOf(type, body) : undefined,
+    danger: dangerOf(type, body),
     insertion: insertionOf(type, body),
     rowLocking: rowLockingOf(type, body, found.locks),
     updating: updatingOf(type, body),

@@ -6,6 +6,13 @@
  * @module
  */
 
+export {
+  type Danger,
+  dangerOfKind,
+  type Deeds,
+  type Defined,
+  NOT_RUN,
+} from "./danger.ts";
 export { ANYTHING, type Definition } from "./definition.ts";
 export type { Insertion, ReturnedColumn } from "./insertion.ts";
 export { type IsolationLevel, startupIsolation } from "./isolation.ts";
@@ -24,4 +31,5 @@ export { StateWatch } from "./state_watch.ts";
 export { isScalar } from "./one_row.ts";
 export { takenForm } from "./taken_form.ts";
 export { type Token, tokens } from "./tokens.ts";
+export { mayBeUnsafe, UNSAFE_KINDS, type UnsafeKind } from "./unsafe_kinds.ts";
 export { type Nature, natureOfCall, TIME_LITERAL } from "./volatile.ts";

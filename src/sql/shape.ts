@@ -1,3 +1,4 @@
+import type { Danger } from "./danger.ts";
 import type { Definition } from "./definition.ts";
 import type { Insertion } from "./insertion.ts";
 import type { Isolation } from "./isolation.ts";
@@ -94,6 +95,8 @@ export interface Shape {
   readonly pinned: PinnedRows | undefined;
   /** What it changes as a definition; undefined: it is none, or does not say. */
   readonly definition?: Definition | undefined;
+  /** What it may do beside its database; undefined: nothing that its text tells. */
+  readonly danger?: Danger | undefined;
   /** What it inserts; undefined: nothing, or it stands within another statement. */
   readonly insertion?: Insertion | undefined;
   /** Which rows it locks, if others may make it choose them otherwise. */

@@ -154,7 +154,7 @@ function toldOf(shape: Shape): string | undefined {
   const { orderBy, limited, limit, outputs, counts, isParsed, isolation } =
     shape;
   const { pinned, insertion, rowLocking, updating, draws, sortedBy } = shape;
-  const { momentBounds, momentCalls, equated } = shape;
+  const { momentBounds, momentCalls, equated, danger } = shape;
   const traits = [
     ...(outputs ?? []).map(({ trait }) => trait),
     ...draws.flatMap(({ write: { named, positional } }) => [
@@ -187,6 +187,7 @@ function toldOf(shape: Shape): string | undefined {
     momentBounds,
     momentCalls,
     equated,
+    danger,
   ]);
   const hasNames = outputs !== undefined ||
     draws.length > 0;

@@ -1,7 +1,9 @@
 import { MAX_TEXT } from "./analyze.ts";
+import { dangerOfKind } from "./danger.ts";
 import { fingerprintOfText } from "./fingerprint.ts";
 import { literalFreeText } from "./literal_free_text.ts";
 import { OTHER_SHAPE, type Shape, type StatementKind } from "./shape.ts";
+import { kindOfFunctionOid } from "./unsafe_kinds.ts";
 
 /** What is read of a text too large to be parsed, in bytes. */
 export const HEAD_BYTES = 4_096;
@@ -31,7 +33,9 @@ export function headShape(bytes: Uint8Array, from: number, to: number): Shape {
 /** The shape of a FunctionCall message. */
 export function functionShape(oid: number): Shape {
   const name = LARGE_OBJECT_FUNCTIONS[oid];
-  return named(`(function call) ${name ?? `of OID ${oid}`}`);
+  const shape = named(`(function call) ${name ?? `of OID ${oid}`}`);
+  const kind = kindOfFunctionOid(oid);
+  return kind === undefined ? shape : { ...shape, danger: dangerOfKind(kind) };
 }
 
 function named(text: string): Shape {

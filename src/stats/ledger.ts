@@ -17,6 +17,8 @@ export const EXCLUDED = [
   "primary_lost",
   "unsupported",
   "rolled_back",
+  "rule",
+  "unsafe",
 ] as const;
 
 /** Positions in {@linkcode EXCLUDED}. */
@@ -29,10 +31,12 @@ export const Excluded = {
   primaryLost: 5,
   unsupported: 6,
   rolledBack: 7,
+  rule: 8,
+  unsafe: 9,
 } as const;
 
 /** Those of {@linkcode EXCLUDED} that the configuration leaves out on purpose: no verdict is about them. */
-export const UNTRIED: readonly string[] = ["sampled_out", "level"];
+export const UNTRIED: readonly string[] = ["sampled_out", "level", "rule"];
 
 /** Requests that should have been replayed and were shed before any byte was sent. */
 export const DROPPED = [

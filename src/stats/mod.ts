@@ -19,6 +19,13 @@ export {
   sumsOf,
 } from "./latency_sketch.ts";
 export { type Difference, fits, type IgnoreRule, isInForce } from "./ignore.ts";
+export {
+  type ExcludeRule,
+  excludeRuleText,
+  type Exclusion,
+  ExclusionCounts,
+  ExclusionStore,
+} from "./exclusions.ts";
 export * from "./ledger.ts";
 export type { StatsLayout } from "./layout.ts";
 export { quantile } from "./quantile.ts";

@@ -35,7 +35,7 @@ Deno.test("changesBetween: names every key that differs, never a value", () => {
       'destination_db = "next"\nexposure = 0.5',
     )
     .replace('"old"', '"new"') +
-    '[[databases]]\nname = "extra"\nhost = "d"\n[[ignore]]\nclass = "rows"\nreason = "known"\n[[plugin]]\npath = "x.ts"\n';
+    '[[databases]]\nname = "extra"\nhost = "d"\n[[ignore]]\nclass = "rows"\nreason = "known"\n[[exclude]]\nuser = "a"\nreason = "known"\n[[plugin]]\npath = "x.ts"\n';
   assert.deepEqual(changesBetween(read(BASE), read(next)), [
     { key: "general.port", effect: "needs a restart" },
     { key: "general.mirror_queue", effect: "changed" },
@@ -45,6 +45,7 @@ Deno.test("changesBetween: names every key that differs, never a value", () => {
     { key: "databases.extra", effect: "added" },
     { key: "mirroring.shop/next.exposure", effect: "changed" },
     { key: "ignore", effect: "changed" },
+    { key: "exclude", effect: "changed" },
     { key: "plugin", effect: "needs a restart" },
   ]);
   assert.deepEqual(changesBetween(read(BASE), read(BASE)), []);

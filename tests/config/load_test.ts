@@ -78,6 +78,44 @@ Deno.test("parseConfig: a rule that would accept every difference, or success, i
   assert.deepEqual(rule('fingerprint = "0123456789abcdef"'), []);
 });
 
+Deno.test("parseConfig: a rule that would exclude everything, or can't be asked, is refused", () => {
+  const rule = (...lines: string[]) =>
+    problemsOf(
+      `${MIRRORED}[[exclude]]\nreason = "known"\n${lines.join("\n")}\n`,
+    );
+  assert.match(rule().join(), /names no user, database, application_name/);
+  assert.match(rule('pattern = "("').join(), /is no regular expression/);
+  assert.match(
+    rule('database = "shopp"').join(),
+    /exclude\[0\]\.database: "shopp" is not in \[\[databases\]\]/,
+  );
+  assert.match(rule('fingerprint = "12"').join(), /exclude\[0\]\.fingerprint/);
+  assert.match(
+    rule('aplication_name = "x"').join(),
+    /did you mean "application_name"/,
+  );
+  for (
+    const line of [
+      'user = "reporting"',
+      'application_name = ""',
+      'fingerprint = "0123456789abcdef"',
+      'pattern = "\\\\bhttp_post\\\\("',
+    ]
+  ) assert.deepEqual(rule(line), [], line);
+});
+
+Deno.test("parseConfig: allow_unsafe takes names of what is unsafe, and no others", () => {
+  const allow = (names: string) =>
+    problemsOf(
+      MIRRORED.replace("[admin]", `allow_unsafe = ${names}\n[admin]`),
+    );
+  assert.deepEqual(allow('["pg_switch_wal", "copy_file"]'), []);
+  assert.match(
+    allow('["copy_file", "pg_switch_wall"]').join(),
+    /mirroring\[0\]\.allow_unsafe\[1\]: "pg_switch_wall" is nothing that is left out as unsafe; did you mean "pg_switch_wal"\?/,
+  );
+});
+
 Deno.test("parseConfig: a syntax error has its line", () => {
   const [problem] = problemsOf(`${MINIMAL}[general\nport = 1`);
   assert.match(problem ?? "", /^f:4: /);

@@ -129,7 +129,7 @@ Deno.test("SHOW MIRROR_STATS: every outcome has its row, and they add up", () =>
   FAILED.forEach((reason, i) =>
     assert.equal(shown[`failed_${reason}`], `${i + 1}`, reason)
   );
-  assert.equal(shown.requests_total, `${36 + 28 + 10 + 5 + 3}`);
+  assert.equal(shown.requests_total, `${55 + 28 + 10 + 5 + 3}`);
   assert.equal(shown.requests_mirrored, "5");
   assert.equal(shown.requests_pending, "3");
   assertCloses(shown);

@@ -12,6 +12,8 @@ import { Lane } from "../../src/replay/lane.ts";
 import { MirrorConnections } from "../../src/replay/mirror_connections.ts";
 import { KnownColumns } from "../../src/judge/mod.ts";
 import { QueueBudget } from "../../src/record/mod.ts";
+import { ExcludeRules } from "../../src/replay/exclude_rules.ts";
+import { UnsafeStatements } from "../../src/replay/unsafe_statements.ts";
 import type { Target } from "../../src/replay/target.ts";
 import { BOUNDS } from "../../src/record/mod.ts";
 import { ShapeCache } from "../../src/sql/shape_cache.ts";
@@ -39,6 +41,8 @@ Deno.test("Lane: what is submitted after it has closed is dropped, not kept for 
     order: new CommitOrder(),
     catalog: new Catalog(),
     footprints: new Footprints(),
+    exclude: new ExcludeRules([]),
+    unsafe: new UnsafeStatements(),
     schema: new SchemaState(),
     giving: new Giving(() => {}),
     rowLockings: new RowLockings({
@@ -99,6 +103,8 @@ Deno.test("Lane: at rest nothing of the transaction before is held, whichever wa
     order: new CommitOrder(),
     catalog: new Catalog(),
     footprints: new Footprints(),
+    exclude: new ExcludeRules([]),
+    unsafe: new UnsafeStatements(),
     schema: new SchemaState(),
     giving: new Giving(() => {}),
     rowLockings: new RowLockings({

@@ -31,7 +31,9 @@ export interface ProxyOptions {
   /** Keys of `[general]`, as TOML values. */
   readonly general?: Readonly<Record<string, string | number | boolean>>;
   /** Keys of `[[mirroring]]`. */
-  readonly mirroring?: Readonly<Record<string, string | number | boolean>>;
+  readonly mirroring?: Readonly<
+    Record<string, string | number | boolean | readonly string[]>
+  >;
   /** More of the primary's `[[databases]]`, as TOML: a login of our own. */
   readonly primaryKeys?: string;
   /** More of the mirror's `[[databases]]`, as TOML. */
@@ -233,7 +235,11 @@ export function freePort(): number {
   }
 }
 
-function lines(table: Readonly<Record<string, string | number | boolean>>) {
+function lines(
+  table: Readonly<
+    Record<string, string | number | boolean | readonly string[]>
+  >,
+) {
   return Object.entries(table)
     .map(([key, value]) => `${key} = ${JSON.stringify(value)}`).join("\n");
 }

@@ -36,7 +36,10 @@ export function createVerdict() {
         ...verdict.reasons.map((reason) => `Note: ${reason}.`),
         ...verdict.causes.map((cause) => `Likely cause: ${cause}.`),
       ]);
-      keepTexts(rules, of.rules.flatMap(ruleText));
+      keepTexts(rules, [
+        ...of.rules.flatMap(ruleText),
+        ...of.excludes.flatMap(excludeText),
+      ]);
       setText(
         since,
         `Window since ${
@@ -58,6 +61,13 @@ function ruleText({ rule, reason, until, state, accepted }) {
   return state === "expired"
     ? [`No longer accepted${end}: ${rule} (${reason})`]
     : [`Accepted${end}: ${accepted} results, ${rule} (${reason})`];
+}
+
+/** What is not replayed on purpose. */
+function excludeText({ kind, name, reason, excluded }) {
+  return excluded === 0
+    ? []
+    : [`Left out as ${kind}: ${excluded} requests, ${name} (${reason})`];
 }
 
 function keepTexts(list, texts) {

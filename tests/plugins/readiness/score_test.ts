@@ -43,6 +43,52 @@ function statement(
   };
 }
 
+Deno.test("assess: what a rule left out bounds the verdict, what is unsafe is only said", () => {
+  const verdict = (over: Partial<Evidence>) =>
+    assess({ ...GOOD, ...over }, THRESHOLDS);
+  const unsafe = verdict({
+    seen: 300_003,
+    excluded: 3,
+    reasons: { "excluded unsafe": 3 },
+  });
+  assert.equal(unsafe.state, "READY");
+  assert.equal(
+    unsafe.headline,
+    "READY for all but 3 requests excluded as unsafe",
+  );
+  assert.match(
+    unsafe.gates.find(({ gate }) => gate === "coverage")?.sentence ?? "",
+    / 3 requests were excluded as unsafe\.$/,
+  );
+  const ruled = verdict({
+    seen: 300_003,
+    excluded: 3,
+    untried: 2,
+    reasons: { "excluded rule": 2, "excluded unsafe": 1 },
+  });
+  assert.equal(ruled.state, "INCONCLUSIVE");
+  assert.equal(
+    ruled.headline,
+    "INCONCLUSIVE for a part of the traffic: 0.0007 % of the requests were not tried, 2 of them by rules of [[exclude]]; 1 request was excluded as unsafe",
+  );
+  const partial = assess({
+    ...GOOD,
+    seen: 300_002,
+    excluded: 2,
+    untried: 2,
+    reasons: { "excluded rule": 2 },
+  }, { ...THRESHOLDS, scope: "partial" });
+  assert.equal(partial.state, "READY");
+  assert.match(partial.headline, /^READY for a part of the traffic: .* 2 of/);
+  // Beyond the gate's limit it keeps READY away, as all that circumstances leave out.
+  const many = verdict({
+    seen: 310_000,
+    excluded: 10_000,
+    reasons: { "excluded unsafe": 10_000 },
+  });
+  assert.equal(many.state, "INCONCLUSIVE");
+});
+
 /** Evidence for READY with 100 points. */
 const GOOD: Evidence = {
   seen: 300_000,
