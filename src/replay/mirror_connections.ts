@@ -11,10 +11,10 @@ export interface ConnectionHolder {
 /**
  * How many connections the lanes of one mirror have. Those that rest are given
  * up after a while, and at once, the longest at rest first, when another lane
- * needs one and there are as many as there may be. Who finds none at rest waits,
- * unless somebody waits for it: else those that are connected might wait for
- * what it has to replay, and it for them. One at rest that can't be made anew is
- * not counted: others would wait for it for ever.
+ * needs one and there are as many as there may be. Who finds none at rest waits;
+ * those first whom others wait for. All that are connected may do that, so that
+ * none is given up: then one of these goes beyond. One at rest that can't be made
+ * anew is not counted: others would wait for it for ever.
  */
 export class MirrorConnections {
   readonly #settings: () => Pick<
@@ -25,6 +25,12 @@ export class MirrorConnections {
   /** Since when they rest, in microseconds of the monotonic clock: the longest first. While anybody waits there are none. */
   readonly #resting = new Map<ConnectionHolder, number>();
   readonly #waiting = new Set<ConnectionHolder>();
+  /** Those of them whom others wait for. */
+  readonly #wanted = new Set<ConnectionHolder>();
+  /** One was taken, or given up, since the last look. */
+  #moves = false;
+  /** It may take one beyond. */
+  #beyond: ConnectionHolder | undefined;
 
   constructor(
     settings: () => Pick<
@@ -42,23 +48,27 @@ export class MirrorConnections {
    * @returns false: it hears of {@linkcode ConnectionHolder.connectionFree}.
    */
   take(holder: ConnectionHolder, isWanted: boolean): boolean {
-    if (!this.#hasRoom && !isWanted) {
+    if (!this.#hasRoom && holder !== this.#beyond) {
       const [resting] = this.#resting.keys();
       if (resting === undefined) {
         this.#waiting.add(holder);
+        if (isWanted) this.#wanted.add(holder);
         return false;
       }
       this.#giveUp(resting);
     }
-    this.#waiting.delete(holder);
+    this.#forget(holder);
     this.#holders.add(holder);
+    this.#moves = true;
     return true;
   }
 
   /** It has nothing to replay, and may be given up. */
   rest(holder: ConnectionHolder, nowUs: number): void {
     this.#resting.set(holder, nowUs);
-    if (this.#waiting.size > 0) this.#giveUp(holder);
+    const { maxConnections: most } = this.#settings();
+    const isBeyond = most > 0 && this.#holders.size > most;
+    if (isBeyond || this.#waiting.size > 0) this.#giveUp(holder);
   }
 
   /** It has nothing to replay, and can't be made anew. */
@@ -75,18 +85,26 @@ export class MirrorConnections {
   /** It has no connection any more, and waits for none. */
   free(holder: ConnectionHolder): void {
     this.#resting.delete(holder);
-    this.#waiting.delete(holder);
+    this.#forget(holder);
     if (this.#holders.delete(holder)) this.#wake();
   }
 
-  /** Gives up those that have rested for long, and looks whether there may be more of them now. */
+  /** Gives up those that have rested for long, and lets who waits go on if there may be more of them now, or nothing has moved since the last look. */
   look(nowUs: number): void {
     const { idleTimeoutMs } = this.#settings();
     for (const [holder, sinceUs] of this.#resting) {
       if (nowUs - sinceUs < idleTimeoutMs * 1e3) break;
       this.#giveUp(holder);
     }
+    const hasMoved = this.#moves;
     this.#wake();
+    const [wanted] = this.#wanted;
+    if (wanted !== undefined && !hasMoved && !this.#hasRoom) {
+      this.#beyond = wanted;
+      this.#tell(wanted);
+      this.#beyond = undefined;
+    }
+    this.#moves = false;
   }
 
   get #hasRoom(): boolean {
@@ -100,10 +118,22 @@ export class MirrorConnections {
   }
 
   #wake(): void {
-    for (const holder of this.#waiting) {
-      if (!this.#hasRoom) return;
-      this.#waiting.delete(holder);
-      holder.connectionFree();
+    this.#moves = true;
+    while (this.#hasRoom) {
+      const [next] = this.#wanted.size > 0 ? this.#wanted : this.#waiting;
+      if (next === undefined) return;
+      this.#tell(next);
     }
+  }
+
+  #tell(holder: ConnectionHolder): void {
+    this.#forget(holder);
+    holder.connectionFree();
+  }
+
+  /** It does not wait any more. */
+  #forget(holder: ConnectionHolder): void {
+    this.#waiting.delete(holder);
+    this.#wanted.delete(holder);
   }
 }

@@ -53,16 +53,38 @@ Deno.test("MirrorConnections: who is at work is left alone, and who finds no roo
   assert.deepEqual(heard, ["d asks again"]);
 });
 
-Deno.test("MirrorConnections: who is waited for takes one beyond, and that gives no room to others", () => {
+Deno.test("MirrorConnections: who is waited for comes first", () => {
   const { heard, connections, a, b, c, d } = two();
   for (const one of [a, b]) assert.ok(connections.take(one, false));
-  assert.ok(!connections.take(c, false));
-  assert.ok(!connections.take(d, false));
-  assert.ok(connections.take(d, true));
+  assert.ok(!connections.take(c, false) && !connections.take(d, true));
+  connections.free(a);
+  assert.deepEqual(heard, ["d asks again"]);
+});
+
+Deno.test("MirrorConnections: where nothing moves who is waited for takes one beyond, which makes no room", () => {
+  const { heard, connections, a, b, c, d } = two();
+  for (const one of [a, b]) assert.ok(connections.take(one, false));
+  assert.ok(!connections.take(c, false) && !connections.take(d, true));
+  connections.look(1);
+  assert.deepEqual(heard, [], "a and b have just come");
+  connections.look(2);
+  assert.deepEqual(heard.splice(0), ["d asks again"]);
+  connections.look(3);
+  connections.look(4);
   connections.free(a);
   assert.deepEqual(heard, [], "b and d are two");
-  connections.free(b);
-  assert.deepEqual(heard, ["c asks again"]);
+  connections.rest(b, 5);
+  assert.deepEqual(heard, ["b gives up", "c asks again"]);
+});
+
+Deno.test("MirrorConnections: what is beyond is given up when it rests", () => {
+  const { heard, connections, a, b, d } = two();
+  for (const one of [a, b]) connections.take(one, false);
+  connections.take(d, true);
+  for (const us of [1, 2]) connections.look(us);
+  connections.rest(a, 3);
+  connections.rest(b, 4);
+  assert.deepEqual(heard, ["d asks again", "a gives up"]);
 });
 
 Deno.test("MirrorConnections: who does not wait any more is not asked", () => {
