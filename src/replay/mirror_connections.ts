@@ -1,4 +1,10 @@
-import type { TargetSettings } from "./target.ts";
+/** What one mirror's connections are held to. */
+export interface ConnectionBounds {
+  /** So many at once; 0: any number. */
+  readonly maxConnections: number;
+  /** One that has rested for so long is given up; Infinity: none is. */
+  readonly idleTimeoutMs: number;
+}
 
 /** A lane as its mirror's connections know it. */
 export interface ConnectionHolder {
@@ -17,10 +23,7 @@ export interface ConnectionHolder {
  * anew is not counted: others would wait for it for ever.
  */
 export class MirrorConnections {
-  readonly #settings: () => Pick<
-    TargetSettings,
-    "maxConnections" | "idleTimeoutMs"
-  >;
+  readonly #settings: () => ConnectionBounds;
   readonly #holders = new Set<ConnectionHolder>();
   /** Since when they rest, in microseconds of the monotonic clock: the longest first. While anybody waits there are none. */
   readonly #resting = new Map<ConnectionHolder, number>();
@@ -33,10 +36,7 @@ export class MirrorConnections {
   #beyond: ConnectionHolder | undefined;
 
   constructor(
-    settings: () => Pick<
-      TargetSettings,
-      "maxConnections" | "idleTimeoutMs"
-    >,
+    settings: () => ConnectionBounds,
   ) {
     this.#settings = settings;
   }

@@ -13,7 +13,10 @@ import type { LogMatcher, Placeholders } from "../decoding/mod.ts";
 import type { Breaker } from "./breaker.ts";
 import type { CommitOrder } from "./commit_order.ts";
 import type { Footprints } from "./footprint.ts";
-import type { MirrorConnections } from "./mirror_connections.ts";
+import type {
+  ConnectionBounds,
+  MirrorConnections,
+} from "./mirror_connections.ts";
 import type { SchemaState } from "./schema_state.ts";
 import type { MirrorServer } from "./connection.ts";
 import type { LoginOptions } from "../auth/mod.ts";
@@ -45,7 +48,7 @@ export interface ServerWay {
 }
 
 /** The settings of one mirror of one source database. */
-export interface TargetSettings extends ServerWay {
+export interface TargetSettings extends ConnectionBounds, ServerWay {
   /** Its number: another server under the same name has another one. */
   readonly id: number;
   readonly sourceDatabase: string;
@@ -63,10 +66,6 @@ export interface TargetSettings extends ServerWay {
   /** Every reply may take so long, beyond what the primary took. */
   readonly timeoutMs: number;
   readonly connectTimeoutMs: number;
-  /** Connections that its lanes have at once; 0: any number. */
-  readonly maxConnections: number;
-  /** A connection that has rested for so long is given up; Infinity: none is. */
-  readonly idleTimeoutMs: number;
   readonly pacing: "original" | "asap";
   /** "commit" keeps the primary's order among writers, "client" each client's own. */
   readonly order: "commit" | "client";
