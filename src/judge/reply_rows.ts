@@ -76,7 +76,9 @@ export function rowsOf(
   // With fewer rows than it allows a LIMIT kept all.
   const partial = hasLimit &&
     (limit === undefined || p(STATEMENT_ROWS) >= limit);
-  const keys = about.keys();
+  // In lines of a form of their own no key is seen.
+  const areLines = !theirs.hasCells && !ours.hasCells;
+  const keys = areLines ? about.keys() && "unknown" : about.keys();
   // Keys that are shown tell by themselves which rows are equal in them.
   const limited = partial && !about.unique() &&
     !(keys === "unknown" && about.sortedOtherwise());
@@ -84,9 +86,9 @@ export function rowsOf(
   const rules = about.rules();
   if (!cut) {
     const found = compareRows(theirs, ours, order, rules);
-    // In lines of a form of their own nothing tells one value from another.
-    const areLines = !theirs.hasCells && rules.columns.some(isLoose);
-    return areLines && found.kind === "different" ? { kind: "unread" } : found;
+    // There nothing tells one value from another.
+    const isUnread = areLines && rules.columns.some(isLoose);
+    return isUnread && found.kind === "different" ? { kind: "unread" } : found;
   }
   // Which rows a LIMIT keeps among equals is chance, and so is their size; cells that may differ have other sizes.
   const isFree = rules.columns.some(isLoose) || about.counts() !== undefined;

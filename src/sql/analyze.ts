@@ -1,7 +1,7 @@
 import { normalizeSync, parseSync } from "libpg-query";
 import { isServerSetting } from "./catalogs.ts";
 import { TooLargeError } from "./budget.ts";
-import { copyFormat } from "./copy_format.ts";
+import { copyFormat, framesOfCopy } from "./copy_format.ts";
 import { definitionOf } from "./definition.ts";
 import { Findings } from "./findings.ts";
 import { fingerprintOfTree } from "./fingerprint.ts";
@@ -147,7 +147,9 @@ function describe(
   // An UPDATE or DELETE reads what it writes, and so does ON CONFLICT.
   const isReading = type !== "InsertStmt" ||
     body.onConflictClause !== undefined;
-  const limited = type === "SelectStmt" && isLimited(body);
+  const query = queryOf(type, body) ?? stmt;
+  const { SelectStmt: select } = query as { readonly SelectStmt?: Node };
+  const limited = select !== undefined && isLimited(select);
   const kind = kindOf(type, body, writes.length > 0);
   return {
     kind,
@@ -157,21 +159,21 @@ function describe(
     insertion: insertionOf(type, body),
     rowLocking: rowLockingOf(type, body, found.locks),
     updating: updatingOf(type, body),
-    ...knownNames(queryOf(type, body) ?? stmt, onFault),
+    ...knownNames(query, onFault),
     note: noteOf(type, body, found),
     copy: type === "CopyStmt" ? copyFormat(body) : undefined,
     counts: found.counts,
     ...(found.counts.some(({ rule }) => rule === "boundary")
       ? {
-        momentBounds: type === "SelectStmt" ? momentBounds(body) : undefined,
+        momentBounds: select && momentBounds(select),
         equated: equatedColumns(body),
       }
       : {}),
     momentCalls: momentCalls(type, body),
     folds: found.joinsRows,
-    orderBy: type === "SelectStmt" ? orderKeys(body) : undefined,
+    orderBy: select && orderKeys(select),
     limited,
-    limit: limited ? limitOf(body) : undefined,
+    limit: limited ? messagesOf(type, body, limitOf(select)) : undefined,
     locks: found.locks,
     sources: [...found.sources],
     reads: [...new Set([...found.relations, ...(isReading ? writes : [])])],
@@ -179,7 +181,7 @@ function describe(
     writesWithSchema: found.writesWithSchema,
     calls: [...found.calls],
     deciding: [...found.deciding],
-    only: type === "SelectStmt" ? onlyRelation(body) : undefined,
+    only: select && onlyRelation(select),
     pinned: undefined,
   };
 }
@@ -212,6 +214,17 @@ function noteOf(type: string, body: Node, found: Findings): Shape["note"] {
 /** What a COPY copies. */
 function queryOf(type: string, { query }: Node): Node | undefined {
   return type === "CopyStmt" ? query as Node | undefined : undefined;
+}
+
+/** The messages in which so many rows come. */
+function messagesOf(
+  type: string,
+  body: Node,
+  rows: number | undefined,
+): number | undefined {
+  return rows === undefined || type !== "CopyStmt"
+    ? rows
+    : rows + framesOfCopy(body);
 }
 
 const DML = new Set(["InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt"]);
@@ -252,7 +265,9 @@ function isOfPrepared({ kind }: Node): boolean {
 function kindOf(type: string, body: Node, writes: boolean): StatementKind {
   if (type === "SelectStmt") return writes ? "dml" : "read";
   if (DML.has(type)) return "dml";
-  if (type === "CopyStmt") return body.is_from === true ? "dml" : "read";
+  if (type === "CopyStmt") {
+    return body.is_from === true || writes ? "dml" : "read";
+  }
   if (isOfPrepared(body)) return "other";
   if (type === "TransactionStmt") return "transaction";
   return SESSION.has(type) ? "other" : "ddl";
