@@ -372,6 +372,7 @@ export class Judge {
       unique: () => masks.isUnique(shape),
       certain: () => pair.taken !== undefined || masks.isCertain(shape),
       sortedOtherwise: () => masks.isSortedOtherwise(shape),
+      skipsNumbers: () => masks.skipsNumbers(shape),
       told: () => pair.taken !== undefined,
       // By which rows it inserts nothing its keys tell.
       concurrentWrite: () =>

@@ -1,7 +1,13 @@
 import type { Catalog } from "../catalog/mod.ts";
-import { natureOfCall } from "../sql/mod.ts";
+import { natureOfCall, NUMBERING } from "../sql/mod.ts";
 import type { CountPart, CountRule, Shape } from "../sql/shape.ts";
-import type { Output, RelationColumn, Star, Trait } from "../sql/trait.ts";
+import {
+  type Output,
+  type RelationColumn,
+  type Star,
+  STRICT,
+  type Trait,
+} from "../sql/trait.ts";
 import { type CellRule, formOfType, maskOfType } from "./cell_rules.ts";
 import {
   ColumnFacts,
@@ -92,7 +98,12 @@ export class OutputMasks {
       return before.rules;
     }
     const names = columns.map(({ name }) => name);
-    const known = this.#aligned(shape.outputs ?? [], names);
+    const all = this.#aligned(shape.outputs ?? [], names);
+    const { mask: by } = this.#facts.of({ ...STRICT, ...shape.decidedBy });
+    // A choice that decides which rows there are reaches all columns.
+    const known = by === "choice"
+      ? names.map((_, i) => ({ ...all[i] ?? NOTHING, mask: by }))
+      : all;
     const rules = columns.map((column, i): CellRule => {
       const { mask, isKept, isCaseFree, isCount, within, ...facts } =
         known[i] ?? NOTHING;
@@ -132,7 +143,7 @@ export class OutputMasks {
   }
 
   /** How the number of rows may differ: by the statement, its views, and functions that decide. */
-  counts({ counts, sources, deciding }: Shape): CountRule | undefined {
+  counts(shape: Shape): CountRule | undefined {
     let rule: CountRule | undefined;
     const loosen = (other: CountRule | undefined) => {
       if (RULES.indexOf(other) > RULES.indexOf(rule)) rule = other;
@@ -142,7 +153,7 @@ export class OutputMasks {
         if (this.#facts.mayTie(part)) loosen(part.rule);
       }
     };
-    take(counts);
+    take(shape.counts);
     const call = (names: readonly string[]) => {
       for (const name of names) {
         const nature = this.#catalog.functionNature(name);
@@ -151,12 +162,24 @@ export class OutputMasks {
         }
       }
     };
-    call(deciding);
-    this.#facts.eachView(sources, (view) => {
-      take(view.counts);
-      call(view.deciding);
+    call(shape.deciding);
+    this.#facts.eachBehind(shape, (query, isFiltered) => {
+      take(query.counts);
+      if (isFiltered) take(query.choices);
+      call(query.deciding);
     });
     return rule;
+  }
+
+  /** Whether rows that a query within numbers may have been left out. */
+  skipsNumbers(shape: Shape): boolean {
+    let skips = shape.skipsNumbers;
+    const filtered = [...shape.filtered, ...shape.picked];
+    this.#facts.eachBehind({ ...shape, filtered }, (query, isFiltered) => {
+      skips ||= query.skipsNumbers ||
+        isFiltered && query.calls.some((name) => NUMBERING.has(name));
+    });
+    return skips;
   }
 
   /** The columns by which alone the moment decides which rows there are; undefined: they do not tell. */
@@ -198,9 +221,11 @@ export class OutputMasks {
     });
   }
 
-  /** Whether the mirror sorts by one of its keys otherwise. */
-  isSortedOtherwise({ sortedBy }: Shape): boolean {
-    return this.#facts.areSortedOtherwise(sortedBy);
+  /** Whether the mirror sorts by one of its keys otherwise, or without any what gives it its rows does. */
+  isSortedOtherwise({ orderBy, sortedBy, inOrder }: Shape): boolean {
+    return orderBy === undefined
+      ? this.#facts.comesOtherwise(inOrder)
+      : this.#facts.areSortedOtherwise(sortedBy);
   }
 
   #aligned(

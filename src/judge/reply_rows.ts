@@ -12,8 +12,8 @@ import {
 import { type Answer, haveEqualRows, readAnswer } from "./answer.ts";
 import { readRows } from "./copy_rows.ts";
 import { mayHoldOids, normalAnswer } from "./own_types.ts";
-import { isLoose } from "./row_twins.ts";
-import { compareRows, type RowsFound } from "./rows.ts";
+import { isLoose, rowKey } from "./row_twins.ts";
+import { compareRows, type RowRules, type RowsFound } from "./rows.ts";
 import type { ComparisonContext, Reply, Surroundings } from "./surroundings.ts";
 
 /** What two replies' rows have in common, those behind the bound included. */
@@ -82,10 +82,20 @@ export function rowsOf(
   // Keys that are shown tell by themselves which rows are equal in them.
   const limited = partial && !about.unique() &&
     !(keys === "unknown" && about.sortedOtherwise());
-  const order = { keys, limited, partial, cut };
   const rules = about.rules();
+  const hasNumbers = rules.columns.some(({ mask }) => mask === "numbered");
+  const order = {
+    keys,
+    limited,
+    partial: partial || hasNumbers && about.skipsNumbers(),
+    cut,
+  };
   if (!cut) {
     const found = compareRows(theirs, ours, order, rules);
+    const isSame = found.kind === "permuted" || found.kind === "masked";
+    if (isSame && keys === undefined && about.sortedOtherwise()) {
+      return firstElsewhere(theirs, ours, rules) ?? found;
+    }
     // There nothing tells one value from another.
     const isUnread = areLines && rules.columns.some(isLoose);
     return isUnread && found.kind === "different" ? { kind: "unread" } : found;
@@ -118,7 +128,29 @@ export function rowsOf(
   if (a === undefined || b === undefined) return { kind: "unseen" };
   if (a !== b) return { kind: "hidden" };
   // In what order the rest of them came is not here.
-  return keys === undefined ? { kind: "permuted" } : { kind: "unseen" };
+  return keys === undefined && !about.sortedOtherwise()
+    ? { kind: "permuted" }
+    : { kind: "unseen" };
+}
+
+/** Where the mirror has the same rows in another order; undefined: in none. */
+function firstElsewhere(
+  primary: Answer,
+  mirror: Answer,
+  rules: RowRules,
+): RowsFound | undefined {
+  const sides = {
+    primary,
+    mirror,
+    rules,
+    isLoose: primary.hasCells && rules.columns.some(isLoose),
+  };
+  const row = primary.rows.findIndex((row, i) =>
+    rowKey(row, sides) !== rowKey(mirror.rows[i] as Uint8Array, sides) // as many
+  );
+  return row < 0
+    ? undefined
+    : { kind: "order_unknown", difference: { kind: "order", row: row + 1 } };
 }
 
 /** A hash of all rows in any order; undefined: some are not in it. */

@@ -36,8 +36,10 @@ export interface Surroundings {
   unique(): boolean;
   /** The statement asks for certain rows, or the mirror was told which. */
   certain(): boolean;
-  /** The mirror sorts a text that is a key of ORDER BY otherwise than the primary. */
+  /** The mirror sorts a text that is a key of ORDER BY otherwise than the primary, or without one rows come in another order from within. */
   sortedOtherwise(): boolean;
+  /** Rows that a query within numbers may have been left out. */
+  skipsNumbers(): boolean;
   /** The mirror was told which rows to take: by that it comes to them in another way. */
   told(): boolean;
   /** Another transaction may have written what this statement read, on one side before and on the other behind it. */

@@ -4,6 +4,7 @@ import { TooLargeError } from "./budget.ts";
 import { copyFormat, framesOfCopy } from "./copy_format.ts";
 import { definitionOf } from "./definition.ts";
 import { Findings } from "./findings.ts";
+import { functionQueries } from "./function_queries.ts";
 import { fingerprintOfTree } from "./fingerprint.ts";
 import { insertionOf } from "./insertion.ts";
 import { isolationOf } from "./isolation.ts";
@@ -48,6 +49,38 @@ export function analyze(
     if (!isBound(error)) onFault(error);
     return undefined;
   }
+}
+
+/**
+ * What is known of a query that gives its rows to others, as a view does: its
+ * LIMIT chooses them.
+ *
+ * @returns undefined if the text does not parse.
+ */
+export function analyzeView(text: string): Shape | undefined {
+  try {
+    const { stmts: [first] = [] } = parseSync(text) as {
+      readonly stmts?: RawStatement[];
+    };
+    return first && behindName(first.stmt as Node);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The same of each query that gives a function its values, by its definition. */
+export function analyzeFunction(definition: string): readonly Shape[] {
+  try {
+    return functionQueries(definition).map(behindName);
+  } catch {
+    return [];
+  }
+}
+
+/** A query that people know by another name than its text. */
+function behindName(query: Node): Shape {
+  const described = describe(query, () => {}, false);
+  return { fingerprint: "", text: "", ...described };
 }
 
 /** Whether a statement is too large, or its tree is too deep for the stack. */
@@ -136,13 +169,14 @@ function shapeOf(
   };
 }
 
-/** All of a shape that its tree tells. */
+/** All of a shape that its tree tells. @param isOuter it is no query within another one. */
 function describe(
   stmt: Node,
   onFault: OnFault,
+  isOuter = true,
 ): Omit<Shape, "fingerprint" | "text"> {
   const [type = "", body = {}] = Object.entries(stmt)[0] as [string, Node];
-  const found = new Findings(stmt);
+  const found = new Findings(stmt, isOuter);
   const writes = [...found.written];
   // An UPDATE or DELETE reads what it writes, and so does ON CONFLICT.
   const isReading = type !== "InsertStmt" ||
@@ -159,10 +193,14 @@ function describe(
     insertion: insertionOf(type, body),
     rowLocking: rowLockingOf(type, body, found.locks),
     updating: updatingOf(type, body),
-    ...knownNames(query, onFault),
+    ...knownNames(query, onFault, isOuter),
     note: noteOf(type, body, found),
     copy: type === "CopyStmt" ? copyFormat(body) : undefined,
     counts: found.counts,
+    choices: found.choices,
+    filtered: [...found.filtered],
+    picked: [...found.picked],
+    skipsNumbers: found.skipsNumbers,
     ...(found.counts.some(({ rule }) => rule === "boundary")
       ? {
         momentBounds: select && momentBounds(select),
@@ -190,9 +228,14 @@ function describe(
 function knownNames(
   stmt: Node,
   onFault: OnFault,
-): Pick<Shape, "isParsed" | "outputs" | "draws" | "sortedBy"> {
+  isOuter: boolean,
+): Pick<
+  Shape,
+  "isParsed" | "outputs" | "draws" | "sortedBy" | "inOrder" | "decidedBy"
+> {
   try {
-    return { isParsed: true, outputs: undefined, ...namesOf(stmt) };
+    const names = namesOf(stmt, undefined, isOuter);
+    return { isParsed: true, outputs: undefined, ...names };
   } catch (error) {
     if (!isBound(error)) onFault(error);
     return {

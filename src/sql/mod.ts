@@ -23,4 +23,9 @@ export * from "./session_state.ts";
 export { StateWatch } from "./state_watch.ts";
 export { takenForm } from "./taken_form.ts";
 export { type Token, tokens } from "./tokens.ts";
-export { type Nature, natureOfCall, TIME_LITERAL } from "./volatile.ts";
+export {
+  type Nature,
+  natureOfCall,
+  NUMBERING,
+  TIME_LITERAL,
+} from "./volatile.ts";

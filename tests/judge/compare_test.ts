@@ -173,6 +173,7 @@ function judge(
     unique: () => false,
     certain: () => true,
     sortedOtherwise: () => false,
+    skipsNumbers: () => false,
     told: () => false,
     concurrentWrite: () => false,
     concurrentKey: () => false,
