@@ -58,6 +58,7 @@ const around = {
     certain: () => true,
     moment: () => undefined,
     sortedOtherwise: () => false,
+    skipsNumbers: () => false,
     told: () => false,
     concurrentWrite: () => false,
     concurrentKey: () => false,
