@@ -58,6 +58,7 @@ const around = {
     certain: () => true,
     moment: () => undefined,
     sortedOtherwise: () => false,
+    placesOfRow: () => undefined,
     skipsNumbers: () => false,
     told: () => false,
     concurrentWrite: () => false,

@@ -229,6 +229,29 @@ export class ColumnFacts {
       );
   }
 
+  /**
+   * Whether a column shows what stands in a table's row: the same row has the
+   * same value in it on both servers, whichever rows a LIMIT has chosen.
+   */
+  isOfRow(relation: string, column: string, depth = 0): boolean {
+    const oids = this.#catalog.oids(relation);
+    return oids.length > 0 && depth < MAX_DEPTH && oids.every((oid) => {
+      const view = this.#view(oid);
+      if (view === undefined) {
+        return !this.#catalog.isView(relation) &&
+          this.#stored(oid, column).mask === undefined;
+      }
+      const base = view.only?.relation;
+      const [shown, more] = view.outputs?.filter((output) =>
+        !isStar(output) && output.name === column
+      ) ?? [];
+      const source = shown && shownColumn(shown);
+      return base !== undefined && more === undefined &&
+        source?.relation === base &&
+        this.isOfRow(base, source.column, depth + 1);
+    });
+  }
+
   /** Of a column, or of what an expression makes of it. */
   ofColumn(item: RelationColumn): Facts {
     const facts = this.#ofRelation(item);
@@ -541,12 +564,21 @@ function maskOf(
   return nature === "fixed" ? undefined : nature;
 }
 
+/** Whether it is a column as it stands in a row, of which a choice may have taken another one. */
 function isPlainColumn(
   output: Output,
 ): output is Extract<Output, { name: unknown }> {
-  return "name" in output && output.isColumn === true &&
-    output.trait.parts.length === 0 && output.trait.calls.length === 0 &&
-    output.trait.columns.length === 1;
+  return shownColumn(output) !== undefined;
+}
+
+/** The column that an output shows as it is; undefined: it shows something else. */
+export function shownColumn(output: Output): RelationColumn | undefined {
+  if (!("name" in output) || output.isColumn !== true) return undefined;
+  const { parts, calls, columns: [column, more] } = output.trait;
+  const isPlain = calls.length === 0 && more === undefined &&
+    column?.as === undefined &&
+    parts.every(({ mask }) => mask === "choice");
+  return isPlain ? column : undefined;
 }
 
 export function isStar(output: Output): output is Extract<

@@ -14,6 +14,7 @@ import {
   type Facts,
   isStar,
   NOTHING as NO_FACTS,
+  shownColumn,
   together,
 } from "./column_facts.ts";
 import { type DrawnColumn, DrawnColumns } from "./drawn_columns.ts";
@@ -171,6 +172,34 @@ export class OutputMasks {
     return rule;
   }
 
+  /**
+   * The places of columns that show rows of the statement's only relation, the
+   * first of which is a unique key of it; undefined: no column is one.
+   */
+  placesOfRow(
+    { only, outputs = [] }: Shape,
+    columns: readonly Column[],
+  ): readonly number[] | undefined {
+    if (only === undefined) return undefined;
+    const { relation } = only;
+    const items = outputs.flatMap((output) => this.#expanded(output));
+    if (items.length !== columns.length) return undefined;
+    const names = items.map((item) => {
+      const shown = shownColumn(item);
+      const isOfRow = shown?.relation === relation &&
+        this.#facts.isOfRow(relation, shown.column);
+      return isOfRow ? shown.column : undefined;
+    });
+    const key = names.find((name) =>
+      name !== undefined &&
+      this.#facts.isUnique({ relation, columns: [name] })
+    );
+    if (key === undefined) return undefined;
+    const places = [...names.keys()].filter((i) => names[i] !== undefined);
+    const first = names.indexOf(key);
+    return [first, ...places.filter((i) => i !== first)];
+  }
+
   /** Whether rows that a query within numbers may have been left out. */
   skipsNumbers(shape: Shape): boolean {
     let skips = shape.skipsNumbers;
@@ -259,6 +288,7 @@ export class OutputMasks {
     if (columns === undefined) return [output];
     return columns.map(({ name }) => ({
       name,
+      isColumn: true,
       trait: {
         ...trait,
         columns: [...trait.columns, item(star, name, write)],

@@ -10,6 +10,7 @@ import {
   STATEMENT_UNORDERED,
 } from "../record/mod.ts";
 import { type Answer, haveEqualRows, readAnswer } from "./answer.ts";
+import { differenceInRow } from "./chosen_rows.ts";
 import { readRows } from "./copy_rows.ts";
 import { mayHoldOids, normalAnswer } from "./own_types.ts";
 import { isLoose, rowKey } from "./row_twins.ts";
@@ -92,6 +93,9 @@ export function rowsOf(
   };
   if (!cut) {
     const found = compareRows(theirs, ours, order, rules);
+    const places = hasChosen(found) && theirs.hasCells && about.placesOfRow();
+    const inRow = places && differenceInRow(theirs, ours, places);
+    if (inRow) return inRow;
     const isSame = found.kind === "permuted" || found.kind === "masked";
     if (isSame && keys === undefined && about.sortedOtherwise()) {
       return firstElsewhere(theirs, ours, rules) ?? found;
@@ -131,6 +135,12 @@ export function rowsOf(
   return keys === undefined && !about.sortedOtherwise()
     ? { kind: "permuted" }
     : { kind: "unseen" };
+}
+
+/** Whether the mirror may have taken other rows. */
+function hasChosen(found: RowsFound): boolean {
+  return found.kind === "chosen" ||
+    found.kind === "masked" && [...found.columns.values()].includes("choice");
 }
 
 /** Where the mirror has the same rows in another order; undefined: in none. */

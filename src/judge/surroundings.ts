@@ -38,6 +38,8 @@ export interface Surroundings {
   certain(): boolean;
   /** The mirror sorts a text that is a key of ORDER BY otherwise than the primary, or without one rows come in another order from within. */
   sortedOtherwise(): boolean;
+  /** Columns that show rows of the only relation as they stand there, the first of them a unique key; undefined: there is none. */
+  placesOfRow(): readonly number[] | undefined;
   /** Rows that a query within numbers may have been left out. */
   skipsNumbers(): boolean;
   /** The mirror was told which rows to take: by that it comes to them in another way. */

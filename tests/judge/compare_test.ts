@@ -173,6 +173,7 @@ function judge(
     unique: () => false,
     certain: () => true,
     sortedOtherwise: () => false,
+    placesOfRow: () => undefined,
     skipsNumbers: () => false,
     told: () => false,
     concurrentWrite: () => false,

@@ -93,6 +93,7 @@ function judge(
     unique: () => false,
     certain: () => true,
     sortedOtherwise: () => false,
+    placesOfRow: () => undefined,
     skipsNumbers: () => false,
     told: () => false,
     concurrentWrite: () => false,
