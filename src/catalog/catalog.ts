@@ -18,7 +18,7 @@ export interface Touched {
   readonly calls: readonly string[];
 }
 
-/** Characters of a view that are kept. */
+/** Characters of a view, or of a function, that are kept. */
 const MAX_VIEW = 65_536;
 
 /** A unique key: of all its columns, and those that may be NULL, of which rows may have several. */
@@ -57,6 +57,8 @@ export class Catalog {
   #functions: ReadonlySet<string> = new Set();
   /** By OID. */
   readonly #viewTexts = new Map<string, string>();
+  /** By name. */
+  readonly #functionTexts = new Map<string, string[]>();
   readonly #columns = new RelationColumns({
     typeName: (oid) => this.#typeNames?.get(oid),
     natureOf: (text) => this.#definitions.expressionNature(text),
@@ -175,9 +177,11 @@ export class Catalog {
       case "view":
         this.#viewTexts.set(more, text);
         return this.#definitions.add(kind, name, text);
+      case "function":
+        if (text.length <= MAX_VIEW) push(this.#functionTexts, name, text);
+        return this.#definitions.add(kind, name, text);
       case "trigger":
       case "policy":
-      case "function":
       case "body":
         return this.#definitions.add(kind, name, text);
       case "volatile":
@@ -271,6 +275,11 @@ export class Catalog {
   viewText(oid: string): string | undefined {
     const text = this.#viewTexts.get(oid);
     return (text?.length ?? 0) > MAX_VIEW ? undefined : text;
+  }
+
+  /** The definitions of functions of a name in SQL and PL/pgSQL, but for immutable ones. */
+  functionTexts(name: string): readonly string[] {
+    return this.#functionTexts.get(name) ?? [];
   }
 
   /** Whether a relation's rows are in no log. */

@@ -58,7 +58,7 @@ export function mayContentsDiffer(
     // A row that came stands in the place of one that went, where the LIMIT has cut it off.
     const mayReplace = limited && rows >= limit && !about().unique();
     return mayReplace && unmatched <= fewOf(rows) &&
-      !areSameRows(about().shownKey(), differences());
+      !areSameRows(about().placesOfRow(), differences());
   }
   if (difference.kind !== "value") return unmatched <= fewOf(rows);
   const { columns } = about().rules();
@@ -79,15 +79,17 @@ export function mayContentsDiffer(
   return others <= fewOf(rows);
 }
 
-/** Whether both servers gave a row of the same key, with other values. */
+/**
+ * Whether both servers gave a row of the same key, with other values.
+ *
+ * @param key its place; undefined: none is shown.
+ */
 function areSameRows(
-  key: readonly number[] | undefined,
+  [key]: readonly number[] = [],
   differences: readonly (readonly CellDifference[])[],
 ): boolean {
   return key !== undefined &&
-    differences.some((cells) =>
-      cells.every(({ column }) => !key.includes(column))
-    );
+    differences.some((cells) => cells.every(({ column }) => column !== key));
 }
 
 /** A count of rows; undefined: another value. */

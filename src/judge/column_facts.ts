@@ -1,11 +1,12 @@
 import type { Catalog, CatalogColumn } from "../catalog/mod.ts";
-import { analyze } from "../sql/analyze.ts";
+import { analyzeFunction, analyzeView } from "../sql/analyze.ts";
 import { isScalar, natureOfCall } from "../sql/mod.ts";
 import type { Shape } from "../sql/shape.ts";
 import {
   type Collated,
   type Columns,
   type Draw,
+  type InOrder,
   type Mask,
   MASKS,
   type Output,
@@ -62,6 +63,15 @@ const COMPUTED: Readonly<Record<Mask, Mask>> = {
   chance: "chance",
 };
 
+/** What a function's text tells of its values; whether moments and chance are in it, the catalog says. */
+const OF_ORDER: ReadonlySet<Mask> = new Set([
+  "float",
+  "permuted",
+  "ties",
+  "numbered",
+  "choice",
+]);
+
 /** Columns of a sequence that tell how far it has come. */
 const SEQUENCE_COLUMNS: ReadonlySet<string> = new Set([
   "last_value",
@@ -82,8 +92,10 @@ export class ColumnFacts {
   readonly #catalog: Catalog;
   /** The queries of views, by OID. */
   readonly #views = new Map<string, Shape | undefined>();
+  /** The queries of functions, by name. */
+  readonly #functions = new Map<string, readonly Shape[]>();
   /** Statements of triggers and functions, by their texts. */
-  readonly #behind: ShapesBehind;
+  readonly #writes: ShapesBehind;
   /** By relation and column. */
   readonly #known = new Map<string, Facts>();
   /** Columns that are being looked at, by OID and name. */
@@ -93,7 +105,7 @@ export class ColumnFacts {
 
   constructor(catalog: Catalog, drawn: DrawnColumns = new DrawnColumns()) {
     this.#catalog = catalog;
-    this.#behind = new ShapesBehind(catalog);
+    this.#writes = new ShapesBehind(catalog);
     this.#drawn = drawn;
   }
 
@@ -108,11 +120,13 @@ export class ColumnFacts {
     for (const part of parts) {
       // Where a window's keys are selected rows tell what they leave open.
       const isTold = part.mask === "numbered" && part.within !== undefined;
-      if (this.mayTie(part, isTold)) masks.push(part.mask);
+      const isOtherwise = this.comesOtherwise(part.inOrder);
+      if (!isOtherwise && this.mayTie(part, isTold)) masks.push(part.mask);
     }
     for (const name of calls) masks.push(this.#catalog.functionNature(name));
     return together([
       { ...only(freest(masks)), isKept: isKept === true },
+      ...calls.map((name) => this.#ofFunction(name)),
       ...columns.map((column) => this.ofColumn(column)),
     ]);
   }
@@ -140,19 +154,59 @@ export class ColumnFacts {
       oids.every((oid) => this.#isUnique(oid, columns, pinned));
   }
 
-  /** Sees the views among relations, and those within them. */
-  eachView(relations: readonly string[], see: (view: Shape) => void): void {
-    const keys = new Set(relations);
-    const seen = new Set<string>();
+  /**
+   * Whether rows that nothing sorts come in another order on the mirror, since
+   * what gives them sorts a text: a view, a function, an inner query.
+   */
+  comesOtherwise(order: InOrder | undefined): boolean {
+    const orders = new Set(order === undefined ? [] : [order]);
     // A set gives what is added to it while it is walked.
-    for (const key of keys) {
-      for (const oid of this.#catalog.oids(key)) {
-        const view = this.#view(oid);
-        if (view === undefined || seen.has(oid)) continue;
-        seen.add(oid);
-        see(view);
-        for (const inner of view.sources) keys.add(inner);
+    for (const { sortedBy = [], relation, call } of orders) {
+      if (this.areSortedOtherwise(sortedBy)) return true;
+      for (const query of this.#behind(relation, call)) {
+        if (query.orderBy !== undefined) {
+          if (this.areSortedOtherwise(query.sortedBy)) return true;
+        } else if (query.inOrder !== undefined) orders.add(query.inOrder);
       }
+    }
+    return false;
+  }
+
+  /** The queries of a view, by its key, or of a function. */
+  #behind(relation: string | undefined, call?: string): readonly Shape[] {
+    const oids = relation === undefined ? [] : this.#catalog.oids(relation);
+    return [
+      ...oids.flatMap((oid) => this.#view(oid) ?? []),
+      ...call === undefined ? [] : this.#function(call),
+    ];
+  }
+
+  /**
+   * Sees the queries of the views that a statement reads, of the functions that
+   * decide its rows, and of those within them.
+   *
+   * @param see is told, too, whether the query's rows are filtered.
+   */
+  eachBehind(
+    shape: Pick<Shape, "sources" | "deciding" | "filtered">,
+    see: (query: Shape, isFiltered: boolean) => void,
+  ): void {
+    const seen = new Set<string>();
+    const all: [typeof shape, boolean][] = [[shape, false]];
+    // An array gives what is added to it while it is walked.
+    for (const [{ sources, deciding, filtered }, isWhole] of all) {
+      const look = (name: string, queries: readonly Shape[]) => {
+        const isFiltered = isWhole || filtered.includes(name);
+        const key = JSON.stringify([name, isFiltered]);
+        if (seen.has(key)) return;
+        seen.add(key);
+        for (const query of queries) {
+          see(query, isFiltered);
+          all.push([query, isFiltered]);
+        }
+      };
+      for (const key of sources) look(key, this.#behind(key));
+      for (const name of deciding) look(name, this.#function(name));
     }
   }
 
@@ -183,6 +237,29 @@ export class ColumnFacts {
       oids.every((table) =>
         this.#isUnique(table, within(columns), within(held), depth + 1)
       );
+  }
+
+  /**
+   * Whether a column shows what stands in a table's row: the same row has the
+   * same value in it on both servers, whichever rows a LIMIT has chosen.
+   */
+  isOfRow(relation: string, column: string, depth = 0): boolean {
+    const oids = this.#catalog.oids(relation);
+    return oids.length > 0 && depth < MAX_DEPTH && oids.every((oid) => {
+      const view = this.#view(oid);
+      if (view === undefined) {
+        return !this.#catalog.isView(relation) &&
+          this.#stored(oid, column).mask === undefined;
+      }
+      const base = view.only?.relation;
+      const [shown, more] = view.outputs?.filter((output) =>
+        !isStar(output) && output.name === column
+      ) ?? [];
+      const source = shown && shownColumn(shown);
+      return base !== undefined && more === undefined &&
+        source?.relation === base &&
+        this.isOfRow(base, source.column, depth + 1);
+    });
   }
 
   /** Of a column, or of what an expression makes of it. */
@@ -366,7 +443,7 @@ export class ColumnFacts {
     shape: Shape,
     part: (write: Write) => Write | undefined,
   ): readonly DrawnColumn[] {
-    return [...this.#behind.of(shape)].flatMap(({ draws }) =>
+    return [...this.#writes.of(shape)].flatMap(({ draws }) =>
       draws.flatMap(({ relation, write }) => {
         const looked = part(write);
         return looked ? this.#draws({ relation, write: looked }) : [];
@@ -421,11 +498,47 @@ export class ColumnFacts {
   #view(oid: string): Shape | undefined {
     if (!this.#views.has(oid)) {
       const text = this.#catalog.viewText(oid);
-      const statements = text === undefined ? undefined : analyze(text);
-      this.#views.set(oid, statements?.shapes[0]);
+      this.#views.set(oid, text === undefined ? undefined : analyzeView(text));
     }
     return this.#views.get(oid);
   }
+
+  /** The queries of the functions of a name, as far as their texts are read. */
+  #function(name: string): readonly Shape[] {
+    let queries = this.#functions.get(name);
+    if (queries === undefined) {
+      queries = this.#catalog.functionTexts(name).flatMap(analyzeFunction);
+      this.#functions.set(name, queries);
+    }
+    return queries;
+  }
+
+  /** Of any value that a function's queries give. */
+  #ofFunction(name: string): Facts {
+    const queries = this.#function(name);
+    const key = JSON.stringify([name]);
+    if (
+      queries.length === 0 || this.#open.has(key) ||
+      this.#open.size >= MAX_DEPTH
+    ) return NOTHING;
+    this.#open.add(key);
+    const outputs = queries.flatMap((query) => query.outputs ?? []);
+    const found = outputs.map((output) => {
+      const { mask, isKept } = this.of(wholeTrait(output));
+      const isOfOrder = mask !== undefined && OF_ORDER.has(mask);
+      return { ...only(isOfOrder ? mask : undefined), isKept };
+    });
+    this.#open.delete(key);
+    return together(found);
+  }
+}
+
+/** Of an output, or of all columns that `*` stands for. */
+function wholeTrait(output: Output): Trait {
+  const { trait } = output;
+  if (!isStar(output) || output.star === undefined) return trait;
+  const all = { relation: output.star, column: "*" };
+  return { ...trait, columns: [...trait.columns, all] };
 }
 
 /** What a write to a view does to the only table behind it. */
@@ -461,13 +574,21 @@ function maskOf(
   return nature === "fixed" ? undefined : nature;
 }
 
-/** Whether an output is a column as it is. */
-export function isPlainColumn(
+/** Whether it is a column as it stands in a row, of which a choice may have taken another one. */
+function isPlainColumn(
   output: Output,
 ): output is Extract<Output, { name: unknown }> {
-  return "name" in output && output.isColumn === true &&
-    output.trait.parts.length === 0 && output.trait.calls.length === 0 &&
-    output.trait.columns.length === 1;
+  return shownColumn(output) !== undefined;
+}
+
+/** The column that an output shows as it is; undefined: it shows something else. */
+export function shownColumn(output: Output): RelationColumn | undefined {
+  if (!("name" in output) || output.isColumn !== true) return undefined;
+  const { parts, calls, columns: [column, more] } = output.trait;
+  const isPlain = calls.length === 0 && more === undefined &&
+    column?.as === undefined &&
+    parts.every(({ mask }) => mask === "choice");
+  return isPlain ? column : undefined;
 }
 
 export function isStar(output: Output): output is Extract<

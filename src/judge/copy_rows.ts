@@ -22,11 +22,19 @@ export function readRows(bytes: Uint8Array, { copy }: Shape): Answer {
  * Each CopyData message of PostgreSQL holds one row.
  */
 export function splitCopy(answer: Answer, format: CopyFormat): Answer {
-  // A tuple in binary is what a DataRow is (manual, COPY, "Tuples").
-  if (format === "binary") return { ...answer, hasCells: true };
+  // A tuple in binary is what a DataRow is, and the end is none (manual, COPY, "Binary Format").
+  if (format === "binary") {
+    const rows = answer.rows.filter((row) => !isEnd(row));
+    return { ...answer, rows, hasCells: true };
+  }
   const split = format === "csv" ? csvCells : textCells;
   const rows = answer.rows.map((row) => dataRow(split(withoutNewline(row))));
   return { ...answer, rows, hasCells: true };
+}
+
+/** A tuple of -1 fields. */
+function isEnd(row: Uint8Array): boolean {
+  return row.length === 2 && row[0] === 0xff && row[1] === 0xff;
 }
 
 function withoutNewline(row: Uint8Array): Uint8Array {

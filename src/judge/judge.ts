@@ -370,9 +370,11 @@ export class Judge {
         };
       },
       unique: () => masks.isUnique(shape),
-      shownKey: () => masks.shownKey(shape, columns.of(shape, primary) ?? []),
       certain: () => pair.taken !== undefined || masks.isCertain(shape),
       sortedOtherwise: () => masks.isSortedOtherwise(shape),
+      placesOfRow: () =>
+        masks.placesOfRow(shape, columns.of(shape, primary) ?? []),
+      skipsNumbers: () => masks.skipsNumbers(shape),
       told: () => pair.taken !== undefined,
       // By which rows it inserts nothing its keys tell.
       concurrentWrite: () =>

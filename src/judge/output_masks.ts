@@ -1,14 +1,20 @@
 import type { Catalog } from "../catalog/mod.ts";
-import { natureOfCall } from "../sql/mod.ts";
+import { natureOfCall, NUMBERING } from "../sql/mod.ts";
 import type { CountPart, CountRule, Shape } from "../sql/shape.ts";
-import type { Output, RelationColumn, Star, Trait } from "../sql/trait.ts";
+import {
+  type Output,
+  type RelationColumn,
+  type Star,
+  STRICT,
+  type Trait,
+} from "../sql/trait.ts";
 import { type CellRule, formOfType, maskOfType } from "./cell_rules.ts";
 import {
   ColumnFacts,
   type Facts,
-  isPlainColumn,
   isStar,
   NOTHING as NO_FACTS,
+  shownColumn,
   together,
 } from "./column_facts.ts";
 import { type DrawnColumn, DrawnColumns } from "./drawn_columns.ts";
@@ -93,7 +99,12 @@ export class OutputMasks {
       return before.rules;
     }
     const names = columns.map(({ name }) => name);
-    const known = this.#aligned(shape.outputs ?? [], names);
+    const all = this.#aligned(shape.outputs ?? [], names);
+    const { mask: by } = this.#facts.of({ ...STRICT, ...shape.decidedBy });
+    // A choice that decides which rows there are reaches all columns.
+    const known = by === "choice"
+      ? names.map((_, i) => ({ ...all[i] ?? NOTHING, mask: by }))
+      : all;
     const rules = columns.map((column, i): CellRule => {
       const { mask, isKept, isCaseFree, isCount, within, ...facts } =
         known[i] ?? NOTHING;
@@ -133,7 +144,7 @@ export class OutputMasks {
   }
 
   /** How the number of rows may differ: by the statement, its views, and functions that decide. */
-  counts({ counts, sources, deciding }: Shape): CountRule | undefined {
+  counts(shape: Shape): CountRule | undefined {
     let rule: CountRule | undefined;
     const loosen = (other: CountRule | undefined) => {
       if (RULES.indexOf(other) > RULES.indexOf(rule)) rule = other;
@@ -143,7 +154,7 @@ export class OutputMasks {
         if (this.#facts.mayTie(part)) loosen(part.rule);
       }
     };
-    take(counts);
+    take(shape.counts);
     const call = (names: readonly string[]) => {
       for (const name of names) {
         const nature = this.#catalog.functionNature(name);
@@ -152,12 +163,52 @@ export class OutputMasks {
         }
       }
     };
-    call(deciding);
-    this.#facts.eachView(sources, (view) => {
-      take(view.counts);
-      call(view.deciding);
+    call(shape.deciding);
+    this.#facts.eachBehind(shape, (query, isFiltered) => {
+      take(query.counts);
+      if (isFiltered) take(query.choices);
+      call(query.deciding);
     });
     return rule;
+  }
+
+  /**
+   * The places of columns that show rows of the statement's only relation, the
+   * first of which is a unique key of it; undefined: no column is one.
+   */
+  placesOfRow(
+    { only, outputs = [] }: Shape,
+    columns: readonly Column[],
+  ): readonly number[] | undefined {
+    if (only === undefined) return undefined;
+    const { relation } = only;
+    const items = outputs.flatMap((output) => this.#expanded(output));
+    if (items.length !== columns.length) return undefined;
+    const names = items.map((item) => {
+      const shown = shownColumn(item);
+      const isOfRow = shown?.relation === relation &&
+        this.#facts.isOfRow(relation, shown.column);
+      return isOfRow ? shown.column : undefined;
+    });
+    const key = names.find((name) =>
+      name !== undefined &&
+      this.#facts.isUnique({ relation, columns: [name] })
+    );
+    if (key === undefined) return undefined;
+    const places = [...names.keys()].filter((i) => names[i] !== undefined);
+    const first = names.indexOf(key);
+    return [first, ...places.filter((i) => i !== first)];
+  }
+
+  /** Whether rows that a query within numbers may have been left out. */
+  skipsNumbers(shape: Shape): boolean {
+    let skips = shape.skipsNumbers;
+    const filtered = [...shape.filtered, ...shape.picked];
+    this.#facts.eachBehind({ ...shape, filtered }, (query, isFiltered) => {
+      skips ||= query.skipsNumbers ||
+        isFiltered && query.calls.some((name) => NUMBERING.has(name));
+    });
+    return skips;
   }
 
   /** The columns by which alone the moment decides which rows there are; undefined: they do not tell. */
@@ -176,24 +227,6 @@ export class OutputMasks {
     // Of equal values in a pinned column the other keys decide.
     const columns = [...pinned, ...sorted];
     return this.#facts.isUnique({ relation, columns, pinned });
-  }
-
-  /** The places of a unique key of the only relation in an answer; undefined: not all of one are there. */
-  shownKey(
-    { only, outputs = [] }: Shape,
-    columns: readonly Column[],
-  ): readonly number[] | undefined {
-    const items = outputs.flatMap((output) => this.#expanded(output));
-    if (only === undefined || items.length !== columns.length) return undefined;
-    const [oid, ...others] = this.#catalog.oids(only.relation);
-    if (oid === undefined || others.length > 0) return undefined;
-    const placeOf = (column: string) =>
-      items.findIndex((one) =>
-        isPlainColumn(one) && one.trait.columns[0]?.column === column
-      );
-    return this.#catalog.keysOf(oid)
-      .map((key) => key.map(placeOf))
-      .find((places) => !places.includes(-1));
   }
 
   /** Whether a statement asks for certain rows, by a value of a column in a unique index; true where that is not known. */
@@ -218,9 +251,11 @@ export class OutputMasks {
     });
   }
 
-  /** Whether the mirror sorts by one of its keys otherwise. */
-  isSortedOtherwise({ sortedBy }: Shape): boolean {
-    return this.#facts.areSortedOtherwise(sortedBy);
+  /** Whether the mirror sorts by one of its keys otherwise, or without any what gives it its rows does. */
+  isSortedOtherwise({ orderBy, sortedBy, inOrder }: Shape): boolean {
+    return orderBy === undefined
+      ? this.#facts.comesOtherwise(inOrder)
+      : this.#facts.areSortedOtherwise(sortedBy);
   }
 
   #aligned(

@@ -10,10 +10,11 @@ import {
   STATEMENT_UNORDERED,
 } from "../record/mod.ts";
 import { type Answer, haveEqualRows, readAnswer } from "./answer.ts";
+import { differenceInRow } from "./chosen_rows.ts";
 import { readRows } from "./copy_rows.ts";
 import { mayHoldOids, normalAnswer } from "./own_types.ts";
-import { isLoose } from "./row_twins.ts";
-import { compareRows, type RowsFound } from "./rows.ts";
+import { isLoose, rowKey } from "./row_twins.ts";
+import { compareRows, type RowRules, type RowsFound } from "./rows.ts";
 import type { ComparisonContext, Reply, Surroundings } from "./surroundings.ts";
 
 /** What two replies' rows have in common, those behind the bound included. */
@@ -76,17 +77,32 @@ export function rowsOf(
   // With fewer rows than it allows a LIMIT kept all.
   const partial = hasLimit &&
     (limit === undefined || p(STATEMENT_ROWS) >= limit);
-  const keys = about.keys();
+  // In lines of a form of their own no key is seen.
+  const areLines = !theirs.hasCells && !ours.hasCells;
+  const keys = areLines ? about.keys() && "unknown" : about.keys();
   // Keys that are shown tell by themselves which rows are equal in them.
   const limited = partial && !about.unique() &&
     !(keys === "unknown" && about.sortedOtherwise());
-  const order = { keys, limited, partial, cut };
   const rules = about.rules();
+  const hasNumbers = rules.columns.some(({ mask }) => mask === "numbered");
+  const order = {
+    keys,
+    limited,
+    partial: partial || hasNumbers && about.skipsNumbers(),
+    cut,
+  };
   if (!cut) {
     const found = compareRows(theirs, ours, order, rules);
-    // In lines of a form of their own nothing tells one value from another.
-    const areLines = !theirs.hasCells && rules.columns.some(isLoose);
-    return areLines && found.kind === "different" ? { kind: "unread" } : found;
+    const places = hasChosen(found) && theirs.hasCells && about.placesOfRow();
+    const inRow = places && differenceInRow(theirs, ours, places);
+    if (inRow) return inRow;
+    const isSame = found.kind === "permuted" || found.kind === "masked";
+    if (isSame && keys === undefined && about.sortedOtherwise()) {
+      return firstElsewhere(theirs, ours, rules) ?? found;
+    }
+    // There nothing tells one value from another.
+    const isUnread = areLines && rules.columns.some(isLoose);
+    return isUnread && found.kind === "different" ? { kind: "unread" } : found;
   }
   // Which rows a LIMIT keeps among equals is chance, and so is their size; cells that may differ have other sizes.
   const isFree = rules.columns.some(isLoose) || about.counts() !== undefined;
@@ -116,7 +132,35 @@ export function rowsOf(
   if (a === undefined || b === undefined) return { kind: "unseen" };
   if (a !== b) return { kind: "hidden" };
   // In what order the rest of them came is not here.
-  return keys === undefined ? { kind: "permuted" } : { kind: "unseen" };
+  return keys === undefined && !about.sortedOtherwise()
+    ? { kind: "permuted" }
+    : { kind: "unseen" };
+}
+
+/** Whether the mirror may have taken other rows. */
+function hasChosen(found: RowsFound): boolean {
+  return found.kind === "chosen" ||
+    found.kind === "masked" && [...found.columns.values()].includes("choice");
+}
+
+/** Where the mirror has the same rows in another order; undefined: in none. */
+function firstElsewhere(
+  primary: Answer,
+  mirror: Answer,
+  rules: RowRules,
+): RowsFound | undefined {
+  const sides = {
+    primary,
+    mirror,
+    rules,
+    isLoose: primary.hasCells && rules.columns.some(isLoose),
+  };
+  const row = primary.rows.findIndex((row, i) =>
+    rowKey(row, sides) !== rowKey(mirror.rows[i] as Uint8Array, sides) // as many
+  );
+  return row < 0
+    ? undefined
+    : { kind: "order_unknown", difference: { kind: "order", row: row + 1 } };
 }
 
 /** A hash of all rows in any order; undefined: some are not in it. */

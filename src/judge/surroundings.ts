@@ -34,12 +34,14 @@ export interface Surroundings {
   moment(): Moment | undefined;
   /** A unique key leaves no choice among rows or their order. */
   unique(): boolean;
-  /** Columns of the answer that make a unique key of the only relation; undefined: there is none. */
-  shownKey(): readonly number[] | undefined;
   /** The statement asks for certain rows, or the mirror was told which. */
   certain(): boolean;
-  /** The mirror sorts a text that is a key of ORDER BY otherwise than the primary. */
+  /** The mirror sorts a text that is a key of ORDER BY otherwise than the primary, or without one rows come in another order from within. */
   sortedOtherwise(): boolean;
+  /** Columns that show rows of the only relation as they stand there, the first of them a unique key; undefined: there is none. */
+  placesOfRow(): readonly number[] | undefined;
+  /** Rows that a query within numbers may have been left out. */
+  skipsNumbers(): boolean;
   /** The mirror was told which rows to take: by that it comes to them in another way. */
   told(): boolean;
   /** Another transaction may have written what this statement read, on one side before and on the other behind it. */

@@ -1,10 +1,11 @@
 import { normalizeSync, parseSync } from "libpg-query";
 import { isServerSetting } from "./catalogs.ts";
 import { TooLargeError } from "./budget.ts";
-import { copyFormat } from "./copy_format.ts";
+import { copyFormat, framesOfCopy } from "./copy_format.ts";
 import { dangerOf } from "./danger.ts";
 import { definitionOf } from "./definition.ts";
 import { Findings } from "./findings.ts";
+import { functionQueries } from "./function_queries.ts";
 import { fingerprintOfTree } from "./fingerprint.ts";
 import { insertionOf } from "./insertion.ts";
 import { isolationOf } from "./isolation.ts";
@@ -49,6 +50,38 @@ export function analyze(
     if (!isBound(error)) onFault(error);
     return undefined;
   }
+}
+
+/**
+ * What is known of a query that gives its rows to others, as a view does: its
+ * LIMIT chooses them.
+ *
+ * @returns undefined if the text does not parse.
+ */
+export function analyzeView(text: string): Shape | undefined {
+  try {
+    const { stmts: [first] = [] } = parseSync(text) as {
+      readonly stmts?: RawStatement[];
+    };
+    return first && behindName(first.stmt as Node);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The same of each query that gives a function its values, by its definition. */
+export function analyzeFunction(definition: string): readonly Shape[] {
+  try {
+    return functionQueries(definition).map(behindName);
+  } catch {
+    return [];
+  }
+}
+
+/** A query that people know by another name than its text. */
+function behindName(query: Node): Shape {
+  const described = describe(query, () => {}, false);
+  return { fingerprint: "", text: "", ...described };
 }
 
 /** Whether a statement is too large, or its tree is too deep for the stack. */
@@ -137,18 +170,21 @@ function shapeOf(
   };
 }
 
-/** All of a shape that its tree tells. */
+/** All of a shape that its tree tells. @param isOuter it is no query within another one. */
 function describe(
   stmt: Node,
   onFault: OnFault,
+  isOuter = true,
 ): Omit<Shape, "fingerprint" | "text"> {
   const [type = "", body = {}] = Object.entries(stmt)[0] as [string, Node];
-  const found = new Findings(stmt);
+  const found = new Findings(stmt, isOuter);
   const writes = [...found.written];
   // An UPDATE or DELETE reads what it writes, and so does ON CONFLICT.
   const isReading = type !== "InsertStmt" ||
     body.onConflictClause !== undefined;
-  const limited = type === "SelectStmt" && isLimited(body);
+  const query = queryOf(type, body) ?? stmt;
+  const { SelectStmt: select } = query as { readonly SelectStmt?: Node };
+  const limited = select !== undefined && isLimited(select);
   const kind = kindOf(type, body, writes.length > 0);
   return {
     kind,
@@ -159,21 +195,25 @@ function describe(
     insertion: insertionOf(type, body),
     rowLocking: rowLockingOf(type, body, found.locks),
     updating: updatingOf(type, body),
-    ...knownNames(queryOf(type, body) ?? stmt, onFault),
+    ...knownNames(query, onFault, isOuter),
     note: noteOf(type, body, found),
     copy: type === "CopyStmt" ? copyFormat(body) : undefined,
     counts: found.counts,
+    choices: found.choices,
+    filtered: [...found.filtered],
+    picked: [...found.picked],
+    skipsNumbers: found.skipsNumbers,
     ...(found.counts.some(({ rule }) => rule === "boundary")
       ? {
-        momentBounds: type === "SelectStmt" ? momentBounds(body) : undefined,
+        momentBounds: select && momentBounds(select),
         equated: equatedColumns(body),
       }
       : {}),
     momentCalls: momentCalls(type, body),
     folds: found.joinsRows,
-    orderBy: type === "SelectStmt" ? orderKeys(body) : undefined,
+    orderBy: select && orderKeys(select),
     limited,
-    limit: limited ? limitOf(body) : undefined,
+    limit: limited ? messagesOf(type, body, limitOf(select)) : undefined,
     locks: found.locks,
     sources: [...found.sources],
     reads: [...new Set([...found.relations, ...(isReading ? writes : [])])],
@@ -181,7 +221,7 @@ function describe(
     writesWithSchema: found.writesWithSchema,
     calls: [...found.calls],
     deciding: [...found.deciding],
-    only: type === "SelectStmt" ? onlyRelation(body) : undefined,
+    only: select && onlyRelation(select),
     pinned: undefined,
   };
 }
@@ -190,9 +230,14 @@ function describe(
 function knownNames(
   stmt: Node,
   onFault: OnFault,
-): Pick<Shape, "isParsed" | "outputs" | "draws" | "sortedBy"> {
+  isOuter: boolean,
+): Pick<
+  Shape,
+  "isParsed" | "outputs" | "draws" | "sortedBy" | "inOrder" | "decidedBy"
+> {
   try {
-    return { isParsed: true, outputs: undefined, ...namesOf(stmt) };
+    const names = namesOf(stmt, undefined, isOuter);
+    return { isParsed: true, outputs: undefined, ...names };
   } catch (error) {
     if (!isBound(error)) onFault(error);
     return {
@@ -214,6 +259,17 @@ function noteOf(type: string, body: Node, found: Findings): Shape["note"] {
 /** What a COPY copies. */
 function queryOf(type: string, { query }: Node): Node | undefined {
   return type === "CopyStmt" ? query as Node | undefined : undefined;
+}
+
+/** The messages in which so many rows come. */
+function messagesOf(
+  type: string,
+  body: Node,
+  rows: number | undefined,
+): number | undefined {
+  return rows === undefined || type !== "CopyStmt"
+    ? rows
+    : rows + framesOfCopy(body);
 }
 
 const DML = new Set(["InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt"]);
@@ -254,7 +310,9 @@ function isOfPrepared({ kind }: Node): boolean {
 function kindOf(type: string, body: Node, writes: boolean): StatementKind {
   if (type === "SelectStmt") return writes ? "dml" : "read";
   if (DML.has(type)) return "dml";
-  if (type === "CopyStmt") return body.is_from === true ? "dml" : "read";
+  if (type === "CopyStmt") {
+    return body.is_from === true || writes ? "dml" : "read";
+  }
   if (isOfPrepared(body)) return "other";
   if (type === "TransactionStmt") return "transaction";
   return SESSION.has(type) ? "other" : "ddl";

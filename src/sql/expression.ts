@@ -2,6 +2,7 @@ import { remaskOfCall, WHOLE_LIST } from "./call_masks.ts";
 import { textKeys, type TextScope } from "./collated.ts";
 import {
   type Columns,
+  type InOrder,
   KEPT,
   masked,
   type Remask,
@@ -17,6 +18,7 @@ import { Keys } from "./keys.ts";
 import { bare, lastName, list, type Node, unwrap } from "./tree.ts";
 import {
   natureOfCall,
+  NUMBERING,
   ORDERED_AGGREGATES,
   ORDERED_WINDOW_FUNCTIONS,
   PHYSICAL_COLUMNS,
@@ -45,6 +47,8 @@ export interface Scope extends TextScope {
   sortedBy(keys: readonly unknown[]): SortedInput | undefined;
   /** The order in which rows come; undefined: in none. */
   sortedInput(): SortedInput | undefined;
+  /** How these rows come from within, whatever promises it; undefined: from several sources. */
+  inOrder(): InOrder | undefined;
   /** The first column of an inner query. @param rows one of them is taken, or all. */
   select(select: Node, rows: "one" | "all"): Trait;
   /** What decides which rows an inner query has. */
@@ -223,10 +227,22 @@ function orderOfAggregate(
   scope: Scope,
 ): Trait {
   const sorted = keys.length === 0 ? scope.sortedInput() : scope.sortedBy(keys);
-  if (sorted === undefined) return masked("permuted");
+  if (sorted === undefined) {
+    return keys.length === 0
+      ? asTheyCome(masked("permuted"), scope)
+      : masked("permuted");
+  }
   // Sorted by what it gives, ties are equal.
   const isKey = items.every((item) => sorted.keys.has(scope.key(item)));
   return isKey ? STRICT : tied("ties", sorted.ties);
+}
+
+/** Of rows that nothing sorts. */
+function asTheyCome({ parts, ...trait }: Trait, scope: Scope): Trait {
+  const inOrder = scope.inOrder();
+  return inOrder === undefined
+    ? { ...trait, parts }
+    : { ...trait, parts: parts.map((part) => ({ ...part, inOrder })) };
 }
 
 function traitOfWindow(
@@ -247,8 +263,11 @@ function traitOfWindow(
     scope.key(args[0]),
   );
   if (isKey && NEIGHBOURS.has(name)) return KEPT;
-  if (name === "row_number" || name === "ntile") {
-    const { parts, ...rest } = tied("numbered", ties);
+  if (NUMBERING.has(name)) {
+    const numbered = tied("numbered", ties);
+    const { parts, ...rest } = told.length === 0
+      ? asTheyCome(numbered, scope)
+      : numbered;
     const within = told.map((key) => scope.key(key));
     const areTold = within.every((key) => key !== undefined);
     return areTold

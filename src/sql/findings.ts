@@ -6,6 +6,7 @@ import {
   DRAWS,
   type Nature,
   natureOfCall,
+  NUMBERING,
   ORDERED_AGGREGATES,
   ORDERED_WINDOW_FUNCTIONS,
   PHYSICAL_COLUMNS,
@@ -93,6 +94,14 @@ export class Findings {
   joinsRows = false;
   /** How the number of rows may differ by nature. */
   readonly counts: CountPart[] = [];
+  /** Choices among rows that nothing filters. */
+  readonly choices: CountPart[] = [];
+  /** Relations, by their keys, and functions whose rows are filtered, grouped or joined. */
+  readonly filtered = new Set<string>();
+  /** The same of what single values are taken from. */
+  readonly picked = new Set<string>();
+  /** Rows that were numbered may be left out. */
+  skipsNumbers = false;
   /** Places where some result depends on the order in which rows are read … */
   readonly #unsorted: Place[] = [];
   /** … and somewhere an order is asked for, perhaps for that. */
@@ -104,10 +113,11 @@ export class Findings {
   readonly #ctesWithin = new Map<Node, ReadonlySet<string>>();
   readonly #budget = new Budget();
 
-  constructor(statement: Node) {
+  /** @param isOuter it is no query within another one. */
+  constructor(statement: Node, isOuter = true) {
     const select = statement.SelectStmt as Node | undefined;
     // The limit of the statement itself is judged by its rows.
-    if (select !== undefined) this.#select(select, "rows", true);
+    if (select !== undefined) this.#select(select, "rows", isOuter);
     else this.#walk(statement, "rows");
     if (!this.#sorts) {
       for (const place of this.#unsorted) this.#mark("choice", place);
@@ -120,7 +130,7 @@ export class Findings {
 
   /** @param ties of an order that nature decides in. */
   #mark(nature: Nature | "draw", place: Place, ties: Ties = NO_TIES): void {
-    if (place === "rows" || place === "value") return;
+    if (!isFiltered(place)) return;
     const rule = RULES[nature];
     const isKnown = this.counts.some((part) =>
       part.rule === rule && part.unlessUnique === undefined &&
@@ -143,6 +153,9 @@ export class Findings {
     const before = this.#ctes;
     if (node.withClause !== undefined) this.#name(node.withClause as Node);
     for (const [key, child] of Object.entries(node)) {
+      if (key === "RangeFunction") {
+        for (const name of callsIn(child as Node)) this.#readsRows(name, place);
+      }
       const inner = SOURCES.has(key)
         ? below
         : COUNT_CLAUSES.has(key) && place !== "value"
@@ -177,7 +190,7 @@ export class Findings {
       case "SubLink":
         return this.#subLink(node, place === "rows" ? "value" : place);
       case "RangeVar":
-        this.#relation(node);
+        this.#relation(node, place);
         break;
       case "CommonTableExpr": {
         const before = this.#ctes;
@@ -195,7 +208,7 @@ export class Findings {
         break;
       case "CopyStmt":
         if (node.is_from === true) this.#writes(node.relation);
-        else if (node.relation) this.#relation(node.relation as Node);
+        else if (node.relation) this.#relation(node.relation as Node, place);
         break;
       case "TruncateStmt":
         for (const relation of (node.relations ?? []) as Node[]) {
@@ -238,7 +251,9 @@ export class Findings {
     ) => Object.keys(item).length > 0);
     if (node.sortClause !== undefined) this.#sorts = true;
     if (distinctOn || !isOuter && isLimited(node) && !isConstant(node)) {
-      this.#mark("choice", place, this.#tiesOf(node));
+      const ties = this.#tiesOf(node);
+      if (place === "rows") this.choices.push({ rule: "choice", ...ties });
+      else this.#mark("choice", place, ties);
     }
     const { targetList, ...rest } = node;
     this.#walk(rest, place);
@@ -282,19 +297,25 @@ export class Findings {
     this.#walk({ SelectStmt: Object.fromEntries(body) }, place);
   }
 
-  #relation(node: Node): void {
+  #relation(node: Node, place: Place): void {
     const schema = node.schemaname as string | undefined;
     const name = String(node.relname);
     if (schema === undefined && this.#ctes.has(name)) return;
     this.relations.add(name);
     this.sources.add(keyOfRelation(node));
+    this.#readsRows(keyOfRelation(node), place);
     if (isCatalog(schema, name)) this.readsCatalog = true;
+  }
+
+  #readsRows(name: string, place: Place): void {
+    if (isFiltered(place)) this.filtered.add(name);
+    else if (place === "value") this.picked.add(name);
   }
 
   #call(node: Node, place: Place): void {
     const name = lastName(node.funcname);
     this.calls.add(name);
-    if (place === "counts" || place === "through") this.deciding.add(name);
+    if (isFiltered(place)) this.deciding.add(name);
     if (isAggregate(name)) this.joinsRows = true;
     if (PRIVILEGES.test(name) && args(node).some(isOid)) this.#asksByOid = true;
     const nature = natureOfCall(name, args(node).length);
@@ -304,6 +325,9 @@ export class Findings {
       this.#mark(DRAWS.has(name) ? "draw" : nature, place);
     }
     const over = node.over as Node | undefined;
+    if (over !== undefined && NUMBERING.has(name) && place !== "rows") {
+      this.skipsNumbers = true;
+    }
     const isUnsorted = over === undefined
       ? ORDERED_AGGREGATES.has(name) && node.agg_order === undefined
       : over.orderClause === undefined && over.name === undefined &&
@@ -333,6 +357,18 @@ export class Findings {
     this.written.add(String(relname));
     if (schemaname !== undefined) this.writesWithSchema = true;
   }
+}
+
+function isFiltered(place: Place): boolean {
+  return place === "counts" || place === "through";
+}
+
+/** Names of the functions in FROM. */
+function callsIn({ functions }: Node): readonly string[] {
+  return list(functions).flatMap(({ List }) => {
+    const [type, { funcname }] = unwrap(list((List as Node)?.items)[0]);
+    return type === "FuncCall" ? [lastName(funcname)] : [];
+  });
 }
 
 /** Of objects by name or OID (manual, "Access Privilege Inquiry Functions"). */

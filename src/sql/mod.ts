@@ -32,4 +32,9 @@ export { isScalar } from "./one_row.ts";
 export { takenForm } from "./taken_form.ts";
 export { type Token, tokens } from "./tokens.ts";
 export { mayBeUnsafe, UNSAFE_KINDS, type UnsafeKind } from "./unsafe_kinds.ts";
-export { type Nature, natureOfCall, TIME_LITERAL } from "./volatile.ts";
+export {
+  type Nature,
+  natureOfCall,
+  NUMBERING,
+  TIME_LITERAL,
+} from "./volatile.ts";

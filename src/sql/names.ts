@@ -27,6 +27,7 @@ import {
   type Collated,
   type Columns,
   type Draw,
+  type InOrder,
   masked,
   type Output,
   remasked,
@@ -55,6 +56,10 @@ export interface NamesFound {
   readonly draws: readonly Draw[];
   /** Texts that its own ORDER BY sorts by. */
   readonly sortedBy: readonly Collated[];
+  /** Without one: how its rows come. */
+  readonly inOrder?: InOrder | undefined;
+  /** What WHERE, HAVING and ON hold rows against: a choice within that decides which there are. */
+  readonly decidedBy?: Pick<Trait, "calls" | "columns"> | undefined;
 }
 
 /** A query that WITH names. */
@@ -91,16 +96,18 @@ export class Names implements Scope {
     this.#draws = outer === undefined ? [] : outer.#draws;
   }
 
-  /** What a statement's names tell. */
-  static of(stmt: Node, budget: Budget): NamesFound {
+  /** What a statement's names tell. @param isOuter it is no query within another one. */
+  static of(stmt: Node, budget: Budget, isOuter = true): NamesFound {
     const names = new Names(undefined, budget);
-    names.#read(stmt, true);
+    names.#read(stmt, isOuter);
     const keys = sortExpressions(names.#select);
     return {
       // The texts of columns are for the queries around them.
       outputs: names.#outputs.map(({ text: _, ...output }) => output),
       draws: names.#draws,
       sortedBy: textKeys(keys, names),
+      inOrder: names.#ownOrder(),
+      decidedBy: names.#decidedBy(),
     };
   }
 
@@ -239,6 +246,11 @@ export class Names implements Scope {
       [whereClause, havingClause, ...joinConditions(fromClause)],
       this,
     );
+  }
+
+  #decidedBy(): NamesFound["decidedBy"] {
+    const { calls, columns } = this.#conditions ?? STRICT;
+    return calls.length + columns.length === 0 ? undefined : { calls, columns };
   }
 
   /** What decides which rows there are. */
@@ -399,23 +411,20 @@ export class Names implements Scope {
           : undefined;
         if (cte === undefined) return void this.#sources.push(tableOf(node));
         this.#feeders.push(cte.names);
-        this.#sources.push({
-          name: name ?? String(node.relname),
-          outputs: renamed(cte.outputs, alias?.colnames),
-        });
-        return;
+        return this.#addQuery(
+          name ?? String(node.relname),
+          cte.names,
+          renamed(cte.outputs, alias?.colnames),
+        );
       }
       case "RangeSubselect": {
         const inner = this.#query(node.subquery as Node);
         this.#feeders.push(inner);
-        const outputs = renamed(inner.#outputs, alias?.colnames);
-        const sorted = inner.#sortedAs(outputs);
-        this.#sources.push({
-          name: name ?? "",
-          outputs,
-          ...(sorted === undefined ? {} : { sorted }),
-        });
-        return;
+        return this.#addQuery(
+          name ?? "",
+          inner,
+          renamed(inner.#outputs, alias?.colnames),
+        );
       }
       case "JoinExpr":
         this.#addSource(node.larg as Node);
@@ -443,9 +452,24 @@ export class Names implements Scope {
         this.#sources.push({
           name: name ?? call ?? "",
           outputs: renamed([...outputs, star], known),
+          ...(call === undefined ? {} : { inOrder: { call } }),
         });
       }
     }
+  }
+
+  /** A query whose rows are read in FROM. */
+  #addQuery(name: string, query: Names, outputs: readonly Output[]): void {
+    const sorted = query.#sortedAs(outputs);
+    const inOrder = sorted === undefined
+      ? query.#ownOrder()
+      : { sortedBy: sorted.ties.sortedBy ?? [] };
+    this.#sources.push({
+      name,
+      outputs,
+      ...(sorted === undefined ? {} : { sorted }),
+      ...(inOrder === undefined ? {} : { inOrder }),
+    });
   }
 
   #cte(name: string): Cte | undefined {
@@ -531,6 +555,24 @@ export class Names implements Scope {
     return this.#sources.only?.sorted;
   }
 
+  inOrder(): InOrder | undefined {
+    return this.#sources.only?.inOrder;
+  }
+
+  /** How its rows come: without an order of its own as those that it reads, one by one. */
+  #ownOrder(): InOrder | undefined {
+    const { sortClause, groupClause, fromClause, targetList } = this.#select;
+    const isOther = sortClause !== undefined || groupClause !== undefined ||
+      dropsEqualRows(this.#select) || isSetOperation(this.#select);
+    if (isOther || sortsWindows(this.#select)) return undefined;
+    if (fromClause !== undefined) return this.inOrder();
+    const [target, more] = list(targetList);
+    const [type, { funcname }] = unwrap((target?.ResTarget as Node)?.val);
+    return more === undefined && type === "FuncCall"
+      ? { call: lastName(funcname) }
+      : undefined;
+  }
+
   select(select: Node, rows: "one" | "all"): Trait {
     const outputs = this.outputsOf({ SelectStmt: select });
     const [first] = outputs;
@@ -553,6 +595,13 @@ function namesOf(fields: readonly Node[]): readonly string[] {
   return fields.map((field) => lastName([field]));
 }
 
+/** Whether windows of a query sort its rows. */
+function sortsWindows({ windowClause, targetList }: Node): boolean {
+  return /"(orderClause|partitionClause)"/.test(
+    JSON.stringify([windowClause, targetList]),
+  );
+}
+
 /** The calls in FROM. */
 function functionsIn({ functions }: Node): readonly unknown[] {
   return list(functions).map(({ List }) =>
@@ -573,7 +622,19 @@ function isOrdinality(
 function joinConditions(items: unknown): unknown[] {
   return list(items).flatMap(({ JoinExpr }) => {
     if (JoinExpr === undefined) return [];
-    const { larg, rarg, quals } = JoinExpr as Node;
-    return [quals, ...joinConditions([larg, rarg])];
+    const { larg, rarg, quals, usingClause } = JoinExpr as Node;
+    const merged = list(usingClause).map((name) => {
+      const column = { ColumnRef: { fields: [name] } };
+      const operator = [{ String: { sval: "=" } }];
+      return {
+        A_Expr: {
+          kind: "AEXPR_OP",
+          name: operator,
+          lexpr: column,
+          rexpr: column,
+        },
+      };
+    });
+    return [quals, ...merged, ...joinConditions([larg, rarg])];
   });
 }

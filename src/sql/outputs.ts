@@ -14,12 +14,14 @@ const NOTHING: Omit<NamesFound, "outputs"> = {
  * What the names of a statement tell: in what each output column may differ on
  * an equal server, and what it writes.
  *
+ * @param isOuter it is no query within another one.
  * @returns outputs undefined: it has none, or nothing is known of them.
  * @throws {TooLargeError} It takes more than the budget.
  */
 export function namesOf(
   stmt: Node,
   budget: Budget = new Budget(),
+  isOuter = true,
 ): Omit<NamesFound, "outputs"> & Partial<Pick<NamesFound, "outputs">> {
   const [type, node] = unwrap(stmt);
   switch (type) {
@@ -28,7 +30,7 @@ export function namesOf(
     case "UpdateStmt":
     case "DeleteStmt":
     case "MergeStmt":
-      return Names.of(stmt, budget);
+      return Names.of(stmt, budget, isOuter);
     case "CopyStmt":
       return node.is_from === true ? copied(node) : NOTHING;
     default:

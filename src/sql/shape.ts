@@ -7,7 +7,7 @@ import type { MomentBound } from "./moment_bounds.ts";
 import type { MomentCalls } from "./moment_calls.ts";
 import type { PinnedRows } from "./pins.ts";
 import type { Updating } from "./updating.ts";
-import type { Collated, Draw, Output, Ties } from "./trait.ts";
+import type { Collated, Draw, InOrder, Output, Ties, Trait } from "./trait.ts";
 
 /** A statement about the server itself: what differs is told, and counts as nothing. */
 export type Note =
@@ -60,6 +60,16 @@ export interface Shape {
   readonly draws: readonly Draw[];
   /** How the number of its rows may differ; empty: it is the statement's own. */
   readonly counts: readonly CountPart[];
+  /** A choice among its rows: their number is its own, but not that of a query around it that filters them. */
+  readonly choices: readonly CountPart[];
+  /** What it filters, groups or joins the rows of: keys of relations, and functions. */
+  readonly filtered: readonly string[];
+  /** The same of what it takes single values from. */
+  readonly picked: readonly string[];
+  /** It may leave out some of the rows that a query within numbers. */
+  readonly skipsNumbers: boolean;
+  /** What its conditions hold rows against; undefined: nothing that may be a choice. */
+  readonly decidedBy?: Pick<Trait, "calls" | "columns"> | undefined;
   /** Columns of its answer by which alone the moment decides which rows there are; undefined: they do not tell. */
   readonly momentBounds?: readonly MomentBound[] | undefined;
   /** Columns that it compares for equality with values, where the moment decides which rows there are. */
@@ -72,6 +82,8 @@ export interface Shape {
   readonly orderBy: readonly (string | number)[] | null | undefined;
   /** Texts among these keys. */
   readonly sortedBy: readonly Collated[];
+  /** Without an ORDER BY: how its rows come; undefined: in no order. */
+  readonly inOrder?: InOrder | undefined;
   /** A top-level LIMIT, OFFSET or FETCH FIRST may leave rows out. */
   readonly limited: boolean;
   /** The rows that may come, where a literal says so: fewer are no choice. */
@@ -131,6 +143,10 @@ export const OTHER_SHAPE: Shape = {
   outputs: undefined,
   draws: [],
   counts: [],
+  choices: [],
+  filtered: [],
+  picked: [],
+  skipsNumbers: false,
   folds: false,
   orderBy: undefined,
   sortedBy: [],

@@ -155,6 +155,7 @@ function toldOf(shape: Shape): string | undefined {
     shape;
   const { pinned, insertion, rowLocking, updating, draws, sortedBy } = shape;
   const { momentBounds, momentCalls, equated, danger } = shape;
+  const { inOrder, choices, decidedBy } = shape;
   const traits = [
     ...(outputs ?? []).map(({ trait }) => trait),
     ...draws.flatMap(({ write: { named, positional } }) => [
@@ -162,9 +163,12 @@ function toldOf(shape: Shape): string | undefined {
       ...positional,
     ]),
   ];
-  const ties = [{ sortedBy }, ...counts, ...traits.flatMap((t) => t.parts)];
-  const texts = ties.flatMap(({ sortedBy = [] }) => sortedBy);
-  let parts = counts.length;
+  const masks = traits.flatMap((trait) => trait.parts);
+  const orders = [inOrder, ...masks.map((part) => part.inOrder)];
+  const ties = [{ sortedBy }, ...counts, ...choices, ...masks, ...orders];
+  const texts = ties.flatMap((one) => one?.sortedBy ?? []);
+  let parts = counts.length + choices.length +
+    (decidedBy?.columns.length ?? 0);
   for (const { columns } of texts) parts += 1 + columns.length;
   for (const trait of traits) {
     parts += 1 + trait.parts.length + trait.calls.length + trait.columns.length;
@@ -188,6 +192,8 @@ function toldOf(shape: Shape): string | undefined {
     momentCalls,
     equated,
     danger,
+    inOrder,
+    choices,
   ]);
   const hasNames = outputs !== undefined ||
     draws.length > 0;
@@ -197,7 +203,19 @@ function toldOf(shape: Shape): string | undefined {
 /** About what a shape holds. Its names are no longer than its text. */
 function bytesOf(shape: Shape, told: string): number {
   const { text, reads, writes, sources, calls, deciding } = shape;
-  const names = [reads, writes, sources, calls, deciding].flat();
+  const { filtered, picked, decidedBy } = shape;
+  const held = decidedBy?.columns.map(({ column }) => column) ?? [];
+  const names = [
+    reads,
+    writes,
+    sources,
+    calls,
+    deciding,
+    filtered,
+    picked,
+    held,
+  ]
+    .flat();
   return SHAPE_BYTES + (joins(shape) ? VARIANTS_BYTES : 0) +
     text.length + 2 * told.length +
     names.reduce((sum, name) => sum + 16 + name.length, 0);

@@ -2,7 +2,13 @@ import { together } from "./collated.ts";
 import type { SortedInput } from "./expression.ts";
 import { allOf, columnIn, textIn } from "./output_list.ts";
 import { keyOfRelation, relationKey } from "./relation_key.ts";
-import { type Collated, type Output, type Trait, union } from "./trait.ts";
+import {
+  type Collated,
+  type InOrder,
+  type Output,
+  type Trait,
+  union,
+} from "./trait.ts";
 import type { Node } from "./tree.ts";
 
 /** What a name in FROM stands for. */
@@ -11,8 +17,10 @@ export interface Source {
   /** Of a relation without an alias. */
   readonly key?: string;
   readonly outputs: readonly Output[];
-  /** Its rows come in an order. */
+  /** Its rows come in an order … */
   readonly sorted?: SortedInput;
+  /** … or as they come from within. */
+  readonly inOrder?: InOrder;
 }
 
 /** What the names in the FROM of one query stand for, in their order. A column's names are those in front of it, and its own. */
@@ -103,7 +111,9 @@ function traitOfWhole(output: Output): Trait {
 /** A relation of FROM. */
 export function tableOf(node: Node, output: Output = allOf(node)): Source {
   const { relname, alias } = node as { relname: string; alias?: Node };
+  const key = keyOfRelation(node);
+  const source = { outputs: [output], inOrder: { relation: key } };
   return alias === undefined
-    ? { name: relname, key: keyOfRelation(node), outputs: [output] }
-    : { name: String(alias.aliasname), outputs: [output] };
+    ? { ...source, name: relname, key }
+    : { ...source, name: String(alias.aliasname) };
 }

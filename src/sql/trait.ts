@@ -48,6 +48,14 @@ export interface Collated {
   readonly named?: string;
 }
 
+/** How rows come from within, which nothing promises, and applications read: sorted by texts, or as a view or a function gives them. */
+export interface InOrder {
+  readonly sortedBy?: readonly Collated[];
+  /** A relation, by its key: it may be a view. */
+  readonly relation?: string;
+  readonly call?: string;
+}
+
 /** A mask, and what takes it away. */
 export interface Part {
   readonly mask: Mask;
@@ -55,6 +63,8 @@ export interface Part {
   readonly unlessUnique?: Columns;
   /** Texts that an order with ties is by: no mask where the mirror sorts one otherwise. */
   readonly sortedBy?: readonly Collated[];
+  /** It is of rows as they come: no mask where the mirror sorts them otherwise. */
+  readonly inOrder?: InOrder;
   /** Of numbered rows the keys of their window: as a scope tells expressions apart, and in the outputs of a statement as names of its columns. */
   readonly within?: readonly string[];
 }
@@ -183,8 +193,12 @@ export function union(traits: readonly Trait[]): Trait {
   };
 }
 
-function keyOf({ mask, unlessUnique, within, sortedBy }: Part): string {
-  const texts = [within, sortedBy].map((one) => one && JSON.stringify(one));
+function keyOf(
+  { mask, unlessUnique, within, sortedBy, inOrder }: Part,
+): string {
+  const texts = [within, sortedBy, inOrder].map((one) =>
+    one && JSON.stringify(one)
+  );
   const key = [mask, ...texts].join(" ");
   if (unlessUnique === undefined) return key;
   const { relation, columns, pinned = [] } = unlessUnique;

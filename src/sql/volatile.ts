@@ -186,6 +186,9 @@ export const ORDERED_WINDOW_FUNCTIONS: ReadonlySet<string> = new Set([
   "nth_value",
 ]);
 
+/** Those of them that number rows. */
+export const NUMBERING: ReadonlySet<string> = new Set(["row_number", "ntile"]);
+
 /** System columns: where a row lies, and which transaction wrote it. */
 export const PHYSICAL_COLUMNS: ReadonlySet<string> = new Set([
   "ctid",

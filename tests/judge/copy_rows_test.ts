@@ -41,3 +41,9 @@ Deno.test("splitCopy: tuples in binary are what they are", () => {
   const tuple = concat([int16(2), int32(1), bytes("x"), int32(-1)]);
   assert.deepEqual(cells(tuple, "binary"), ["x", null]);
 });
+
+Deno.test("splitCopy: what ends the binary form is no row", () => {
+  const rows = [concat([int16(1), int32(-1)]), int16(-1)];
+  const answer: Answer = { rows, hasCells: false, error: undefined };
+  assert.deepEqual(splitCopy(answer, "binary").rows, rows.slice(0, 1));
+});
