@@ -76,6 +76,10 @@ Deno.test("analyzeView: its LIMIT chooses rows, but for a unique key", () => {
   const [choice] = analyzeView("select a from t order by b limit 3")?.choices ??
     [];
   assert.equal(choice?.rule, "choice");
-  assert.deepEqual(choice?.unlessUnique, { relation: "t", columns: ["b"] });
+  assert.deepEqual(choice?.unlessUnique, {
+    relation: "t",
+    columns: ["b"],
+    pinned: [],
+  });
   assert.deepEqual(analyzeView("select a from t order by b")?.choices, []);
 });
