@@ -43,6 +43,7 @@ const FLOATS: ReadonlySet<number> = new Set([FLOAT4, FLOAT8]);
 /** numeric, float4[] and float8[]: they show floats in text only. */
 const FLOAT_LISTS: ReadonlySet<number> = new Set([NUMERIC, 1_021, 1_022]);
 const decoder = new TextDecoder();
+const encoder = new TextEncoder();
 
 /** Whether a type shows floats that it was made from as text. */
 function isFloatText(typeOid: number): boolean {
@@ -57,6 +58,8 @@ export interface CellRule {
   readonly mask: Mask | undefined;
   /** Its type writes equal values in several ways: it ignores case, or numbers have a scale. */
   readonly form: "case" | "scale" | undefined;
+  /** Sums of floats are in it, beside what its mask is of. */
+  readonly hasSums?: boolean;
   /** Of equal values the statement has kept one. */
   readonly isFolded: boolean;
   /** It is a count of rows. */
@@ -133,11 +136,23 @@ export function pairingKey(
     case "float":
       return isFloatText(typeOid) ? floatTextKey(decoder.decode(cell)) : "";
     case "permuted":
-    case "ties":
-      return listText(cell, typeOid, separators) ?? exact(cell);
+    case "ties": {
+      const list = listOf(cell, rule);
+      return listText(list, typeOid, separators) ?? exact(list);
+    }
     default:
       return "";
   }
+}
+
+/** A list, with the digits of floats that their sums have in common. */
+function listOf(
+  cell: Uint8Array,
+  { hasSums, column: { typeOid } }: CellRule,
+): Uint8Array {
+  return hasSums && isFloatText(typeOid)
+    ? encoder.encode(floatTextKey(decoder.decode(cell)))
+    : cell;
 }
 
 /** Equal for values that their type takes for equal. */
@@ -228,7 +243,8 @@ export function excuseOf(
     }
     case "permuted":
     case "ties": {
-      const areAlike = areListsAlike(primary, mirror, typeOid, separators);
+      const [theirs, ours] = [listOf(primary, rule), listOf(mirror, rule)];
+      const areAlike = areListsAlike(theirs, ours, typeOid, separators);
       return areAlike === undefined ? "ties" : areAlike ? mask : undefined;
     }
     default:

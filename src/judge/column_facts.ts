@@ -33,6 +33,8 @@ type Free = Mask | undefined;
 /** What holds of a value. */
 export interface Facts {
   readonly mask: Free;
+  /** Sums of floats are in it, whatever else may differ. */
+  readonly hasSums: boolean;
   /** Of equal values one was kept: which of them is chance. */
   readonly isKept: boolean;
   /** The drawn columns that its mask is of … */
@@ -43,6 +45,7 @@ export interface Facts {
 
 export const NOTHING: Facts = {
   mask: undefined,
+  hasSums: false,
   isKept: false,
   drawn: [],
   isDrawnOnly: true,
@@ -125,7 +128,11 @@ export class ColumnFacts {
     }
     for (const name of calls) masks.push(this.#catalog.functionNature(name));
     return together([
-      { ...only(freest(masks)), isKept: isKept === true },
+      {
+        ...only(freest(masks)),
+        hasSums: masks.includes("float"),
+        isKept: isKept === true,
+      },
       ...calls.map((name) => this.#ofFunction(name)),
       ...columns.map((column) => this.ofColumn(column)),
     ]);
@@ -610,6 +617,7 @@ export function together(all: readonly Facts[]): Facts {
   if (some.length < 2) return some[0] ?? NOTHING;
   return {
     mask: freest(all.map(({ mask }) => mask)),
+    hasSums: all.some(({ hasSums }) => hasSums),
     isKept: all.some(({ isKept }) => isKept),
     drawn: [...new Set(some.flatMap(({ drawn }) => drawn))],
     isDrawnOnly: some.every(({ isDrawnOnly }) => isDrawnOnly),

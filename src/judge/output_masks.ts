@@ -117,6 +117,7 @@ export class OutputMasks {
         isFolded: isKept,
         isCount: isCount && (column.typeOid === INT8 || column.typeOid === 0),
         within: within && placesOf(within, names, known),
+        ...(facts.hasSums ? { hasSums: true } : {}),
         ...(facts.drawn.length === 0 ? {} : {
           drawn: facts.drawn,
           isDrawnOnly: facts.isDrawnOnly,
