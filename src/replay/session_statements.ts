@@ -5,13 +5,11 @@ import {
   type Shape,
   type Statements,
 } from "../sql/shape.ts";
-import { dangerOfWords, dangersOfText } from "../sql/unsafe_code.ts";
 import {
-  type Danger,
   dangerOfKind,
+  formOf,
   type IsolationLevel,
   joins,
-  NOT_RUN,
   type RowLocking,
   SAVEPOINT_NAME,
   savepointName,
@@ -21,6 +19,7 @@ import {
 import { copiedValues, MAX_COPY_TEXT, readBind } from "../given/mod.ts";
 import { boundTexts } from "./bound_texts.ts";
 import { TemporaryTables } from "./temporary_tables.ts";
+import { executes, joined, notRun, withCode } from "./unsafe_forms.ts";
 import {
   BIND,
   CLOSE,
@@ -428,69 +427,6 @@ function unknownOf(names: ReadonlyMap<string, unknown>): Prepared & Portal {
   return names.size < MAX_NAMES ? UNKNOWN : UNHEARD;
 }
 
-/** The same statements with what the code in this text's literals may do, or the words of what is not parsed. */
-function withCode(
-  statements: Statements,
-  bytes: Uint8Array,
-  from: number,
-  to: number,
-): Statements {
-  const { shapes, links } = statements;
-  const hasCode = shapes.some(isCode) ||
-    (links?.some((link) =>
-      link?.defines !== undefined && isCode(link.defines)
-    ) ??
-      false);
-  if (!hasCode) return statements;
-  const sql = decoder.decode(bytes.slice(from, to));
-  const dangers = shapes.some(({ isParsed }) => isParsed)
-    ? dangersOfText(sql)
-    : [dangerOfWords(sql)];
-  const told = (shape: Shape, danger: Danger | undefined): Shape =>
-    danger === undefined || !isCode(shape)
-      ? shape
-      : { ...shape, danger, base: shape.base ?? shape };
-  return {
-    shapes: shapes.map((shape, i) => told(shape, dangers[i])),
-    links: links?.map((link, i) =>
-      link?.defines === undefined
-        ? link
-        : { ...link, defines: told(link.defines, dangers[i]) }
-    ),
-  };
-}
-
-function isCode({ danger, isParsed }: Shape): boolean {
-  return danger?.hasCode === true || !isParsed;
-}
-
-function executes({ danger }: Shape): boolean {
-  return danger?.executes !== undefined;
-}
-
-/** What both do; the first one runs the other. */
-function joined(
-  { danger }: Shape,
-  { calls, reads, writes, danger: more }: Shape,
-): Danger {
-  return {
-    kinds: [...danger?.kinds ?? [], ...more?.kinds ?? []],
-    calls: [...danger?.calls ?? [], ...calls, ...more?.calls ?? []],
-    reads: [...reads, ...more?.reads ?? []],
-    writes: [...writes, ...more?.writes ?? []],
-    hasCode: false,
-  };
-}
-
-const unrun = new WeakMap<Shape, Shape>();
-
-/** A statement that is prepared or described only: it does nothing. */
-function notRun(shape: Shape): Shape {
-  return shape.danger === undefined
-    ? shape
-    : formOf(shape, unrun, { danger: NOT_RUN });
-}
-
 function isCopy(shape: Shape | undefined): boolean {
   return shape?.insertion?.source === "copy";
 }
@@ -579,20 +515,6 @@ function inParts(shape: Shape): Shape {
   return first.momentBounds === undefined
     ? first
     : formOf(first, parts, { momentBounds: undefined });
-}
-
-/** A form of a shape: the same object each time. */
-function formOf(
-  shape: Shape,
-  known: WeakMap<Shape, Shape>,
-  changes: Partial<Shape>,
-): Shape {
-  let form = known.get(shape);
-  if (form === undefined) {
-    form = { ...shape, ...changes, base: shape.base ?? shape };
-    known.set(shape, form);
-  }
-  return form;
 }
 
 /** The position behind the zero byte of the string at `from`. */

@@ -29,6 +29,7 @@ export { SAVEPOINT_NAME, savepointName } from "./savepoint_name.ts";
 export * from "./session_state.ts";
 export { StateWatch } from "./state_watch.ts";
 export { isScalar } from "./one_row.ts";
+export { formOf } from "./shape_form.ts";
 export { takenForm } from "./taken_form.ts";
 export { type Token, tokens } from "./tokens.ts";
 export { mayBeUnsafe, UNSAFE_KINDS, type UnsafeKind } from "./unsafe_kinds.ts";
