@@ -54,6 +54,7 @@ const around = {
     keys: () => undefined,
     rules: () => ({ columns: [], lagUs: 0, separators: [] }),
     counts: () => undefined,
+    pinned: () => false,
     unique: () => false,
     certain: () => true,
     moment: () => undefined,

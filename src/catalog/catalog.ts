@@ -52,6 +52,7 @@ export class Catalog {
   readonly #uniques = new Map<string, (readonly string[])[]>();
   /** Relations with an exclusion constraint or a unique index of expressions, by OID. */
   readonly #excluding = new Set<string>();
+  readonly #leavingOut = new Set<string>();
   readonly #definitions = new Definitions();
   /** Names of all functions, the server's own too, but for those of temporary schemas. */
   #functions: ReadonlySet<string> = new Set();
@@ -152,6 +153,9 @@ export class Catalog {
         });
       case "unique":
         return push(this.#uniques, name, text === "" ? [] : text.split("\n"));
+      case "leaves out":
+        this.#leavingOut.add(name);
+        return;
       case "excluding":
         this.#excluding.add(name);
         return;
@@ -259,6 +263,11 @@ export class Catalog {
   /** The columns of each unique index of a relation, expressions left out: rows with equal values in them, and without NULLs, may not be beside each other. */
   uniquesOf(oid: string): readonly (readonly string[])[] {
     return this.#uniques.get(oid) ?? [];
+  }
+
+  /** Whether a rule, or a trigger before each row, may leave rows of an UPDATE or DELETE of a relation as they are. */
+  leavesOutRows(oid: string): boolean {
+    return [...this.familyOf(oid)].some((one) => this.#leavingOut.has(one));
   }
 
   /** Whether rows of a relation may be kept apart by more than the columns of unique indexes. */

@@ -25,6 +25,8 @@ export interface CatalogColumn {
   readonly isAlways: boolean;
   /** Texts may be equal and have other bytes: citext, or a nondeterministic collation. */
   readonly isCaseFree: boolean;
+  /** Made of other columns. */
+  readonly isGenerated: boolean;
   /** It has a collation. */
   readonly isText: boolean;
 }
@@ -124,6 +126,7 @@ export class RelationColumns {
           : undefined,
       isAlways: flags.includes("a"),
       isCaseFree: flags.includes("n") || this.#isCitext(typeOid),
+      isGenerated: /[sv]/.test(flags),
       isText: flags.includes("t"),
     };
   }

@@ -85,6 +85,19 @@ union all
       select from pg_catalog.pg_inherits h where h.inhparent = r.oid))
   order by i.indisprimary desc)
 union all
+select distinct 'leaves out', r.oid::text, '', ''
+  from pg_catalog.pg_trigger t join r on r.oid = t.tgrelid
+  join pg_catalog.pg_proc p on p.oid = t.tgfoid
+  join pg_catalog.pg_language l on l.oid = p.prolang
+  where not t.tgisinternal and t.tgtype & 3 = 3 and t.tgtype & 24 <> 0
+    and (l.lanname <> 'plpgsql' or pg_catalog.regexp_replace(
+      p.prosrc, '[[:<:]]return[[:space:]]+(new|old)[[:>:]]', '', 'gi')
+      ~* '[[:<:]]return[[:>:]]')
+union all
+select distinct 'leaves out', r.oid::text, '', ''
+  from pg_catalog.pg_rewrite w join r on r.oid = w.ev_class
+  where w.rulename <> '_RETURN'
+union all
 select 'unique', r.oid::text, coalesce((
     select string_agg(a.attname, chr(10)) from pg_catalog.pg_attribute a
     where a.attrelid = r.oid

@@ -138,6 +138,12 @@ export class TypePair {
       this.#mapped.set(oid, found);
       if (found !== oid) this.#areMoved = true;
     }
+    // Where two have changed names the mirror was asked before it, and the primary behind.
+    const found = Map.groupBy(this.#mapped, ([, oid]) => oid);
+    for (const several of found.values()) {
+      if (several.length < 2) continue;
+      for (const [oid] of several) this.#mapped.delete(oid);
+    }
   }
 
   /** A number that equal types have in common on both servers, or ANY. */

@@ -44,14 +44,19 @@ export function lockedKey(
     return undefined;
   }
   const { by, own, returned, sorted } = locking;
-  if (own !== undefined && catalog.isUnique(oid, own.held)) return undefined;
+  // Of rows that a rule or a trigger leaves out nobody is told.
+  const isUntold = own !== undefined &&
+    (catalog.isUnique(oid, own.held) || catalog.leavesOutRows(oid));
+  if (isUntold) return undefined;
   // What RETURNING and the log show is what the row has become.
   const changes = by === undefined && own === undefined
     ? undefined
     : catalog.changedByTrigger(oid);
+  const isWritten = by !== undefined || own !== undefined;
   const isKept = (column: string) =>
     changes !== "all" && changes?.has(column) !== true &&
-    own?.sets.includes(column) !== true;
+    own?.sets.includes(column) !== true &&
+    !(isWritten && all.some((one) => one.name === column && one.isGenerated));
   const names = all.map(({ name }) => name);
   const keys = catalog.keysOf(oid)
     .filter((key) =>
@@ -59,7 +64,9 @@ export function lockedKey(
       (by === undefined || key.length === 1 && key[0] === by)
     )
     .toSorted((a, b) => a.length - b.length);
-  for (const key of keys) {
+  const isShown = (key: readonly string[]) =>
+    key.every((name) => placeOf(locking, name, names) !== undefined);
+  for (const key of [...keys.filter(isShown), ...keys]) {
     const columns = key.flatMap((name): KeyColumn[] => {
       const column = all.find((one) => one.name === name);
       const output = placeOf(locking, name, names);
@@ -87,8 +94,11 @@ function placeOf(
   column: string,
   names: readonly string[],
 ): number | undefined {
-  const star = returned.indexOf("all");
-  const front = star < 0 ? returned : returned.slice(0, star);
+  const several = returned.findIndex((one) =>
+    one === "all" || one === "others"
+  );
+  const star = returned[several] === "all" ? several : -1;
+  const front = several < 0 ? returned : returned.slice(0, several);
   const place = front.findIndex((one) =>
     typeof one === "object" && one.column === column
   );
@@ -103,14 +113,15 @@ function placeOf(
  * @returns undefined if the answer does not tell them all.
  */
 export function toldKeys(
-  { columns, isByName }: LockedKey,
+  { locking, columns, isByName }: LockedKey,
   reply: Reply | undefined,
   shape: Shape,
   known: KnownColumns,
 ): readonly ToldRow[] | undefined {
-  if (reply === undefined || !isWhole(reply) && !isFirstRow(reply)) {
-    return undefined;
-  }
+  // Of an UPDATE or DELETE a first row that was asked for is not all that it wrote.
+  const isTold = reply !== undefined &&
+    (isWhole(reply) || locking.own === undefined && isFirstRow(reply));
+  if (!isTold) return undefined;
   if (reply.words[reply.at + STATEMENT_ROWS] === 0) return [];
   if (columns.some(({ output }) => output === undefined)) return undefined;
   const rows = toldRows(reply);

@@ -56,7 +56,7 @@ export function mayContentsDiffer(
   }
   if (!folds) {
     // A row that came stands in the place of one that went, where the LIMIT has cut it off.
-    const mayReplace = limited && rows >= limit && !about().unique();
+    const mayReplace = limited && rows >= limit && !about().pinned();
     return mayReplace && unmatched <= fewOf(rows) &&
       !areSameRows(about().placesOfRow(), differences());
   }

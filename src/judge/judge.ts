@@ -369,6 +369,7 @@ export class Judge {
           toUs: nowOfDayUs + CLOCK_MARGIN_US,
         };
       },
+      pinned: () => masks.isPinned(shape),
       unique: () => masks.isUnique(shape),
       certain: () => pair.taken !== undefined || masks.isCertain(shape),
       sortedOtherwise: () => masks.isSortedOtherwise(shape),

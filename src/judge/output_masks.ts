@@ -221,6 +221,13 @@ export class OutputMasks {
     return isAlone ? shape.momentBounds : undefined;
   }
 
+  /** Whether a statement holds a unique key of its only relation to a value. */
+  isPinned({ only }: Shape): boolean {
+    if (only === undefined) return false;
+    const { relation, pinned } = only;
+    return this.#facts.isUnique({ relation, columns: pinned, pinned });
+  }
+
   /** Whether a unique key leaves no choice among its rows, nor in their order. */
   isUnique({ only }: Shape): boolean {
     if (only === undefined) return false;

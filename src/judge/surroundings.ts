@@ -32,6 +32,8 @@ export interface Surroundings {
   counts(): CountRule | undefined;
   /** How the moment alone decides which rows there are; undefined: it does not, or not by columns that are seen. */
   moment(): Moment | undefined;
+  /** A unique key is held to a value: there is one row at most. */
+  pinned(): boolean;
   /** A unique key leaves no choice among rows or their order. */
   unique(): boolean;
   /** The statement asks for certain rows, or the mirror was told which. */

@@ -290,8 +290,10 @@ export class Replayer {
           this.#orderBroken(entry);
         }
         if (isRefused && errorOf(pair.primary) === 0) {
-          const { giving, catalog } = this.#target;
+          const { giving, catalog, rowLockings } = this.#target;
           giving.refused(pair.shape, catalog, pair.mirror);
+          // A text that is prepared has the key's columns whether rows are told or not.
+          rowLockings.answered(pair.shape, pair.mirror);
         }
         this.#missed(pair);
         if (given !== undefined) this.#given(pair, given);

@@ -15,15 +15,21 @@ export function isEqual(name: unknown): boolean {
   return list(name).length === 1 && lastName(name) === "=";
 }
 
-/** Columns of which a condition says the value, or a list of them: `a = $1`, IN, `= ANY`. */
-export function heldColumns(condition: unknown): readonly string[] {
+/** Columns of the relation that is called `own` of which a condition says the value, or a list of them: `a = $1`, IN, `= ANY`. */
+export function heldColumns(
+  condition: unknown,
+  own: string,
+): readonly string[] {
   return conjuncts(condition).flatMap((part) => {
     const [type, { name, lexpr, rexpr }] = unwrap(part);
     if (type !== "A_Expr" || !isEqual(name)) return [];
     return [[lexpr, rexpr], [rexpr, lexpr]].flatMap(([column, value]) => {
       const [kind, { fields }] = unwrap(column);
-      return kind === "ColumnRef" && !readsRows(value)
-        ? [lastName(fields)]
+      const parts = list(fields);
+      const isOwn = parts.length === 1 ||
+        lastName(parts.slice(-2, -1)) === own;
+      return kind === "ColumnRef" && isOwn && !readsRows(value)
+        ? [lastName(parts)]
         : [];
     });
   });

@@ -9,8 +9,17 @@ import { lastName, list, type Node, unwrap } from "./tree.ts";
  * @returns none: it is in another language, or runs nothing that is read.
  */
 export function functionQueries(definition: string): readonly Node[] {
-  const [type, { options, sql_body }] = unwrap(parsed(definition)[0]);
+  const [type, body] = unwrap(parsed(definition)[0]);
   if (type !== "CreateFunctionStmt") return [];
+  const names = list(body.parameters).flatMap(({ FunctionParameter }) =>
+    String((FunctionParameter as Node).name ?? "") || []
+  );
+  return queriesOf(body).map((query) =>
+    withParameters(query, new Set(names)) as Node
+  );
+}
+
+function queriesOf({ options, sql_body }: Node): readonly Node[] {
   if (sql_body !== undefined) return ofStandardBody(sql_body);
   const body = optionOf(options, "as");
   const text = list((body?.List as Node | undefined)?.items).length === 1
@@ -19,6 +28,39 @@ export function functionQueries(definition: string): readonly Node[] {
   const language = lastName([optionOf(options, "language") ?? {}]);
   if (language === "sql") return parsed(text).slice(-1);
   return language === "plpgsql" ? ofProcedure(text) : [];
+}
+
+/** A query in which what a column is compared with by `=` is a parameter, where it has the name of one. */
+function withParameters(tree: unknown, names: ReadonlySet<string>): unknown {
+  if (typeof tree !== "object" || tree === null || names.size === 0) {
+    return tree;
+  }
+  if (Array.isArray(tree)) {
+    return tree.map((item) => withParameters(item, names));
+  }
+  return Object.fromEntries(
+    Object.entries(tree).map(([key, child]) => {
+      const written = withParameters(child, names);
+      if (key !== "A_Expr") return [key, written];
+      const { kind, name, lexpr, rexpr } = written as Node;
+      const sides = [lexpr, rexpr].map((side) => nameIn(side));
+      const isCompared = kind === "AEXPR_OP" && lastName(name) === "=" &&
+        sides.every((side) => side !== undefined);
+      const [isLeft, isRight] = sides.map((side) => names.has(side ?? ""));
+      if (!isCompared || isLeft === isRight) return [key, written];
+      const value = { ParamRef: { number: 1 } };
+      return [key, {
+        ...(written as Node),
+        ...(isLeft ? { lexpr: value } : { rexpr: value }),
+      }];
+    }),
+  );
+}
+
+/** The name of a column, or of a parameter that may be qualified with its function's. */
+function nameIn(side: unknown): string | undefined {
+  const [type, { fields }] = unwrap(side);
+  return type === "ColumnRef" ? lastName(fields) : undefined;
 }
 
 function optionOf(options: unknown, name: string): Node | undefined {

@@ -5,8 +5,12 @@ import { conflictColumns } from "./pins.ts";
 import { chanceOf, chanceSets, type Updating } from "./updating.ts";
 import { lastName, list, type Node, unwrap } from "./tree.ts";
 
-/** One output column of RETURNING: a column of the table by its name, all of them, or something else. */
-export type ReturnedColumn = { readonly column: string } | "all" | "other";
+/** One output column of RETURNING: a column of the table by its name, all of them, something else, or several columns of something else. */
+export type ReturnedColumn =
+  | { readonly column: string }
+  | "all"
+  | "other"
+  | "others";
 
 /** A statement that inserts rows, and what of it decides whether their columns get their defaults. */
 export interface Insertion {
@@ -162,14 +166,16 @@ export function returnedOf(node: Node): readonly ReturnedColumn[] {
   const { relname, alias } = node.relation as Node;
   const own = String((alias as Node | undefined)?.aliasname ?? relname);
   return list(clause?.exprs).map(({ ResTarget }) => {
-    const [type, { fields }] = unwrap((ResTarget as Node).val);
-    if (type !== "ColumnRef") return "other";
+    const [type, { fields, indirection }] = unwrap((ResTarget as Node).val);
+    if (type !== "ColumnRef") {
+      const isRow = list(indirection).some((part) => "A_Star" in part);
+      return isRow ? "others" : "other";
+    }
     const parts = list(fields);
     const isOwn = parts.length === 1 ||
       parts.length === 2 && lastName(parts.slice(0, 1)) === own;
-    if (!isOwn) return "other";
-    return unwrap(parts.at(-1))[0] === "A_Star"
-      ? "all"
-      : { column: lastName(parts) };
+    const isStar = unwrap(parts.at(-1))[0] === "A_Star";
+    if (!isOwn) return isStar ? "others" : "other";
+    return isStar ? "all" : { column: lastName(parts) };
   });
 }

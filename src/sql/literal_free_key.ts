@@ -115,7 +115,12 @@ export function literalFreeKey(
     if (token !== SPACE_TOKEN) {
       // A column's number stands behind BY or ON itself, a comma or a parenthesis.
       if (word === BY && by === Infinity) by = depth;
-      if (kind !== WORD && !(inWord && isWordTail(kind))) word = 0;
+      // LIMIT (5) is LIMIT 5.
+      const isWrapped = byte === OPEN &&
+        (word === LIMIT || word === FIRST || word === NEXT);
+      if (kind !== WORD && !(inWord && isWordTail(kind)) && !isWrapped) {
+        word = 0;
+      }
       significant = byte;
       spaced = false;
     }

@@ -1,6 +1,7 @@
 import { conjuncts, heldColumns, isEqual } from "./conjuncts.ts";
 import { returnedOf } from "./insertion.ts";
 import {
+  aliasOf,
   isLimited,
   isSetOperation,
   sortExpressions,
@@ -26,6 +27,11 @@ function choosingOf(type: string, body: Node): RowLocking | undefined {
   if (body.withClause !== undefined) return undefined;
   if (unwrap(body.whereClause)[0] === "CurrentOfExpr") return undefined;
   const table = body.relation as Node;
+  const sources = list(body.fromClause ?? body.usingClause);
+  // Whose columns the written condition would name is not told.
+  if (sources.some((source) => mayBeCalled(source, nameOf(table)))) {
+    return undefined;
+  }
   const { locking, queries, named } = lookedAt({ [type]: body });
   // An inner query would choose among the rows that are told.
   if (queries.some(isLimited) || locking.some(skipsLocked)) return undefined;
@@ -44,7 +50,7 @@ function choosingOf(type: string, body: Node): RowLocking | undefined {
       sets: list(body.targetList).map(({ ResTarget }) =>
         String((ResTarget as Node).name)
       ),
-      held: heldColumns(body.whereClause),
+      held: heldColumns(body.whereClause, nameOf(table)),
     },
   };
 }
@@ -182,6 +188,16 @@ function lockedTable(select: Node): Node | undefined {
     (RangeVar as Node).relname === nameOf(table)
   );
   return isOwn ? table : undefined;
+}
+
+/** Whether an item of FROM, or one that it joins, has a name, or one that is not told. */
+function mayBeCalled(item: unknown, name: string): boolean {
+  const [type, { larg, rarg, ...fields }] = unwrap(item);
+  if (type === "JoinExpr") {
+    return mayBeCalled(larg, name) || mayBeCalled(rarg, name);
+  }
+  const own = aliasOf(fields);
+  return own === undefined || own === name;
 }
 
 function skipsLocked(select: Node): boolean {

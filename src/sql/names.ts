@@ -1,4 +1,5 @@
 import type { Budget } from "./budget.ts";
+import { conjuncts } from "./conjuncts.ts";
 import { textKeys, textOf, together } from "./collated.ts";
 import { type Scope, type SortedInput, traitOf } from "./expression.ts";
 import {
@@ -249,7 +250,14 @@ export class Names implements Scope {
   }
 
   #decidedBy(): NamesFound["decidedBy"] {
-    const { calls, columns } = this.#conditions ?? STRICT;
+    if (this.#conditions === undefined) return undefined;
+    const { whereClause, havingClause, fromClause } = this.#select;
+    // What no row is held against, `may_read('orders')`, chooses none.
+    const held = [whereClause, havingClause, ...joinConditions(fromClause)]
+      .flatMap(conjuncts).filter(mentionsColumn);
+    const { calls, columns } = this.#conditions.calls.length === 0
+      ? this.#conditions
+      : traitOf(held, this);
     return calls.length + columns.length === 0 ? undefined : { calls, columns };
   }
 
@@ -637,4 +645,12 @@ function joinConditions(items: unknown): unknown[] {
     });
     return [quals, ...merged, ...joinConditions([larg, rarg])];
   });
+}
+
+/** Whether a column stands in an expression, or in a query within. */
+function mentionsColumn(tree: unknown): boolean {
+  if (typeof tree !== "object" || tree === null) return false;
+  return Object.entries(tree).some(([type, node]) =>
+    type === "ColumnRef" || mentionsColumn(node)
+  );
 }

@@ -48,7 +48,11 @@ export function givesOneRow(select: Node): boolean {
     // What an inner query gives is one value.
     if (type === "SubLink") return;
     if (type === "FuncCall") {
-      const name = lastName(node.funcname);
+      const [schema] = list(node.funcname).slice(0, -1);
+      const isBuiltIn = schema === undefined ||
+        lastName([schema]) === "pg_catalog";
+      // One of the user's own may give several rows.
+      const name = isBuiltIn ? lastName(node.funcname) : "";
       if (isAggregate(name)) {
         if (node.over === undefined) found.aggregates = true;
         // Within it no function gives several rows.

@@ -124,6 +124,8 @@ class OrderKeys {
 
   /** Of a column that is named without its relation, and shown with it; undefined: of several relations. */
   #placeOfOnly(name: string): number | undefined {
+    // A merged column is not always that of the one side.
+    if (list(this.#select.fromClause).some(mergesColumns)) return undefined;
     const places = [...this.#columns].filter(([key]) =>
       key.endsWith(`\0${name}`)
     );
@@ -221,6 +223,14 @@ function starOf(value: unknown): string | undefined {
 function isOnly(select: Node): boolean {
   const [item, more] = list(select.fromClause);
   return item !== undefined && more === undefined && !("JoinExpr" in item);
+}
+
+/** Whether a join is by USING or NATURAL. */
+function mergesColumns(item: unknown): boolean {
+  const [type, { larg, rarg, usingClause, isNatural }] = unwrap(item);
+  return type === "JoinExpr" &&
+    (usingClause !== undefined || isNatural === true || mergesColumns(larg) ||
+      mergesColumns(rarg));
 }
 
 function firstSource(item: unknown): string | undefined {

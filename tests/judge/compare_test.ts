@@ -170,6 +170,7 @@ function judge(
     }),
     counts: () => shape.counts[0]?.rule,
     moment: () => undefined,
+    pinned: () => false,
     unique: () => false,
     certain: () => true,
     sortedOtherwise: () => false,

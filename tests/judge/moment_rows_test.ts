@@ -90,6 +90,7 @@ function judge(
     }),
     counts: () => "boundary",
     moment: (): Moment => ({ bounds, ...WINDOW }),
+    pinned: () => false,
     unique: () => false,
     certain: () => true,
     sortedOtherwise: () => false,
