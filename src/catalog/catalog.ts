@@ -8,7 +8,7 @@ import { FIRST_OWN_OID, TypePair } from "./type_pair.ts";
 import { RowChangers } from "./row_changers.ts";
 import type { RowChanges } from "./trigger_changes.ts";
 import { type Named, type Reach, Reaches } from "./reach.ts";
-import { UnsafeReach } from "./unsafe_reach.ts";
+import { type Doing, type Fresh, UnsafeReach } from "./unsafe_reach.ts";
 import { wholeRows } from "./whole_rows.ts";
 
 /** What a statement is known to touch. */
@@ -43,7 +43,10 @@ export class Catalog {
   readonly #names = new Map<string, readonly [schema: string, name: string]>();
   readonly #unlogged = new Set<string>();
   /** Names of relations whose rows another server holds. */
-  readonly #foreign = new Set<string>();
+  readonly #foreign = new Map<
+    string,
+    { readonly oid: string; readonly schema: string }[]
+  >();
   /** Schemas of the search_path, in its order. */
   readonly #path: string[] = [];
   /** Unique keys, by OID. */
@@ -87,7 +90,14 @@ export class Catalog {
   });
   readonly #unsafe = new UnsafeReach({
     definitions: this.#definitions,
-    isForeign: (name) => this.#foreign.has(name),
+    isForeign: (name, schemas) => {
+      const all = this.#foreign.get(name);
+      if (all === undefined) return false;
+      const meant = this.oids(name);
+      return all.some(({ oid, schema }) =>
+        schemas === "any" || meant.includes(oid) || schemas?.has(schema)
+      );
+    },
     defaultsOf: (name) => this.#defaultsOf(name),
   });
   /** By relation: those that, being written, write it by a trigger or a rule, or as a view of it … */
@@ -138,8 +148,7 @@ export class Catalog {
       case "relation":
         return this.#addRelation(name, text, more);
       case "foreign":
-        this.#foreign.add(name);
-        return;
+        return push(this.#foreign, name, { oid: text, schema: more });
       case "sequence":
         this.#sequences.add(text);
         return this.#addRelation(name, text, more);
@@ -494,13 +503,31 @@ export class Catalog {
     );
   }
 
-  /** What a statement comes to that is never replayed, behind what it names. */
-  unsafeBehind(named: Named): readonly UnsafeKind[] {
+  /**
+   * What a statement comes to that is never replayed, behind what it names.
+   *
+   * @param fresh what was defined since.
+   */
+  unsafeBehind(named: Doing, fresh?: Fresh): readonly UnsafeKind[] {
     const { writes } = named;
     const all = writes.length === 0
       ? writes
       : [...writes, ...this.relativesOf(writes), ...this.#cascading(writes)];
-    return this.#unsafe.of({ ...named, writes: all });
+    return this.#unsafe.of({ ...named, writes: all }, fresh);
+  }
+
+  /** Whether functions of these names, or what they call, mention one of some words. */
+  functionsMention(
+    names: readonly string[],
+    wanted: ReadonlySet<string>,
+  ): boolean {
+    return names.some((name) => {
+      const definition = this.#definitions.function(name);
+      return definition !== undefined &&
+        [...wanted].some((word) =>
+          this.#definitions.whole(definition).words.has(word)
+        );
+    });
   }
 
   /** Relations whose rows go with those of others: their triggers act, too. */

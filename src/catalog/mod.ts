@@ -1,3 +1,4 @@
+export type { Fresh } from "./unsafe_reach.ts";
 export type { KeyWrite } from "./cascades.ts";
 export { Catalog } from "./catalog.ts";
 export { CollationPair } from "./collation_pair.ts";

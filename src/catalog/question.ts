@@ -65,7 +65,7 @@ union all
 select 'unlogged', oid::text, '', '' from pg_catalog.pg_class c
   where c.relpersistence = 'u' and c.relkind = 'r' and c.oid in (select oid from r)
 union all
-select 'foreign', name, '', '' from r where kind = 'f'
+select 'foreign', name, oid::text, schema from r where kind = 'f'
 union all
 select 'sequence', c.relname::text, c.oid::text, n.nspname::text
   from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace

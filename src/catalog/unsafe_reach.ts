@@ -1,4 +1,4 @@
-import type { UnsafeKind } from "../sql/mod.ts";
+import type { Deeds, UnsafeKind } from "../sql/mod.ts";
 import { Definition } from "./definition.ts";
 import type { Definitions } from "./definitions.ts";
 import { isWriting, type Named } from "./reach.ts";
@@ -6,11 +6,27 @@ import { isWriting, type Named } from "./reach.ts";
 /** What of a schema is followed. */
 export interface UnsafeReachOptions {
   readonly definitions: Definitions;
-  /** Whether a name is a relation whose rows another server holds. */
-  readonly isForeign: (name: string) => boolean;
+  /**
+   * Whether a name is a relation whose rows another server holds.
+   *
+   * @param schemas that may stand in front of it; undefined: none does.
+   */
+  readonly isForeign: (
+    name: string,
+    schemas?: ReadonlySet<string> | "any",
+  ) => boolean;
   /** The expressions of a relation's defaults. */
   readonly defaultsOf: (name: string) => Iterable<string>;
 }
+
+/** What a statement does. */
+export interface Doing extends Named {
+  /** It writes relations with their schemas. */
+  readonly namesSchemas?: boolean | undefined;
+}
+
+/** What was defined, by what it is of and its name, and what that does. */
+export type Fresh = ReadonlyMap<string, Deeds>;
 
 /**
  * What unsafe thing statements come to behind functions, views, triggers, rules,
@@ -25,7 +41,10 @@ export class UnsafeReach {
   }
 
   /** @param named with all that is written behind it. */
-  of({ reads, writes, calls }: Named): readonly UnsafeKind[] {
+  of(
+    { reads, writes, calls, namesSchemas = false }: Doing,
+    fresh: Fresh = NOTHING_FRESH,
+  ): readonly UnsafeKind[] {
     const { definitions, isForeign, defaultsOf } = this.#options;
     const kinds = new Set<UnsafeKind>();
     // A set gives what is added to it while it is walked.
@@ -33,16 +52,29 @@ export class UnsafeReach {
     const see = (definition: Definition | undefined) => {
       if (definition !== undefined) seen.add(definition);
     };
+    const done = new Set<Deeds>();
+    const also = (key: string) => {
+      const deeds = fresh.get(key);
+      if (deeds === undefined || done.has(deeds)) return;
+      done.add(deeds);
+      for (const kind of deeds.kinds) kinds.add(kind);
+      for (const name of deeds.calls) called(name);
+      for (const name of deeds.reads) read(name);
+      for (const name of deeds.writes) written(name);
+    };
     const called = (name: string) => {
       see(definitions.function(name));
       see(definitions.body(name));
+      also(`routine ${name}`);
     };
     const read = (name: string) => {
       see(definitions.view(name));
       see(definitions.policy(name));
+      also(`relation ${name}`);
     };
     const written = (name: string) => {
       read(name);
+      also(`foreign ${name}`);
       see(definitions.trigger(name));
       for (const expression of defaultsOf(name)) {
         const definition = new Definition();
@@ -54,7 +86,9 @@ export class UnsafeReach {
     for (const name of reads) read(name);
     for (const name of writes) {
       written(name);
-      if (isForeign(name)) kinds.add("foreign_write");
+      if (isForeign(name, namesSchemas ? "any" : undefined)) {
+        kinds.add("foreign_write");
+      }
     }
     for (const definition of seen) {
       const { words, danger } = definition;
@@ -63,7 +97,9 @@ export class UnsafeReach {
       for (const name of words) {
         if (writesRows) written(name);
         else read(name);
-        if (writesRows && isForeign(name) && definition.writesRowsOf(name)) {
+        if (
+          writesRows && isForeign(name, words) && definition.writesRowsOf(name)
+        ) {
           kinds.add("foreign_write");
         }
       }
@@ -73,3 +109,5 @@ export class UnsafeReach {
     return [...kinds];
   }
 }
+
+const NOTHING_FRESH: Fresh = new Map();

@@ -110,7 +110,7 @@ export const generalSchema = z.strictObject({
     .describe(
       "Connections to each mirror at once; 0: as many as there are clients. Beyond them those at rest make room, and who finds none waits.",
     ),
-  mirror_idle_timeout: z.int().min(0).max(86_400_000).default(60_000)
+  mirror_idle_timeout: z.int().min(0).max(86_400_000).default(600_000)
     .describe(
       "A mirror's connection that had nothing to replay for so long is given up, and made anew with the session's state; 0: none is.",
     ),

@@ -189,7 +189,9 @@ export class Departure implements OrderedLane {
 
   /** Waits for what both servers tell of a type that was just made: its maker came first, in order. */
   #depart(replay: Replay): void {
-    const isAwaited = this.#target.schema.waitForTypes(
+    // Without a login for it the primary never tells of its types.
+    const { settings: { source }, schema } = this.#target;
+    const isAwaited = source && schema.waitForTypes(
       () => replay.areTypesKnown(this.#target.catalog.types),
       () => {
         if (this.#state !== "typing" || this.#replay !== replay) return;

@@ -14,6 +14,7 @@ import type { Replay } from "./replay.ts";
 import { Replayer } from "./replayer.ts";
 import { isRepeatable, repeatMessages, SessionLog } from "./session_log.ts";
 import { logFault, type Target } from "./target.ts";
+import { mayLeaveUnseen } from "./unseen_state.ts";
 import { isUnsafe } from "./unsafe_statements.ts";
 import type { Transaction } from "../record/mod.ts";
 
@@ -271,7 +272,7 @@ export class Lane implements LinkOwner {
     };
     const { schema } = this.target;
     const restore = () => {
-      const isAwaited = schema.waitForTypes(
+      const isAwaited = this.target.settings.source && schema.waitForTypes(
         () =>
           this.#restoring.every((message) =>
             areTypesKnown(message, this.target.catalog.types)
@@ -502,6 +503,11 @@ export class Lane implements LinkOwner {
     }
     const state = lastingState(entry.transaction);
     this.#log.add(state);
+    const { catalog } = this.target;
+    const leaves = entry.plan?.shapes.some((cycle) =>
+      cycle.some((shape) => mayLeaveUnseen(shape, catalog))
+    );
+    if (leaves) this.#log.leavesUnseen = true;
     return state;
   }
 

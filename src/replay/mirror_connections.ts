@@ -30,8 +30,9 @@ export class MirrorConnections {
   readonly #waiting = new Set<ConnectionHolder>();
   /** Those of them whom others wait for. */
   readonly #wanted = new Set<ConnectionHolder>();
-  /** One was taken, or given up, since the last look. */
+  /** One was taken since the last look. */
   #moves = false;
+  #isWaking = false;
   /** It may take one beyond. */
   #beyond: ConnectionHolder | undefined;
 
@@ -117,12 +118,18 @@ export class MirrorConnections {
     holder.giveUp();
   }
 
+  /** Whoever is told may let go at once: of a mirror that is down all do, one after the other. */
   #wake(): void {
-    this.#moves = true;
-    while (this.#hasRoom) {
-      const [next] = this.#wanted.size > 0 ? this.#wanted : this.#waiting;
-      if (next === undefined) return;
-      this.#tell(next);
+    if (this.#isWaking) return;
+    this.#isWaking = true;
+    try {
+      while (this.#hasRoom) {
+        const [next] = this.#wanted.size > 0 ? this.#wanted : this.#waiting;
+        if (next === undefined) return;
+        this.#tell(next);
+      }
+    } finally {
+      this.#isWaking = false;
     }
   }
 

@@ -176,6 +176,7 @@ export function placeTransaction(
       writes.addBehind(footprint.behind);
       written = together(written, met.written);
       turn.written = together(turn.written, met.written);
+      if (shape.danger?.definesWithin) turn.defines = true;
       if (shape.kind !== "ddl") continue;
       turn.defines = true;
       if (!isOwn) writes.addDefinition(shape.definition ?? ANYTHING);

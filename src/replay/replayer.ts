@@ -152,7 +152,9 @@ export class Replayer {
       this.#roundTripUs = connection.roundTripUs;
     }
     this.#defines = plan.shapes.some((cycle) =>
-      cycle.some(({ kind }) => kind === "ddl")
+      cycle.some(({ kind, danger }) =>
+        kind === "ddl" || danger?.definesWithin === true
+      )
     );
     const { transaction, ordered } = entry;
     this.#digest.maxBytes = transaction.comparison.bytes;

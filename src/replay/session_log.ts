@@ -22,12 +22,14 @@ export class SessionLog {
   #bytes = 0;
   /** Some state can't be rebuilt: a lost connection can't be replaced. */
   lost = false;
+  /** Something was left in the session that no entry brings back. */
+  leavesUnseen = false;
   /** Entries that take a session's lock, which others might take meanwhile. */
   #locks = 0;
 
   /** A connection that is given up can be made anew as if it had stayed. */
   get canComeBack(): boolean {
-    return !this.lost && this.#locks === 0;
+    return !this.lost && !this.leavesUnseen && this.#locks === 0;
   }
 
   /** Takes what a transaction has changed. */
@@ -60,7 +62,7 @@ export class SessionLog {
     for (const key of [...this.#entries.keys()]) {
       if (!LIBRARY.test(key)) this.#remove(key);
     }
-    this.lost = false;
+    this.lost = this.leavesUnseen = false;
   }
 
   /** A log of its own with the same state. */
@@ -69,6 +71,7 @@ export class SessionLog {
     for (const [key, entry] of this.#entries) copy.#entries.set(key, entry);
     copy.#bytes = this.#bytes;
     copy.#locks = this.#locks;
+    copy.leavesUnseen = this.leavesUnseen;
     copy.lost = this.lost;
     return copy;
   }

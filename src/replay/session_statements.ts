@@ -224,8 +224,9 @@ export class SessionStatements {
           const end = behind(bytes, text) - 1;
           const statements = this.#told(bytes, text, end);
           described = this.#follow(statements)[0] ?? OTHER_SHAPE;
-          set(this.#statements, name(bytes, body), {
-            shape: described,
+          const own = name(bytes, body);
+          set(this.#statements, own, {
+            shape: own === "" ? described : this.#orBefore(own, described),
             literals: statements.links === undefined
               ? this.#literals(described, bytes, text, end)
               : undefined,
@@ -333,6 +334,14 @@ export class SessionStatements {
     );
   }
 
+  /** A name that is taken already the server does not give: both may run by it. */
+  #orBefore(name: string, shape: Shape): Shape {
+    const before = this.#statements.get(name)?.shape;
+    return before?.danger === undefined || before.danger === shape.danger
+      ? shape
+      : { ...shape, danger: joined(shape, before), base: shape.base ?? shape };
+  }
+
   /** What runs a prepared statement within itself does what that does. */
   #executing(shape: Shape): Shape {
     const name = shape.danger?.executes ?? "";
@@ -345,7 +354,10 @@ export class SessionStatements {
     if (link === undefined) return shape;
     const { kind, name, defines } = link;
     if (defines !== undefined) {
-      const known = { ...UNKNOWN, shape: defines };
+      const known = {
+        ...UNKNOWN,
+        shape: kind === "prepared" ? this.#orBefore(name, defines) : defines,
+      };
       if (kind === "prepared") set(this.#statements, name, known);
       else set(this.#portals, name, known);
       return shape;
@@ -353,7 +365,12 @@ export class SessionStatements {
     const names: ReadonlyMap<string, { readonly shape: Shape }> =
       kind === "prepared" ? this.#statements : this.#portals;
     const { shape: named } = names.get(name) ?? unknownOf(names);
-    return kind === "prepared" ? named : inParts(named);
+    if (kind === "cursor") return inParts(named);
+    // What stands for its parameters runs, too.
+    const { danger, calls } = shape;
+    return danger === undefined && calls.length === 0
+      ? named
+      : { ...named, danger: joined(shape, named), base: named.base ?? named };
   }
 
   /** The values of a statement that all stand in its text. */
@@ -446,7 +463,8 @@ function valuesOf(
 }
 
 function set<T>(map: Map<string, T>, key: string, value: T): void {
-  if (map.size < MAX_NAMES || map.has(key)) map.set(key, value);
+  // What has no name always has room.
+  if (map.size < MAX_NAMES || key === "" || map.has(key)) map.set(key, value);
 }
 
 /** Puts `value` at `at` of what may not be there yet. Arrays that grow by an index have room for 17. */

@@ -65,6 +65,7 @@ export class Targets {
   readonly #targets = new Map<number, Target>();
   /** What is known of statements outlives a change of the server: the ledger does, too. */
   readonly #tables = new Map<string, StatementTable>();
+  readonly #exclusions = new Map<string, ExclusionCounts>();
 
   constructor(options: TargetsOptions) {
     this.#options = options;
@@ -184,7 +185,7 @@ export class Targets {
       ignored: createIgnore(settings.ignore),
       exclude: new ExcludeRules(settings.exclude),
       unsafe: new UnsafeStatements(),
-      exclusions: new ExclusionCounts(),
+      exclusions: this.#exclusionsOf(settings),
       random: Math.random,
       connections: new MirrorConnections(() => target.settings),
       waiting: new Set(),
@@ -205,6 +206,15 @@ export class Targets {
       serverOf,
     });
     return target;
+  }
+
+  #exclusionsOf({ sourceDatabase, name }: TargetSettings): ExclusionCounts {
+    const key = `${sourceDatabase}\0${name}`;
+    let counts = this.#exclusions.get(key);
+    if (counts === undefined) {
+      this.#exclusions.set(key, counts = new ExclusionCounts());
+    }
+    return counts;
   }
 
   #table(settings: TargetSettings): StatementTable {

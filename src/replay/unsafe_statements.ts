@@ -1,9 +1,11 @@
-import type { Catalog } from "../catalog/mod.ts";
+import type { Catalog, Fresh } from "../catalog/mod.ts";
 import type { Deeds, Defined, UnsafeKind } from "../sql/mod.ts";
 import type { Shape } from "../sql/shape.ts";
 import type { ExclusionCounts } from "../stats/mod.ts";
 
 const NONE: readonly UnsafeKind[] = [];
+/** Definitions that are followed until the catalog is read again. */
+const MAX_FRESH = 10_000;
 
 /**
  * Finds what each shape does that is never replayed, once for each catalog. Of
@@ -15,7 +17,7 @@ export class UnsafeStatements {
   #catalog: Catalog | undefined;
   #known = new WeakMap<Shape, readonly UnsafeKind[]>();
   /** What was defined since the catalog was read, by what it is of and its name. */
-  readonly #fresh = new Map<string, readonly UnsafeKind[]>();
+  readonly #fresh = new Map<string, Deeds>();
 
   /**
    * The kinds of a transaction that are not allowed; none: it may be replayed.
@@ -38,7 +40,7 @@ export class UnsafeStatements {
       for (const shape of cycle) {
         const kinds = this.#ofShape(shape, catalog);
         if (kinds.length > 0) return kinds;
-        if (shape.danger?.defines) this.#define(shape.danger.defines, catalog);
+        if (shape.danger?.defines) this.#define(shape.danger.defines);
       }
     }
     return NONE;
@@ -54,7 +56,7 @@ export class UnsafeStatements {
       this.#known.set(one, kinds = kindsOf(deedsOf(one), catalog));
     }
     if (this.#fresh.size > 0) {
-      kinds = [...kinds, ...this.#freshOf(deedsOf(one))];
+      kinds = kindsOf(deedsOf(one), catalog, this.#fresh);
     }
     return kinds.length === 0
       ? NONE
@@ -62,31 +64,43 @@ export class UnsafeStatements {
   }
 
   /** What was defined is known to what comes behind it, before the mirror is asked again. */
-  #define({ of, name, does }: Defined, catalog: Catalog): void {
-    const kinds = [...kindsOf(does, catalog), ...this.#freshOf(does)];
-    if (kinds.length > 0) this.#fresh.set(`${of} ${name}`, kinds);
-  }
-
-  #freshOf({ calls, reads, writes }: Deeds): readonly UnsafeKind[] {
-    return [
-      ...calls.map((name) => `routine ${name}`),
-      ...[...reads, ...writes].map((name) => `relation ${name}`),
-    ].flatMap((key) => this.#fresh.get(key) ?? NONE);
+  #define({ of, name, does }: Defined): void {
+    const key = `${of} ${name}`;
+    const before = this.#fresh.get(key);
+    if (before === undefined && this.#fresh.size >= MAX_FRESH) return;
+    this.#fresh.set(
+      key,
+      before === undefined ? does : {
+        kinds: [...new Set([...before.kinds, ...does.kinds])],
+        calls: [...new Set([...before.calls, ...does.calls])],
+        reads: [...new Set([...before.reads, ...does.reads])],
+        writes: [...new Set([...before.writes, ...does.writes])],
+      },
+    );
   }
 }
 
 /** All that a statement runs and touches, by its text. */
-function deedsOf({ danger, calls, reads, writes }: Shape): Deeds {
-  return danger === undefined ? { kinds: NONE, calls, reads, writes } : {
-    kinds: danger.kinds,
-    calls: [...calls, ...danger.calls],
-    reads: [...reads, ...danger.reads],
-    writes: [...writes, ...danger.writes],
-  };
+function deedsOf(
+  { danger, calls, reads, writes, writesWithSchema: namesSchemas }: Shape,
+): Deeds & { readonly namesSchemas?: boolean | undefined } {
+  return danger === undefined
+    ? { kinds: NONE, calls, reads, writes, namesSchemas }
+    : {
+      namesSchemas,
+      kinds: danger.kinds,
+      calls: [...calls, ...danger.calls],
+      reads: [...reads, ...danger.reads],
+      writes: [...writes, ...danger.writes],
+    };
 }
 
-function kindsOf(deeds: Deeds, catalog: Catalog): readonly UnsafeKind[] {
-  return [...new Set([...deeds.kinds, ...catalog.unsafeBehind(deeds)])];
+function kindsOf(
+  deeds: ReturnType<typeof deedsOf>,
+  catalog: Catalog,
+  fresh?: Fresh,
+): readonly UnsafeKind[] {
+  return [...new Set([...deeds.kinds, ...catalog.unsafeBehind(deeds, fresh)])];
 }
 
 /** A mirror, as far as it is kept from what is unsafe. */

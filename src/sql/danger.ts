@@ -23,11 +23,13 @@ export interface Danger extends Deeds {
   readonly runsNothing?: true;
   /** What it defines does that to all that call it, or touch it. */
   readonly defines?: Defined | undefined;
+  /** Code within it changes definitions. */
+  readonly definesWithin?: boolean;
 }
 
-/** A routine, or a relation: its query, a trigger, a rule, a policy or a default of it. */
+/** A routine; a relation: its query, a trigger, a rule, a policy or a default of it; a foreign table, which is written. */
 export interface Defined {
-  readonly of: "routine" | "relation";
+  readonly of: "routine" | "relation" | "foreign";
   readonly name: string;
   readonly does: Deeds;
 }
@@ -42,11 +44,17 @@ const ONLY_TELL: Readonly<Record<string, string>> = {
   CreateTrigStmt: "relation",
   CreateStmt: "relation",
 };
-/** Functions that run a literal (manual, "XML Functions", "Text Search Functions"). */
+/** Functions that run a literal (manual, "XML Functions", "Text Search Functions", tablefunc). */
 const RUNNERS = new Set([
+  "connectby",
+  "crosstab",
+  "crosstab2",
+  "crosstab3",
+  "crosstab4",
   "query_to_xml",
   "query_to_xmlschema",
   "query_to_xml_and_xmlschema",
+  "ts_rewrite",
   "ts_stat",
 ]);
 const NAMES: readonly string[] = [];
@@ -70,6 +78,8 @@ export function dangerOfKind(kind: UnsafeKind): Danger {
 export function dangerOf(type: string, body: Node): Danger | undefined {
   const field = ONLY_TELL[type];
   if (field !== undefined) return tellingOf(type, body, field);
+  const defines = definedBy(type, body);
+  if (defines !== undefined) return { ...NOT_RUN, defines };
   const walk = new DangerWalk();
   walk.add({ [type]: body });
   const { kinds, procedures } = walk;
@@ -84,6 +94,24 @@ export function dangerOf(type: string, body: Node): Danger | undefined {
     executes,
     hasCode: walk.hasCode,
   };
+}
+
+/** A foreign table, or a routine by a new name. */
+function definedBy(type: string, body: Node): Defined | undefined {
+  if (type === "CreateForeignTableStmt") {
+    const { relation } = body.base as Node;
+    const name = String((relation as Node).relname);
+    const does: Deeds = { ...NOTHING, kinds: ["foreign_write"] };
+    return { of: "foreign", name, does };
+  }
+  const isRoutine = type === "RenameStmt" &&
+    ["OBJECT_FUNCTION", "OBJECT_PROCEDURE", "OBJECT_ROUTINE"].includes(
+      String(body.renameType),
+    );
+  if (!isRoutine) return undefined;
+  const { objname } = (body.object as Node).ObjectWithArgs as Node;
+  const does: Deeds = { ...NOTHING, calls: [lastName(objname)] };
+  return { of: "routine", name: String(body.newname), does };
 }
 
 /** Of a statement that runs nothing. */

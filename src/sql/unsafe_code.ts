@@ -16,6 +16,9 @@ const DYNAMIC = new Set([
   "PLpgSQL_stmt_dynfors",
   "dynquery",
 ]);
+/** Types of statements that change definitions. */
+const DEFINING = /^(?:Create|Alter|Drop|Rename|Define|View|Rule|Index|Import)/;
+const SEMICOLON = 0x3b;
 const WORD = /[\p{L}_][\p{L}\p{N}_$]*/gu;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -68,6 +71,7 @@ class UnsafeCode {
   readonly #reads = new Set<string>();
   readonly #writes = new Set<string>();
   #executes: string | undefined;
+  #defines = false;
 
   /** What was found; undefined: nothing. */
   danger(): Danger | undefined {
@@ -76,10 +80,19 @@ class UnsafeCode {
     const reads = [...this.#reads];
     const writes = [...this.#writes];
     const executes = this.#executes;
+    const definesWithin = this.#defines;
     const found = kinds.length + calls.length + reads.length + writes.length;
-    return found === 0 && executes === undefined
+    return found === 0 && executes === undefined && !definesWithin
       ? undefined
-      : { kinds, calls, reads, writes, executes, hasCode: false };
+      : {
+        kinds,
+        calls,
+        reads,
+        writes,
+        executes,
+        definesWithin,
+        hasCode: false,
+      };
   }
 
   /** A statement that runs. @param isDynamic what its literals say is run, too. */
@@ -89,8 +102,17 @@ class UnsafeCode {
     for (const kind of walk.kinds) this.#kinds.add(kind);
     for (const name of walk.procedures) this.#calls.add(name);
     this.#executes ??= walk.executes;
-    const { DoStmt } = stmt as { DoStmt?: Node };
+    const { DoStmt, CreateFunctionStmt } = stmt as Readonly<
+      Record<string, Node | undefined>
+    >;
     if (DoStmt !== undefined) return this.#block(optionsOf(DoStmt, "args"));
+    if (Object.keys(stmt).some((type) => DEFINING.test(type))) {
+      this.#defines = true;
+    }
+    // What it defines may be called before the catalog is read again.
+    if (CreateFunctionStmt !== undefined) {
+      return this.routine(CreateFunctionStmt);
+    }
     try {
       const { calls, relations, written } = new Findings(stmt);
       for (const name of calls) this.#calls.add(name);
@@ -123,17 +145,23 @@ class UnsafeCode {
   /** A text that no parser takes. In a block the literals are code. */
   unparsed(text: string): void {
     const bytes = encoder.encode(text);
-    const words: string[] = [];
-    const literals: string[] = [];
-    for (const { start, end, kind } of tokens(bytes, 0, bytes.length)) {
-      const token = () => decoder.decode(bytes.subarray(start, end));
+    let words: string[] = [];
+    let literals: string[] = [];
+    const end = () => {
+      const isBlock = words[0]?.toLowerCase() === "do";
+      this.#words(words, words[0]?.toLowerCase() === "copy");
+      if (isBlock) { for (const one of literals) this.#words(wordsOf(one)); }
+      words = [];
+      literals = [];
+    };
+    for (const { start, end: to, kind } of tokens(bytes, 0, bytes.length)) {
+      const token = () => decoder.decode(bytes.subarray(start, to));
       if (kind === "word") words.push(token());
       else if (kind === "name") words.push(token().slice(1, -1));
       else if (kind === "literal") literals.push(token());
+      else if (bytes[start] === SEMICOLON) end();
     }
-    const isBlock = words.some((word) => word.toLowerCase() === "do");
-    this.#words(words);
-    if (isBlock) { for (const one of literals) this.#words(wordsOf(one)); }
+    end();
   }
 
   #block({ language = "plpgsql", as }: Options): void {
@@ -187,8 +215,12 @@ class UnsafeCode {
     }
   }
 
-  /** Names of functions, and words that statements begin with. Each word may be a name. */
-  #words(words: readonly string[]): void {
+  /**
+   * Names of functions, and words that statements begin with. Each word may be a name.
+   *
+   * @param mayCopy COPY may stand among them.
+   */
+  #words(words: readonly string[], mayCopy = true): void {
     let before = "";
     let copy: "no" | "begun" | "open" = "no";
     for (const word of words) {
@@ -199,7 +231,7 @@ class UnsafeCode {
       if (copy === "open" && !CLIENT.has(name)) {
         this.#kinds.add(name === "program" ? "copy_program" : "copy_file");
       }
-      if (name === "copy") copy = "begun";
+      if (mayCopy && name === "copy") copy = "begun";
       else if (copy === "begun" && (name === "from" || name === "to")) {
         copy = "open";
       } else if (copy === "open") copy = "no";

@@ -7,7 +7,7 @@ import { waitFor } from "../support/wait.ts";
 
 const TEST = { sanitizeOps: false, sanitizeResources: false };
 const SCHEMA =
-  "create table rows (id int primary key, n int default 0); insert into rows select generate_series(1, 100);";
+  "create table rows (id int primary key, n int default 0); insert into rows select generate_series(1, 100); create function login(n int) returns text language sql as $$ select set_config('app.user', n::text, false) $$;";
 const CLIENTS = 60;
 
 /** Sessions of clients on a server: ours have a name of their own. */
@@ -86,24 +86,26 @@ Deno.test({
     await using mirror = await startCluster({ version: "18", initSql: SCHEMA });
     const general = { mirror_idle_timeout: 300 };
     await using proxy = await TestProxy.start({ primary, mirror, general });
-    const clients = [1, 2, 3].map((number) => client(proxy, number));
+    const clients = [1, 2, 3, 4].map((number) => client(proxy, number));
     for (const [i, sql] of clients.entries()) {
       await sql.unsafe(`set work_mem = '${i + 1}MB'`);
       await sql.unsafe("prepare p as select current_setting('work_mem')");
       await sql`select n from rows where id = ${i}`;
     }
-    // Of these two nobody can make another one.
+    // Of these three nobody can make another one.
+    await clients[3]?.unsafe("select login(5)");
     await clients[1]?.unsafe("create temp table own (a int)");
     await clients[2]?.unsafe("select pg_advisory_lock(1)");
     await waitFor(
       "the other to be gone",
-      async () => await lanes(mirror) === 2,
+      async () => await lanes(mirror) === 3,
       5_000,
     );
     for (const [i, sql] of clients.entries()) {
       await sql.unsafe("execute p");
       await sql`select n from rows where id = ${i}`;
     }
+    await clients[3]?.unsafe("select current_setting('app.user')");
     await clients[1]?.unsafe("insert into own values (1)");
     await clients[2]?.unsafe("select pg_advisory_unlock(1)");
     await Promise.all(clients.map((sql) => sql.end()));
