@@ -167,7 +167,6 @@ const BY_NATURE = [
   "select 'now'::timestamptz",
   "select current_date, localtimestamp",
   "select id from account where random() < 0.5",
-  "select pg_switch_wal()",
   "select pg_my_temp_schema(), pg_control_system()",
   "select 'account'::regclass::oid",
 ];

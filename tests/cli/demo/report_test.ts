@@ -89,6 +89,8 @@ Deno.test("reportOf: sums over users, names every reason, and has the promised s
         primary_lost: 0,
         unsupported: 0,
         rolled_back: 0,
+        rule: 0,
+        unsafe: 0,
       },
       dropped: {
         queue_full: 3,
