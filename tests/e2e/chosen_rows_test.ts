@@ -10,6 +10,15 @@ import {
 } from "../support/primary_log.ts";
 import type { TestProxy } from "../support/proxy.ts";
 import { waitFor } from "../support/wait.ts";
+import {
+  concat,
+  int16,
+  int32,
+  message,
+  query,
+  sync,
+  WireClient,
+} from "../support/wire_client.ts";
 
 const TEST = { sanitizeOps: false, sanitizeResources: false };
 const ANSWERS = {
@@ -177,6 +186,108 @@ Deno.test({
       await db`update outbox set batch = 5 where batch is null`;
     });
     await Promise.all([one.end(), other.end()]);
+    await twin.proxy.settled();
+    await assertEqualTables(twin, ["outbox"]);
+  },
+});
+
+/** Where what is told of the rows is not all that a statement has done, or names something else. */
+const LEFT: readonly Form[] = [
+  {
+    name: "a rule in the place of DELETE",
+    schema:
+      `${OUTBOX} alter table outbox add gone bool default false; create rule r as on delete to outbox do instead update outbox set gone = true where id = old.id;`,
+    write: "delete from outbox where batch is null",
+  },
+  {
+    name: "a trigger in the place of DELETE",
+    schema:
+      `${OUTBOX} alter table outbox add gone bool default false; create function f() returns trigger language plpgsql as $$ begin update outbox set gone = true where id = old.id; return null; end $$; create trigger t before delete on outbox for each row execute function f();`,
+    write: "delete from outbox where batch is null",
+  },
+  {
+    name: "a key behind another relation's columns",
+    schema:
+      `${OUTBOX} create table batches (batch int, id bigint, no int); insert into batches values (7, 2, 8);`,
+    write:
+      "update outbox set batch = $1 from batches where outbox.batch is null and batches.batch = 7 returning batches.*, outbox.id",
+    values: [5],
+  },
+  {
+    name: "a relation of the same name in another schema",
+    schema:
+      `${OUTBOX} create schema archive; create table archive.outbox (id bigint primary key, done bool); insert into archive.outbox values (1, true);`,
+    write:
+      "delete from public.outbox using archive.outbox where archive.outbox.id = public.outbox.id and public.outbox.batch is null",
+  },
+  {
+    name: "a generated key",
+    schema:
+      "create table outbox (tenant int, id bigint, batch int, payload text, ref bigint generated always as (id * 1000 + coalesce(batch, 0)) stored not null unique, primary key (tenant, id)); insert into outbox (tenant, id) select 1, i from generate_series(1, 3) i;",
+    write: "update outbox set batch = $1 where batch is null returning ref",
+    values: [5],
+    others: "insert into outbox (tenant, id, batch) values (1, $1, 9)",
+  },
+];
+
+for (const values of ["answers", "log"] as const) {
+  Deno.test({
+    name: `chosen rows: what is not all, or another's, is no key, ${values}`,
+    ...TEST,
+    async fn(t) {
+      for (const form of LEFT) {
+        for (const protocol of ["unnamed", "prepared"] as const) {
+          await t.step(`${form.name}, ${protocol}`, async () => {
+            const { schema = OUTBOX } = form;
+            await using twin = await startLoggedTwin({
+              schema,
+              ...(values === "log" ? {} : ANSWERS),
+            });
+            // They don't meet the condition.
+            const others =
+              "insert into outbox (id, batch, payload) values ($1, 9, 'late')";
+            await overlap(twin.proxy, { others, ...form }, protocol);
+            const { statements, failed } = await twin.proxy.settled();
+            assert.deepEqual([mismatches(statements), failed], [[], {}]);
+            await assertEqualTables(twin, ["outbox"]);
+          });
+        }
+      }
+    },
+  });
+}
+
+Deno.test({
+  name:
+    "chosen rows: the first row that is fetched is not all that was written",
+  ...TEST,
+  async fn() {
+    await using twin = await startLoggedTwin({ schema: OUTBOX, ...ANSWERS });
+    const other = postgres(twin.proxy.url(), {
+      max: 1,
+      fetch_types: false,
+      onnotice() {},
+    });
+    {
+      using client = await WireClient.connect(twin.proxy.port);
+      await client.send(query("begin"));
+      await client.ready(1);
+      await client.send(concat([
+        message(
+          "P",
+          "\0update outbox set batch = 5 where batch is null returning id\0",
+          int16(0),
+        ),
+        message("B", "\0\0", int16(0), int16(0), int16(0)),
+        message("E", "\0", int32(1)),
+        sync(),
+      ]));
+      await client.ready(1);
+      await other`insert into outbox (id, batch) values (50, 9)`;
+      await client.send(query("commit"));
+      await client.ready(1);
+    }
+    await other.end();
     await twin.proxy.settled();
     await assertEqualTables(twin, ["outbox"]);
   },
