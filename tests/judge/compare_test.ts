@@ -400,6 +400,44 @@ const CASES: readonly [what: string, got: () => string, result: string][] = [
     "mismatch_row_count",
   ],
   [
+    "another row behind a LIMIT at a boundary of time, by a key that sorts it",
+    () =>
+      judge(reply({}, OTHER_ROWS), {
+        shape: { ...boundary, limited: true, limit: 3 },
+        unique: () => true,
+      }),
+    "noise_time_boundary",
+  ],
+  [
+    "another value in a row of the same key behind a LIMIT at a boundary of time",
+    () =>
+      judge(reply({}, OTHER_ROWS), {
+        shape: { ...boundary, limited: true, limit: 3 },
+        unique: () => true,
+        placesOfRow: () => [0, 1],
+      }),
+    "mismatch_rows",
+  ],
+  [
+    "another row behind a LIMIT that is not reached at a boundary of time",
+    () =>
+      judge(reply({}, OTHER_ROWS), {
+        shape: { ...boundary, limited: true, limit: 4 },
+        unique: () => true,
+      }),
+    "mismatch_rows",
+  ],
+  [
+    "another row at a boundary of time, by a key that is held to a value",
+    () =>
+      judge(reply({}, OTHER_ROWS), {
+        shape: { ...boundary, limited: true, limit: 3 },
+        unique: () => true,
+        pinned: () => true,
+      }),
+    "mismatch_rows",
+  ],
+  [
     "other counts behind a choice within",
     () => judge(counted(9), { shape: choice }),
     "noise_limit",

@@ -135,6 +135,8 @@ Deno.test("rowLockingOf: an UPDATE or DELETE by its own condition", () => {
   ) {
     assert.deepEqual(own(`delete from jobs where ${condition}`)?.held, []);
   }
+  const joined = "update jobs j set a = u.a from users u where";
+  assert.deepEqual(own(`${joined} u.id = 5 and j.b = 1`)?.held, ["b"]);
   assert.deepEqual(own("delete from jobs where 1 = a and b = any ($1)")?.held, [
     "a",
     "b",
@@ -148,6 +150,9 @@ Deno.test("rowLockingOf: by no condition of its own", () => {
       "with x as (select 1) delete from jobs",
       "delete from jobs where id in (select id from jobs limit 1)",
       `delete from jobs where prio + 1 in (select id from jobs ${LOCK})`,
+      "delete from jobs using archive.jobs where archive.jobs.id = 1",
+      "update jobs set a = 1 from (select 1) jobs",
+      "update jobs j set a = 1 from jobs x join users j on true",
       "insert into jobs values (1)",
       "select * from jobs for update",
     ]

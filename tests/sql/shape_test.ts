@@ -55,6 +55,11 @@ Deno.test("literalFreeKey: literals count the same, all else tells", () => {
     ["select a order by 10", "select a order by 12"],
     ["select a limit 1", "select a limit 2"],
     ["select a fetch next 1 rows only", "select a fetch next 2 rows only"],
+    ["select a limit (5)", "select a limit (10)"],
+    [
+      "select a fetch first (5) rows only",
+      "select a fetch first (6) rows only",
+    ],
     ["select date 'now'", "select date '2026'"],
     ["select a order by b, 1", "select a order by b, 2"],
     ["select a order by 1 desc, 2", "select a order by 1 desc, 3"],
@@ -284,6 +289,13 @@ Deno.test("ShapeCache: ORDER BY keys are columns by name or ordinal, or unknown"
     ["select a from t order by lower(a)", null],
     ["select a, lower(a) from t order by lower(a)", [2]],
     ["select a + 1 from t order by a + 1", null],
+    // Shown by another name
+    ["select id, at as b from t order by at", [2]],
+    ["select t.id, t.at as b from t order by at", [2]],
+    ["select x as at, at as b from t order by at", ["at"]],
+    ["select o.id as a, c.at as b from o, c order by at", [2]],
+    // The answer has no such name: unknown.
+    ["select o.at as a from o right join c using (at) order by at", ["at"]],
     // A column that is named with its relation is no output of the name.
     ["select o.id from o, c order by c.id", null],
     ["select o.id, c.id from o, c order by c.id", [2]],
