@@ -129,3 +129,36 @@ Deno.test("MirrorConnections: what rests for good is not counted, and nobody wai
   assert.ok(!connections.take(d, false), "a and c");
   assert.deepEqual(heard, []);
 });
+
+Deno.test("MirrorConnections: of many who let go at once, as of a mirror that is down, each is told", () => {
+  const settings = { maxConnections: 1, idleTimeoutMs: Infinity };
+  const connections = new MirrorConnections(() => settings);
+  const first: ConnectionHolder = { giveUp() {}, connectionFree() {} };
+  connections.take(first, false);
+  let told = 0;
+  for (let i = 0; i < 50_000; i++) {
+    const holder: ConnectionHolder = {
+      giveUp() {},
+      connectionFree() {
+        told++;
+        assert.ok(connections.take(holder, false));
+        connections.free(holder);
+      },
+    };
+    assert.ok(!connections.take(holder, false));
+  }
+  connections.free(first);
+  assert.equal(told, 50_000);
+});
+
+Deno.test("MirrorConnections: a connection that stays, and works now and then, gives no room", () => {
+  const { heard, connections, a, b, c, d } = two();
+  for (const one of [a, b]) connections.take(one, false);
+  assert.ok(!connections.take(c, true));
+  for (let us = 1; us <= 3 && heard.length === 0; us++) {
+    connections.work(d);
+    connections.stay(d);
+    connections.look(us);
+  }
+  assert.deepEqual(heard, ["c asks again"]);
+});
