@@ -19,6 +19,8 @@ const DYNAMIC = new Set([
 /** Types of statements that change definitions. */
 const DEFINING = /^(?:Create|Alter|Drop|Rename|Define|View|Rule|Index|Import)/;
 const SEMICOLON = 0x3b;
+const OPEN = 0x28;
+const CLOSE = 0x29;
 const WORD = /[\p{L}_][\p{L}\p{N}_$]*/gu;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -146,22 +148,41 @@ class UnsafeCode {
   unparsed(text: string): void {
     const bytes = encoder.encode(text);
     let words: string[] = [];
+    /** Those that stand in no parentheses. */
+    let own: string[] = [];
     let literals: string[] = [];
+    let depth = 0;
     const end = () => {
       const isBlock = words[0]?.toLowerCase() === "do";
-      this.#words(words, words[0]?.toLowerCase() === "copy");
+      this.#words(words, false);
+      if (words[0]?.toLowerCase() === "copy") this.#copied(own);
       if (isBlock) { for (const one of literals) this.#words(wordsOf(one)); }
       words = [];
+      own = [];
       literals = [];
+      depth = 0;
     };
     for (const { start, end: to, kind } of tokens(bytes, 0, bytes.length)) {
       const token = () => decoder.decode(bytes.subarray(start, to));
-      if (kind === "word") words.push(token());
-      else if (kind === "name") words.push(token().slice(1, -1));
-      else if (kind === "literal") literals.push(token());
+      const isWord = kind === "word" || kind === "name";
+      if (isWord) {
+        const word = kind === "word" ? token() : token().slice(1, -1);
+        words.push(word);
+        if (depth === 0) own.push(word.toLowerCase());
+      } else if (kind === "literal") literals.push(token());
+      else if (bytes[start] === OPEN) depth++;
+      else if (bytes[start] === CLOSE) depth--;
       else if (bytes[start] === SEMICOLON) end();
     }
     end();
+  }
+
+  /** COPY by its words, those of its query left out: behind FROM or TO stands the client, a program, or a file's name. */
+  #copied(words: readonly string[]): void {
+    const at = words.findIndex((word) => word === "from" || word === "to");
+    const place = at < 0 ? "stdin" : words[at + 1] ?? "";
+    if (CLIENT.has(place)) return;
+    this.#kinds.add(place === "program" ? "copy_program" : "copy_file");
   }
 
   #block({ language = "plpgsql", as }: Options): void {

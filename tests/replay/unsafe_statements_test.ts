@@ -34,6 +34,16 @@ function kindsOf(...texts: string[]): readonly string[] {
 const UNSAFE:
   readonly (readonly [name: string, kind: string, ...texts: string[]])[] = [
     [
+      "a COPY of a query to a file, in a text that does not parse",
+      "copy_file",
+      "selec 1; copy (select i from generate_series(1, 3) i) to '/x' (format csv)",
+    ],
+    [
+      "a COPY from a program, in a text that does not parse",
+      "copy_program",
+      "selec 1; copy t (a) from program 'ls'",
+    ],
+    [
       "a trigger's function that was just replaced",
       "dblink",
       "create or replace function tf() returns trigger language plpgsql as $$ begin perform dblink_exec('c', 'x'); return new; end $$",
@@ -108,6 +118,10 @@ for (const [name, kind, ...texts] of UNSAFE) {
 }
 
 const SAFE: readonly (readonly [name: string, ...texts: string[]])[] = [
+  [
+    "a COPY of a query to the client, in a text that does not parse",
+    "selec 1; copy (select i from generate_series(1, 3) i) to stdout (format csv)",
+  ],
   [
     "a table whose name another schema has for a foreign one",
     "insert into orders values (1)",

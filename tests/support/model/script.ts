@@ -319,9 +319,9 @@ const extendedCopy: fc.Arbitrary<Step> = fc.record({
   ready: 2,
 }));
 
-/** Oids of int4pl, int4div, textcat, and of nothing. */
+/** Oids of int4pl, int4div, textcat, and of nothing, below those that are no two servers' same (excluded as unsafe). */
 const call: fc.Arbitrary<Step> = fc.tuple(
-  fc.constantFrom(177, 154, 1258, 4_000_000),
+  fc.constantFrom(177, 154, 1258, 9_999),
   fc.array(parameter, { maxLength: 3 }),
 ).map(([oid, parameters]) => ({
   text: `FunctionCall ${oid} ${JSON.stringify(parameters)}`,
