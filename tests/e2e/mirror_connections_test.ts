@@ -141,3 +141,56 @@ Deno.test({
     assert.deepEqual(await rows(mirror), await rows(primary));
   },
 });
+
+for (const fault of ["sleeps", "dies"] as const) {
+  Deno.test({
+    name:
+      `mirror connections: while the mirror ${fault} who waits for one is accounted for, and goes on afterwards`,
+    ...TEST,
+    async fn() {
+      await using primary = await startCluster({
+        version: "15",
+        initSql: SCHEMA,
+      });
+      await using mirror = await startCluster({
+        version: "15",
+        initSql: SCHEMA,
+      });
+      const general = { mirror_max_connections: 3, mirror_timeout: 1_000 };
+      await using proxy = await TestProxy.start({ primary, mirror, general });
+      const clients = Array.from(
+        { length: CLIENTS },
+        (_, i) => client(proxy, i),
+      );
+      const work = () =>
+        Promise.all(
+          clients.map((sql, i) =>
+            sql`update rows set n = n + 1 where id = ${1 + i}`
+          ),
+        );
+      await work();
+      const isSettled = () => proxy.ledger().pending === 0;
+      await waitFor("the first round", isSettled, 20_000);
+      assert.equal(proxy.ledger().replayed, CLIENTS);
+      if (fault === "sleeps") await mirror.pause();
+      else await mirror.stop("immediate");
+      for (let round = 0; round < 3; round++) await work();
+      await waitFor("an outcome of each", isSettled, 30_000);
+      if (fault === "sleeps") mirror.resume();
+      else await mirror.start();
+      // The breaker lets one try before the others.
+      const before = proxy.ledger().replayed;
+      await waitFor("replays to go on", async () => {
+        await work();
+        return proxy.ledger().replayed > before + CLIENTS;
+      }, 30_000);
+      await Promise.all(clients.map((sql) => sql.end()));
+      const { seen, replayed, failed, dropped, excluded } = await proxy
+        .settled();
+      const others = [failed, dropped, excluded].flatMap(Object.values);
+      const sum = others.reduce((total, count) => total + count, replayed);
+      assert.equal(sum, seen);
+      assert.ok(others.length > 0, "the fault was felt");
+    },
+  });
+}
