@@ -504,10 +504,10 @@ export class Lane implements LinkOwner {
     const state = lastingState(entry.transaction);
     this.#log.add(state);
     const { catalog } = this.target;
-    const leaves = entry.plan?.shapes.some((cycle) =>
-      cycle.some((shape) => mayLeaveUnseen(shape, catalog))
-    );
-    if (leaves) this.#log.leavesUnseen = true;
+    this.#log.leavesUnseen ||=
+      entry.plan?.shapes.some((cycle) =>
+        cycle.some((shape) => mayLeaveUnseen(shape, catalog))
+      ) ?? false;
     return state;
   }
 
